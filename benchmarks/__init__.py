@@ -1,0 +1,1 @@
+"""How fast, how accurate, compared with what, on which machine."""

@@ -1,0 +1,69 @@
+"""Greedy CTC decoding: the only copy.
+
+Source: Graves et al. 2006, best-path decoding; details as PaddleOCR's `CTCLabelDecode`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.charset import BLANK_INDEX, Charset
+
+
+@dataclass(frozen=True)
+class DecodedLine:
+    """One decoded line.
+
+    Args:
+        text: the characters read.
+        confidence: mean of the kept characters' probabilities; 0.0 when nothing was read.
+        character_confidences: probability of each character of `text`.
+        time_steps: time step (0 .. T-1) at which each character of `text` was first emitted.
+    """
+
+    text: str
+    confidence: float
+    character_confidences: tuple[float, ...]
+    time_steps: tuple[int, ...]
+
+
+def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Largest class and its value at every time step: float [N, T, K] -> two arrays [N, T]."""
+    indices = probabilities.argmax(axis=-1)
+    values = np.take_along_axis(probabilities, indices[..., np.newaxis], axis=-1)[..., 0]
+    return indices, values
+
+
+def decode_best_path(
+    indices: NDArray[np.integer], values: NDArray[np.floating], charset: Charset
+) -> list[DecodedLine]:
+    """Collapse best paths into text.
+
+    Repeats are dropped before blanks, so a character said twice needs a blank between.
+
+    Args:
+        indices: class per time step, integer [N, T].
+        values: its probability, float [N, T].
+        charset: K - 1 characters.
+
+    Returns:
+        N decoded lines.
+    """
+    kept = indices != BLANK_INDEX
+    kept[:, 1:] &= indices[:, 1:] != indices[:, :-1]
+    decoded = []
+    for path, path_values, is_kept in zip(indices, values, kept, strict=True):
+        (time_steps,) = np.nonzero(is_kept)
+        confidences = path_values[time_steps]
+        decoded.append(
+            DecodedLine(
+                text=charset.text_of(path[time_steps].tolist()),
+                confidence=float(confidences.mean()) if time_steps.size else 0.0,
+                character_confidences=tuple(confidences.tolist()),
+                time_steps=tuple(time_steps.tolist()),
+            )
+        )
+    return decoded

@@ -1,0 +1,1 @@
+"""Label files, LMDB, synthetic lines, augmentation and batches; none of it imports paddle."""

@@ -1,0 +1,62 @@
+"""Layers that several backbones share, with PaddleOCR's initialisation and arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import paddle
+from paddle import ParamAttr, nn
+from paddle.nn import functional as F
+from paddle.regularizer import L2Decay
+
+
+def build_conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int | Sequence[int] = 1,
+    groups: int = 1,
+    weight_attr: ParamAttr | None = None,
+) -> nn.Conv2D:
+    """Convolution without bias whose padding keeps the size at stride 1."""
+    return nn.Conv2D(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride if isinstance(stride, int) else list(stride),
+        padding=(kernel_size - 1) // 2,
+        groups=groups,
+        weight_attr=weight_attr,
+        bias_attr=False,
+    )
+
+
+def uniform_attr(fan_in: int, l2_decay: float) -> ParamAttr:
+    """Uniform in ±1/sqrt(fan_in), with a weight decay of its own."""
+    bound = 1.0 / math.sqrt(fan_in)
+    return ParamAttr(
+        regularizer=L2Decay(l2_decay), initializer=nn.initializer.Uniform(-bound, bound)
+    )
+
+
+class SqueezeExcitation(nn.Layer):
+    """Channel gates from the global average (Hu et al. 2018), hard-sigmoid as MobileNetV3.
+
+    Args:
+        channels: C.
+        slope: slope of the hard-sigmoid, 1/6 in MobileNetV1Enhance, 0.2 in MobileNetV3.
+    """
+
+    def __init__(self, channels: int, slope: float) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2D(channels, channels // 4, 1)
+        self.conv2 = nn.Conv2D(channels // 4, channels, 1)
+        self.slope = slope
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Float32 [N, C, H, W] -> same shape."""
+        gates = F.adaptive_avg_pool2d(x, 1)
+        gates = F.relu(self.conv1(gates))
+        gates = F.hardsigmoid(self.conv2(gates), slope=self.slope, offset=0.5)
+        return x * gates

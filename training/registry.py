@@ -1,0 +1,173 @@
+"""Tables of builders by PaddleOCR's names, and the check of what a config passes to them.
+
+The constructor's own signature is the schema: an unknown key, a missing one or a value of the
+wrong type is found without building anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runtime.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a config.
+
+    Args:
+        path: where, e.g. `Architecture.Models.Student.Backbone.scale`.
+        message: what, expected, got, remedy.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise all `problems` as one `ConfigError`, or return when there are none."""
+    if problems:
+        raise ConfigError("\n".join(str(problem) for problem in problems))
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
+    """Message for a name that is not in a table, with the nearest known one."""
+    known = sorted(known)
+    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Builders of one kind of component by their config names.
+
+    Args:
+        kind: what they are, for messages, e.g. `backbone`.
+        builders: constructor of each name.
+        injected: parameters that the program supplies; a config may not set them.
+        unused: keys that PaddleOCR's configs carry and that have no effect here.
+    """
+
+    kind: str
+    builders: Mapping[str, Callable[..., Any]]
+    injected: frozenset[str] = frozenset()
+    unused: frozenset[str] = field(default_factory=frozenset)
+
+    def check(self, config: object, path: str) -> list[Problem]:
+        """Problems of a `{name: ..., **options}` mapping, without building it."""
+        if not isinstance(config, Mapping):
+            return [Problem(path, f"expected a mapping with a name, got {config!r}")]
+        if "name" not in config:
+            return [Problem(path, f"expected the key name with a {self.kind}, got none")]
+        options = {key: value for key, value in config.items() if key != "name"}
+        return self.check_options(config["name"], options, path)
+
+    def check_options(self, name: object, options: object, path: str) -> list[Problem]:
+        """Problems of the options of the component called `name`; None means no options."""
+        if name not in self.builders:
+            return [Problem(f"{path}.name", unknown_name(self.kind, name, self.builders))]
+        if options is None:
+            options = {}
+        if not isinstance(options, Mapping):
+            return [Problem(path, f"expected a mapping of options, got {options!r}")]
+        builder = self.builders[str(name)]
+        accepted = {
+            key: parameter
+            for key, parameter in inspect.signature(builder).parameters.items()
+            if key not in self.injected and key != "self"
+        }
+        hints = typing.get_type_hints(
+            builder.__init__ if inspect.isclass(builder) else builder  # type: ignore[misc]
+        )
+        problems = []
+        for key, value in options.items():
+            if key in self.unused and key not in accepted:
+                continue
+            if key not in accepted:
+                message = unknown_name(f"option of {name}", key, accepted)
+                problems.append(Problem(f"{path}.{key}", message))
+            elif key in hints and not _fits(value, hints[key]):
+                message = f"expected {_describe(hints[key])}, got {value!r}"
+                problems.append(Problem(f"{path}.{key}", message))
+        for key, parameter in accepted.items():
+            if parameter.default is inspect.Parameter.empty and key not in options:
+                problems.append(Problem(path, f"{name} needs the option {key}, got none"))
+        return problems
+
+    def build(self, config: Mapping[str, Any], path: str, **injected: Any) -> Any:
+        """Check `{name: ..., **options}` and build it; the mapping is left as it is.
+
+        Args:
+            config: the section.
+            path: where it stands, for messages.
+            injected: what the program supplies, a subset of `self.injected`.
+
+        Raises:
+            ConfigError: naming every problem.
+        """
+        raise_problems(self.check(config, path))
+        options = {key: value for key, value in config.items() if key != "name"}
+        return self.build_options(config["name"], options, path, **injected)
+
+    def build_options(
+        self, name: str, options: Mapping[str, Any] | None, path: str, **injected: Any
+    ) -> Any:
+        """As `build`, for configs that keep name and options apart."""
+        raise_problems(self.check_options(name, options, path))
+        builder = self.builders[name]
+        accepted = inspect.signature(builder).parameters
+        kept = {key: value for key, value in (options or {}).items() if key in accepted}
+        wanted = {key: value for key, value in injected.items() if key in accepted}
+        return builder(**kept, **wanted)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a YAML value can stand for a parameter annotated with `hint`."""
+    origin = typing.get_origin(hint)
+    if hint is Any:
+        return True
+    if origin is Literal:
+        return value in typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(hint))
+    if hint is type(None):
+        return value is None
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (bool, str):
+        return isinstance(value, hint)
+    container = origin if isinstance(origin, type) else hint
+    if isinstance(container, type) and issubclass(container, Sequence):
+        if not isinstance(value, list | tuple):
+            return False
+        elements = [one for one in typing.get_args(hint) if one is not Ellipsis]
+        return len(elements) != 1 or all(_fits(one, elements[0]) for one in value)
+    if isinstance(container, type) and issubclass(container, Mapping):
+        return isinstance(value, Mapping)
+    return True
+
+
+def _describe(hint: Any) -> str:
+    """A type annotation in the words of a config's author."""
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(repr(option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_describe(option) for option in typing.get_args(hint))
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if hint is type(None):
+        return "nothing"
+    if hint in names:
+        return names[hint]
+    return "a list" if typing.get_origin(hint) is not None else str(hint)
