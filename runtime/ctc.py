@@ -37,6 +37,30 @@ def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], ND
     return indices, values
 
 
+def best_path_of_logits(
+    logits: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Largest class and its softmax probability at every time step.
+
+    The largest class has the probability `1 / sum(exp(x - max))`, so that no softmax is stored;
+    one line's exponentials are held at a time.
+
+    Args:
+        logits: float [N, T, K].
+
+    Returns:
+        integer [N, T] and float32 [N, T].
+    """
+    indices, largest = best_path(logits)
+    values = np.empty(indices.shape, dtype=np.float32)
+    exponentials = np.empty(logits.shape[1:], dtype=np.float32)
+    for line, line_largest, line_values in zip(logits, largest, values, strict=True):
+        np.subtract(line, line_largest[:, np.newaxis], out=exponentials)
+        np.exp(exponentials, out=exponentials)
+        np.divide(1, exponentials.sum(axis=-1), out=line_values)
+    return indices, values
+
+
 def decode_best_path(
     indices: NDArray[np.integer], values: NDArray[np.floating], charset: Charset
 ) -> list[DecodedLine]:

@@ -37,3 +37,7 @@ class ParityError(OcrError):
 
 class DatasetError(OcrError):
     """Training data is missing, empty or unreadable."""
+
+
+class DivergenceError(OcrError):
+    """Training has left the finite numbers."""

@@ -69,7 +69,8 @@ def batch_from_lines(
     levels = _normalized_levels(mean, std)
     batch = np.zeros((len(lines), channels, height, width), dtype=np.float32)
     for row, line in zip(batch, lines, strict=True):
-        np.take(levels, line.transpose(2, 0, 1), out=row[:, :, : line.shape[1]])
+        # A table look-up in OpenCV takes half the time of the same in NumPy.
+        row[:, :, : line.shape[1]] = cv2.LUT(line, levels).reshape(line.shape).transpose(2, 0, 1)
     return batch
 
 

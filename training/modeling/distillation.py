@@ -37,9 +37,7 @@ class DistillationModel(nn.Layer):
         for network in self.networks.values():
             network.train()
 
-    def forward(self, images: paddle.Tensor) -> dict[str, Any]:
-        """Float32 [N, C, H, W] -> output of every network, by name."""
-        return {
-            name: network(images, training_form=self.training)
-            for name, network in self.networks.items()
-        }
+    def forward(self, images: paddle.Tensor, training_form: bool | None = None) -> dict[str, Any]:
+        """Float32 [N, C, H, W] -> output of every network by name, as `RecognitionNetwork`."""
+        training_form = self.training if training_form is None else training_form
+        return {name: network(images, training_form) for name, network in self.networks.items()}

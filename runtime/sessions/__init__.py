@@ -1,0 +1,86 @@
+"""Inference engines behind one Protocol; which one opens a model follows from its suffix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import ArtifactError, EngineError
+from runtime.spec import RecognizerSpec
+
+DEVICES = ("auto", "cpu", "cuda")
+
+_ONNX_SUFFIXES = (".onnx",)
+_ENGINE_SUFFIXES = (".plan", ".engine")
+
+
+class Session(Protocol):
+    """A loaded network, ready to run. One thread at a time uses it."""
+
+    @property
+    def spec(self) -> RecognizerSpec:
+        """What the network expects and emits."""
+
+    @property
+    def description(self) -> str:
+        """Engine, version, device and threads obtained, for logs and reports."""
+
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Best class and its probability at every time step.
+
+        Args:
+            batch: float32 [N, C, H, W], normalised and padded.
+
+        Returns:
+            integer [N, T] and float32 [N, T].
+
+        Raises:
+            EngineError: if the engine fails, or the network emits what is not a number.
+        """
+
+    def close(self) -> None:
+        """Let go of the network; running it afterwards is an `EngineError`."""
+
+
+def open_session(
+    model_path: str | Path,
+    dictionary: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Session:
+    """Open a model file with the engine that its suffix asks for.
+
+    Args:
+        model_path: an ONNX file.
+        dictionary: one character per line; needed only by a model that carries none, and used
+            instead of the model's own when given.
+        device: `auto` takes the GPU when the engine has it, else the CPU; `cpu`; `cuda`.
+        threads: of the CPU; as many as this process may use when None.
+
+    Raises:
+        ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
+        EngineError: if the engine is not installed, or the device asked for is not to be had.
+    """
+    path = Path(model_path)
+    if device not in DEVICES:
+        raise EngineError(f"unknown device {device!r}: expected one of {', '.join(DEVICES)}")
+    if threads is not None and threads < 1:
+        raise EngineError(f"impossible number of threads: expected at least 1, got {threads}")
+    suffix = path.suffix.lower()
+    if suffix in _ENGINE_SUFFIXES:
+        raise EngineError(
+            f"{path}: TensorRT engines are not yet supported by this version; "
+            "use the .onnx file that the engine was built from"
+        )
+    if suffix not in _ONNX_SUFFIXES:
+        raise ArtifactError(f"{path}: unknown kind of model: expected a file ending in .onnx")
+    if not path.is_file():
+        what = "it is a folder" if path.is_dir() else "there is no such file"
+        raise ArtifactError(f"cannot open the model {path}: {what}; give an ONNX file")
+
+    from runtime.sessions.onnxruntime import OnnxRuntimeSession
+
+    return OnnxRuntimeSession(path, dictionary, device, threads)

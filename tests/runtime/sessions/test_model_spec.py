@@ -1,0 +1,137 @@
+"""Models with and without a spec, through real files and onnxruntime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ArtifactError
+from runtime.sessions import open_session
+from runtime.sessions.model_spec import charset_for_head
+from runtime.spec import RecognizerSpec, WidthPolicy
+
+pytest.importorskip("onnxruntime", reason="models are opened with it")
+
+ToyModel = Callable[..., Path]
+LISTED = [*"abcdefghij日本語é"]
+WITH_SPACE = len(LISTED) + 2
+
+
+def dictionary(folder: Path, characters: list[str]) -> Path:
+    path = folder / "dict.txt"
+    path.write_text("\n".join(characters) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_models_own_spec_is_used(toy_path: Path, spec: RecognizerSpec) -> None:
+    assert open_session(toy_path).spec == spec
+
+
+def test_rapidocr_metadata_gives_the_characters(toy_model: ToyModel) -> None:
+    path = toy_model(metadata={"character": "\n".join(LISTED)}, input_shape=("N", 3, 48, "W"))
+    spec = open_session(path).spec
+    assert spec.characters == (*LISTED, " ")
+    assert (spec.height, spec.width, spec.output_activation) == (48, WidthPolicy(), "softmax")
+
+
+@pytest.mark.parametrize("declares_classes", [True, False])
+def test_a_dictionary_gives_the_characters(
+    toy_model: ToyModel, tmp_path: Path, declares_classes: bool
+) -> None:
+    for listed, num_classes in ((LISTED, WITH_SPACE), ([*LISTED, " "], WITH_SPACE)):
+        path = toy_model(num_classes=num_classes, declares_classes=declares_classes)
+        session = open_session(path, dictionary(tmp_path, listed))
+        assert session.spec.characters == (*LISTED, " ")
+    path = toy_model(num_classes=WITH_SPACE - 1, declares_classes=declares_classes)
+    assert open_session(path, dictionary(tmp_path, LISTED)).spec.characters == tuple(LISTED)
+
+
+def test_logits_are_told_from_probabilities(toy_model: ToyModel, tmp_path: Path) -> None:
+    path = toy_model(softmax=False)
+    assert open_session(path, dictionary(tmp_path, LISTED)).spec.output_activation == "none"
+
+
+def test_a_fixed_width_becomes_the_policy(toy_model: ToyModel, tmp_path: Path) -> None:
+    path = toy_model(input_shape=(1, 3, 32, 100))
+    policy = open_session(path, dictionary(tmp_path, LISTED)).spec.width
+    assert policy.input_width(policy.content_width(32, 5, 32)) == 100
+    assert policy.content_width(32, 500, 32) == 100
+
+
+def test_no_characters_anywhere_is_refused(toy_model: ToyModel) -> None:
+    with pytest.raises(ArtifactError, match=r"does not carry its characters.*--dictionary"):
+        open_session(toy_model())
+
+
+@pytest.mark.parametrize("carries_spec", [True, False])
+@pytest.mark.parametrize("declares_classes", [True, False])
+def test_a_dictionary_of_another_size_is_refused(
+    toy_model: ToyModel,
+    tmp_path: Path,
+    spec: RecognizerSpec,
+    carries_spec: bool,
+    declares_classes: bool,
+) -> None:
+    path = toy_model(spec=spec if carries_spec else None, declares_classes=declares_classes)
+    with pytest.raises(ArtifactError, match=r"disagree: expected 4 classes .*, got a head of 16"):
+        open_session(path, dictionary(tmp_path, [*"xyz"]))
+
+
+def test_a_dictionary_wins_over_the_models_characters_and_says_so(
+    toy_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [character.upper() for character in LISTED]
+    with caplog.at_level(logging.WARNING):
+        session = open_session(toy_path, dictionary(tmp_path, others))
+    assert session.spec.characters[:3] == ("A", "B", "C")
+    assert "not from the model" in caplog.text
+
+
+@pytest.mark.parametrize("declares_classes", [True, False])
+def test_a_spec_that_contradicts_the_head_is_refused(
+    toy_model: ToyModel, make_spec: Callable[..., RecognizerSpec], declares_classes: bool
+) -> None:
+    path = toy_model(
+        spec=make_spec(characters=tuple("abc")), num_classes=5, declares_classes=declares_classes
+    )
+    with pytest.raises(ArtifactError, match=r"got a head of 5.*set use_space_char to true"):
+        open_session(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"height": 48}, "expected H = 48, got 32"),
+        ({"channels": 1}, "expected C = 1, got 3"),
+        ({"input_name": "image"}, "expected tensors image -> probabilities, got x -> prob"),
+        ({"output_name": "logits"}, "expected tensors x -> logits"),
+    ],
+)
+def test_a_spec_that_contradicts_the_tensors_is_refused(
+    toy_model: ToyModel,
+    make_spec: Callable[..., RecognizerSpec],
+    changes: dict[str, object],
+    reason: str,
+) -> None:
+    with pytest.raises(ArtifactError, match=reason):
+        open_session(toy_model(spec=make_spec(**changes)))
+
+
+def test_an_open_height_is_refused(toy_model: ToyModel, tmp_path: Path) -> None:
+    path = toy_model(input_shape=("N", 3, "H", "W"))
+    with pytest.raises(ArtifactError, match="leaves its input height open"):
+        open_session(path, dictionary(tmp_path, LISTED))
+
+
+def test_characters_written_with_carriage_returns(toy_model: ToyModel) -> None:
+    path = toy_model(metadata={"character": "\r\n".join(LISTED) + "\r\n"})
+    assert open_session(path).spec.characters == (*LISTED, " ")
+
+
+def test_the_space_is_appended_only_for_a_class_of_its_own() -> None:
+    assert charset_for_head(["a", "b"], 3, "m").characters == ("a", "b")
+    assert charset_for_head(["a", "b"], 4, "m").characters == ("a", "b", " ")
+    assert charset_for_head(["a", " "], 4, "m").characters == ("a", " ", " ")

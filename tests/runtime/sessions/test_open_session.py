@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ArtifactError, EngineError
+from runtime.sessions import open_session
+
+
+def test_engines_are_named_as_not_yet_supported(tmp_path: Path) -> None:
+    for suffix in (".plan", ".engine"):
+        with pytest.raises(EngineError, match="not yet supported by this version"):
+            open_session(tmp_path / f"student{suffix}")
+
+
+@pytest.mark.parametrize("name", ["student.pdparams", "student"])
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArtifactError, match=r"unknown kind of model: expected .*\.onnx"):
+        open_session(tmp_path / name)
+
+
+def test_a_missing_model_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="there is no such file"):
+        open_session(tmp_path / "none.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ArtifactError, match="it is a folder"):
+        open_session(tmp_path / "folder.onnx")
+
+
+def test_impossible_settings_are_refused(toy_path: Path) -> None:
+    with pytest.raises(EngineError, match="unknown device 'tpu': expected one of auto, cpu, cuda"):
+        open_session(toy_path, device="tpu")
+    with pytest.raises(EngineError, match="at least 1, got 0"):
+        open_session(toy_path, threads=0)

@@ -1,0 +1,237 @@
+"""A PaddleOCR-format YAML file with `-o` overrides, and where each key stands in it."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtime.errors import ConfigError
+from training.registry import Problem, Registry, unknown_name
+
+SECTIONS = (
+    *("Global", "Optimizer", "Architecture", "Loss"),
+    *("PostProcess", "Metric", "Train", "Eval"),
+)
+UNUSED_SECTIONS = frozenset({"profiler_options", "wandb", "Export"})
+
+
+@dataclass(frozen=True)
+class GlobalConfig:
+    """The `Global` section, with PaddleOCR's names.
+
+    Args:
+        epoch_num: epochs to train.
+        save_model_dir: where checkpoints and logs go.
+        character_dict_path: dictionary, empty for digits and lower-case letters.
+        use_space_char: whether the space is the last class.
+        max_text_length: longest label in characters.
+        print_batch_step: steps between log lines.
+        log_smooth_window: steps over which logged figures are averaged.
+        eval_batch_step: steps between evaluations, or [first, every].
+        save_epoch_step: epochs between `iter_epoch_N` checkpoints.
+        cal_metric_during_train: whether training batches are decoded too.
+        pretrained_model: checkpoint to start from, weights alone.
+        checkpoints: checkpoint to resume from, with optimizer and position.
+        allow_resized_head: start with a new head where the number of classes differs.
+        use_gpu: train on the GPU; true on a machine without one means its CPU, with a warning.
+        use_amp: mixed precision, on a GPU only.
+        amp_custom_black_list: operators kept in float32 under mixed precision.
+        scale_loss: initial loss scale of mixed precision.
+        use_visualdl: also log for VisualDL.
+        infer_img: image or folder that `training.predict` reads by default.
+        save_res_path: file that `training.predict` writes.
+        seed: of weights, order and augmentation.
+        fast_cpu: compiled training kernels and process settings on a CPU.
+    """
+
+    epoch_num: int = 100
+    save_model_dir: str = "./output"
+    character_dict_path: str | None = None
+    use_space_char: bool = False
+    max_text_length: int = 25
+    print_batch_step: int = 10
+    log_smooth_window: int = 20
+    eval_batch_step: int | Sequence[int] = 2000
+    save_epoch_step: int = 3
+    cal_metric_during_train: bool = False
+    pretrained_model: str | None = None
+    checkpoints: str | None = None
+    allow_resized_head: bool = False
+    use_gpu: bool = False
+    use_amp: bool = False
+    amp_custom_black_list: Sequence[str] = ()
+    scale_loss: float = 1024.0
+    use_visualdl: bool = False
+    infer_img: str | None = None
+    save_res_path: str | None = None
+    seed: int = 2021
+    fast_cpu: bool = True
+
+
+UNUSED_GLOBAL_KEYS = frozenset(
+    {
+        *("debug", "infer_mode", "save_inference_dir", "distributed", "character_type"),
+        *("calc_epoch_interval", "use_xpu", "use_npu", "use_mlu", "use_gcu", "model_name"),
+        *("d2s_train_image_shape", "use_wandb", "use_tensorrt", "amp_level", "amp_dtype"),
+        *("use_dynamic_loss_scaling", "eval_batch_epoch", "uniform_output_enabled"),
+        *("to_static", "log_ranks", "cal_metric_interval", "amp_custom_white_list"),
+    }
+)
+"""PaddleOCR's keys that have no effect here."""
+
+GLOBALS = Registry("global section", {"Global": GlobalConfig}, unused=UNUSED_GLOBAL_KEYS)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration as its author wrote it, overrides applied.
+
+    Args:
+        path: the YAML file, None when built in Python.
+        sections: the whole mapping.
+        lines: line number (from 1) of each dotted path that the file holds.
+    """
+
+    path: Path | None
+    sections: dict[str, Any]
+    lines: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def globals(self) -> GlobalConfig:
+        """The `Global` section with its defaults."""
+        options = {
+            key: value for key, value in self.sections["Global"].items() if value is not None
+        }
+        built: GlobalConfig = GLOBALS.build_options("Global", options, "Global")
+        return built
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content, whatever its layout."""
+        text = json.dumps(self.sections, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def located(self, problem: Problem) -> str:
+        """The problem with the file and the line of its path or of the nearest one above."""
+        parts = problem.path.split(".")
+        while parts and ".".join(parts) not in self.lines:
+            parts.pop()
+        where = str(self.path or "config")
+        if parts:
+            where += f":{self.lines['.'.join(parts)]}"
+        return f"{where}: {problem}"
+
+    def raise_problems(self, problems: Sequence[Problem]) -> None:
+        """Raise all `problems` with their lines as one `ConfigError`, if there are any."""
+        if problems:
+            raise ConfigError("\n".join(self.located(problem) for problem in problems))
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file and apply `Section.key=value` overrides; nothing is checked yet.
+
+    Args:
+        path: the file.
+        overrides: as after `-o`; the value is YAML, a number in the path indexes a list.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML (a `*alias` without its `&anchor`, say),
+            or an override names a place that does not exist.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path}: {error}; check the path") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        sections = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        reason = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"{path}{line}: not valid YAML: {reason}; mend the file") from error
+    if not isinstance(sections, dict):
+        raise ConfigError(f"{path}: expected sections such as Global, got {sections!r}")
+    lines: dict[str, int] = {}
+    _collect_lines(root, "", lines)
+    sections = copy.deepcopy(sections)
+    for override in overrides:
+        _apply_override(sections, override)
+    return Config(path, sections, lines)
+
+
+def _collect_lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = f"{path}.{key.value}" if path else str(key.value)
+            lines[below] = key.start_mark.line + 1
+            _collect_lines(value, below, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[f"{path}.{index}"] = value.start_mark.line + 1
+            _collect_lines(value, f"{path}.{index}", lines)
+
+
+def _apply_override(sections: dict[str, Any], override: str) -> None:
+    target, separator, text = override.partition("=")
+    if not separator or not target:
+        raise ConfigError(f"-o {override}: expected Section.key=value, got no value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"-o {override}: the value is not valid YAML; quote it") from error
+    *parents, last = target.split(".")
+    place: Any = sections
+    for depth, part in enumerate(parents):
+        place = _step_into(place, part, ".".join(parents[: depth + 1]), override)
+    if isinstance(place, list):
+        index = _list_index(place, last, target, override)
+        place[index] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise ConfigError(f"-o {override}: {'.'.join(parents)} holds {place!r}, not keys")
+
+
+def _step_into(place: Any, part: str, path: str, override: str) -> Any:
+    if isinstance(place, list):
+        return place[_list_index(place, part, path, override)]
+    if isinstance(place, dict):
+        if part not in place:
+            known = [str(key) for key in place]
+            raise ConfigError(f"-o {override}: {path}: {unknown_name('key', part, known)}")
+        if place[part] is None:
+            place[part] = {}
+        return place[part]
+    raise ConfigError(f"-o {override}: {path} holds {place!r}, not keys")
+
+
+def _list_index(place: list[Any], part: str, path: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(place):
+        raise ConfigError(
+            f"-o {override}: {path}: expected an index from 0 to {len(place) - 1}, got {part!r}"
+        )
+    return int(part)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """`-c` and `-o` as PaddleOCR's commands have them."""
+    parser.add_argument("-c", "--config", required=True, type=Path, help="YAML file")
+    parser.add_argument(
+        "-o",
+        "--override",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="Section.key=value",
+        help="replace values of the config",
+    )

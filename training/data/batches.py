@@ -1,0 +1,118 @@
+"""Which lines share a training batch, and the batch they become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.preprocess import batch_from_lines
+from runtime.spec import WidthPolicy
+from training.data.sample import Sample
+
+_WINDOW_BATCHES = 64
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Lines side by side, as the network and the losses take them.
+
+    Args:
+        images: float32 [N, 3, H, W].
+        labels: class indices padded with 0, int64 [N, L].
+        lengths: characters of each label, int64 [N].
+        valid_ratio: share of W that each line fills, float32 [N].
+        names: where each line came from.
+        texts: the labels as text.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    valid_ratio: NDArray[np.float32]
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def label_ace(self, num_classes: int) -> NDArray[np.int64]:
+        """How often each class stands in each label, padding included as class 0: int64 [N, K]."""
+        return np.stack([np.bincount(row, minlength=num_classes) for row in self.labels])
+
+
+def plan_batches(
+    indices: Sequence[int],
+    widths: Sequence[int],
+    batch_size: int,
+    rng: np.random.Generator | None,
+    drop_last: bool,
+) -> list[list[int]]:
+    """Cut an epoch into batches of lines of similar width.
+
+    With `rng` the order is shuffled, sorted by width within windows of some batches, and the
+    batches are shuffled again: short words cost little, and every epoch mixes anew.
+
+    Args:
+        indices: the lines.
+        widths: input width in px of each.
+        batch_size: N.
+        rng: generator of this epoch; None keeps the given order.
+        drop_last: leave out a last incomplete batch, unless it is the only one.
+
+    Returns:
+        Indices of each batch.
+    """
+    order = np.arange(len(indices))
+    if rng is not None:
+        order = rng.permutation(order)
+        window = _WINDOW_BATCHES * batch_size
+        by_width = np.asarray(widths)
+        order = np.concatenate(
+            [
+                part[np.argsort(by_width[part], kind="stable")]
+                for part in np.split(order, range(window, len(order), window))
+            ]
+        )
+    batches = [
+        [indices[position] for position in order[start : start + batch_size]]
+        for start in range(0, len(order), batch_size)
+    ]
+    if drop_last and len(batches) > 1 and len(batches[-1]) < batch_size:
+        batches.pop()
+    if rng is not None:
+        batches = [batches[position] for position in rng.permutation(len(batches))]
+    return batches
+
+
+def width_for_label(label: Sequence[int], time_stride_px: int) -> int:
+    """Least input width in px at which CTC can spell `label`: repeats need a blank between."""
+    repeats = sum(first == second for first, second in zip(label, label[1:], strict=False))
+    return (len(label) + repeats) * time_stride_px
+
+
+def collate(
+    samples: Sequence[Sample], width_policy: WidthPolicy, time_stride_px: int
+) -> TrainingBatch:
+    """Pad the lines to one width that suits the widest line and the longest label.
+
+    Args:
+        samples: images uint8 [H, w, 3] with labels.
+        width_policy: of the training images.
+        time_stride_px: px of input width per time step.
+    """
+    content_widths = [sample.image.shape[1] for sample in samples]
+    width = width_policy.input_width(max(content_widths))
+    needed = max(width_for_label(sample.label, time_stride_px) for sample in samples)
+    if needed > width:
+        width = -(-needed // width_policy.step_px) * width_policy.step_px
+    labels = np.zeros((len(samples), max(len(sample.label) for sample in samples)), np.int64)
+    for row, sample in zip(labels, samples, strict=True):
+        row[: len(sample.label)] = sample.label
+    return TrainingBatch(
+        images=batch_from_lines([sample.image for sample in samples], width),
+        labels=labels,
+        lengths=np.array([len(sample.label) for sample in samples], np.int64),
+        valid_ratio=np.array(content_widths, np.float32) / np.float32(width),
+        names=tuple(sample.name for sample in samples),
+        texts=tuple(sample.text for sample in samples),
+    )

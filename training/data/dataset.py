@@ -1,0 +1,97 @@
+"""A source of lines with its transforms: index and epoch -> sample, and nothing else decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from runtime.errors import OcrError
+from training.data.sample import Draw, Failure, LineSource, Sample, Transform
+
+_SUBSTITUTES = 16
+_OTHER_SAMPLE_TRIES = 16
+
+
+@dataclass(frozen=True)
+class LineDataset:
+    """Samples as pure functions of (seed, epoch, index).
+
+    So workers may be any number, and a resumed run sees what the first one would have seen.
+
+    Args:
+        source: the lines.
+        transforms: applied in order.
+        usable: indices of the source that the data report kept.
+        is_training: an unusable line is replaced by a neighbour, not reported.
+        seed: of every random choice.
+        ext_op_transform_idx: how many transforms another sample passes before it is joined.
+        known_ratios: width over height of lines whose files have been looked at already.
+    """
+
+    source: LineSource
+    transforms: Sequence[Transform]
+    usable: Sequence[int]
+    is_training: bool
+    seed: int
+    ext_op_transform_idx: int = 1
+    known_ratios: Mapping[int, float] = field(default_factory=dict)
+
+    def indices(self, epoch: int) -> list[int]:
+        """The usable lines of `epoch`, in the source's order."""
+        if len(self.usable) == len(self.source):
+            return list(self.source.indices(epoch))
+        usable = set(self.usable)
+        return [index for index in self.source.indices(epoch) if index in usable]
+
+    def ratios(self, indices: Sequence[int], epoch: int) -> list[float]:
+        """Width over height of each line, at least roughly."""
+        known = self.known_ratios
+        return [
+            known[index] if index in known else self.source.ratio(index, epoch)
+            for index in indices
+        ]
+
+    def load(self, index: int, epoch: int) -> Sample | Failure:
+        """The line after all transforms, or why it cannot be used.
+
+        In training a neighbour takes its place, the same one every time.
+        """
+        outcome = self._load_one(index, epoch)
+        if not self.is_training:
+            return outcome
+        for step in range(1, _SUBSTITUTES + 1):
+            if isinstance(outcome, Sample):
+                return outcome
+            substitute = self.usable[(index + step * 7919) % len(self.usable)]
+            outcome = self._load_one(substitute, epoch)
+        return outcome
+
+    def _load_one(self, index: int, epoch: int) -> Sample | Failure:
+        rng = np.random.default_rng([self.seed, epoch, index])
+        draw = Draw(rng, lambda: self._other_sample(rng, epoch))
+        name = f"line {index}"
+        try:
+            sample = self.source.read(index, epoch)
+            name = sample.name
+            for transform in self.transforms:
+                sample = transform(sample, draw)
+        except OcrError as error:
+            return Failure(name, str(error))
+        return sample
+
+    def _other_sample(self, rng: np.random.Generator, epoch: int) -> Sample:
+        for attempt in range(_OTHER_SAMPLE_TRIES):
+            index = self.usable[int(rng.integers(len(self.usable)))]
+            draw = Draw(rng, lambda: self._other_sample(rng, epoch))
+            try:
+                sample = self.source.read(index, epoch)
+                for transform in self.transforms[: self.ext_op_transform_idx]:
+                    sample = transform(sample, draw)
+            except OcrError:
+                if attempt == _OTHER_SAMPLE_TRIES - 1:
+                    raise
+                continue
+            return sample
+        raise AssertionError("the loop returns or raises")

@@ -1,0 +1,125 @@
+"""LMDBDataSet: PaddleOCR's keys `num-samples`, `image-%09d`, `label-%09d` (from 1)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from runtime.errors import DatasetError, ImageError
+from training.data.sample import Sample
+
+
+class LMDBDataSet:
+    """Lines of every LMDB folder under `data_dir`, in sorted order.
+
+    Databases are opened on first use, once per process, so that the set can be handed to workers.
+
+    Args:
+        data_dir: a folder that is, or holds at any depth, LMDB folders.
+        ratio_list: share of each database's lines that an epoch uses, one for all or one each.
+        seed: of the lines drawn where a share is below 1.
+
+    Raises:
+        DatasetError: if there is none, or one lacks `num-samples`.
+    """
+
+    def __init__(
+        self, data_dir: str, ratio_list: float | Sequence[float] = 1.0, seed: int = 0
+    ) -> None:
+        self.seed = seed
+        self._folders = sorted(file.parent for file in Path(data_dir).rglob("data.mdb"))
+        if not self._folders:
+            raise DatasetError(f"no LMDB under {data_dir}: expected a folder with data.mdb")
+        self._environments: dict[Path, Any] = {}
+        counts = [self._count(folder) for folder in self._folders]
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
+        if isinstance(ratio_list, int | float):
+            ratio_list = [float(ratio_list)]
+        shares = [float(share) for share in ratio_list]
+        self._shares = shares * len(counts) if len(shares) == 1 else shares
+        if len(self._shares) != len(counts):
+            raise DatasetError(
+                f"ratio_list: expected {len(counts)} shares, one a database, got {len(shares)}"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_environments": {}}
+
+    def _get(self, folder: Path, key: str) -> bytes | None:
+        if folder not in self._environments:
+            try:
+                import lmdb
+            except ImportError as error:
+                raise DatasetError(
+                    "LMDBDataSet needs lmdb: pip install 'distilrec[train]'"
+                ) from error
+            self._environments[folder] = lmdb.open(
+                str(folder), readonly=True, lock=False, readahead=False, meminit=False
+            )
+        with self._environments[folder].begin() as transaction:
+            value: bytes | None = transaction.get(key.encode())
+            return value
+
+    def _count(self, folder: Path) -> int:
+        value = self._get(folder, "num-samples")
+        if value is None or not value.isdigit():
+            raise DatasetError(
+                f"{folder} lacks the key num-samples: expected PaddleOCR's LMDB keys"
+            )
+        return int(value)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def _locate(self, index: int) -> tuple[Path, int]:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._folders[which], index - self._starts[which] + 1
+
+    def text(self, index: int, epoch: int) -> str:
+        """Label of line `index`; empty when its key is missing."""
+        folder, number = self._locate(index)
+        return (self._get(folder, f"label-{number:09d}") or b"").decode("utf-8", "replace")
+
+    def indices(self, epoch: int) -> Sequence[int]:
+        """Every line, or the drawn share of each database."""
+        if all(share == 1.0 for share in self._shares):
+            return range(len(self))
+        rng = np.random.default_rng([self.seed, epoch])
+        chosen: list[int] = []
+        for start, stop, share in zip(
+            self._starts, self._starts[1:], self._shares, strict=False
+        ):
+            drawn = rng.choice(stop - start, size=round((stop - start) * share), replace=share > 1)
+            chosen.extend(int(start + one) for one in np.sort(drawn))
+        return chosen
+
+    def read(self, index: int, epoch: int) -> Sample:
+        """Encoded image and text of line `index`.
+
+        Raises:
+            ImageError: if the image's key is missing.
+        """
+        folder, number = self._locate(index)
+        name = f"{folder}#{number}"
+        image = self._get(folder, f"image-{number:09d}")
+        if image is None:
+            raise ImageError(f"{name}: no key image-{number:09d}")
+        return Sample(image, self.text(index, epoch), name)
+
+    def ratio(self, index: int, epoch: int) -> float:
+        """Width over height from the image's header.
+
+        Raises:
+            ImageError: if it is not an image.
+        """
+        sample = self.read(index, epoch)
+        try:
+            with PillowImage.open(io.BytesIO(sample.image)) as image:
+                return image.width / image.height
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ImageError(f"{sample.name}: {error}") from error

@@ -1,0 +1,80 @@
+"""What a source of lines gives, and what a transform works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+@dataclass
+class Sample:
+    """One line on its way through the transforms.
+
+    Args:
+        image: encoded bytes, or BGR uint8 [h, w, 3] once decoded.
+        text: the label.
+        name: path or key, for messages.
+        label: class indices once encoded.
+    """
+
+    image: Any
+    text: str
+    name: str
+    label: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A line that could not be used.
+
+    Args:
+        name: path or key.
+        reason: why.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a transform may draw on: its random numbers and other samples.
+
+    Args:
+        rng: generator that belongs to this sample alone.
+        other_sample: another sample, chosen with `rng`, after the first transforms.
+    """
+
+    rng: np.random.Generator
+    other_sample: Callable[[], Sample]
+
+
+class Transform(Protocol):
+    """One step from source to network input."""
+
+    def __call__(self, sample: Sample, draw: Draw) -> Sample:
+        """Change and return `sample`; raises OcrError when the line cannot be used."""
+
+
+class LineSource(Protocol):
+    """Labelled line images by index. Pure: the same index and epoch give the same line."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, epoch: int) -> Sample:
+        """Line `index` as it is in `epoch`."""
+
+    def text(self, index: int, epoch: int) -> str:
+        """Label of line `index` without its image."""
+
+    def ratio(self, index: int, epoch: int) -> float:
+        """Width over height of line `index`, at least roughly; raises OcrError if unreadable."""
+
+    def indices(self, epoch: int) -> Sequence[int]:
+        """The lines of `epoch`; all of them, or a random part where `ratio_list` says so."""

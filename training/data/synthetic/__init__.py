@@ -1,0 +1,7 @@
+"""Rendered text lines: a training set that needs no download."""
+
+from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
+from training.data.synthetic.fonts import FontBook, build_font_book
+from training.data.synthetic.render import render_line
+
+__all__ = ["DEFAULT_ALPHABET", "FontBook", "SyntheticDataSet", "build_font_book", "render_line"]

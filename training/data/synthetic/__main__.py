@@ -1,0 +1,125 @@
+"""Command: `python -m training.data.synthetic --output DIR --count N`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import cv2
+
+from runtime.charset import build_charset
+from runtime.errors import DatasetError, OcrError
+from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
+from training.data.synthetic.preview import contact_sheet
+from training.data.synthetic.writer import write_data_set
+
+PREVIEW_LINES = 40
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit status: 0, or 2 after one line that says what is wrong.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        _run(options)
+    except OcrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m training.data.synthetic",
+        description="Draw text lines and write them as a PaddleOCR label-file data set.",
+    )
+    add = parser.add_argument
+    add("--output", metavar="DIR", help="folder to write to: new or empty")
+    add("--count", type=int, default=1000, help="number of lines (default %(default)s)")
+    add("--seed", type=int, default=0, help="same seed, same lines (default %(default)s)")
+    alphabet = parser.add_mutually_exclusive_group()
+    alphabet.add_argument("--dictionary", metavar="FILE", help="one character per line")
+    alphabet.add_argument(
+        "--alphabet", metavar="STRING", help="the characters (default: ASCII and ÄÖÜäöüß€)"
+    )
+    add("--use-space-char", action="store_true", help="lines may have several words")
+    add("--word-list", metavar="FILE", help="draw these words, one per line, and nothing else")
+    add("--fonts", nargs="+", metavar="FILE", help="font files (default: those of the machine)")
+    add("--min-length", type=int, default=1, help="in characters (default %(default)s)")
+    add("--max-length", type=int, default=25, help="in characters (default %(default)s)")
+    add("--difficulty", type=float, default=0.5, help="0 clean .. 1 hard (default %(default)s)")
+    add("--val-fraction", type=float, default=0.0, help="share of lines for val.txt (default 0)")
+    add("--preview", metavar="PNG", help=f"picture of the first {PREVIEW_LINES} lines, to look at")
+    add("--workers", type=int, default=_default_workers(), help="processes (default %(default)s)")
+    add("--force", action="store_true", help="replace the files of an earlier run")
+    return parser
+
+
+def _default_workers() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.output is None and options.preview is None:
+        raise DatasetError("nothing to do: expected --output DIR, --preview PNG or both")
+    if options.dictionary is not None:
+        dictionary = options.dictionary
+    else:
+        dictionary = DEFAULT_ALPHABET if options.alphabet is None else list(options.alphabet)
+    data_set = SyntheticDataSet(
+        build_charset(dictionary, options.use_space_char).characters,
+        count=options.count,
+        seed=options.seed,
+        max_text_length=options.max_length,
+        min_text_length=options.min_length,
+        word_list=options.word_list,
+        fonts=options.fonts,
+        difficulty=options.difficulty,
+    )
+    if options.preview is not None:
+        _write_preview(data_set, Path(options.preview))
+    if options.output is not None:
+        written = write_data_set(
+            data_set,
+            options.output,
+            val_fraction=options.val_fraction,
+            num_workers=options.workers,
+            force=options.force,
+        )
+        print(f"{written.train_file}: {written.num_train} lines")
+        if written.val_file is not None:
+            print(f"{written.val_file}: {written.num_val} lines")
+
+
+def _write_preview(data_set: SyntheticDataSet, path: Path) -> None:
+    if path.suffix.lower() != ".png":
+        raise DatasetError(f"the preview is a PNG file: expected a name in .png, got {path.name!r}")
+    lines = [data_set.line(index) for index in range(min(PREVIEW_LINES, len(data_set)))]
+    _, encoded = cv2.imencode(".png", contact_sheet(lines, data_set.fonts))
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise DatasetError(f"cannot write the preview {path}: {error.strerror}") from error
+    print(f"{path}: {len(lines)} lines to look at")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Evaluates a model the way it will be served: width from the image, equal widths together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+
+from runtime.batching import batches_by_width
+from runtime.preprocess import batch_from_lines
+from training.data.build import DataPart
+from training.data.loader import Loader
+from training.data.sample import Failure, Sample
+from training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outcome of an evaluation.
+
+    Args:
+        figures: every network's metric; the main network's carry no prefix.
+        num_lines: lines read.
+        failures: lines that could not be loaded.
+    """
+
+    figures: dict[str, float]
+    num_lines: int
+    failures: tuple[Failure, ...]
+
+
+def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
+    """Read every line of `part` with every network.
+
+    Args:
+        run: the model and its metric.
+        part: the evaluation data.
+        loader: of `part.dataset`.
+    """
+    batch_size = part.options.batch_size_per_card
+    indices = part.dataset.indices(0)
+    chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+    failures: list[Failure] = []
+
+    def lines() -> Iterator[tuple[int, Sample]]:
+        for loaded in loader.load(chunks, 0):
+            for sample in loaded:
+                if isinstance(sample, Failure):
+                    failures.append(sample)
+                else:
+                    yield part.width_policy.input_width(sample.image.shape[1]), sample
+
+    run.model.eval()
+    run.metric.reset()
+    num_lines = 0
+    try:
+        with paddle.no_grad():
+            for batch in batches_by_width(lines(), batch_size):
+                images = batch_from_lines([sample.image for sample in batch.lines], batch.width)
+                outputs = run.model(paddle.to_tensor(images))
+                run.metric(run.post_process(outputs, _padded_labels(batch.lines)))  # type: ignore[arg-type]
+                num_lines += len(batch.lines)
+    finally:
+        run.model.train()
+    for failure in failures:
+        log.warning("not evaluated: %s", failure.reason)
+    return Evaluation(run.metric.get_metric(), num_lines, tuple(failures))
+
+
+def _padded_labels(samples: tuple[Sample, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    labels = np.zeros((len(samples), max(len(one.label) for one in samples)), np.int64)
+    for row, sample in zip(labels, samples, strict=True):
+        row[: len(sample.label)] = sample.label
+    return labels

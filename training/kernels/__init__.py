@@ -1,0 +1,30 @@
+"""Fast CPU kernels for training: the same arithmetic as paddle's own layers, in fewer passes.
+
+paddle's depthwise convolution on a CPU does a tiny matrix product per channel, and BatchNorm and
+hard-swish each walk the whole activation; together they were nine tenths of a training step. The
+kernels here are compiled by numba, work in place on paddle's memory, and agree with paddle's own
+results to float32 rounding. The order of every sum is fixed, so the same inputs give the same
+bits on every run, whatever the number of threads.
+
+They serve float32 tensors on a CPU in dygraph mode. Everywhere else (GPU, other types,
+`paddle.jit.to_static` and export, numba not installed) each layer steps aside and runs paddle's
+own operation. Parameter and buffer names are paddle's, so checkpoints are unchanged.
+
+Rooms: `gate` decides, `*_loops` holds the compiled loops (numpy arrays only), the modules without
+that ending hold the paddle side (functions and layers).
+"""
+
+from __future__ import annotations
+
+from training.kernels.batch_norm import BatchNormHardSwish, batch_norm_hardswish
+from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
+from training.kernels.gate import fast_path_enabled, set_fast_path
+
+__all__ = [
+    "BatchNormHardSwish",
+    "DepthwiseConv2D",
+    "batch_norm_hardswish",
+    "depthwise_conv2d",
+    "fast_path_enabled",
+    "set_fast_path",
+]

@@ -1,0 +1,70 @@
+"""Decides whether the compiled kernels may serve a call, and shares memory with them."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import paddle
+
+FloatArray = npt.NDArray[np.float32]
+
+_wanted = True
+
+
+def set_fast_path(enabled: bool) -> None:
+    """Switch the compiled kernels on or off for the whole process.
+
+    Args:
+        enabled: False makes every layer of this package run paddle's own operations.
+    """
+    global _wanted
+    _wanted = enabled
+
+
+def fast_path_enabled() -> bool:
+    """Tell whether the compiled kernels are wanted and numba is installed to compile them."""
+    return _wanted and _numba_installed()
+
+
+def serves(*tensors: paddle.Tensor) -> bool:
+    """Tell whether the compiled kernels may take these tensors.
+
+    Args:
+        tensors: every tensor of the call, any shape.
+
+    Returns:
+        True in dygraph mode, outside tracing, if all are dense float32 in CPU memory.
+    """
+    # Tracing has to come first: a traced variable has no memory and no place.
+    if not (_wanted and paddle.in_dynamic_mode() and _numba_installed()):
+        return False
+    return all(
+        tensor.dtype == paddle.float32 and tensor.place.is_cpu_place() and tensor.is_dense()
+        for tensor in tensors
+    )
+
+
+def array_from_tensor(tensor: paddle.Tensor) -> FloatArray:
+    """Return a numpy view of a CPU tensor's own memory, made contiguous first if it is not.
+
+    `Tensor.numpy()` copies; this does not, and writing to the view writes to the tensor.
+
+    Args:
+        tensor: any shape, float32, on the CPU.
+
+    Returns:
+        C-contiguous array of the same shape that keeps the memory alive.
+    """
+    detached = tensor.detach()
+    if not detached.is_contiguous():
+        detached = detached.contiguous()
+    array: FloatArray = np.from_dlpack(detached)  # type: ignore[assignment]
+    return array
+
+
+@cache
+def _numba_installed() -> bool:
+    return importlib.util.find_spec("numba") is not None

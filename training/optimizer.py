@@ -1,0 +1,244 @@
+"""Optimizers and learning-rate schedules of PaddleOCR's recognition configs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import paddle
+from paddle.optimizer import lr as schedules
+
+from training.registry import Problem, Registry, raise_problems, unknown_name
+
+Schedule = schedules.LRScheduler
+
+
+def _warmed_up(
+    schedule: Schedule | float, warmup_epoch: float, step_each_epoch: int, peak: float
+) -> Schedule:
+    steps = round(warmup_epoch * step_each_epoch)
+    if steps > 0:
+        return schedules.LinearWarmup(schedule, warmup_steps=steps, start_lr=0.0, end_lr=peak)
+    if isinstance(schedule, float):
+        return schedules.LambdaDecay(schedule, lr_lambda=lambda step: 1.0)
+    return schedule
+
+
+def constant(
+    learning_rate: float, step_each_epoch: int, warmup_epoch: float = 0
+) -> Schedule:
+    """The same rate throughout, after an optional linear warm-up."""
+    return _warmed_up(float(learning_rate), warmup_epoch, step_each_epoch, learning_rate)
+
+
+def piecewise(
+    values: Sequence[float],
+    decay_epochs: Sequence[float],
+    step_each_epoch: int,
+    warmup_epoch: float = 0,
+) -> Schedule:
+    """`values[i]` until epoch `decay_epochs[i]`."""
+    boundaries = [int(step_each_epoch * epoch) for epoch in decay_epochs]
+    schedule = schedules.PiecewiseDecay(boundaries, list(values))
+    return _warmed_up(schedule, warmup_epoch, step_each_epoch, values[0])
+
+
+def cosine(
+    learning_rate: float, epochs: int, step_each_epoch: int, warmup_epoch: float = 0
+) -> Schedule:
+    """From `learning_rate` to 0 along half a cosine."""
+    schedule = schedules.CosineAnnealingDecay(learning_rate, T_max=step_each_epoch * epochs)
+    return _warmed_up(schedule, warmup_epoch, step_each_epoch, learning_rate)
+
+
+def linear(
+    learning_rate: float,
+    epochs: int,
+    step_each_epoch: int,
+    end_lr: float = 0.0,
+    power: float = 1.0,
+    warmup_epoch: float = 0,
+) -> Schedule:
+    """From `learning_rate` to `end_lr` along a straight line, or a power of one."""
+    schedule = schedules.PolynomialDecay(
+        learning_rate, decay_steps=epochs * step_each_epoch, end_lr=end_lr, power=power
+    )
+    return _warmed_up(schedule, warmup_epoch, step_each_epoch, learning_rate)
+
+
+def one_cycle(
+    max_lr: float,
+    epochs: int,
+    step_each_epoch: int,
+    anneal_strategy: Literal["cos", "linear"] = "cos",
+    three_phase: bool = False,
+    warmup_epoch: float = 0,
+) -> Schedule:
+    """Up to `max_lr` and far down again (Smith 2017), as paddle's `OneCycleLR` does it."""
+    schedule = schedules.OneCycleLR(
+        max_lr,
+        total_steps=epochs * step_each_epoch,
+        anneal_strategy=anneal_strategy,
+        three_phase=three_phase,
+    )
+    return _warmed_up(schedule, warmup_epoch, step_each_epoch, max_lr)
+
+
+SCHEDULES = Registry(
+    "learning-rate schedule",
+    {
+        "Const": constant,
+        "Piecewise": piecewise,
+        "Cosine": cosine,
+        "Linear": linear,
+        "OneCycle": one_cycle,
+    },
+    injected=frozenset({"epochs", "step_each_epoch"}),
+    unused=frozenset({"regularizer"}),
+)
+
+
+def adam(
+    parameters: Any,
+    learning_rate: Schedule,
+    weight_decay: Any,
+    grad_clip: Any,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> paddle.optimizer.Optimizer:
+    """Kingma & Ba 2015; weight decay is added to the gradient."""
+    return paddle.optimizer.Adam(
+        learning_rate, beta1, beta2, epsilon, parameters, weight_decay, grad_clip
+    )
+
+
+def adamw(
+    parameters: Any,
+    learning_rate: Schedule,
+    weight_decay: Any,
+    grad_clip: Any,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> paddle.optimizer.Optimizer:
+    """Loshchilov & Hutter 2019; decay 0.01 where none is given."""
+    return paddle.optimizer.AdamW(
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+        parameters,
+        weight_decay=0.01 if weight_decay is None else weight_decay,
+        grad_clip=grad_clip,
+    )
+
+
+def momentum(
+    parameters: Any,
+    learning_rate: Schedule,
+    weight_decay: Any,
+    grad_clip: Any,
+    momentum: float = 0.9,
+) -> paddle.optimizer.Optimizer:
+    """Stochastic gradient descent with momentum."""
+    return paddle.optimizer.Momentum(
+        learning_rate, momentum, parameters, weight_decay=weight_decay, grad_clip=grad_clip
+    )
+
+
+OPTIMIZERS = Registry(
+    "optimizer",
+    {"Adam": adam, "AdamW": adamw, "Momentum": momentum},
+    injected=frozenset({"parameters", "learning_rate", "weight_decay", "grad_clip"}),
+)
+_SHARED_KEYS = frozenset({"lr", "regularizer", "weight_decay", "clip_norm", "clip_norm_global"})
+_REGULARIZERS = ("L1", "L2", "L1Decay", "L2Decay")
+
+
+def _own_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _SHARED_KEYS}
+
+
+def _schedule_section(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": "Const", **config["lr"]}
+
+
+def check_optimizer(config: object) -> list[Problem]:
+    """Problems of the `Optimizer` section, without building it."""
+    if not isinstance(config, Mapping):
+        return [Problem("Optimizer", f"expected a mapping with a name, got {config!r}")]
+    problems = OPTIMIZERS.check(_own_options(config), "Optimizer")
+    if not isinstance(config.get("lr"), Mapping):
+        message = f"expected a learning rate section, got {config.get('lr')!r}"
+        problems.append(Problem("Optimizer.lr", message))
+    else:
+        problems += SCHEDULES.check(_schedule_section(config), "Optimizer.lr")
+        problems += _check_piecewise(config["lr"])
+    regularizer = config.get("regularizer")
+    if regularizer is not None:
+        name = regularizer.get("name") if isinstance(regularizer, Mapping) else regularizer
+        if name not in _REGULARIZERS:
+            message = unknown_name("regularizer", name, _REGULARIZERS)
+            problems.append(Problem("Optimizer.regularizer", message))
+    for key in ("clip_norm", "clip_norm_global", "weight_decay"):
+        value = config.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            problems.append(Problem(f"Optimizer.{key}", f"expected a number, got {value!r}"))
+    return problems
+
+
+def _check_piecewise(schedule: Mapping[str, Any]) -> list[Problem]:
+    values, epochs = schedule.get("values"), schedule.get("decay_epochs")
+    if not isinstance(values, list) or not isinstance(epochs, list):
+        return []
+    if len(values) != len(epochs) + 1:
+        message = f"expected {len(epochs) + 1} values for {len(epochs)} decay_epochs"
+        return [Problem("Optimizer.lr.values", f"{message}, got {len(values)}")]
+    return []
+
+
+def build_optimizer(
+    config: Mapping[str, Any],
+    parameters: Sequence[Any],
+    epochs: int,
+    step_each_epoch: int,
+) -> tuple[paddle.optimizer.Optimizer, Schedule]:
+    """Build the `Optimizer` section; the section is left as it is.
+
+    Args:
+        config: the section.
+        parameters: the trainable parameters.
+        epochs: epochs of the run.
+        step_each_epoch: steps of an epoch.
+
+    Raises:
+        ConfigError: naming every problem.
+    """
+    raise_problems(check_optimizer(config))
+    schedule: Schedule = SCHEDULES.build(
+        _schedule_section(config), "Optimizer.lr", epochs=epochs, step_each_epoch=step_each_epoch
+    )
+    clip: Any = None
+    if config.get("clip_norm") is not None:
+        clip = paddle.nn.ClipGradByNorm(config["clip_norm"])
+    elif config.get("clip_norm_global") is not None:
+        clip = paddle.nn.ClipGradByGlobalNorm(config["clip_norm_global"])
+    optimizer = OPTIMIZERS.build(
+        _own_options(config),
+        "Optimizer",
+        parameters=list(parameters),
+        learning_rate=schedule,
+        weight_decay=_weight_decay(config),
+        grad_clip=clip,
+    )
+    return optimizer, schedule
+
+
+def _weight_decay(config: Mapping[str, Any]) -> Any:
+    regularizer = config.get("regularizer")
+    if regularizer is None:
+        return config.get("weight_decay")
+    factor = float(regularizer.get("factor", 0.0))
+    is_l1 = regularizer["name"].startswith("L1")
+    return paddle.regularizer.L1Decay(factor) if is_l1 else factor
