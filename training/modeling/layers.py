@@ -10,6 +10,8 @@ from paddle import ParamAttr, nn
 from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
+from training.kernels import DepthwiseConv2D
+
 
 def build_conv(
     in_channels: int,
@@ -20,7 +22,8 @@ def build_conv(
     weight_attr: ParamAttr | None = None,
 ) -> nn.Conv2D:
     """Convolution without bias whose padding keeps the size at stride 1."""
-    return nn.Conv2D(
+    is_depthwise = groups > 1 and groups == in_channels == out_channels
+    return (DepthwiseConv2D if is_depthwise else nn.Conv2D)(
         in_channels,
         out_channels,
         kernel_size,

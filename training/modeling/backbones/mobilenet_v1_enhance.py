@@ -8,9 +8,9 @@ from typing import Literal
 
 import paddle
 from paddle import ParamAttr, nn
-from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
+from training.kernels import BatchNormHardSwish
 from training.modeling.layers import SqueezeExcitation, build_conv
 
 
@@ -60,15 +60,15 @@ class ConvBNHardSwish(nn.Layer):
             groups,
             weight_attr=ParamAttr(initializer=nn.initializer.KaimingNormal()),
         )
-        self._batch_norm = nn.BatchNorm2D(
+        self._batch_norm = BatchNormHardSwish(
             out_channels,
-            weight_attr=ParamAttr(regularizer=L2Decay(0.0)),
+            param_attr=ParamAttr(regularizer=L2Decay(0.0)),
             bias_attr=ParamAttr(regularizer=L2Decay(0.0)),
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Float32 [N, C, H, W] -> float32 [N, out_channels, H', W']."""
-        return F.hardswish(self._batch_norm(self._conv(x)))
+        return self._batch_norm(self._conv(x))
 
 
 class DepthwiseSeparable(nn.Layer):

@@ -1,0 +1,120 @@
+"""The whole export: strip, convert, verify, write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from export.convert import OPSET, convert, describe
+from export.strip import probabilities_of, strip
+from export.verify import compare, comparison_lines, onnx_probabilities, require
+from runtime.errors import ConfigError
+from runtime.sessions import open_session
+from runtime.spec import RecognizerSpec, WidthPolicy
+from training.checkpoint import parameters_sha256, write_parameters
+from training.config import Config
+from training.data.build import check_data_section, image_shape, loader_options
+from training.files import write_atomically
+from training.postprocess import charset_of
+
+log = logging.getLogger("export")
+_TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
+
+
+def export_network(
+    config: Config,
+    checkpoint: str | Path,
+    network: str,
+    output_dir: Path,
+    images: Sequence[str | Path] = (),
+) -> dict[str, Any]:
+    """Strip one network, convert it, prove it, and write both files.
+
+    Nothing is written unless everything agrees.
+
+    Args:
+        config: the training config.
+        checkpoint: file, prefix or folder.
+        network: its name.
+        output_dir: where `<network>.pdparams` and `<network>.onnx` go, names in lower case.
+        images: line images to compare on; rendered ones without.
+
+    Returns:
+        Paths, hashes, parameter counts and the measured parity.
+
+    Raises:
+        OcrError: with every reason this project knows.
+    """
+    charset = charset_of(_section(config, "Global"))
+    height, width = deployed_input(config)
+    stripped = strip(config, charset, checkpoint, network, height)
+    for name, count in stripped.counts.items():
+        log.info("%s %s: %d values", "->" if name == network else "  ", name, count)
+    spec = RecognizerSpec(
+        characters=charset.characters,
+        height=height,
+        width=width,
+        network=network,
+        weights_sha256=parameters_sha256(stripped.parameters),
+        config_sha256=config.sha256,
+        provenance={"versions": {tool: version(tool) for tool in _TOOLS}, "opset": OPSET},
+    )
+    model = convert(stripped.network, spec)
+    log.info("converted: %d nodes, opset %d", len(model.graph.node), OPSET)
+    lines, lines_from = comparison_lines(images, charset)
+    parity = compare(
+        partial(probabilities_of, stripped.network),
+        onnx_probabilities(model.SerializeToString(), spec),
+        spec,
+        lines,
+        lines_from,
+    )
+    require(parity, "paddle and onnxruntime")
+    log.info(
+        "verified: %d of %d texts equal, probabilities within %.2g, on %s",
+        parity.num_equal_texts,
+        parity.num_lines,
+        parity.max_difference,
+        lines_from,
+    )
+    describe(model, replace(spec, provenance={**spec.provenance, "parity": parity.as_json()}))
+    base = output_dir / network.lower()
+    write_parameters(base.with_suffix(".pdparams"), stripped.parameters)
+    write_atomically(base.with_suffix(".onnx"), model.SerializeToString(deterministic=True))
+    open_session(base.with_suffix(".onnx"), device="cpu").close()
+    return {
+        "onnx": str(base.with_suffix(".onnx")),
+        "parameters": str(base.with_suffix(".pdparams")),
+        "network": network,
+        "weights_sha256": spec.weights_sha256,
+        "values": dict(stripped.counts),
+        "parity": parity.as_json(),
+    }
+
+
+def deployed_input(config: Config) -> tuple[int, WidthPolicy]:
+    """Input height in px and width policy that the config asks of the deployed model.
+
+    As in its `Eval` section; where that pads to PaddleOCR's fixed width, no line is narrower
+    than that width and longer ones are not squeezed, as PaddleOCR serves.
+    """
+    section = _section(config, "Eval")
+    config.raise_problems(check_data_section(section, "Eval"))
+    _, height, shape_width = image_shape(section)
+    options = loader_options(section, "Eval")
+    max_px = options.max_width or WidthPolicy().max_px
+    if options.width_step == 0:
+        return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
+    return height, WidthPolicy(options.width_step, options.width_step, max_px)
+
+
+def _section(config: Config, name: str) -> Mapping[str, Any]:
+    section = config.sections.get(name)
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{config.path}: expected the section {name}, got {section!r}")
+    return section
