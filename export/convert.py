@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
@@ -49,7 +49,8 @@ def convert(network: RecognitionNetwork, spec: RecognizerSpec) -> onnx.ModelProt
         ArtifactError: if paddle2onnx or the ONNX checker refuses the network.
     """
     with tempfile.TemporaryDirectory() as folder:
-        program = _save_program(network, spec, Path(folder) / "inference")
+        with _quiet():
+            program = _save_program(network, spec, Path(folder) / "inference")
         raw = _paddle2onnx(program)
     model = _simplified(raw)
     _name_values(model, spec)
@@ -99,22 +100,38 @@ def _paddle2onnx(program: Path) -> onnx.ModelProto:
             )
         except Exception as error:  # paddle2onnx raises whatever its C++ side throws
             raise ArtifactError(
-                f"paddle2onnx cannot convert the network: {error}; it said: {said.getvalue()[-500:]}"
+                f"paddle2onnx cannot convert the network: {error}; it said: {said()[-500:]}"
             ) from error
-    if not target.is_file():
-        raise ArtifactError(
-            f"paddle2onnx wrote no model; it said: {said.getvalue()[-500:]}; check that "
-            "paddlepaddle 3.3.1 and paddle2onnx 2.1.0 are installed"
-        )
+        if not target.is_file():
+            raise ArtifactError(
+                f"paddle2onnx wrote no model; it said: {said()[-500:]}; check that "
+                "paddlepaddle 3.3.1 and paddle2onnx 2.1.0 are installed"
+            )
     return onnx.load(str(target))
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[io.StringIO]:
-    """Collect what is printed."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        yield said
+def _quiet() -> Iterator[Callable[[], str]]:
+    """Collect what is printed, also by compiled code; yields a function that tells it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with tempfile.TemporaryFile("w+b") as said:
+
+        def tell() -> str:
+            said.seek(0)
+            return said.read().decode("utf-8", "replace")
+
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield tell
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in enumerate(kept, start=1):
+                os.dup2(copy, number)
+                os.close(copy)
 
 
 def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:

@@ -90,11 +90,13 @@ def strip(
         whole = build_model(architecture, charset.num_classes)
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, height)
-    counts = {
-        name or network: sum(array.size for array in arrays.values())
-        for name, arrays in found.items()
-    }
+    counts = {name or network: _num_values(arrays) for name, arrays in found.items()}
     return Stripped(network, alone, parameters, counts)
+
+
+def _num_values(parameters: Parameters) -> int:
+    """Values of a network; of the two names that paddle gives each LSTM weight, one counts."""
+    return sum(array.size for name, array in parameters.items() if ".cell_" not in name)
 
 
 def _num_classes(parameters: Parameters) -> int:

@@ -20,6 +20,7 @@ import cv2
 
 from runtime.errors import OcrError
 from runtime.images import find_images
+from runtime.labels import Labels
 from runtime.output import JsonLinesWriter, TableWriter, written_atomically
 from runtime.recognizer import DEFAULT_BATCH_SIZE, Recognizer
 from runtime.sessions import DEVICES
@@ -73,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="CPU threads; default: as many as this process may use",
     )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="path<TAB>text of each image: say how many are exact"
+    )
     parser.add_argument("--output", metavar="FILE", help="write JSON lines, one per image")
     parser.add_argument(
         "--format", choices=("table", "jsonl"), default="table", help="of what is printed"
@@ -117,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _infer(arguments: argparse.Namespace) -> int:
+    labels = Labels(arguments.labels) if arguments.labels is not None else None
     with ExitStack() as stack:
         recognizer = stack.enter_context(
             Recognizer(
@@ -139,6 +144,8 @@ def _infer(arguments: argparse.Namespace) -> int:
         for recognition in recognizer.stream(find_images(arguments.paths)):
             read += recognition.error is None
             failed += recognition.error is not None
+            if labels is not None:
+                labels.compare(recognition.source, recognition.text)
             for writer in writers:
                 with _closed_pipe_forgiven(arguments):
                     writer.write(recognition)
@@ -152,6 +159,8 @@ def _infer(arguments: argparse.Namespace) -> int:
             f"{read / max(seconds, 1e-9):.1f} lines/s",
             file=sys.stderr,
         )
+        if labels is not None:
+            print(labels.summary(), file=sys.stderr)
     return SOME_FAILED if failed else ALL_READ
 
 

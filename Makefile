@@ -1,0 +1,41 @@
+# Each target makes its own .venv and installs what it needs. PYTHON chooses the interpreter.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+OUTPUT := output/demo
+
+.PHONY: demo test test-slow test-gpu check clean
+
+# The main job, end to end: distil, strip the Student, export and verify student.onnx, read images/.
+demo: $(VENV)/.installed-export
+	$(RUN) -m training.train -c configs/demo.yml -o Global.save_model_dir=$(OUTPUT)
+	$(RUN) -m export -c configs/demo.yml --checkpoint $(OUTPUT)/best_accuracy --network Student \
+		--output-dir $(OUTPUT)/export --images images
+	$(RUN) -m runtime.infer images --model $(OUTPUT)/export/student.onnx \
+		--output $(OUTPUT)/readings.jsonl --labels images/labels.txt
+
+test: $(VENV)/.installed-dev
+	$(RUN) -m pytest -m "not slow and not gpu"
+
+# What takes longer: the many-kills resume test and the like.
+test-slow: $(VENV)/.installed-dev
+	$(RUN) -m pytest -m slow
+
+test-gpu: $(VENV)/.installed-dev
+	$(RUN) -m pytest -m gpu
+
+check: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing distilrec[$*] into $(VENV) …"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --progress-bar on -e '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) output

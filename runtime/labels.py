@@ -1,0 +1,50 @@
+"""PaddleOCR label files, `relative path<TAB>text`, to say how much was read exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.errors import ArtifactError
+
+
+class Labels:
+    """The true text of images, and how many of those read were exact.
+
+    Args:
+        file: a label file; its paths are relative to its folder.
+
+    Raises:
+        ArtifactError: if it cannot be read or holds no label.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        path = Path(file)
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactError(f"cannot read the labels {file}: {error}; check --labels") from error
+        self._texts: dict[Path, str] = {}
+        for line in text.split("\n"):
+            name, separator, label = line.rstrip("\r").partition("\t")
+            if separator:
+                self._texts[(path.parent / name).resolve()] = label
+        if not self._texts:
+            raise ArtifactError(
+                f"no labels in {file}: expected lines of path, tab and text; check --labels"
+            )
+        self.num_read = 0
+        self.num_exact = 0
+
+    def compare(self, source: str | None, text: str) -> None:
+        """Count one image that was read, if it has a label."""
+        label = self._texts.get(Path(source).resolve()) if source is not None else None
+        if label is not None:
+            self.num_read += 1
+            self.num_exact += text == label
+
+    def summary(self) -> str:
+        """E.g. `read exactly: 18 of 20 labelled images (90.0 %)`."""
+        share = 100 * self.num_exact / max(1, self.num_read)
+        return (
+            f"read exactly: {self.num_exact} of {self.num_read} labelled images ({share:.1f} %)"
+        )
