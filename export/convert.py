@@ -157,14 +157,44 @@ def _name_values(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
             f"the converted model has {len(graph.input)} inputs and {len(graph.output)} outputs: "
             "expected one of each"
         )
-    renamed = {graph.input[0].name: spec.input_name, graph.output[0].name: spec.output_name}
-    for number, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{number}"
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-        node.output[:] = [renamed.get(name, name) for name in node.output]
+    _number_values(
+        graph, {graph.input[0].name: spec.input_name, graph.output[0].name: spec.output_name}
+    )
     graph.input[0].name, graph.output[0].name = spec.input_name, spec.output_name
     graph.name = "recognizer"
     for value, names in ((graph.input[0], "N__W"), (graph.output[0], "NT_")):
         for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
             if name != "_":
                 dimension.dim_param = name
+
+
+def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
+    """Name nodes, weights and values by their place, so that the same network gives the same file.
+
+    The converter's own names count up over the life of the process.
+
+    Args:
+        graph: changed in place; weights are put in the order of their first use.
+        renamed: names that are given already, old -> new; extended.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
+    used: list[onnx.TensorProto] = []
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for name in node.input:
+            if name in weights and name not in renamed:
+                renamed[name] = f"weight_{len(used)}"
+                used.append(weights[name])
+        for index, name in enumerate(node.output):
+            if name and name not in renamed:
+                renamed[name] = f"{node.name}_{index}" if index else f"{node.name}_out"
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    ordered = []
+    for weight in used:
+        kept = onnx.TensorProto()
+        kept.CopyFrom(weight)
+        kept.name = renamed[weight.name]
+        ordered.append(kept)
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)

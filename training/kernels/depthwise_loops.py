@@ -226,8 +226,16 @@ def _backward_planes(  # type: ignore[no-untyped-def]
         if dx.size:
             inner[:] = np.float32(0.0)
             for phase in range(bounds.size - 1):
-                part = inner[phase * phase_size : (phase + 1) * phase_size]
-                _add_taps(part, spread, offsets, taps, bounds[phase], bounds[phase + 1])
+                # Rows of this phase that are padding alone are never looked at.
+                phase_h = phase // stride[1]
+                top = max(0, (padding[0] - phase_h + stride[0] - 1) // stride[0])
+                bottom = (padding[0] + height - 1 - phase_h) // stride[0] + 1
+                if bottom <= top:
+                    continue
+                skipped = top * columns
+                part = inner[phase * phase_size + skipped : phase * phase_size + bottom * columns]
+                first_tap, last_tap = bounds[phase], bounds[phase + 1]
+                _add_taps(part, spread[skipped:], offsets, taps, first_tap, last_tap)
             _join(inner, dx[n, channel], padding, stride, rows, columns)
         if dweight.size:
             _split(x[n, channel], buffer, padding, stride, rows, columns)

@@ -1,0 +1,43 @@
+"""A small distillation model with random weights and everything around it."""
+
+import pytest
+import yaml
+
+from training.config import Config, load_config
+
+
+@pytest.fixture(scope="session")
+def small_config(tmp_path_factory) -> Config:
+    """Two networks of different widths over ten digits and the space."""
+    from pathlib import Path
+
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "digits.txt").write_text("\n".join("0123456789") + "\n")
+    sections = yaml.safe_load(Path("configs/demo.yml").read_text())
+    sections["Global"]["character_dict_path"] = str(folder / "digits.txt")
+    for name, hidden_size in (("Teacher", 12), ("Student", 8)):
+        network = sections["Architecture"]["Models"][name]
+        network["Backbone"]["scale"] = 0.125
+        network["Neck"]["hidden_size"] = hidden_size
+        network["Head"]["mid_channels"] = 16
+    path = folder / "config.yml"
+    path.write_text(yaml.safe_dump(sections))
+    return load_config(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(small_config, tmp_path_factory):
+    """A checkpoint of the whole model, its weights large enough to read something."""
+    import paddle
+
+    from training.checkpoint import arrays_of, write_parameters
+    from training.modeling import build_model
+
+    paddle.seed(3)
+    model = build_model(small_config.sections["Architecture"], 12)
+    for name, tensor in model.state_dict().items():
+        if name.endswith("head.fc2.weight"):
+            tensor.set_value(tensor * 40)
+    path = tmp_path_factory.mktemp("checkpoint") / "best_accuracy.pdparams"
+    write_parameters(path, arrays_of(model))
+    return path
