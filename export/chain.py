@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.convert import OPSET, convert, describe
-from export.strip import probabilities_of, strip
+from export.strip import Stripped, probabilities_of, strip
 from export.verify import compare, comparison_lines, onnx_probabilities, require
 from runtime.errors import ConfigError
 from runtime.sessions import open_session
@@ -52,9 +52,7 @@ def export_network(
     """
     charset = charset_of(_section(config, "Global"))
     height, width = deployed_input(config)
-    stripped = strip(config, charset, checkpoint, network, height)
-    for name, count in stripped.counts.items():
-        log.info("%s %s: %d values", "->" if name == network else "  ", name, count)
+    stripped = _stripped(config, checkpoint, network)
     spec = RecognizerSpec(
         characters=charset.characters,
         height=height,
@@ -95,6 +93,42 @@ def export_network(
         "values": dict(stripped.counts),
         "parity": parity.as_json(),
     }
+
+
+def strip_network(
+    config: Config, checkpoint: str | Path, network: str, output_dir: Path
+) -> dict[str, Any]:
+    """Strip one network, prove it, and write `<network>.pdparams`.
+
+    Args:
+        config: the training config.
+        checkpoint: file, prefix or folder.
+        network: its name.
+        output_dir: where the file goes.
+
+    Returns:
+        Path, hash and parameter counts.
+
+    Raises:
+        OcrError: with every reason this project knows.
+    """
+    stripped = _stripped(config, checkpoint, network)
+    path = output_dir / f"{network.lower()}.pdparams"
+    write_parameters(path, stripped.parameters)
+    return {
+        "parameters": str(path),
+        "network": network,
+        "weights_sha256": parameters_sha256(stripped.parameters),
+        "values": dict(stripped.counts),
+    }
+
+
+def _stripped(config: Config, checkpoint: str | Path, network: str) -> Stripped:
+    charset = charset_of(_section(config, "Global"))
+    stripped = strip(config, charset, checkpoint, network, deployed_input(config)[0])
+    for name, count in stripped.counts.items():
+        log.info("%s %s: %d values", "->" if name == network else "  ", name, count)
+    return stripped
 
 
 def deployed_input(config: Config) -> tuple[int, WidthPolicy]:

@@ -36,7 +36,7 @@ _M_MMAP_THRESHOLD = -3
 _MIB = 1 << 20
 # Blocks below this size stay in the heap after `free`. Old glibc accepts no more than 32 MiB.
 _MMAP_THRESHOLDS_BYTES = (1 << 30, 32 * _MIB)
-_TRIM_THRESHOLD_BYTES = (1 << 31) - 1
+_NEVER_TRIM = -1
 _TOP_PAD_BYTES = 64 * _MIB
 
 _THREAD_VARIABLES = (
@@ -130,7 +130,7 @@ def _keep_large_blocks() -> dict[str, int]:
             accepted["mmap_threshold"] = threshold
             break
     for name, option, value in (
-        ("trim_threshold", _M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES),
+        ("trim_threshold", _M_TRIM_THRESHOLD, _NEVER_TRIM),
         ("top_pad", _M_TOP_PAD, _TOP_PAD_BYTES),
     ):
         if mallopt(option, value):

@@ -1,9 +1,9 @@
 """Fast CPU kernels for training: the same arithmetic as paddle's own layers, in fewer passes.
 
-paddle's depthwise convolution on a CPU does a tiny matrix product per channel, and BatchNorm and
-hard-swish each walk the whole activation; together they were nine tenths of a training step. The
-kernels here are compiled by numba, work in place on paddle's memory, and agree with paddle's own
-results to float32 rounding. The order of every sum is fixed, so the same inputs give the same
+paddle's depthwise convolution on a CPU does a tiny matrix product per channel, BatchNorm and
+hard-swish each walk the whole activation, and the losses store every softmax and logarithm; with
+few classes the first two were nine tenths of a training step. The kernels here are compiled by
+numba, work in place on paddle's memory, and agree with paddle's own results to float32 rounding. The order of every sum is fixed, so the same inputs give the same
 bits on every run, whatever the number of threads.
 
 They serve float32 tensors on a CPU in dygraph mode. Everywhere else (GPU, other types,
@@ -17,14 +17,27 @@ that ending hold the paddle side (functions and layers).
 from __future__ import annotations
 
 from training.kernels.batch_norm import BatchNormHardSwish, batch_norm_hardswish
+from training.kernels.ctc import ctc_loss
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
 from training.kernels.gate import fast_path_enabled, set_fast_path
+from training.kernels.linear import Linear, linear
+from training.kernels.max_pool import MaxPool2D, max_pool2d
+from training.kernels.mutual import softmax_mutual_loss
+from training.kernels.pointwise import PointwiseConv2D, pointwise_conv2d
 
 __all__ = [
     "BatchNormHardSwish",
     "DepthwiseConv2D",
+    "Linear",
+    "MaxPool2D",
+    "PointwiseConv2D",
     "batch_norm_hardswish",
+    "ctc_loss",
     "depthwise_conv2d",
     "fast_path_enabled",
+    "linear",
+    "max_pool2d",
+    "pointwise_conv2d",
     "set_fast_path",
+    "softmax_mutual_loss",
 ]

@@ -123,9 +123,7 @@ def forward(  # type: ignore[no-untyped-def]
     for row in prange(batch * steps):
         row_sums[row // steps, row % steps] = log_sum_exp(logits[row // steps, row % steps])
     for n in prange(batch):
-        losses[n] = _one_sample(
-            logits[n], row_sums[n], labels[n], lengths[n], blank, posteriors[n]
-        )
+        losses[n] = _one_sample(logits[n], row_sums[n], labels[n], lengths[n], blank, posteriors[n])
 
 
 @njit(fastmath=FAST, error_model="numpy", cache=True)

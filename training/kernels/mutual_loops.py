@@ -80,7 +80,5 @@ def backward(own, other, own_sums, other_sums, factor, dlogits):  # type: ignore
         softmax = np.empty(classes, np.float32)
         slope = np.empty(classes, np.float32)
         for row in range(part * rows // parts, (part + 1) * rows // parts):
-            mean = _row_slopes(
-                own[row], other[row], own_sums[row], other_sums[row], softmax, slope
-            )
+            mean = _row_slopes(own[row], other[row], own_sums[row], other_sums[row], softmax, slope)
             _row_gradient(softmax, slope, mean, factor, dlogits[row])
