@@ -1,1 +1,1 @@
-"""Trains text recognition with knowledge distillation; the one room besides export that imports paddle."""
+"""Trains text recognition with knowledge distillation; this room imports paddle."""

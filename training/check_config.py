@@ -1,6 +1,6 @@
 """Finds every mistake of a config before anything is built.
 
-    python -m training.check_config -c configs/….yml [-o Section.key=value …]
+python -m training.check_config -c configs/….yml [-o Section.key=value …]
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any
 
 from runtime.charset import build_charset
 from runtime.errors import OcrError
-from training.config import GLOBALS, SECTIONS, UNUSED_GLOBAL_KEYS, UNUSED_SECTIONS, Config, add_config_arguments, load_config
+from training.config import (
+    GLOBALS,
+    SECTIONS,
+    UNUSED_GLOBAL_KEYS,
+    UNUSED_SECTIONS,
+    Config,
+    add_config_arguments,
+    load_config,
+)
 from training.data.build import check_data_section, image_shape
 from training.data.transforms import transform_options
 from training.losses import as_pairs, check_loss, loss_parts
@@ -26,15 +34,19 @@ from training.registry import Problem, unknown_name
 _STAGES = ("backbone_out", "neck_out", "head_out")
 
 
-def check_config(config: Config) -> None:
-    """Refuse a config that cannot train.
+def check_config(config: Config, data: Sequence[str] = ("Train", "Eval")) -> None:
+    """Refuse a config that cannot train, evaluate or predict.
+
+    Args:
+        config: as `load_config` gives it.
+        data: which of `Train` and `Eval` will be read, so that its files have to be there.
 
     Raises:
         ConfigError: every problem with its file and line.
     """
     problems = _check_sections(config.sections)
     if not problems:
-        problems = _check_references(config.sections)
+        problems = _check_references(config.sections, data)
     config.raise_problems(problems)
 
 
@@ -71,7 +83,7 @@ def _check_sections(sections: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _check_references(sections: Mapping[str, Any]) -> list[Problem]:
+def _check_references(sections: Mapping[str, Any], data: Sequence[str]) -> list[Problem]:
     """Names that one section uses and another defines."""
     networks = network_sections(sections["Architecture"])
     problems = _check_post_process(sections, networks)
@@ -81,7 +93,7 @@ def _check_references(sections: Mapping[str, Any]) -> list[Problem]:
     if shapes["Train"][1] != shapes["Eval"][1]:
         message = f"expected the training height {shapes['Train'][1]}, got {shapes['Eval'][1]}"
         problems.append(Problem("Eval.dataset.transforms", message))
-    return problems + _check_files(sections)
+    return problems + _check_files(sections, data)
 
 
 def _check_network_name(name: object, path: str, networks: Mapping[str, Any]) -> list[Problem]:
@@ -90,9 +102,7 @@ def _check_network_name(name: object, path: str, networks: Mapping[str, Any]) ->
     return [Problem(path, unknown_name("network", name, networks))]
 
 
-def _check_post_process(
-    sections: Mapping[str, Any], networks: Mapping[str, Any]
-) -> list[Problem]:
+def _check_post_process(sections: Mapping[str, Any], networks: Mapping[str, Any]) -> list[Problem]:
     post, metric = sections["PostProcess"], sections["Metric"]
     is_distillation = "" not in networks
     wanted = "DistillationCTCLabelDecode" if is_distillation else "CTCLabelDecode"
@@ -104,6 +114,9 @@ def _check_post_process(
         message = f"expected {wanted} for this Architecture, got {metric['name']}"
         return [Problem("Metric.name", message)]
     if not is_distillation:
+        if networks[""][1].get("return_all_feats"):
+            message = "one network alone trains on its logits: expected false or nothing, got true"
+            return [Problem("Architecture.return_all_feats", message)]
         return []
     names = post["model_name"]
     names = [names] if isinstance(names, str) else names
@@ -163,6 +176,8 @@ def _check_loss_networks(
 ) -> list[Problem]:
     problems = []
     used = list(options.get("model_name_list", []))
+    if "model_name_list" in options and not used:
+        return [Problem(f"{path}.model_name_list", "expected at least one network, got none")]
     if "model_name_pairs" in options:
         pairs = options["model_name_pairs"]
         if not pairs or any(len(p) != 2 for p in ([pairs] if isinstance(pairs[0], str) else pairs)):
@@ -196,9 +211,9 @@ def _check_frozen(sections: Mapping[str, Any], networks: Mapping[str, Any]) -> l
     return problems
 
 
-def _check_files(sections: Mapping[str, Any]) -> list[Problem]:
+def _check_files(sections: Mapping[str, Any], data: Sequence[str]) -> list[Problem]:
     problems = []
-    for path in ("Train", "Eval"):
+    for path in data:
         dataset = sections[path]["dataset"]
         files = dataset.get("label_file_list", [])
         for index, file in enumerate([files] if isinstance(files, str) else files):

@@ -7,8 +7,10 @@ run killed at any moment leaves either the old or the new set.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,8 +69,7 @@ def read_parameters(checkpoint: str | Path) -> Parameters:
     content = load_pickle(path)
     if not isinstance(content, dict):
         raise CheckpointError(
-            f"{path} is not a checkpoint: expected names with arrays, got "
-            f"{type(content).__name__}"
+            f"{path} is not a checkpoint: expected names with arrays, got {type(content).__name__}"
         )
     parameters: Parameters = {}
     for name, value in content.items():
@@ -80,6 +81,12 @@ def read_parameters(checkpoint: str | Path) -> Parameters:
             raise CheckpointError(
                 f"{path} is not a checkpoint: expected an array under {name!r}, got "
                 f"{type(value).__name__}"
+            )
+        if value.dtype.kind not in "fiub" or value.dtype == np.uint16:
+            # paddle writes bfloat16 as uint16, whose numbers mean nothing by themselves.
+            raise CheckpointError(
+                f"{path}: expected float arrays, got {value.dtype} under {name}; save the weights "
+                "as float32"
             )
         parameters[name] = value
     if not parameters:
@@ -174,9 +181,7 @@ class LoadReport:
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
-    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(
-        default_factory=dict
-    )
+    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         text = (
@@ -207,7 +212,8 @@ def load_into(
     Raises:
         CheckpointError: if anything does not fit that was not allowed.
     """
-    own = {name: tuple(tensor.shape) for name, tensor in layer.state_dict().items()}
+    tensors = layer.state_dict()
+    own = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     mismatched = {
         name: (shape, parameters[name].shape)
         for name, shape in own.items()
@@ -221,9 +227,8 @@ def load_into(
         mismatched=mismatched,
     )
     _refuse_unfitting(report, len(own), is_partial_allowed, is_resized_head_allowed)
-    layer.set_state_dict(
-        {name: paddle.to_tensor(parameters[name].astype("float32")) for name in report.loaded}
-    )
+    for name in report.loaded:
+        tensors[name].set_value(parameters[name].astype("float32"))
     return report
 
 
@@ -270,10 +275,13 @@ def recover(prefix: Path) -> None:
         staged = _file(prefix, suffix + _STAGED)
         if not staged.is_file():
             continue
-        if is_sealed:
-            staged.replace(_file(prefix, suffix))
-        else:
-            staged.unlink()
+        with suppress(FileNotFoundError):  # another process of this run was first
+            if is_sealed:
+                staged.replace(_file(prefix, suffix))
+            else:
+                staged.unlink()
+    for part in prefix.parent.glob(f".{glob.escape(prefix.name)}.*{_STAGED}.part*"):
+        part.unlink(missing_ok=True)
 
 
 def _file(prefix: Path, suffix: str) -> Path:
@@ -286,8 +294,7 @@ def read_optimizer_state(prefix: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: as `load_pickle`.
     """
-    state: dict[str, Any] = load_pickle(_file(prefix, OPTIMIZER))
-    return state
+    return _read_mapping(_file(prefix, OPTIMIZER))
 
 
 def read_states(prefix: Path) -> dict[str, Any]:
@@ -296,5 +303,14 @@ def read_states(prefix: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: as `load_pickle`.
     """
-    states: dict[str, Any] = load_pickle(_file(prefix, STATES))
-    return states
+    return _read_mapping(_file(prefix, STATES))
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = load_pickle(path)
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"{path} is not part of a checkpoint: expected names with values, got "
+            f"{type(content).__name__}"
+        )
+    return {name: value for name, value in content.items() if name != _NAME_TABLE}

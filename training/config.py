@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,10 @@ SECTIONS = (
     *("PostProcess", "Metric", "Train", "Eval"),
 )
 UNUSED_SECTIONS = frozenset({"profiler_options", "wandb", "Export"})
+_COUNTS = (
+    *("epoch_num", "max_text_length", "print_batch_step", "log_smooth_window"),
+    "save_epoch_step",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class GlobalConfig:
     max_text_length: int = 25
     print_batch_step: int = 10
     log_smooth_window: int = 20
-    eval_batch_step: int | Sequence[int] = 2000
+    eval_batch_step: int | tuple[int, int] = 2000
     save_epoch_step: int = 3
     cal_metric_during_train: bool = False
     pretrained_model: str | None = None
@@ -74,6 +77,21 @@ class GlobalConfig:
     save_res_path: str | None = None
     seed: int = 2021
     fast_cpu: bool = True
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Numbers of steps that could not be counted."""
+        problems = [
+            (key, f"expected at least 1, got {options[key]}")
+            for key in _COUNTS
+            if key in options and options[key] < 1
+        ]
+        every = options.get("eval_batch_step", 1)
+        start, interval = (0, every) if isinstance(every, int) else every
+        if start < 0 or interval < 1:
+            message = f"expected steps, or [first, every] with every at least 1, got {every!r}"
+            problems.append(("eval_batch_step", message))
+        return problems
 
 
 UNUSED_GLOBAL_KEYS = frozenset(
@@ -162,11 +180,21 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     if not isinstance(sections, dict):
         raise ConfigError(f"{path}: expected sections such as Global, got {sections!r}")
     lines: dict[str, int] = {}
-    _collect_lines(root, "", lines)
-    sections = copy.deepcopy(sections)
+    try:
+        _collect_lines(root, "", lines)
+        sections = _unshared(sections)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: an alias holds itself: expected a finite file") from error
     for override in overrides:
         _apply_override(sections, override)
     return Config(path, sections, lines)
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which an `*alias` has its own values, so that an override changes one place."""
+    if isinstance(value, dict):
+        return {key: _unshared(one) for key, one in value.items()}
+    return [_unshared(one) for one in value] if isinstance(value, list) else value
 
 
 def _collect_lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> None:

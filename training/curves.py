@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+from training.files import write_atomically
 from training.logs import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"
@@ -24,7 +26,8 @@ def draw_curves(folder: Path) -> Path | None:
     trained = [one for one in records if one["kind"] == "train"]
     evaluated = [one for one in records if one["kind"] == "eval"]
     _draw(losses, trained, lambda name: name == "loss" or name.startswith(("loss_", "dml", "kl_")))
-    losses.set_yscale("log")
+    if any(one["loss"] > 0 for one in trained):
+        losses.set_yscale("log")
     losses.set(title="training losses, weighted", xlabel="step")
     _draw(accuracies, evaluated, lambda name: name.endswith("acc"), marker="o")
     accuracies.set(title="lines read exactly, evaluation", xlabel="step", ylim=(0, 1))
@@ -33,10 +36,11 @@ def draw_curves(folder: Path) -> Path | None:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
     figure.tight_layout()
-    path = folder / CURVES_FILE
-    figure.savefig(path, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format="png")
     pyplot.close(figure)
-    return path
+    write_atomically(folder / CURVES_FILE, picture.getvalue())
+    return folder / CURVES_FILE
 
 
 def _draw(axes: Any, records: list[dict[str, Any]], is_shown: Any, **style: Any) -> None:

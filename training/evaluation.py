@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from runtime.batching import batches_by_width
+from runtime.errors import DatasetError
 from runtime.preprocess import batch_from_lines
 from training.data.build import DataPart
 from training.data.loader import Loader
@@ -41,6 +42,9 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
         run: the model and its metric.
         part: the evaluation data.
         loader: of `part.dataset`.
+
+    Raises:
+        DatasetError: if not one line can be loaded.
     """
     batch_size = part.options.batch_size_per_card
     indices = part.dataset.indices(0)
@@ -67,6 +71,12 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
                 num_lines += len(batch.lines)
     finally:
         run.model.train()
+    if not num_lines:
+        raise DatasetError(
+            f"no line of {len(failures)} could be evaluated, e.g. {failures[0].reason}"
+            if failures
+            else "nothing to evaluate: expected lines, got none; check Eval.dataset"
+        )
     for failure in failures:
         log.warning("not evaluated: %s", failure.reason)
     return Evaluation(run.metric.get_metric(), num_lines, tuple(failures))

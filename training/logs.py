@@ -74,7 +74,9 @@ def _summary_writers(folder: Path, use_visualdl: bool) -> list[Any]:
             writer = getattr(importlib.import_module(module), name)
         except ImportError:
             if module == "visualdl":
-                log.warning("use_visualdl is true but visualdl is not installed: pip install visualdl")
+                log.warning(
+                    "use_visualdl is true but visualdl is not installed: pip install visualdl"
+                )
             continue
         writers.append(writer(str(folder / subfolder)))
     return writers

@@ -6,17 +6,17 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
+from paddle.utils import unique_name
 from tqdm import tqdm
 
 from runtime.errors import DatasetError, DivergenceError
 from training.checkpoint import arrays_of, save_checkpoint
-from training.data.batches import TrainingBatch, collate
+from training.data.batches import TrainingBatch, batch_width, collate
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
@@ -24,27 +24,12 @@ from training.evaluation import Evaluation, evaluate
 from training.logs import MetricLog, RunningMean
 from training.losses import TOTAL
 from training.optimizer import Schedule, build_optimizer
+from training.parallel import Group, synchronize_batch_norm
+from training.position import Position
 from training.run import Run, time_stride_px
 
 LATEST, BEST = "latest", "best_accuracy"
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Position:
-    """Where a run stands, and the best it has seen.
-
-    Args:
-        epoch: epochs completed.
-        step_in_epoch: steps done in the epoch after those.
-        global_step: steps done.
-        best: figures of the best evaluation, with its `best_epoch`.
-    """
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    global_step: int = 0
-    best: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -54,26 +39,49 @@ class Trainer:
         run: model, loss, metric.
         train, evaluation: data.
         position: where to start.
+        group: the processes that train together; every one of them evaluates, the main one
+            writes.
     """
 
     def __init__(
-        self, run: Run, train: DataPart, evaluation: DataPart, position: Position
+        self,
+        run: Run,
+        train: DataPart,
+        evaluation: DataPart,
+        position: Position,
+        group: Group,
     ) -> None:
         self.run = run
+        self.group = group
+        synchronize_batch_norm(run.model, group)
         self.train_part = train
         self.eval_part = evaluation
         self.position = position
         self.folder = Path(run.settings.save_model_dir)
         self.time_stride = time_stride_px(run.main_network, train.height)
-        self.steps_per_epoch = len(train.training_batches(0))
+        self._planned: tuple[int, list[list[int]]] = (-1, [])
+        self.steps_per_epoch = len(self._plan(0))
+        self.parameters = [one for one in run.model.parameters() if one.trainable]
         self.optimizer, self.schedule = self._build_optimizer()
         self.loader = Loader(train.dataset, train.num_workers)
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
 
+    def _plan(self, epoch: int) -> list[list[int]]:
+        """Batches of an epoch for all processes, planned once."""
+        if self._planned[0] != epoch:
+            planned = self.train_part.training_batches(epoch, self.group.size)
+            if not planned:
+                raise DatasetError(
+                    f"epoch {epoch + 1} has no lines: expected at least one batch, got none; "
+                    "raise Train.dataset.ratio_list"
+                )
+            self._planned = (epoch, planned)
+        return self._planned[1]
+
     def _build_optimizer(self) -> tuple[paddle.optimizer.Optimizer, Schedule]:
         return build_optimizer(
             self.run.config.sections["Optimizer"],
-            [one for one in self.run.model.parameters() if one.trainable],
+            self.parameters,
             self.run.settings.epoch_num,
             self.steps_per_epoch,
         )
@@ -86,14 +94,21 @@ class Trainer:
             DatasetError: if the data fails.
         """
         settings = self.run.settings
-        self.metric_log = MetricLog(
-            self.folder, self.position.global_step, settings.use_visualdl
+        self.metric_log = (
+            MetricLog(self.folder, self.position.global_step, settings.use_visualdl)
+            if self.group.is_main
+            else None
         )
         total = settings.epoch_num * self.steps_per_epoch
         self.progress = tqdm(
-            total=total, initial=self.position.global_step, unit="step", mininterval=0.5
+            total=total,
+            initial=self.position.global_step,
+            unit="step",
+            mininterval=0.5,
+            disable=not self.group.is_main,
         )
         self.means = RunningMean(settings.log_smooth_window)
+        self.speed = RunningMean(settings.log_smooth_window)
         self.run.model.train()
         try:
             self._try_first_batch()
@@ -103,35 +118,38 @@ class Trainer:
             return self._evaluate() if last is None else last
         finally:
             self.progress.close()
-            self.metric_log.close()
+            if self.metric_log is not None:
+                self.metric_log.close()
             self.loader.close()
             self.eval_loader.close()
 
     def _train_epoch(self, epoch: int) -> Evaluation | None:
         """One epoch from where it stands; the evaluation after its last step, if there was one."""
         position = self.position
-        batches = self.train_part.training_batches(epoch)[position.step_in_epoch :]
+        planned = self._plan(epoch)
+        batches = [self.group.share(one) for one in planned[position.step_in_epoch :]]
         last: Evaluation | None = None
         started = time.perf_counter()
         for loaded in self.loader.load(batches, epoch):
             waited = time.perf_counter() - started
             batch = self._collate(loaded)
             figures = self._step(batch)
-            position.step_in_epoch += 1
-            position.global_step += 1
+            position.advance(len(planned))
             self._log_step(figures, batch, time.perf_counter() - started, waited)
             last = None
             if self._is_evaluation_due():
                 last = self._evaluate()
-                self._save(LATEST)
+                if position.step_in_epoch:
+                    self._save(LATEST)
             started = time.perf_counter()
-        position.epoch, position.step_in_epoch = epoch + 1, 0
-        is_last = position.epoch == self.run.settings.epoch_num
-        if is_last and last is None:
+        if not batches:  # resumed at the end of an epoch that is shorter now
+            position.epoch, position.step_in_epoch = epoch + 1, 0
+        if position.epoch == self.run.settings.epoch_num and last is None:
             last = self._evaluate()
-        self._save(LATEST)
+        # `latest` comes after the others, so that a run killed between them makes them again.
         if position.epoch % self.run.settings.save_epoch_step == 0:
             self._save(f"iter_epoch_{position.epoch}")
+        self._save(LATEST)
         return last
 
     def _collate(self, loaded: Sequence[Sample | Failure]) -> TrainingBatch:
@@ -141,7 +159,9 @@ class Trainer:
                 f"no line could be loaded in place of {failures[0].name}: {failures[0].reason}"
             )
         samples = [one for one in loaded if isinstance(one, Sample)]
-        return collate(samples, self.train_part.width_policy, self.time_stride)
+        policy = self.train_part.width_policy
+        width = self.group.largest(batch_width(samples, policy, self.time_stride))
+        return collate(samples, width)
 
     def _tensors(self, batch: TrainingBatch) -> list[paddle.Tensor]:
         """The batch in the order of `KeepKeys`."""
@@ -160,10 +180,14 @@ class Trainer:
         tensors = self._tensors(batch)
         outputs = self.run.model(tensors[0])
         losses = self.run.loss(outputs, tensors)
-        figures = {name: float(value) for name, value in losses.items()}
+        figures = self.group.mean({name: float(value) for name, value in losses.items()})
         self._refuse_non_finite(figures, batch)
         losses[TOTAL].backward()
-        self.optimizer.step()
+        self.group.average_gradients(self.parameters)
+        with unique_name.guard():
+            # The first step names the optimizer's state; without the guard a second run in the
+            # same process would get other names, and its checkpoints would fit no other run.
+            self.optimizer.step()
         figures["lr"] = float(self.optimizer.get_lr())
         self.optimizer.clear_grad()
         self.schedule.step()
@@ -189,7 +213,7 @@ class Trainer:
 
     def _try_first_batch(self) -> None:
         """Take one batch through everything before the first step, leaving no trace."""
-        indices = self.train_part.training_batches(self.position.epoch)[0]
+        indices = self.group.share(self._plan(self.position.epoch)[0])
         loaded = [self.train_part.dataset.load(index, self.position.epoch) for index in indices]
         batch = self._collate(loaded)
         tensors = self._tensors(batch)
@@ -209,43 +233,56 @@ class Trainer:
         self, figures: dict[str, float], batch: TrainingBatch, seconds: float, waited: float
     ) -> None:
         settings = self.run.settings
-        figures["samples_per_s"] = len(batch.names) / seconds
-        figures["data_share"] = waited / seconds
         self.means.add(figures)
+        samples = len(batch.names) * self.group.size
+        self.speed.add({"samples": samples, "seconds": seconds, "waited": waited})
         self.progress.update()
         if self.position.global_step % settings.print_batch_step:
             return
-        means = self.means.means()
-        shown = {"loss": f"{means[TOTAL]:.3g}", "img/s": f"{means['samples_per_s']:.1f}"}
+        means, speed = self.means.means(), self.speed.means()
+        means["lr"] = figures["lr"]
+        means["samples_per_s"] = speed["samples"] / speed["seconds"]
+        means["data_share"] = speed["waited"] / speed["seconds"]
+        shown = {
+            "loss": f"{means[TOTAL]:.3g}",
+            "lr": f"{means['lr']:.2e}",
+            "img/s": f"{means['samples_per_s']:.1f}",
+        }
         if "acc" in means:
             shown["acc"] = f"{means['acc']:.3f}"
         if self.position.best:
             shown["best"] = f"{self.position.best[self.run.metric.main_indicator]:.3f}"
         self.progress.set_postfix(shown)
-        epoch = self.position.epoch + 1
-        self.metric_log.write("train", self.position.global_step, {"epoch": epoch, **means})
+        self._record("train", means)
 
     def _is_evaluation_due(self) -> bool:
         every = self.run.settings.eval_batch_step
         start, interval = (0, every) if isinstance(every, int) else (every[0], every[-1])
         step = self.position.global_step
-        return step > start and step % interval == 0
+        return step > start and (step - start) % interval == 0
 
     def _evaluate(self) -> Evaluation:
         """Evaluate, log, and keep the model if it is the best so far."""
         result = evaluate(self.run, self.eval_part, self.eval_loader)
-        step, epoch = self.position.global_step, self.position.epoch + 1
-        self.metric_log.write("eval", step, {"epoch": epoch, **result.figures})
+        self._record("eval", result.figures)
         shown = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
-        self.progress.write(f"step {step}: {shown}")
+        if self.group.is_main:
+            self.progress.write(f"step {self.position.global_step}: {shown}")
         indicator = self.run.metric.main_indicator
         best = self.position.best.get(indicator, -1.0)
         if result.figures[indicator] >= best:
-            self.position.best = {**result.figures, "best_epoch": epoch}
+            self.position.best = {**result.figures, "best_epoch": self.position.current_epoch}
             self._save(BEST)
         return result
 
+    def _record(self, kind: str, figures: dict[str, float]) -> None:
+        if self.metric_log is not None:
+            epoch = self.position.current_epoch
+            self.metric_log.write(kind, self.position.global_step, {"epoch": epoch, **figures})
+
     def _save(self, name: str) -> None:
+        if not self.group.is_main:
+            return
         parameters = arrays_of(self.run.model)
         for parameter, array in parameters.items():
             if not np.isfinite(array).all():

@@ -125,9 +125,7 @@ class DistillationMetric:
             metric.reset()
 
 
-ALL_METRICS = Registry(
-    "metric", {**METRICS.builders, "DistillationMetric": DistillationMetric}
-)
+ALL_METRICS = Registry("metric", {**METRICS.builders, "DistillationMetric": DistillationMetric})
 
 
 def build_metric(config: Mapping[str, Any]) -> RecMetric | DistillationMetric:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import paddle
 from paddle.optimizer import lr as schedules
 
-from training.registry import Problem, Registry, raise_problems, unknown_name
+from training.registry import Problem, Registry, raise_problems
 
-Schedule = schedules.LRScheduler
+Schedule: TypeAlias = schedules.LRScheduler
 
 
 def _warmed_up(
@@ -24,9 +24,7 @@ def _warmed_up(
     return schedule
 
 
-def constant(
-    learning_rate: float, step_each_epoch: int, warmup_epoch: float = 0
-) -> Schedule:
+def constant(learning_rate: float, step_each_epoch: int, warmup_epoch: float = 0) -> Schedule:
     """The same rate throughout, after an optional linear warm-up."""
     return _warmed_up(float(learning_rate), warmup_epoch, step_each_epoch, learning_rate)
 
@@ -153,7 +151,21 @@ OPTIMIZERS = Registry(
     injected=frozenset({"parameters", "learning_rate", "weight_decay", "grad_clip"}),
 )
 _SHARED_KEYS = frozenset({"lr", "regularizer", "weight_decay", "clip_norm", "clip_norm_global"})
-_REGULARIZERS = ("L1", "L2", "L1Decay", "L2Decay")
+
+
+def l1_decay(factor: float = 0.0) -> paddle.regularizer.L1Decay:
+    """`factor` times the sign of each weight is added to its gradient."""
+    return paddle.regularizer.L1Decay(factor)
+
+
+def l2_decay(factor: float = 0.0) -> float:
+    """`factor` times each weight is added to its gradient."""
+    return float(factor)
+
+
+REGULARIZERS = Registry(
+    "regularizer", {"L1": l1_decay, "L1Decay": l1_decay, "L2": l2_decay, "L2Decay": l2_decay}
+)
 
 
 def _own_options(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,12 +187,8 @@ def check_optimizer(config: object) -> list[Problem]:
     else:
         problems += SCHEDULES.check(_schedule_section(config), "Optimizer.lr")
         problems += _check_piecewise(config["lr"])
-    regularizer = config.get("regularizer")
-    if regularizer is not None:
-        name = regularizer.get("name") if isinstance(regularizer, Mapping) else regularizer
-        if name not in _REGULARIZERS:
-            message = unknown_name("regularizer", name, _REGULARIZERS)
-            problems.append(Problem("Optimizer.regularizer", message))
+    if config.get("regularizer") is not None:
+        problems += REGULARIZERS.check(config["regularizer"], "Optimizer.regularizer")
     for key in ("clip_norm", "clip_norm_global", "weight_decay"):
         value = config.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -239,6 +247,4 @@ def _weight_decay(config: Mapping[str, Any]) -> Any:
     regularizer = config.get("regularizer")
     if regularizer is None:
         return config.get("weight_decay")
-    factor = float(regularizer.get("factor", 0.0))
-    is_l1 = regularizer["name"].startswith("L1")
-    return paddle.regularizer.L1Decay(factor) if is_l1 else factor
+    return REGULARIZERS.build(regularizer, "Optimizer.regularizer")

@@ -58,7 +58,7 @@ class Group:
             return value
         tensor = paddle.to_tensor([value], dtype="int64")
         paddle.distributed.all_reduce(tensor, op=paddle.distributed.ReduceOp.MAX)
-        return int(tensor)
+        return int(tensor.item())
 
     def mean(self, figures: dict[str, float]) -> dict[str, float]:
         """Mean of each figure over the processes, which all hold the same names."""

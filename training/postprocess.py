@@ -43,9 +43,7 @@ class CTCLabelDecode:
 
     def decode_labels(self, labels: Any) -> list[Line]:
         """Text of class indices padded with 0, each with confidence 1."""
-        return [
-            (self.charset.text_of(row[row != 0].tolist()), 1.0) for row in np.asarray(labels)
-        ]
+        return [(self.charset.text_of(row[row != 0].tolist()), 1.0) for row in np.asarray(labels)]
 
 
 class DistillationCTCLabelDecode:

@@ -1,7 +1,8 @@
 """Tables of builders by PaddleOCR's names, and the check of what a config passes to them.
 
 The constructor's own signature is the schema: an unknown key, a missing one or a value of the
-wrong type is found without building anything.
+wrong type is found without building anything. What a type cannot say, a constructor's static
+`problems_of(options)` does: it returns pairs of key and message.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def raise_problems(problems: Sequence[Problem]) -> None:
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """Message for a name that is not in a table, with the nearest known one."""
-    known = sorted(known)
-    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    known = sorted(map(str, known))
+    longer = [one for one in known if name and one.startswith(str(name))]
+    nearest = longer or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}"
 
@@ -74,21 +76,19 @@ class Registry:
 
     def check_options(self, name: object, options: object, path: str) -> list[Problem]:
         """Problems of the options of the component called `name`; None means no options."""
-        if name not in self.builders:
+        if not isinstance(name, str) or name not in self.builders:
             return [Problem(f"{path}.name", unknown_name(self.kind, name, self.builders))]
         if options is None:
             options = {}
         if not isinstance(options, Mapping):
             return [Problem(path, f"expected a mapping of options, got {options!r}")]
-        builder = self.builders[str(name)]
+        builder = self.builders[name]
         accepted = {
             key: parameter
             for key, parameter in inspect.signature(builder).parameters.items()
             if key not in self.injected and key != "self"
         }
-        hints = typing.get_type_hints(
-            builder.__init__ if inspect.isclass(builder) else builder  # type: ignore[misc]
-        )
+        hints = typing.get_type_hints(builder.__init__ if inspect.isclass(builder) else builder)
         problems = []
         for key, value in options.items():
             if key in self.unused and key not in accepted:
@@ -97,12 +97,16 @@ class Registry:
                 message = unknown_name(f"option of {name}", key, accepted)
                 problems.append(Problem(f"{path}.{key}", message))
             elif key in hints and not _fits(value, hints[key]):
-                message = f"expected {_describe(hints[key])}, got {value!r}"
+                message = f"expected {_describe(hints[key])}, got {value!r}{_yaml_hint(value)}"
                 problems.append(Problem(f"{path}.{key}", message))
         for key, parameter in accepted.items():
             if parameter.default is inspect.Parameter.empty and key not in options:
                 problems.append(Problem(path, f"{name} needs the option {key}, got none"))
-        return problems
+        find_more = getattr(builder, "problems_of", None)
+        if find_more is None or problems:
+            return problems
+        known = {key: value for key, value in options.items() if key in accepted}
+        return [Problem(f"{path}.{key}", message) for key, message in find_more(known)]
 
     def build(self, config: Mapping[str, Any], path: str, **injected: Any) -> Any:
         """Check `{name: ..., **options}` and build it; the mapping is left as it is.
@@ -152,8 +156,10 @@ def _fits(value: object, hint: Any) -> bool:
     if isinstance(container, type) and issubclass(container, Sequence):
         if not isinstance(value, list | tuple):
             return False
-        elements = [one for one in typing.get_args(hint) if one is not Ellipsis]
-        return len(elements) != 1 or all(_fits(one, elements[0]) for one in value)
+        elements = typing.get_args(hint)
+        if container is tuple and Ellipsis not in elements and elements:
+            return len(value) == len(elements) and all(map(_fits, value, elements))
+        return not elements or all(_fits(one, elements[0]) for one in value)
     if isinstance(container, type) and issubclass(container, Mapping):
         return isinstance(value, Mapping)
     return True
@@ -164,10 +170,24 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return " or ".join(repr(option) for option in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_describe(option) for option in typing.get_args(hint))
+        return " or ".join(dict.fromkeys(map(_describe, typing.get_args(hint))))
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     if hint is type(None):
         return "nothing"
     if hint in names:
         return names[hint]
+    elements = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple and Ellipsis not in elements:
+        return f"a list of {len(elements)} values"
     return "a list" if typing.get_origin(hint) is not None else str(hint)
+
+
+def _yaml_hint(value: object) -> str:
+    """Why a number such as 1e-4 arrived as text."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return "; without a dot YAML reads this as text: write 1.0e-4 for 1e-4"

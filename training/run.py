@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import paddle
@@ -13,7 +14,13 @@ from paddle.utils import unique_name
 from runtime.charset import Charset
 from runtime.errors import ConfigError
 from training.check_config import check_config, unused_keys
-from training.checkpoint import LoadReport, load_into, network_parameters, read_parameters
+from training.checkpoint import (
+    LoadReport,
+    load_into,
+    network_parameters,
+    parameters_path,
+    read_parameters,
+)
 from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data
 from training.kernels import set_fast_path
@@ -82,6 +89,42 @@ def build_run(config: Config) -> Run:
         CheckpointError: if a pretrained checkpoint does not fit.
     """
     check_config(config)
+    run = _assemble(config)
+    load_pretrained(run.model, config.sections["Architecture"], run.settings)
+    return run
+
+
+def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
+    """As `build_run`, with the weights of `Global.checkpoints` or `Global.pretrained_model`.
+
+    Args:
+        config: as `load_config` gives it.
+        data: which of `Train` and `Eval` will be read.
+
+    Returns:
+        The run and the `.pdparams` file that was loaded, every name of it.
+
+    Raises:
+        ConfigError: every problem with its line, or no checkpoint being named.
+        CheckpointError: if the checkpoint does not fit one to one.
+    """
+    check_config(config, data)
+    settings = config.globals
+    checkpoint = settings.checkpoints or settings.pretrained_model
+    if not checkpoint:
+        raise ConfigError(
+            "no checkpoint to read with: expected Global.checkpoints or Global.pretrained_model, "
+            "got neither; add -o Global.checkpoints=output/best_accuracy"
+        )
+    path = parameters_path(checkpoint)
+    run = _assemble(config)
+    log.info("%s", load_into(run.model, read_parameters(path), f"checkpoint {path}"))
+    run.model.eval()
+    return run, path
+
+
+def _assemble(config: Config) -> Run:
+    """Every part of a checked config, weights at random."""
     settings = config.globals
     for key in unused_keys(config):
         log.info("%s has no effect here", key)
@@ -90,16 +133,13 @@ def build_run(config: Config) -> Run:
     charset = charset_of(config.sections["Global"])
     with unique_name.guard():
         model = build_model(config.sections["Architecture"], charset.num_classes)
-    load_pretrained(model, config.sections["Architecture"], settings)
     return Run(
         config=config,
         settings=settings,
         charset=charset,
         model=model,
         loss=build_loss(config.sections["Loss"]),
-        post_process=build_post_process(
-            config.sections["PostProcess"], config.sections["Global"]
-        ),
+        post_process=build_post_process(config.sections["PostProcess"], config.sections["Global"]),
         metric=build_metric(config.sections["Metric"]),
     )
 

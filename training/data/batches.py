@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,27 +85,35 @@ def plan_batches(
     return batches
 
 
+def planned_width(ratio: float, height: int, width_policy: WidthPolicy) -> int:
+    """Input width in px of a line that is `ratio` times as wide as high."""
+    content_width = width_policy.content_width(1000, max(1, round(1000 * ratio)), height)
+    return width_policy.input_width(content_width)
+
+
 def width_for_label(label: Sequence[int], time_stride_px: int) -> int:
     """Least input width in px at which CTC can spell `label`: repeats need a blank between."""
-    repeats = sum(first == second for first, second in zip(label, label[1:], strict=False))
+    repeats = sum(first == second for first, second in pairwise(label))
     return (len(label) + repeats) * time_stride_px
 
 
-def collate(
-    samples: Sequence[Sample], width_policy: WidthPolicy, time_stride_px: int
-) -> TrainingBatch:
-    """Pad the lines to one width that suits the widest line and the longest label.
+def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_stride_px: int) -> int:
+    """Input width in px that suits the widest line and the longest label.
 
     Args:
         samples: images uint8 [H, w, 3] with labels.
         width_policy: of the training images.
         time_stride_px: px of input width per time step.
     """
-    content_widths = [sample.image.shape[1] for sample in samples]
-    width = width_policy.input_width(max(content_widths))
+    width = width_policy.input_width(max(sample.image.shape[1] for sample in samples))
     needed = max(width_for_label(sample.label, time_stride_px) for sample in samples)
-    if needed > width:
-        width = -(-needed // width_policy.step_px) * width_policy.step_px
+    if needed <= width:
+        return width
+    return -(-needed // width_policy.step_px) * width_policy.step_px
+
+
+def collate(samples: Sequence[Sample], width: int) -> TrainingBatch:
+    """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch."""
     labels = np.zeros((len(samples), max(len(sample.label) for sample in samples)), np.int64)
     for row, sample in zip(labels, samples, strict=True):
         row[: len(sample.label)] = sample.label
@@ -112,7 +121,7 @@ def collate(
         images=batch_from_lines([sample.image for sample in samples], width),
         labels=labels,
         lengths=np.array([len(sample.label) for sample in samples], np.int64),
-        valid_ratio=np.array(content_widths, np.float32) / np.float32(width),
+        valid_ratio=np.array([one.image.shape[1] / width for one in samples], np.float32),
         names=tuple(sample.name for sample in samples),
         texts=tuple(sample.text for sample in samples),
     )

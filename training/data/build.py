@@ -11,7 +11,7 @@ import numpy as np
 from runtime.charset import Charset
 from runtime.cpu_budget import available_cpus
 from runtime.spec import WidthPolicy
-from training.data.batches import plan_batches
+from training.data.batches import plan_batches, planned_width
 from training.data.dataset import LineDataset
 from training.data.label_file import SimpleDataSet
 from training.data.lmdb_file import LMDBDataSet
@@ -64,6 +64,16 @@ class LoaderOptions:
     width_step: int = 32
     max_width: int | None = None
 
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Numbers that no loader can have."""
+        least = {"batch_size_per_card": 1, "num_workers": 0, "width_step": 0, "max_width": 1}
+        return [
+            (key, f"expected at least {smallest}, got {options[key]}")
+            for key, smallest in least.items()
+            if options.get(key) is not None and options[key] < smallest
+        ]
+
 
 LOADERS = Registry(
     "loader section",
@@ -81,8 +91,21 @@ def check_data_section(section: object, path: str) -> list[Problem]:
     dataset = section["dataset"]
     own = {key: value for key, value in dataset.items() if key not in _SHARED_KEYS}
     problems = DATASETS.check(own, f"{path}.dataset")
-    problems += check_transforms(dataset.get("transforms"), f"{path}.dataset.transforms")
+    transforms = dataset.get("transforms")
+    problems += check_transforms(transforms, f"{path}.dataset.transforms")
+    problems += _check_joining(dataset, transforms, f"{path}.dataset.ext_op_transform_idx")
     return problems + LOADERS.check_options("loader", section.get("loader"), f"{path}.loader")
+
+
+def _check_joining(dataset: Mapping[str, Any], transforms: Any, path: str) -> list[Problem]:
+    """How many transforms a line passes before `RecConAug` joins it to another."""
+    count = dataset.get("ext_op_transform_idx", 1)
+    names = [next(iter(one), "") for one in transforms or () if isinstance(one, Mapping)]
+    most = names.index("RecConAug") if "RecConAug" in names else len(names)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= max(1, most):
+        expected = f"1 to {max(1, most)}, the transforms before RecConAug"
+        return [Problem(path, f"expected {expected}, got {count!r}")]
+    return []
 
 
 def image_shape(section: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -108,6 +131,20 @@ def width_policy_of(section: Mapping[str, Any], path: str, is_training: bool) ->
     return WidthPolicy(options.width_step, min(options.width_step, max_px), max_px)
 
 
+def deployed_input(section: Mapping[str, Any], path: str) -> tuple[int, WidthPolicy]:
+    """Input height in px and width policy of the deployed model, from a checked `Eval` section.
+
+    As in evaluation; where that pads to PaddleOCR's fixed width, no line is narrower than that
+    width and longer ones are not squeezed, as PaddleOCR serves.
+    """
+    _, height, shape_width = image_shape(section)
+    options = loader_options(section, path)
+    max_px = options.max_width or WidthPolicy().max_px
+    if options.width_step == 0:
+        return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
+    return height, WidthPolicy(options.width_step, min(options.width_step, max_px), max_px)
+
+
 @dataclass(frozen=True)
 class DataPart:
     """Everything about one of `Train` and `Eval`.
@@ -130,17 +167,16 @@ class DataPart:
     keep_keys: tuple[str, ...]
     num_workers: int
 
-    def training_batches(self, epoch: int) -> list[list[int]]:
-        """Indices of each batch of an epoch: a pure function of seed and epoch."""
+    def training_batches(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
+        """Indices of each batch of an epoch, for all processes: a pure function of the seed."""
         indices = self.dataset.indices(epoch)
-        widths = []
-        for ratio in self.dataset.ratios(indices, epoch):
-            content = self.width_policy.content_width(1000, max(1, round(1000 * ratio)), self.height)
-            widths.append(self.width_policy.input_width(content))
+        widths = [
+            planned_width(ratio, self.height, self.width_policy)
+            for ratio in self.dataset.ratios(indices, epoch)
+        ]
         rng = np.random.default_rng([self.dataset.seed, epoch]) if self.options.shuffle else None
-        return plan_batches(
-            indices, widths, self.options.batch_size_per_card, rng, self.options.drop_last
-        )
+        batch_size = self.options.batch_size_per_card * num_processes
+        return plan_batches(indices, widths, batch_size, rng, self.options.drop_last)
 
 
 def build_data(
@@ -168,9 +204,7 @@ def build_data(
     if own["name"] == "SyntheticDataSet":
         own.setdefault("max_text_length", max_text_length)
     part_seed = seed if is_training else seed + EVAL_SEED_OFFSET
-    source = DATASETS.build(
-        own, f"{path}.dataset", seed=part_seed, characters=charset.characters
-    )
+    source = DATASETS.build(own, f"{path}.dataset", seed=part_seed, characters=charset.characters)
     width_policy = width_policy_of(section, path, is_training)
     transforms = build_transforms(
         config["transforms"],
@@ -181,7 +215,13 @@ def build_data(
     )
     encode = next(one for one in transforms if isinstance(one, CTCLabelEncode))
     report = inspect_source(
-        source, path, charset, encode, image_shape(section)[1], width_policy
+        source,
+        path,
+        charset,
+        encode,
+        image_shape(section)[1],
+        width_policy,
+        source.malformed if isinstance(source, SimpleDataSet) else (),
     )
     dataset = LineDataset(
         source,

@@ -49,8 +49,7 @@ class LineDataset:
         """Width over height of each line, at least roughly."""
         known = self.known_ratios
         return [
-            known[index] if index in known else self.source.ratio(index, epoch)
-            for index in indices
+            known[index] if index in known else self.source.ratio(index, epoch) for index in indices
         ]
 
     def load(self, index: int, epoch: int) -> Sample | Failure:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from runtime.errors import DatasetError, ImageError
+from training.data.image_header import ratio_from_header
 from training.data.sample import Sample
-
-_EXIF_ORIENTATION = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -134,13 +131,7 @@ class SimpleDataSet:
             ImageError: if the file is missing or not an image.
         """
         path = self._path(index, epoch)
-        try:
-            with PillowImage.open(path) as image:
-                width, height = image.size
-                is_sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-        except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-            raise ImageError(f"{path}: {error}") from error
-        return height / width if is_sideways else width / height
+        return ratio_from_header(path, str(path))
 
 
 def _names(name: str) -> tuple[str, ...]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from runtime.errors import DatasetError, ImageError
+from training.data.image_header import ratio_from_header
 from training.data.sample import Sample
+
+_environments: dict[Path, Any] = {}
+"""Open databases of this process: LMDB refuses to open one twice, and Train and Eval may share."""
 
 
 class LMDBDataSet:
     """Lines of every LMDB folder under `data_dir`, in sorted order.
 
-    Databases are opened on first use, once per process, so that the set can be handed to workers.
+    Databases are opened on first use, once per process; the set itself can be handed to workers.
 
     Args:
         data_dir: a folder that is, or holds at any depth, LMDB folders.
@@ -35,7 +37,6 @@ class LMDBDataSet:
         self._folders = sorted(file.parent for file in Path(data_dir).rglob("data.mdb"))
         if not self._folders:
             raise DatasetError(f"no LMDB under {data_dir}: expected a folder with data.mdb")
-        self._environments: dict[Path, Any] = {}
         counts = [self._count(folder) for folder in self._folders]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
         if isinstance(ratio_list, int | float):
@@ -47,21 +48,8 @@ class LMDBDataSet:
                 f"ratio_list: expected {len(counts)} shares, one a database, got {len(shares)}"
             )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_environments": {}}
-
     def _get(self, folder: Path, key: str) -> bytes | None:
-        if folder not in self._environments:
-            try:
-                import lmdb
-            except ImportError as error:
-                raise DatasetError(
-                    "LMDBDataSet needs lmdb: pip install 'distilrec[train]'"
-                ) from error
-            self._environments[folder] = lmdb.open(
-                str(folder), readonly=True, lock=False, readahead=False, meminit=False
-            )
-        with self._environments[folder].begin() as transaction:
+        with _environment(folder).begin() as transaction:
             value: bytes | None = transaction.get(key.encode())
             return value
 
@@ -91,9 +79,7 @@ class LMDBDataSet:
             return range(len(self))
         rng = np.random.default_rng([self.seed, epoch])
         chosen: list[int] = []
-        for start, stop, share in zip(
-            self._starts, self._starts[1:], self._shares, strict=False
-        ):
+        for start, stop, share in zip(self._starts, self._starts[1:], self._shares, strict=False):
             drawn = rng.choice(stop - start, size=round((stop - start) * share), replace=share > 1)
             chosen.extend(int(start + one) for one in np.sort(drawn))
         return chosen
@@ -118,8 +104,21 @@ class LMDBDataSet:
             ImageError: if it is not an image.
         """
         sample = self.read(index, epoch)
+        return ratio_from_header(sample.image, sample.name)
+
+
+def _environment(folder: Path) -> Any:
+    """The open database in `folder`."""
+    folder = folder.resolve()
+    if folder not in _environments:
         try:
-            with PillowImage.open(io.BytesIO(sample.image)) as image:
-                return image.width / image.height
-        except (OSError, ValueError, SyntaxError) as error:
-            raise ImageError(f"{sample.name}: {error}") from error
+            import lmdb
+        except ImportError as error:
+            raise DatasetError("LMDBDataSet needs lmdb: pip install 'distilrec[train]'") from error
+        try:
+            _environments[folder] = lmdb.open(
+                str(folder), readonly=True, lock=False, readahead=False, meminit=False
+            )
+        except lmdb.Error as error:
+            raise DatasetError(f"cannot open the LMDB {folder}: {error}; make it again") from error
+    return _environments[folder]

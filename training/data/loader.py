@@ -6,6 +6,10 @@ Workers return 8-bit lines through pipes, so no shared memory is needed and none
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,8 +29,19 @@ _worker_dataset: LineDataset | None = None
 
 def _start_worker(dataset: LineDataset) -> None:
     global _worker_dataset
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Ctrl-C is for the training process, which then ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     _worker_dataset = dataset
+
+
+def _end_with_parent() -> None:
+    """A worker whose training process was killed would otherwise wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _load_in_worker(indices: list[int], epoch: int) -> Loaded:

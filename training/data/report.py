@@ -12,11 +12,13 @@ from tqdm import tqdm
 from runtime.charset import Charset
 from runtime.errors import DatasetError, OcrError
 from runtime.spec import WidthPolicy
+from training.data.batches import planned_width
 from training.data.sample import LineSource
 from training.data.transforms import CTCLabelEncode
 
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 40
+_SHOWN_RANGES = 8
 
 
 @dataclass
@@ -84,9 +86,11 @@ class DataReport:
 
 
 def _histogram(counts: Counter[int]) -> str:
-    """Eight ranges of about equal width: `32-160: 812, ...`."""
+    """A few values one by one, many as eight ranges of about equal width: `32-160: 812, ...`."""
+    if len(counts) <= _SHOWN_RANGES:
+        return ", ".join(f"{value}: {counts[value]}" for value in sorted(counts))
     low, high = min(counts), max(counts)
-    step = max(1, -(-(high - low + 1) // 8))
+    step = max(1, -(-(high - low + 1) // _SHOWN_RANGES))
     ranges: Counter[int] = Counter()
     for value, count in counts.items():
         ranges[(value - low) // step] += count
@@ -143,8 +147,7 @@ def inspect_source(
         report.ratios[index] = ratio
         seen.update(text)
         report.lengths[len(text)] += 1
-        content = width_policy.content_width(1000, max(1, round(1000 * ratio)), height)
-        report.widths[width_policy.input_width(content)] += 1
+        report.widths[planned_width(ratio, height, width_policy)] += 1
     report.unseen = "".join(sorted(set(charset.characters) - seen))
     if not report.kept:
         raise DatasetError("\n".join([*report.lines(), f"{name}: no line can be used"]))

@@ -20,9 +20,10 @@ KEEPABLE = ("image", "label", "length", "label_ace", "valid_ratio")
 class DecodeImage:
     """Encoded bytes -> BGR, by the same reader that serves in production."""
 
-    def __init__(self, img_mode: Literal["BGR"] = "BGR", channel_first: bool = False) -> None:
-        if channel_first:
-            raise DatasetError("DecodeImage: expected channel_first false, got true")
+    def __init__(
+        self, img_mode: Literal["BGR"] = "BGR", channel_first: Literal[False] = False
+    ) -> None:
+        pass
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Raises ImageError when it is not an image."""
@@ -81,11 +82,17 @@ class KeepKeys:
 
     def __init__(self, keep_keys: Sequence[str]) -> None:
         self.keep_keys = tuple(keep_keys)
-        if self.keep_keys[:3] != KEEPABLE[:3] or not set(self.keep_keys) <= set(KEEPABLE):
-            raise DatasetError(
-                f"KeepKeys: expected {', '.join(KEEPABLE[:3])}, then any of "
-                f"{', '.join(KEEPABLE[3:])}, got {', '.join(self.keep_keys)}"
-            )
+        for _, message in self.problems_of({"keep_keys": keep_keys}):
+            raise DatasetError(f"KeepKeys: {message}")
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """An order that no loss would understand."""
+        keys = tuple(options["keep_keys"])
+        if keys[:3] == KEEPABLE[:3] and set(keys) <= set(KEEPABLE):
+            return []
+        message = f"expected {', '.join(KEEPABLE[:3])}, then any of {', '.join(KEEPABLE[3:])}"
+        return [("keep_keys", f"{message}; got {', '.join(map(str, keys))}")]
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Nothing to do for one sample."""
@@ -106,6 +113,13 @@ TRANSFORMS = Registry(
     injected=frozenset({"charset", "width_policy"}),
     unused=frozenset({"infer_mode", "eval_mode", "padding", "character_dict_path", "Image"}),
 )
+_AUGMENTATIONS = ("RecAug", "RecConAug", "BaseDataAugmentation")
+_ORDER = (
+    *(("DecodeImage", name) for name in (*_AUGMENTATIONS, "RecResizeImg")),
+    *((name, "RecResizeImg") for name in _AUGMENTATIONS),
+    ("RecConAug", "CTCLabelEncode"),
+)
+"""Pairs of which the first has to come first."""
 _REQUIRED = ("DecodeImage", "CTCLabelEncode", "RecResizeImg", "KeepKeys")
 
 
@@ -137,6 +151,11 @@ def check_transforms(transforms: object, path: str) -> list[Problem]:
         Problem(path, f"expected {name} in the list, got {', '.join(map(str, names))}")
         for name in _REQUIRED
         if name not in names
+    ]
+    problems += [
+        Problem(path, f"expected {first} before {second}, got it after")
+        for first, second in _ORDER
+        if first in names and second in names and names.index(first) > names.index(second)
     ]
     shape = (transform_options(transforms, "RecResizeImg") or {}).get("image_shape")
     if shape is not None and not _is_shape(shape):

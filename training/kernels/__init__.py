@@ -3,8 +3,9 @@
 paddle's depthwise convolution on a CPU does a tiny matrix product per channel, BatchNorm and
 hard-swish each walk the whole activation, and the losses store every softmax and logarithm; with
 few classes the first two were nine tenths of a training step. The kernels here are compiled by
-numba, work in place on paddle's memory, and agree with paddle's own results to float32 rounding. The order of every sum is fixed, so the same inputs give the same
-bits on every run, whatever the number of threads.
+numba, work in place on paddle's memory, and agree with paddle's own results to float32 rounding.
+The order of every sum is fixed, so the same inputs give the same bits on every run with the same
+number of threads.
 
 They serve float32 tensors on a CPU in dygraph mode. Everywhere else (GPU, other types,
 `paddle.jit.to_static` and export, numba not installed) each layer steps aside and runs paddle's
@@ -21,7 +22,7 @@ from training.kernels.ctc import ctc_loss
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
 from training.kernels.gate import fast_path_enabled, set_fast_path
 from training.kernels.linear import Linear, linear
-from training.kernels.max_pool import MaxPool2D, max_pool2d
+from training.kernels.max_pool import MaxPool2D, max_pool2x2
 from training.kernels.mutual import softmax_mutual_loss
 from training.kernels.pointwise import PointwiseConv2D, pointwise_conv2d
 
@@ -36,7 +37,7 @@ __all__ = [
     "depthwise_conv2d",
     "fast_path_enabled",
     "linear",
-    "max_pool2d",
+    "max_pool2x2",
     "pointwise_conv2d",
     "set_fast_path",
     "softmax_mutual_loss",

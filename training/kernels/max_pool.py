@@ -1,4 +1,4 @@
-"""Max pooling with windows side by side for paddle on a CPU."""
+"""Max pooling over windows of 2 x 2, side by side, for paddle on a CPU."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ from paddle.autograd import PyLayer
 
 from training.kernels.gate import FloatArray, array_from_tensor, serves
 
-Pair = tuple[int, int]
 
-
-def max_pool2d(x: paddle.Tensor, window: Pair) -> paddle.Tensor:
-    """Take the largest value of every window; the stride is the window, there is no padding.
+def max_pool2x2(x: paddle.Tensor) -> paddle.Tensor:
+    """Take the largest value of every 2 x 2 window; the stride is 2, there is no padding.
 
     Args:
         x: [N, C, H, W] float.
-        window: (vertical, horizontal), pixels.
 
     Returns:
-        [N, C, H // vertical, W // horizontal]; gradients reach x.
+        [N, C, H // 2, W // 2]; gradients reach x.
     """
-    fits = len(x.shape) == 4 and x.shape[2] >= window[0] > 0 and x.shape[3] >= window[1] > 0
+    fits = len(x.shape) == 4 and x.shape[2] >= 2 and x.shape[3] >= 2
     if not (serves(x) and fits) or 0 in x.shape:
-        return F.max_pool2d(x, window, window)
-    return _MaxPool.apply(x, window)
+        return F.max_pool2d(x, 2, 2)
+    return _MaxPool.apply(x)
 
 
 class MaxPool2D(paddle.nn.MaxPool2D):
-    """`paddle.nn.MaxPool2D`, fast where the stride equals the window and there is no padding."""
+    """`paddle.nn.MaxPool2D`, fast for windows of 2 x 2 at stride 2 without padding."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Pool.
@@ -41,32 +38,31 @@ class MaxPool2D(paddle.nn.MaxPool2D):
         Returns:
             [N, C, out_h, out_w].
         """
-        window = _pair(self.ksize)
+        stride = self.ksize if self.stride is None else self.stride
         if (
-            window is None
-            or (self.stride is not None and _pair(self.stride) != window)
-            or _pair(self.padding) != (0, 0)
+            not _is_pair_of(self.ksize, 2)
+            or not _is_pair_of(stride, 2)
+            or not _is_pair_of(self.padding, 0)
             or self.return_mask
             or self.ceil_mode
             or self.data_format != "NCHW"
         ):
             return super().forward(x)
-        return max_pool2d(x, window)
+        return max_pool2x2(x)
 
 
 class _MaxPool(PyLayer):
     """The differentiable call of the compiled loops."""
 
     @staticmethod
-    def forward(ctx: Any, x: paddle.Tensor, window: Pair) -> paddle.Tensor:
+    def forward(ctx: Any, x: paddle.Tensor) -> paddle.Tensor:
         from training.kernels import max_pool_loops  # numba, only once it is needed
 
         batch, channels, height, width = x.shape
-        shape = [batch, channels, height // window[0], width // window[1]]
+        shape = [batch, channels, height // 2, width // 2]
         y = paddle.empty(shape, dtype="float32")
-        max_pool_loops.forward(_planes(x), _planes(y), window)
+        max_pool_loops.forward(_planes(x), _planes(y))
         ctx.save_for_backward(x, y)
-        ctx.window = window
         return y
 
     @staticmethod
@@ -75,7 +71,7 @@ class _MaxPool(PyLayer):
 
         x, y = ctx.saved_tensor()
         dx = paddle.empty(x.shape, dtype="float32")
-        max_pool_loops.backward(_planes(x), _planes(y), _planes(dy), _planes(dx), ctx.window)
+        max_pool_loops.backward(_planes(x), _planes(y), _planes(dy), _planes(dx))
         return dx
 
 
@@ -85,10 +81,6 @@ def _planes(tensor: paddle.Tensor) -> FloatArray:
     return array.reshape(-1, array.shape[2], array.shape[3])
 
 
-def _pair(value: object) -> Pair | None:
-    """Return (vertical, horizontal), or None for what is not one whole number or two."""
-    if isinstance(value, int):
-        return value, value
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return int(value[0]), int(value[1])
-    return None
+def _is_pair_of(value: object, number: int) -> bool:
+    """Tell whether a paddle argument means (number, number)."""
+    return value == number or value in ([number, number], (number, number))

@@ -1,4 +1,4 @@
-"""Compiled loops of max pooling with windows side by side."""
+"""Compiled loops of max pooling over windows of 2 x 2, side by side."""
 
 from __future__ import annotations
 
@@ -6,46 +6,67 @@ import numpy as np
 from numba import njit, prange
 
 
+@njit(error_model="numpy", cache=True)
+def _larger(a, b):  # type: ignore[no-untyped-def]
+    """The larger one; the first if equal; NaN wins over everything."""
+    return b if b > a or b != b else a
+
+
+@njit(error_model="numpy", cache=True)
+def _row_maxima(upper, lower, target):  # type: ignore[no-untyped-def]
+    for j in range(target.size):
+        left = _larger(upper[2 * j], upper[2 * j + 1])
+        target[j] = _larger(left, _larger(lower[2 * j], lower[2 * j + 1]))
+
+
+@njit(error_model="numpy", cache=True)
+def _row_gradients(upper, lower, best, dy, dupper, dlower):  # type: ignore[no-untyped-def]
+    """Give each window's gradient to the first pixel, row by row, that is its largest."""
+    zero = np.float32(0.0)
+    for j in range(best.size):
+        first = upper[2 * j] == best[j]
+        second = (upper[2 * j + 1] == best[j]) & (not first)
+        third = (lower[2 * j] == best[j]) & (not (first | second))
+        fourth = (lower[2 * j + 1] == best[j]) & (not (first | second | third))
+        dupper[2 * j] = dy[j] if first else zero
+        dupper[2 * j + 1] = dy[j] if second else zero
+        dlower[2 * j] = dy[j] if third else zero
+        dlower[2 * j + 1] = dy[j] if fourth else zero
+
+
 @njit(parallel=True, error_model="numpy", cache=True)
-def forward(x, y, window):  # type: ignore[no-untyped-def]
-    """Write the largest value of every window; NaN wins over everything.
+def forward(x, y):  # type: ignore[no-untyped-def]
+    """Write the largest value of every window.
 
     Args:
         x: [P, H, W] float32, planes.
-        y: [P, H // window_h, W // window_w] float32, overwritten.
-        window: (vertical, horizontal), pixels.
+        y: [P, H // 2, W // 2] float32, overwritten.
     """
     for plane in prange(x.shape[0]):
         for row in range(y.shape[1]):
-            for column in range(y.shape[2]):
-                best = x[plane, row * window[0], column * window[1]]
-                for i in range(window[0]):
-                    for j in range(window[1]):
-                        value = x[plane, row * window[0] + i, column * window[1] + j]
-                        best = value if value > best or value != value else best
-                y[plane, row, column] = best
+            _row_maxima(x[plane, 2 * row], x[plane, 2 * row + 1], y[plane, row])
 
 
 @njit(parallel=True, error_model="numpy", cache=True)
-def backward(x, y, dy, dx, window):  # type: ignore[no-untyped-def]
-    """Give each window's gradient to the first pixel, row by row, that is its largest.
+def backward(x, y, dy, dx):  # type: ignore[no-untyped-def]
+    """Write the gradient of the input.
 
     Args:
         x: [P, H, W] float32.
-        y: [P, out_h, out_w] float32 from `forward`.
+        y: [P, H // 2, W // 2] float32 from `forward`.
         dy: as y, gradient of the output.
         dx: as x, overwritten.
-        window: (vertical, horizontal), pixels.
     """
     for plane in prange(x.shape[0]):
-        dx[plane] = np.float32(0.0)
+        # An odd last row or column is in no window.
+        dx[plane, 2 * y.shape[1] :] = np.float32(0.0)
+        dx[plane, :, 2 * y.shape[2] :] = np.float32(0.0)
         for row in range(y.shape[1]):
-            for column in range(y.shape[2]):
-                best = y[plane, row, column]
-                found = False
-                for i in range(window[0]):
-                    for j in range(window[1]):
-                        h, w = row * window[0] + i, column * window[1] + j
-                        if not found and x[plane, h, w] == best:
-                            dx[plane, h, w] = dy[plane, row, column]
-                            found = True
+            _row_gradients(
+                x[plane, 2 * row],
+                x[plane, 2 * row + 1],
+                y[plane, row],
+                dy[plane, row],
+                dx[plane, 2 * row],
+                dx[plane, 2 * row + 1],
+            )

@@ -15,8 +15,8 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from runtime.charset import BLANK_INDEX
-from runtime.errors import ConfigError
+from runtime.errors import CheckpointError, ConfigError
+from training.kernels import ctc_loss, softmax_mutual_loss
 
 Labels = Sequence[Any]
 
@@ -41,16 +41,7 @@ class CTCLoss(nn.Layer):
 
     def forward(self, prediction: Any, batch: Labels) -> paddle.Tensor:
         """Logits float32 [N, T, K], labels int [N, L], lengths int [N] -> scalar."""
-        logits = logits_of(prediction)
-        num_images, num_steps = logits.shape[:2]
-        losses = F.ctc_loss(
-            logits.transpose([1, 0, 2]),
-            batch[1].astype("int32"),
-            paddle.full([num_images], num_steps, dtype="int64"),
-            batch[2].astype("int64"),
-            blank=BLANK_INDEX,
-            reduction="none",
-        )
+        losses = ctc_loss(logits_of(prediction), batch[1], batch[2])
         if self.use_focal_loss:
             losses = losses * paddle.square(1.0 - paddle.exp(-losses))
         return losses.mean()
@@ -63,6 +54,9 @@ class ACELoss(nn.Layer):
 
     Source: Xie et al. 2019 (arXiv:1904.08364); PaddleOCR `ace_loss`.
     """
+
+    def __init__(self) -> None:  # without options, which `Layer.__init__` has
+        super().__init__()
 
     def forward(self, prediction: Any, batch: Labels) -> paddle.Tensor:
         """Logits float32 [N, T, K] -> scalar."""
@@ -122,7 +116,23 @@ class CenterLoss(nn.Layer):
 def _read_centers(path: str, centers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     from training.safe_pickle import load_pickle
 
-    for index, center in load_pickle(Path(path)).items():
+    given = load_pickle(Path(path))
+    num_classes, width = centers.shape
+    if not isinstance(given, dict):
+        raise CheckpointError(
+            f"{path} is no centre file: expected {{class: centre}}, got {type(given).__name__}"
+        )
+    for index, center in given.items():
+        if not isinstance(index, int) or not 0 <= index < num_classes:
+            raise CheckpointError(
+                f"{path}: expected classes from 0 to {num_classes - 1}, got {index!r}; "
+                "make it with the dictionary of this config"
+            )
+        if np.shape(center) != (width,):
+            raise CheckpointError(
+                f"{path}: expected a centre of {width} values for class {index}, got shape "
+                f"{list(np.shape(center))}; set feat_dim to the width of its features"
+            )
         centers[index] = center
     return centers
 
@@ -154,6 +164,8 @@ class DMLLoss(nn.Layer):
 
     def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
         """Two float32 [N, T, K] -> scalar."""
+        if self.use_log and self.activation is F.softmax:
+            return softmax_mutual_loss(first, second)
         if self.activation is not None:
             first = self.activation(first) + 1e-10
             second = self.activation(second) + 1e-10

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import paddle
 from paddle import nn
 
+from runtime.errors import ConfigError
 from training.losses.basic import (
     CTCLoss,
     DistanceLoss,
@@ -50,11 +51,20 @@ class _PairwiseLoss(nn.Layer):
     def forward(self, outputs: Outputs, batch: Labels) -> dict[str, paddle.Tensor]:
         """Outputs of every network -> one scalar per pair."""
         return {
-            self.label(index, pair): self.plain(
-                *(logits_of(pick(outputs, network, self.key)) for network in pair)
-            )
+            self.label(index, pair): self.plain(*self._of_one_shape(outputs, pair))
             for index, pair in enumerate(self.pairs)
         }
+
+    def _of_one_shape(self, outputs: Outputs, pair: tuple[str, str]) -> list[paddle.Tensor]:
+        tensors = [logits_of(pick(outputs, network, self.key)) for network in pair]
+        shapes = [list(tensor.shape) for tensor in tensors]
+        if shapes[0] != shapes[1]:  # paddle would stretch one to the other, or fail
+            raise ConfigError(
+                f"{self.name}: {pair[0]} and {pair[1]} differ in {self.key or 'their output'}: "
+                f"expected one shape, got {shapes[0]} and {shapes[1]}; take this pair out of "
+                "the loss, or give both networks the same widths and strides"
+            )
+        return tensors
 
 
 class DistillationDMLLoss(_PairwiseLoss):

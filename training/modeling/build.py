@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paddle import nn
-
-from runtime.errors import ConfigError
 from training.modeling.backbones import BACKBONES
 from training.modeling.distillation import DistillationModel
 from training.modeling.heads import HEADS
@@ -80,7 +77,20 @@ def _check_network(section: object, path: str) -> list[Problem]:
             message = f"expected true or false, got {section[key]!r}"
             problems.append(Problem(f"{path}.{key}", message))
     problems += BACKBONES.check(section.get("Backbone"), f"{path}.Backbone")
-    if section.get("Neck") is not None:
+    in_channels = section.get("in_channels", 3)
+    if type(in_channels) is not int or in_channels < 1:
+        message = f"expected a whole number of channels, got {in_channels!r}"
+        problems.append(Problem(f"{path}.in_channels", message))
+    if not isinstance(section.get("pretrained"), str | None):
+        message = f"expected a checkpoint's path, got {section['pretrained']!r}"
+        problems.append(Problem(f"{path}.pretrained", message))
+    if section.get("Neck") is None:
+        message = (
+            "a CTC head needs a sequence: expected a Neck, got none; "
+            "add SequenceEncoder with encoder_type reshape"
+        )
+        problems.append(Problem(f"{path}.Neck", message))
+    else:
         problems += NECKS.check(section["Neck"], f"{path}.Neck")
     return problems + HEADS.check(section.get("Head"), f"{path}.Head")
 
@@ -107,25 +117,14 @@ def build_model(
     return DistillationModel(networks) if is_distillation(architecture) else networks[""]
 
 
-def _build_network(
-    section: Mapping[str, Any], path: str, num_classes: int
-) -> RecognitionNetwork:
+def _build_network(section: Mapping[str, Any], path: str, num_classes: int) -> RecognitionNetwork:
     backbone = BACKBONES.build(
         section["Backbone"], f"{path}.Backbone", in_channels=section.get("in_channels", 3)
     )
-    neck: nn.Layer | None = None
-    channels = backbone.out_channels
-    if section.get("Neck") is not None:
-        neck = NECKS.build(section["Neck"], f"{path}.Neck", in_channels=channels)
-        channels = neck.out_channels
+    neck = NECKS.build(section["Neck"], f"{path}.Neck", in_channels=backbone.out_channels)
     head = HEADS.build(
-        section["Head"], f"{path}.Head", in_channels=channels, out_channels=num_classes
+        section["Head"], f"{path}.Head", in_channels=neck.out_channels, out_channels=num_classes
     )
-    if neck is None:
-        raise ConfigError(
-            f"{path}: a CTC head needs a sequence: expected a Neck, got none; "
-            "add SequenceEncoder with encoder_type reshape"
-        )
     network = RecognitionNetwork(backbone, neck, head, section.get("return_all_feats", False))
     if section.get("freeze_params", False):
         network.freeze()

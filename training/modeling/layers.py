@@ -10,7 +10,7 @@ from paddle import ParamAttr, nn
 from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
-from training.kernels import DepthwiseConv2D
+from training.kernels import DepthwiseConv2D, PointwiseConv2D
 
 
 def build_conv(
@@ -22,8 +22,12 @@ def build_conv(
     weight_attr: ParamAttr | None = None,
 ) -> nn.Conv2D:
     """Convolution without bias whose padding keeps the size at stride 1."""
-    is_depthwise = groups > 1 and groups == in_channels == out_channels
-    return (DepthwiseConv2D if is_depthwise else nn.Conv2D)(
+    kind = nn.Conv2D
+    if groups > 1 and groups == in_channels == out_channels:
+        kind = DepthwiseConv2D
+    elif kernel_size == 1 and groups == 1:
+        kind = PointwiseConv2D
+    return kind(
         in_channels,
         out_channels,
         kernel_size,

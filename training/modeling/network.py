@@ -13,12 +13,12 @@ class RecognitionNetwork(nn.Layer):
     """Backbone, neck and head in a row, with PaddleOCR's output forms.
 
     Args:
-        backbone, neck, head: built layers; `neck` may be None.
+        backbone, neck, head: built layers.
         return_all_feats: in training return every stage by name instead of the logits alone.
     """
 
     def __init__(
-        self, backbone: nn.Layer, neck: nn.Layer | None, head: nn.Layer, return_all_feats: bool
+        self, backbone: nn.Layer, neck: nn.Layer, head: nn.Layer, return_all_feats: bool
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -71,8 +71,6 @@ class RecognitionNetwork(nn.Layer):
 
     def _stages(self, images: paddle.Tensor) -> dict[str, Any]:
         stages = {"backbone_out": self.backbone(images)}
-        sequence = stages["backbone_out"]
-        if self.neck is not None:
-            sequence = stages["neck_out"] = self.neck(sequence)
-        stages["head_features"], stages["head_out"] = self.head(sequence)
+        stages["neck_out"] = self.neck(stages["backbone_out"])
+        stages["head_features"], stages["head_out"] = self.head(stages["neck_out"])
         return stages

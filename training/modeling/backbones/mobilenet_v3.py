@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 from paddle import nn
@@ -132,7 +132,7 @@ class MobileNetV3(nn.Layer):
         disable_se: leave squeeze-excitation out.
 
     Raises:
-        ConfigError: on another scale, or not exactly four strides.
+        ConfigError: on another scale.
 
     Source: Howard et al. 2019 (arXiv:1905.02244); PaddleOCR `rec_mobilenet_v3`.
     """
@@ -142,18 +142,17 @@ class MobileNetV3(nn.Layer):
         in_channels: int = 3,
         model_name: Literal["large", "small"] = "small",
         scale: float = 0.5,
-        large_stride: Sequence[int] | None = None,
-        small_stride: Sequence[int] | None = None,
+        large_stride: tuple[int, int, int, int] | None = None,
+        small_stride: tuple[int, int, int, int] | None = None,
         disable_se: bool = False,
     ) -> None:
         super().__init__()
-        if scale not in SCALES:
-            raise ConfigError(f"MobileNetV3: expected scale to be one of {SCALES}, got {scale}")
-        chosen = (large_stride or (1, 2, 2, 2), small_stride or (2, 2, 2, 2))
-        for strides in chosen:
-            if len(strides) != 4:
-                raise ConfigError(f"MobileNetV3: expected four strides, got {list(strides)}")
-        units = _large(chosen[0]) if model_name == "large" else _small(chosen[1])
+        for key, message in self.problems_of({"scale": scale}):
+            raise ConfigError(f"MobileNetV3.{key}: {message}")
+        if model_name == "large":
+            units = _large(large_stride or (1, 2, 2, 2))
+        else:
+            units = _small(small_stride or (2, 2, 2, 2))
         last_channels = _divisible_by_8(scale * (960 if model_name == "large" else 576))
 
         channels = _divisible_by_8(_INPUT_CHANNELS * scale)
@@ -167,6 +166,14 @@ class MobileNetV3(nn.Layer):
         self.conv2 = ConvBN(channels, last_channels, 1, activation="hardswish")
         self.pool = nn.MaxPool2D(2)
         self.out_channels = last_channels
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """A scale for which PaddleOCR has no channel counts."""
+        scale = options.get("scale", SCALES[1])
+        if scale in SCALES:
+            return []
+        return [("scale", f"expected one of {', '.join(map(str, SCALES))}, got {scale}")]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Float32 [N, 3, H, W] -> float32 [N, out_channels, 1, W / 4] for H = 32."""

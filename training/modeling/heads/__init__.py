@@ -3,6 +3,4 @@
 from training.modeling.heads.ctc_head import CTCHead
 from training.registry import Registry
 
-HEADS = Registry(
-    "head", {"CTCHead": CTCHead}, injected=frozenset({"in_channels", "out_channels"})
-)
+HEADS = Registry("head", {"CTCHead": CTCHead}, injected=frozenset({"in_channels", "out_channels"}))

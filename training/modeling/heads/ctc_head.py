@@ -5,6 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
+from training.kernels import Linear
 from training.modeling.layers import uniform_attr
 
 
@@ -48,7 +49,7 @@ class CTCHead(nn.Layer):
 
 
 def _linear(in_channels: int, out_channels: int, decay: float) -> nn.Linear:
-    return nn.Linear(
+    return Linear(
         in_channels,
         out_channels,
         weight_attr=uniform_attr(in_channels, decay),

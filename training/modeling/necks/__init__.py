@@ -3,6 +3,4 @@
 from training.modeling.necks.sequence_encoder import SequenceEncoder
 from training.registry import Registry
 
-NECKS = Registry(
-    "neck", {"SequenceEncoder": SequenceEncoder}, injected=frozenset({"in_channels"})
-)
+NECKS = Registry("neck", {"SequenceEncoder": SequenceEncoder}, injected=frozenset({"in_channels"}))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
 
 import paddle
 from paddle import nn
@@ -87,22 +88,12 @@ class EncoderWithCascadeRNN(nn.Layer):
         with_linear: bool,
     ) -> None:
         super().__init__()
-        if len(out_channels) < num_layers:
-            raise ConfigError(
-                f"cascadernn: expected {num_layers} out_channels, one a layer, "
-                f"got {list(out_channels)}"
-            )
-        if not with_linear and any(width != 2 * hidden_size for width in out_channels):
-            raise ConfigError(
-                f"cascadernn without with_linear emits {2 * hidden_size} channels a layer: "
-                f"expected out_channels to say so, got {list(out_channels)}"
-            )
         widths = [in_channels, *out_channels[:num_layers]]
         self.out_channels = widths[-1]
         self.encoder = nn.LayerList(
             [
                 BidirectionalLSTM(width, hidden_size, next_width, with_linear)
-                for width, next_width in zip(widths, widths[1:], strict=False)
+                for width, next_width in pairwise(widths)
             ]
         )
 
@@ -135,6 +126,15 @@ class SequenceEncoder(nn.Layer):
         with_linear: bool = False,
     ) -> None:
         super().__init__()
+        given = {
+            "encoder_type": encoder_type,
+            "hidden_size": hidden_size,
+            "out_channels": out_channels,
+            "num_layers": num_layers,
+            "with_linear": with_linear,
+        }
+        for key, message in self.problems_of(given):
+            raise ConfigError(f"SequenceEncoder.{key}: {message}")
         self.encoder_reshape = Im2Seq()
         self.out_channels = in_channels
         if encoder_type == "reshape":
@@ -148,6 +148,24 @@ class SequenceEncoder(nn.Layer):
             encoder = EncoderWithFC if encoder_type == "fc" else EncoderWithRNN
             self.encoder = encoder(in_channels, hidden_size)
         self.out_channels = self.encoder.out_channels
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Widths of `cascadernn` that do not fit its layers."""
+        if options.get("encoder_type") != "cascadernn":
+            return []
+        widths = list(options.get("out_channels") or ())
+        num_layers, emitted = options.get("num_layers", 2), 2 * options.get("hidden_size", 48)
+        if num_layers < 1 or len(widths) != num_layers:
+            message = f"cascadernn: expected {num_layers} widths, one a layer, got {widths}"
+            return [("out_channels", message)]
+        if not options.get("with_linear") and any(width != emitted for width in widths):
+            message = (
+                f"cascadernn without with_linear emits {emitted} channels a layer: "
+                f"expected {emitted} for each, got {widths}"
+            )
+            return [("out_channels", message)]
+        return []
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Float32 [N, C, 1, T] -> float32 [N, T, out_channels]."""

@@ -1,0 +1,80 @@
+"""The training command: what it prints, its exit status, and what it keeps quiet about."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training import train as command
+from training.train import main, table
+
+ROOT = Path(__file__).resolve().parents[2]
+WriteConfig = Callable[..., Path]
+
+
+def test_a_whole_run_as_a_process(write_config: WriteConfig) -> None:
+    config = write_config("run", {"Global.epoch_num": 1, "Train.dataset.count": 4})
+    done = subprocess.run(
+        [sys.executable, "-m", "training.train", "-c", str(config)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[-4:]] == [
+        *("acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis")
+    ]
+    assert "process settings: " in done.stderr and "Settings(" not in done.stderr
+    assert "Train: 4 lines kept, 0 dropped" in done.stderr and "first batch: " in done.stderr
+    # What paddle says at every start and nobody can act upon.
+    assert "ccache" not in done.stderr and "If regularizer of a Parameter" not in done.stderr
+
+
+def test_table() -> None:
+    text = table({"acc": 0.5, "Teacher_acc": 0.25}, {"acc": 0.75})
+    assert [line.split() for line in text.splitlines()] == [
+        ["last", "best"],
+        ["acc", "0.5000", "0.7500"],
+        ["Teacher_acc", "0.2500", "nan"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["Global.epoch_nun=3"], "did you mean epoch_num"),
+        (["Global.print_batch_step=0"], "at least 1"),
+        (["Global.eval_batch_step=[0,0]"], "eval_batch_step"),
+        (["Train.loader.batch_size_per_card=0"], "at least 1"),
+        (["Global.checkpoints=/nowhere/latest"], "no checkpoint at /nowhere/latest"),
+        (["Train.dataset.difficulty=3.0"], "difficulty"),
+        (["images/"], "expected Section.key=value"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(
+    overrides: list[str],
+    message: str,
+    write_config: WriteConfig,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["-c", str(write_config()), "-o", *overrides]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and message in captured.err
+    assert captured.err.strip().splitlines()[-1].startswith("train: ")
+
+
+def test_stopping_by_hand_says_how_to_go_on(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(config: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "train", stop)
+    assert main(["-c", str(write_config())]) == 130
+    assert "Global.checkpoints=" in capsys.readouterr().err

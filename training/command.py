@@ -1,0 +1,77 @@
+"""What the commands that need paddle share: arguments, process settings, log and exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from runtime.errors import OcrError
+from training.config import Config, add_config_arguments, load_config
+from training.process_settings import apply_process_settings
+
+DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+LOGGERS = ("training", "runtime")
+"""Our own loggers; of the libraries only warnings are shown."""
+log = logging.getLogger(__name__)
+
+Work = Callable[[Config, argparse.Namespace], int]
+
+
+def run_command(
+    name: str,
+    description: str | None,
+    work: Work,
+    arguments: Sequence[str] | None,
+    add_arguments: Callable[[argparse.ArgumentParser], object] | None = None,
+    interrupted: str = "stopped",
+) -> int:
+    """Run one command of `training`.
+
+    Args:
+        name: its module.
+        description: the module's docstring, of which the first line is shown.
+        work: takes the config and the options, returns the exit status; imports paddle only
+            when it is called.
+        arguments: those of the process when None.
+        add_arguments: adds options besides `-c` and `-o`.
+        interrupted: what to say after Ctrl-C.
+
+    Returns:
+        The exit status: that of `work`, 2 for an error that the user can mend, 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m training.{name}", description=(description or "").split("\n")[0]
+    )
+    add_config_arguments(parser)
+    if add_arguments is not None:
+        add_arguments(parser)
+    options = parser.parse_args(arguments)
+    if "images" in options:
+        # After `-o A.b=1 images/` argparse takes the folder for one more override.
+        options.images += [one for one in options.override if "=" not in one]
+        options.override = [one for one in options.override if "=" in one]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for logger in LOGGERS:
+        logging.getLogger(logger).setLevel(logging.INFO)
+    try:
+        config = load_config(options.config, options.override)
+        prepare_process(config)
+        return work(config, options)
+    except OcrError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
+
+
+def prepare_process(config: Config) -> None:
+    """Apply the process settings; has to come before paddle is imported."""
+    # paddle looks for a compiler cache as it is imported; nothing here compiles C++.
+    warnings.filterwarnings("ignore", message="No ccache found")
+    section = config.sections.get("Global")
+    is_wanted = not isinstance(section, dict) or section.get("fast_cpu", True) is not False
+    log.info("%s", apply_process_settings(enabled=is_wanted).summary())

@@ -1,0 +1,34 @@
+"""Where a run stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Position:
+    """Where a run stands, and the best it has seen.
+
+    Args:
+        epoch: epochs completed.
+        step_in_epoch: steps done in the epoch after those.
+        global_step: steps done.
+        best: figures of the best evaluation, with its `best_epoch`.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    global_step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+
+    def advance(self, steps_in_epoch: int) -> None:
+        """Count one step of an epoch of so many."""
+        self.global_step += 1
+        self.step_in_epoch += 1
+        if self.step_in_epoch == steps_in_epoch:
+            self.epoch, self.step_in_epoch = self.epoch + 1, 0
+
+    @property
+    def current_epoch(self) -> int:
+        """Epoch of the last step, from 1."""
+        return self.epoch + 1 if self.step_in_epoch else max(1, self.epoch)

@@ -1,0 +1,96 @@
+"""Takes up a run where its checkpoint left it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paddle
+
+from runtime.errors import CheckpointError
+from training.checkpoint import (
+    load_into,
+    parameters_path,
+    read_optimizer_state,
+    read_parameters,
+    read_states,
+    recover,
+)
+
+if TYPE_CHECKING:
+    from training.loop import Trainer
+    from training.position import Position
+
+_SCHEDULE = "LR_Scheduler"
+log = logging.getLogger(__name__)
+
+
+def resume(trainer: Trainer, checkpoint: str) -> Position:
+    """Put weights, optimizer and position of a checkpoint into a trainer.
+
+    Args:
+        trainer: not yet started.
+        checkpoint: file, prefix or folder.
+
+    Raises:
+        CheckpointError: if a file is missing or does not fit.
+    """
+    prefix = Path(checkpoint.removesuffix(".pdparams"))
+    if not prefix.is_dir():
+        recover(prefix)
+    prefix = parameters_path(prefix).with_suffix("")
+    recover(prefix)
+    load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
+    states = read_states(prefix)
+    _load_optimizer(trainer, read_optimizer_state(prefix), f"{prefix}.pdopt")
+    try:
+        position = trainer.position
+        position.epoch = int(states["epoch"])
+        position.step_in_epoch = int(states.get("step_in_epoch", 0))
+        position.global_step = int(
+            states.get("global_step", position.epoch * trainer.steps_per_epoch)
+        )
+        position.best = dict(states.get("best_model_dict", {}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{prefix}.states does not say where the run stood ({error!r}): expected epoch; start "
+            "from its weights with Global.pretrained_model"
+        ) from error
+    log.info("resumed from %s at step %d", prefix, position.global_step)
+    return position
+
+
+def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:
+    """Load moments and learning rate; paddle itself would ignore what is missing."""
+    is_momentum = isinstance(trainer.optimizer, paddle.optimizer.Momentum)
+    kinds = ["velocity"] if is_momentum else ["moment1", "moment2"]
+    wanted = {
+        f"{parameter.name}_{kind}_0": tuple(parameter.shape)
+        for parameter in trainer.parameters
+        for kind in kinds
+    }
+    unfit = [
+        name
+        for name, shape in wanted.items()
+        if tuple(getattr(state.get(name), "shape", ())) != shape
+    ]
+    # A run may stop before its first step, when there are no moments yet.
+    if unfit and set(state) - {_SCHEDULE}:
+        raise CheckpointError(
+            f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
+            f"{len(unfit)} are missing or of another shape, for example {unfit[0]}; use the "
+            "config it was saved with, or start anew with Global.pretrained_model"
+        )
+    try:
+        with warnings.catch_warnings():
+            # paddle takes the state of a schedule inside a warm-up for a surplus.
+            warnings.filterwarnings("ignore", message="There are some unused values")
+            trainer.optimizer.set_state_dict(dict(state))
+    except (AssertionError, KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{where} does not fit this learning-rate schedule: {error!r}; use the config it was "
+            "saved with"
+        ) from error
