@@ -16,10 +16,10 @@ from export.verify import compare, comparison_lines, onnx_probabilities, require
 from runtime.errors import ConfigError
 from runtime.sessions import open_session
 from runtime.spec import RecognizerSpec, WidthPolicy
-from training.checkpoint import parameters_sha256, write_parameters
 from training.config import Config
-from training.data.build import check_data_section, image_shape, loader_options
+from training.data.build import check_data_section, deployed_input
 from training.files import write_atomically
+from training.parameters import parameters_sha256, write_parameters
 from training.postprocess import charset_of
 
 log = logging.getLogger("export")
@@ -51,7 +51,7 @@ def export_network(
         OcrError: with every reason this project knows.
     """
     charset = charset_of(_section(config, "Global"))
-    height, width = deployed_input(config)
+    height, width = _deployed_input(config)
     stripped = _stripped(config, checkpoint, network)
     spec = RecognizerSpec(
         characters=charset.characters,
@@ -125,26 +125,16 @@ def strip_network(
 
 def _stripped(config: Config, checkpoint: str | Path, network: str) -> Stripped:
     charset = charset_of(_section(config, "Global"))
-    stripped = strip(config, charset, checkpoint, network, deployed_input(config)[0])
+    stripped = strip(config, charset, checkpoint, network, _deployed_input(config)[0])
     for name, count in stripped.counts.items():
         log.info("%s %s: %d values", "->" if name == network else "  ", name, count)
     return stripped
 
 
-def deployed_input(config: Config) -> tuple[int, WidthPolicy]:
-    """Input height in px and width policy that the config asks of the deployed model.
-
-    As in its `Eval` section; where that pads to PaddleOCR's fixed width, no line is narrower
-    than that width and longer ones are not squeezed, as PaddleOCR serves.
-    """
+def _deployed_input(config: Config) -> tuple[int, WidthPolicy]:
     section = _section(config, "Eval")
     config.raise_problems(check_data_section(section, "Eval"))
-    _, height, shape_width = image_shape(section)
-    options = loader_options(section, "Eval")
-    max_px = options.max_width or WidthPolicy().max_px
-    if options.width_step == 0:
-        return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
-    return height, WidthPolicy(options.width_step, options.width_step, max_px)
+    return deployed_input(section, "Eval")
 
 
 def _section(config: Config, name: str) -> Mapping[str, Any]:

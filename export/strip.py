@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from runtime.charset import Charset
 from runtime.errors import ConfigError, ParityError
-from training.checkpoint import (
+from training.config import Config
+from training.modeling import DistillationModel, RecognitionNetwork, build_model
+from training.modeling.build import check_architecture, is_distillation
+from training.parameters import (
     Parameters,
     load_into,
     network_parameters,
@@ -20,9 +23,6 @@ from training.checkpoint import (
     parameters_path,
     read_parameters,
 )
-from training.config import Config
-from training.modeling import DistillationModel, RecognitionNetwork, build_model
-from training.modeling.build import check_architecture, is_distillation
 from training.registry import unknown_name
 
 _PROBE_SHAPES = ((1, 64), (2, 160), (3, 320))

@@ -108,9 +108,7 @@ def onnx_probabilities(model: bytes, spec: RecognizerSpec) -> Probabilities:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = session.run(
-            [spec.output_name], {spec.input_name: batch}
-        )[0]
+        result: NDArray[np.float32] = session.run([spec.output_name], {spec.input_name: batch})[0]
         return result
 
     return run

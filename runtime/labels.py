@@ -22,7 +22,9 @@ class Labels:
         try:
             text = path.read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactError(f"cannot read the labels {file}: {error}; check --labels") from error
+            raise ArtifactError(
+                f"cannot read the labels {file}: {error}; check --labels"
+            ) from error
         self._texts: dict[Path, str] = {}
         for line in text.split("\n"):
             name, separator, label = line.rstrip("\r").partition("\t")
@@ -45,6 +47,4 @@ class Labels:
     def summary(self) -> str:
         """E.g. `read exactly: 18 of 20 labelled images (90.0 %)`."""
         share = 100 * self.num_exact / max(1, self.num_read)
-        return (
-            f"read exactly: {self.num_exact} of {self.num_read} labelled images ({share:.1f} %)"
-        )
+        return f"read exactly: {self.num_exact} of {self.num_read} labelled images ({share:.1f} %)"

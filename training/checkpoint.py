@@ -1,257 +1,27 @@
 """Checkpoints in PaddleOCR's files: `.pdparams`, `.pdopt`, `.states`.
 
-Reading executes nothing (see `safe_pickle`). The three files of one save appear together: they
-are first written beside the old ones, and the last of them to arrive seals the set, so that a
-run killed at any moment leaves either the old or the new set.
+The three files of one save appear together: they are first written beside the old ones, and the
+last of them to arrive seals the set, so that a run killed at any moment leaves either the old or
+the new set.
 """
 
 from __future__ import annotations
 
 import glob
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import paddle
 from numpy.typing import NDArray
 
 from runtime.errors import CheckpointError
 from training.files import write_atomically
+from training.parameters import NAME_TABLE, PARAMETERS
 from training.safe_pickle import dump_pickle, load_pickle
 
-Parameters = dict[str, NDArray[Any]]
-PARAMETERS, OPTIMIZER, STATES = ".pdparams", ".pdopt", ".states"
-_NAME_TABLE = "StructuredToParameterName@@"
+OPTIMIZER, STATES = ".pdopt", ".states"
 _STAGED = ".new"
-_MINIMUM_SHARE_LOADED = 0.5
-
-
-def parameters_path(checkpoint: str | Path) -> Path:
-    """The `.pdparams` file of a checkpoint given by file, by prefix or by folder.
-
-    A folder means the `best_accuracy` inside it.
-
-    Raises:
-        CheckpointError: if there is none, naming what is there.
-    """
-    path = Path(checkpoint)
-    candidates = [path] if path.suffix == PARAMETERS else [path.with_name(path.name + PARAMETERS)]
-    if path.is_dir():
-        candidates = [path / f"{name}{PARAMETERS}" for name in ("best_accuracy", "latest")]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    folder = path if path.is_dir() else path.parent
-    there = sorted(one.name for one in folder.glob(f"*{PARAMETERS}")) if folder.is_dir() else []
-    raise CheckpointError(
-        f"no checkpoint at {checkpoint}: expected {candidates[0]}; "
-        f"{folder} holds {', '.join(there) if there else f'no {PARAMETERS} file'}"
-    )
-
-
-def read_parameters(checkpoint: str | Path) -> Parameters:
-    """Arrays of a `.pdparams` file by name.
-
-    Args:
-        checkpoint: file, prefix or folder, as `parameters_path` takes it.
-
-    Returns:
-        {name: array}, PaddleOCR's names.
-
-    Raises:
-        CheckpointError: if it is missing, unsafe, damaged or holds anything but arrays.
-    """
-    path = parameters_path(checkpoint)
-    content = load_pickle(path)
-    if not isinstance(content, dict):
-        raise CheckpointError(
-            f"{path} is not a checkpoint: expected names with arrays, got {type(content).__name__}"
-        )
-    parameters: Parameters = {}
-    for name, value in content.items():
-        if name == _NAME_TABLE:
-            continue
-        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-            value = value[1]
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
-            raise CheckpointError(
-                f"{path} is not a checkpoint: expected an array under {name!r}, got "
-                f"{type(value).__name__}"
-            )
-        if value.dtype.kind not in "fiub" or value.dtype == np.uint16:
-            # paddle writes bfloat16 as uint16, whose numbers mean nothing by themselves.
-            raise CheckpointError(
-                f"{path}: expected float arrays, got {value.dtype} under {name}; save the weights "
-                "as float32"
-            )
-        parameters[name] = value
-    if not parameters:
-        raise CheckpointError(f"{path} holds no parameters: expected at least one, got none")
-    return parameters
-
-
-def parameters_sha256(parameters: Mapping[str, NDArray[Any]]) -> str:
-    """Hash of names, shapes, types and values, the same however the file was written."""
-    digest = hashlib.sha256()
-    for name in sorted(parameters):
-        array = np.ascontiguousarray(parameters[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def arrays_of(layer: paddle.nn.Layer) -> Parameters:
-    """Copies of every parameter and buffer by its structured name."""
-    return {name: tensor.numpy().copy() for name, tensor in layer.state_dict().items()}
-
-
-def write_parameters(path: Path, parameters: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.pdparams` file that paddle and PaddleOCR read too."""
-    write_atomically(path, dump_pickle(dict(parameters)))
-
-
-_NETWORK_PARTS = frozenset({"backbone", "neck", "head"})
-
-
-def networks_in(parameters: Mapping[str, NDArray[Any]]) -> dict[str, Parameters]:
-    """Parameters of each network of a checkpoint, its prefix taken off.
-
-    Args:
-        parameters: of a distillation model, `<network>.<path>`, or of one network, `<path>`.
-
-    Returns:
-        {network: parameters} in the checkpoint's order; a single network's name is empty.
-
-    Raises:
-        CheckpointError: if names of both kinds are mixed.
-    """
-    networks: dict[str, Parameters] = {}
-    for name, array in parameters.items():
-        first, _, rest = name.partition(".")
-        if first in _NETWORK_PARTS:
-            networks.setdefault("", {})[name] = array
-        else:
-            networks.setdefault(first, {})[rest] = array
-    if "" in networks and len(networks) > 1:
-        others = ", ".join(name for name in networks if name)
-        raise CheckpointError(
-            f"the checkpoint mixes a bare network with others: expected only prefixed or only "
-            f"bare names, got both (prefixes: {others})"
-        )
-    return networks
-
-
-def network_parameters(
-    parameters: Mapping[str, NDArray[Any]], network: str, where: str
-) -> Parameters:
-    """Parameters of one network, by its exact name or from a checkpoint of one network.
-
-    Raises:
-        CheckpointError: if the checkpoint holds several and none of that name.
-    """
-    networks = networks_in(parameters)
-    if network in networks:
-        return networks[network]
-    if "" in networks:
-        return networks[""]
-    counts = ", ".join(
-        f"{name} ({sum(array.size for array in arrays.values()):,} values)"
-        for name, arrays in networks.items()
-    )
-    raise CheckpointError(f"{where}: expected a network named {network}, got {counts}")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of each name when parameters met a network.
-
-    Args:
-        where: network and file, for messages.
-        loaded: names whose arrays were taken.
-        missing: names the network has and the file lacks.
-        unused: names the file has and the network lacks.
-        mismatched: name -> (shape of the network, shape in the file).
-    """
-
-    where: str
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...]
-    unused: tuple[str, ...]
-    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        text = (
-            f"{self.where}: {len(self.loaded)} loaded, {len(self.missing)} missing, "
-            f"{len(self.mismatched)} of another shape, {len(self.unused)} not used"
-        )
-        for name, (wanted, got) in list(self.mismatched.items())[:4]:
-            text += f"; {name} is {list(wanted)} here, {list(got)} there"
-        return text
-
-
-def load_into(
-    layer: paddle.nn.Layer,
-    parameters: Mapping[str, NDArray[Any]],
-    where: str,
-    is_partial_allowed: bool = False,
-    is_resized_head_allowed: bool = False,
-) -> LoadReport:
-    """Put arrays into a network.
-
-    Args:
-        layer: the network.
-        parameters: arrays by structured name.
-        where: for messages.
-        is_partial_allowed: accept names missing on either side while at least half fit.
-        is_resized_head_allowed: leave a head of another number of classes as initialised.
-
-    Raises:
-        CheckpointError: if anything does not fit that was not allowed.
-    """
-    tensors = layer.state_dict()
-    own = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    mismatched = {
-        name: (shape, parameters[name].shape)
-        for name, shape in own.items()
-        if name in parameters and parameters[name].shape != shape
-    }
-    report = LoadReport(
-        where,
-        loaded=tuple(name for name in own if name in parameters and name not in mismatched),
-        missing=tuple(name for name in own if name not in parameters),
-        unused=tuple(name for name in parameters if name not in own),
-        mismatched=mismatched,
-    )
-    _refuse_unfitting(report, len(own), is_partial_allowed, is_resized_head_allowed)
-    for name in report.loaded:
-        tensors[name].set_value(parameters[name].astype("float32"))
-    return report
-
-
-def _refuse_unfitting(
-    report: LoadReport, num_own: int, is_partial_allowed: bool, is_resized_head_allowed: bool
-) -> None:
-    others = [name for name in report.mismatched if "head." not in name]
-    if report.mismatched and not (is_resized_head_allowed and not others):
-        raise CheckpointError(
-            f"shapes differ: {report}; use the dictionary and structure it was trained with, or "
-            "set Global.allow_resized_head to start with a new head"
-        )
-    if not is_partial_allowed and (report.missing or report.unused):
-        names = (report.missing or report.unused)[:3]
-        raise CheckpointError(
-            f"the names do not match one to one: {report}; for example {', '.join(names)}; "
-            "is this the right network and config?"
-        )
-    if len(report.loaded) < _MINIMUM_SHARE_LOADED * num_own:
-        raise CheckpointError(
-            f"too little fits to be the right checkpoint: {report}; expected at least half of "
-            f"{num_own} names"
-        )
 
 
 def save_checkpoint(
@@ -313,4 +83,4 @@ def _read_mapping(path: Path) -> dict[str, Any]:
             f"{path} is not part of a checkpoint: expected names with values, got "
             f"{type(content).__name__}"
         )
-    return {name: value for name, value in content.items() if name != _NAME_TABLE}
+    return {name: value for name, value in content.items() if name != NAME_TABLE}

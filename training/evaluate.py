@@ -38,9 +38,9 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
     Raises:
         OcrError: if the config, the checkpoint or the data cannot be used.
     """
-    from training.checkpoint import arrays_of, parameters_sha256
     from training.data.loader import Loader
     from training.evaluation import evaluate
+    from training.parameters import arrays_of, parameters_sha256
     from training.run import build_trained_run
 
     run, checkpoint = build_trained_run(config, ("Eval",))

@@ -15,7 +15,7 @@ from paddle.utils import unique_name
 from tqdm import tqdm
 
 from runtime.errors import DatasetError, DivergenceError
-from training.checkpoint import arrays_of, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.data.batches import TrainingBatch, batch_width, collate
 from training.data.build import DataPart
 from training.data.loader import Loader
@@ -25,6 +25,7 @@ from training.logs import MetricLog, RunningMean
 from training.losses import TOTAL
 from training.optimizer import Schedule, build_optimizer
 from training.parallel import Group, synchronize_batch_norm
+from training.parameters import arrays_of
 from training.position import Position
 from training.run import Run, time_stride_px
 

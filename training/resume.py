@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 import paddle
 
 from runtime.errors import CheckpointError
-from training.checkpoint import (
-    load_into,
-    parameters_path,
-    read_optimizer_state,
-    read_parameters,
-    read_states,
-    recover,
-)
+from training.checkpoint import read_optimizer_state, read_states, recover
+from training.parameters import load_into, parameters_path, read_parameters
 
 if TYPE_CHECKING:
     from training.loop import Trainer

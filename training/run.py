@@ -14,13 +14,6 @@ from paddle.utils import unique_name
 from runtime.charset import Charset
 from runtime.errors import ConfigError
 from training.check_config import check_config, unused_keys
-from training.checkpoint import (
-    LoadReport,
-    load_into,
-    network_parameters,
-    parameters_path,
-    read_parameters,
-)
 from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data
 from training.kernels import set_fast_path
@@ -28,6 +21,13 @@ from training.losses import CombinedLoss, build_loss
 from training.metrics import DistillationMetric, RecMetric, build_metric
 from training.modeling import DistillationModel, RecognitionNetwork, build_model
 from training.modeling.build import network_sections
+from training.parameters import (
+    LoadReport,
+    load_into,
+    network_parameters,
+    parameters_path,
+    read_parameters,
+)
 from training.postprocess import (
     CTCLabelDecode,
     DistillationCTCLabelDecode,

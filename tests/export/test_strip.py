@@ -6,7 +6,7 @@ import pytest
 from export.strip import probabilities_of, strip
 from runtime.charset import Charset
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
-from training.checkpoint import read_parameters, write_parameters
+from training.parameters import read_parameters, write_parameters
 
 DIGITS = Charset(tuple("0123456789 "))
 
@@ -32,9 +32,7 @@ def test_any_network_can_be_taken_and_a_folder_means_its_best(small_config, chec
     )
 
 
-def test_a_checkpoint_that_already_is_one_network_is_recognised(
-    small_config, checkpoint, tmp_path
-):
+def test_a_checkpoint_that_already_is_one_network_is_recognised(small_config, checkpoint, tmp_path):
     first = strip(small_config, DIGITS, checkpoint, "Student", 32)
     write_parameters(tmp_path / "student.pdparams", first.parameters)
     again = strip(small_config, DIGITS, tmp_path / "student.pdparams", "Student", 32)

@@ -28,5 +28,5 @@ def test_a_useless_label_file_is_one_clear_error(tmp_path, content):
 
 
 def test_a_missing_label_file_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match="nothing.txt"):
+    with pytest.raises(ArtifactError, match=r"nothing\.txt"):
         Labels(tmp_path / "nothing.txt")

@@ -16,18 +16,15 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError
-from training.checkpoint import (
+from training.checkpoint import read_optimizer_state, read_states, recover, save_checkpoint
+from training.parameters import (
     arrays_of,
     load_into,
     network_parameters,
     networks_in,
     parameters_path,
     parameters_sha256,
-    read_optimizer_state,
     read_parameters,
-    read_states,
-    recover,
-    save_checkpoint,
     write_parameters,
 )
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from runtime.errors import DatasetError
-from training.checkpoint import arrays_of, parameters_sha256, read_parameters, write_parameters
 from training.config import load_config
 from training.data.loader import Loader
 from training.data.sample import Failure
 from training.evaluate import evaluate_checkpoint, main, table
 from training.evaluation import evaluate
+from training.parameters import arrays_of, parameters_sha256, read_parameters, write_parameters
 from training.run import build_run
 
 WriteConfig = Callable[..., Path]

@@ -13,13 +13,14 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError, DatasetError, DivergenceError
-from training.checkpoint import arrays_of, read_parameters, read_states, write_parameters
+from training.checkpoint import read_states
 from training.config import load_config
 from training.evaluation import Evaluation
 from training.logs import read_metrics
 from training.loop import Trainer
 from training.losses import CombinedLoss
 from training.parallel import Group
+from training.parameters import arrays_of, read_parameters, write_parameters
 from training.position import Position
 from training.resume import resume
 from training.run import build_run

@@ -56,7 +56,7 @@ def test_two_processes_compute_the_losses_of_one_with_twice_the_batch(tmp_path):
 
 def test_a_batch_is_shared_out_whole():
     parts = [Group(rank, 3).share(list(range(9))) for rank in range(3)]
-    assert sorted(sum(parts, [])) == list(range(9))
+    assert sorted(index for part in parts for index in part) == list(range(9))
     assert {len(part) for part in parts} == {3}
     with pytest.raises(ConfigError, match="drop_last"):
         Group(0, 2).share([1, 2, 3])

@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 import pytest
 
-from training.checkpoint import arrays_of
 from training.losses import build_loss
 from training.modeling import DistillationModel, build_model
+from training.parameters import arrays_of
 
 NUM_CLASSES = 6
 Section = Callable[..., dict[str, Any]]
