@@ -52,7 +52,7 @@ class SqueezeExcitation(nn.Layer):
 
     Args:
         channels: C.
-        slope: slope of the hard-sigmoid, 1/6 in MobileNetV1Enhance, 0.2 in MobileNetV3.
+        slope: slope of the hard-sigmoid, about 1/6 in MobileNetV1Enhance, 0.2 in MobileNetV3.
     """
 
     def __init__(self, channels: int, slope: float) -> None:

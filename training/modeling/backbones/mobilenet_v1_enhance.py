@@ -17,6 +17,10 @@ _RANDOM_SHARE = 0.3
 """Of Kaiming's standard deviation, in a near-identity start."""
 
 
+_GATE_SLOPE = 0.1666667
+"""paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
+
+
 @dataclass(frozen=True)
 class _Block:
     """One depthwise-separable block; channels before scaling."""
@@ -84,7 +88,9 @@ class DepthwiseSeparable(nn.Layer):
             in_channels, in_channels, block.kernel_size, block.stride, groups=in_channels
         )
         self._se = (
-            SqueezeExcitation(in_channels, slope=1 / 6) if block.has_squeeze_excitation else None
+            SqueezeExcitation(in_channels, slope=_GATE_SLOPE)
+            if block.has_squeeze_excitation
+            else None
         )
         self._pointwise_conv = ConvBNHardSwish(in_channels, int(block.out_channels * scale), 1)
 
