@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle.utils import unique_name
 from tqdm import tqdm
 
-from runtime.errors import DatasetError, DivergenceError
+from runtime.errors import DatasetError
 from training.checkpoint import save_checkpoint
 from training.data.batches import TrainingBatch, batch_width, collate
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
+from training.divergence import refuse_non_finite_losses, refuse_non_finite_weights
 from training.evaluation import Evaluation, evaluate
 from training.logs import MetricLog, RunningMean
 from training.losses import TOTAL
-from training.optimizer import Schedule, build_optimizer
+from training.optimizer import build_optimizer
 from training.parallel import Group, synchronize_batch_norm
 from training.parameters import arrays_of
 from training.position import Position
+from training.precision import Precision
 from training.run import Run, time_stride_px
 
 LATEST, BEST = "latest", "best_accuracy"
@@ -63,7 +63,13 @@ class Trainer:
         self._planned: tuple[int, list[list[int]]] = (-1, [])
         self.steps_per_epoch = len(self._plan(0))
         self.parameters = [one for one in run.model.parameters() if one.trainable]
-        self.optimizer, self.schedule = self._build_optimizer()
+        self.optimizer, self.schedule = build_optimizer(
+            run.config.sections["Optimizer"],
+            self.parameters,
+            run.settings.epoch_num,
+            self.steps_per_epoch,
+        )
+        self.precision = Precision(run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
 
@@ -78,14 +84,6 @@ class Trainer:
                 )
             self._planned = (epoch, planned)
         return self._planned[1]
-
-    def _build_optimizer(self) -> tuple[paddle.optimizer.Optimizer, Schedule]:
-        return build_optimizer(
-            self.run.config.sections["Optimizer"],
-            self.parameters,
-            self.run.settings.epoch_num,
-            self.steps_per_epoch,
-        )
 
     def fit(self) -> Evaluation:
         """Train to the last epoch; returns the last evaluation.
@@ -179,16 +177,19 @@ class Trainer:
     def _step(self, batch: TrainingBatch) -> dict[str, float]:
         """Forward, backward, update; returns every loss, the rate and, if asked, accuracy."""
         tensors = self._tensors(batch)
-        outputs = self.run.model(tensors[0])
+        with self.precision.forward():
+            outputs = self.run.model(tensors[0])
+        outputs = self.precision.outputs(outputs)
         losses = self.run.loss(outputs, tensors)
         figures = self.group.mean({name: float(value) for name, value in losses.items()})
-        self._refuse_non_finite(figures, batch)
-        losses[TOTAL].backward()
+        step = self.position.global_step + 1
+        refuse_non_finite_losses(figures, step, batch.names, self.folder)
+        self.precision.backward(losses[TOTAL])
         self.group.average_gradients(self.parameters)
         with unique_name.guard():
             # The first step names the optimizer's state; without the guard a second run in the
             # same process would get other names, and its checkpoints would fit no other run.
-            self.optimizer.step()
+            self.precision.update(self.optimizer)
         figures["lr"] = float(self.optimizer.get_lr())
         self.optimizer.clear_grad()
         self.schedule.step()
@@ -197,20 +198,6 @@ class Trainer:
             self.run.metric(self.run.post_process(outputs, batch.labels))  # type: ignore[arg-type]
             figures |= self.run.metric.get_metric()
         return figures
-
-    def _refuse_non_finite(self, figures: dict[str, float], batch: TrainingBatch) -> None:
-        bad = {name: value for name, value in figures.items() if not math.isfinite(value)}
-        if not bad:
-            return
-        named = {name: value for name, value in bad.items() if name != TOTAL} or bad
-        shown = ", ".join(f"{name} = {value}" for name, value in named.items())
-        raise DivergenceError(
-            f"training left the finite numbers at step {self.position.global_step + 1}: "
-            f"expected finite losses, got {shown}; lines of this batch: "
-            f"{', '.join(batch.names[:8])}{' …' if len(batch.names) > 8 else ''}; nothing was "
-            f"updated or saved since the last checkpoint in {self.folder}. Lower Optimizer.lr, "
-            "add warmup_epoch or clip_norm, or lower the weight of that loss"
-        )
 
     def _try_first_batch(self) -> None:
         """Take one batch through everything before the first step, leaving no trace."""
@@ -285,12 +272,7 @@ class Trainer:
         if not self.group.is_main:
             return
         parameters = arrays_of(self.run.model)
-        for parameter, array in parameters.items():
-            if not np.isfinite(array).all():
-                raise DivergenceError(
-                    f"{parameter} is not finite at step {self.position.global_step}: expected "
-                    f"finite weights; the checkpoints in {self.folder} are left as they were"
-                )
+        refuse_non_finite_weights(parameters, self.position.global_step, self.folder)
         save_checkpoint(
             self.folder / name,
             parameters,
