@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 OUTPUT := output/demo
 
-.PHONY: demo test test-slow test-gpu check clean
+.PHONY: demo test test-slow test-gpu check bench clean
 
 # The main job, end to end: distil, strip the Student, export and verify student.onnx, read images/.
 demo: $(VENV)/.installed-export
@@ -23,6 +23,10 @@ test-slow: $(VENV)/.installed-dev
 
 test-gpu: $(VENV)/.installed-dev
 	$(RUN) -m pytest -m gpu
+
+# Speed, on an idle machine; add e.g. BENCH_OPTIONS='--paddleocr ../PaddleOCR --real DIR'.
+bench: $(VENV)/.installed-dev
+	$(RUN) -m benchmarks.training --frozen-teacher --profile $(BENCH_OPTIONS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,102 @@
+"""Where a figure was measured: machine, revision, versions; and the file that keeps it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runtime.cpu_budget import available_cpus
+from training.files import write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "numba", "opencv-python-headless")
+SETTINGS_FROM_OUTSIDE = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("KMP_BLOCKTIME", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_mkldnn", "LD_PRELOAD"),
+)
+"""Environment variables that change the speed of training."""
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a reader needs to know of this machine; its name is not among it.
+
+    Returns:
+        CPU model, CPUs this process may use and CPUs there are, memory in GiB, GPUs, operating
+        system, the load average of the last minute, and settings given by the environment.
+    """
+    return {
+        "cpu": _cpu_model(),
+        "cpus_available": available_cpus(),
+        "cpus": os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "gpus": _gpus(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "libc": " ".join(platform.libc_ver()),
+        "python": platform.python_version(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "environment": {
+            name: os.environ[name] for name in SETTINGS_FROM_OUTSIDE if name in os.environ
+        },
+    }
+
+
+def git_revision(folder: Path = ROOT) -> dict[str, Any]:
+    """Commit of the checkout and whether tracked files differ from it; None where unknown."""
+    commit = _output_of(["git", "-C", str(folder), "rev-parse", "HEAD"])
+    changes = _output_of(["git", "-C", str(folder), "status", "--porcelain", "-uno"])
+    return {"commit": commit or None, "is_modified": None if changes is None else bool(changes)}
+
+
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Version of each package that is installed here."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # one of several that would do, or an optional one
+    return versions
+
+
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result as one JSON file, whole or not at all."""
+    text = json.dumps(result, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
+    write_atomically(path, text.encode("utf-8"))
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):
+        return None  # not a system that tells
+
+
+def _gpus() -> list[str]:
+    found = _output_of(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])
+    return found.splitlines() if found else []
+
+
+def _output_of(command: list[str]) -> str | None:
+    """Standard output of a short command, None when there is no such program or it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,145 @@
+"""Training speed, contender by contender, each in a process of its own, in alternation.
+
+python -m benchmarks.training [--classes 6625] [--paddleocr PATH] [--real DIR ...] [--profile]
+
+Every contender trains the distillation pair of PP-OCRv2 (CTC + DML + L2, Adam, both networks
+learning) from the same first weights on the same random batch. Prints a table of medians over
+all timed steps, their spread, and ratios to paddle as it comes; the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import (
+    ROOT,
+    describe_machine,
+    git_revision,
+    package_versions,
+    write_result,
+)
+from benchmarks.training.parts import (
+    measure_profile,
+    measure_real,
+    measure_steps,
+    step_settings,
+)
+from benchmarks.training.settings import DESCRIPTIONS, OURS_FROZEN_TEACHER
+from runtime.cpu_budget import available_cpus
+from runtime.errors import OcrError
+
+SCHEMA = 1
+RESULTS = ROOT / "benchmarks" / "results"
+_BUSY_SHARE = 0.5
+"""Load average per CPU above which figures are not to be trusted."""
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training", description=(__doc__ or "").split("\n")[0]
+    )
+    add = parser.add_argument
+    add("--rounds", type=_count, default=3, help="processes of each contender")
+    add("--steps", type=_count, default=6, help="timed steps of each process")
+    add("--warmup", type=_count, default=2, help="steps before them")
+    add("--batch-size", type=_count, default=32, help="N")
+    add("--width", type=_count, default=320, help="px; 32 high")
+    add("--classes", type=_count, default=97, help="K; PP-OCRv2's Chinese dictionary has 6625")
+    add("--scale", type=float, help="of the backbone's channels; the config's 0.5 by default")
+    add("--contenders", help=f"comma-separated, of {', '.join(DESCRIPTIONS)}")
+    add("--frozen-teacher", action="store_true", help=f"also {OURS_FROZEN_TEACHER}")
+    add("--paddleocr", type=Path, help="a checkout of PaddleOCR to measure too")
+    add(
+        "--pytorch-python",
+        type=_interpreter,
+        default=sys.executable,
+        help="interpreter that has PyTorch",
+    )
+    add("--pytorch-threads", type=_count, default=available_cpus(), help="all CPUs by default")
+    add("--real", nargs="+", type=Path, default=[], help="also on these label files or folders")
+    add("--real-steps", type=_count, default=24, help="timed steps on them in each process")
+    add("--num-workers", type=int, default=1, help="data workers on them")
+    add("--max-text-length", type=_count, default=25, help="longer labels of them are left out")
+    add("--profile", action="store_true", help="also time by kind of operation")
+    add("--timeout", type=float, default=1800.0, help="seconds for one process")
+    add("--output", type=Path, help="JSON file; a bare name goes to benchmarks/results/")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
+    return number
+
+
+def _interpreter(text: str) -> str:
+    """A path as seen from anywhere; links stay, since a virtual environment lives by them."""
+    return os.path.abspath(text) if os.sep in text else text
+
+
+def busy_remark(machine: dict[str, Any]) -> str | None:
+    """What to say of a machine that does something else already, None of an idle one."""
+    load, cpus = machine["load_average"], machine["cpus_available"]
+    if load is None or load <= _BUSY_SHARE * cpus:
+        return None
+    return (
+        f"this machine is busy (load {load} on {cpus} CPUs before the first process): figures "
+        "mislead, most of all for contenders whose threads spin while they wait, as PyTorch's do"
+    )
+
+
+def measure(options: argparse.Namespace, command: Sequence[str]) -> dict[str, Any]:
+    """Run every part that was asked for, print the tables, return the result."""
+    machine = describe_machine()
+    busy = busy_remark(machine)
+    if busy is not None:
+        print(busy + "\n")
+    settings = step_settings(options)
+    return {
+        "schema": SCHEMA,
+        "benchmark": "training",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["python", "-m", "benchmarks.training", *command],
+        "machine": machine,
+        "revision": git_revision(),
+        "versions": package_versions(),
+        "remarks": [] if busy is None else [busy],
+        "steps": measure_steps(options, settings),
+        "real": measure_real(options, settings) if options.real else None,
+        "profile": measure_profile(options, settings) if options.profile else None,
+    }
+
+
+def has_failures(result: dict[str, Any]) -> bool:
+    """Whether any process of any part failed."""
+    parts = [result[name] for name in ("steps", "real", "profile") if result[name] is not None]
+    return any(run["reason"] is not None for part in parts for run in part["runs"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status: 1 when a contender failed, 2 on a wrong option."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = options_parser().parse_args(given)
+    try:
+        result = measure(options, given)
+    except OcrError as error:
+        print(f"benchmarks.training: {error}", file=sys.stderr)
+        return 2
+    if options.output:
+        is_bare = options.output.parent == Path()
+        write_result(RESULTS / options.output if is_bare else options.output, result)
+    print(json.dumps(result, ensure_ascii=False))
+    return int(has_failures(result))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The same random images, labels and first weights for every contender, whatever its framework."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.training.settings import (
+    HEIGHT_PX,
+    MAX_TEXT_LENGTH,
+    TIME_STRIDE_PX,
+    StepSettings,
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One batch.
+
+    Args:
+        images: float32 [N, 3, H, W] in -1 .. 1.
+        labels: class indices padded with 0, int64 [N, L].
+        lengths: characters of each label, int64 [N].
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @property
+    def sha256(self) -> str:
+        """Of shapes and values."""
+        digest = hashlib.sha256()
+        for array, kind in (
+            (self.images, np.float32),
+            (self.labels, np.int64),
+            (self.lengths, np.int64),
+        ):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+        return digest.hexdigest()
+
+
+def random_inputs(settings: StepSettings) -> Inputs:
+    """Images of noise and labels that CTC can spell in their width."""
+    rng = np.random.default_rng(settings.seed)
+    size = settings.batch_size
+    images = rng.uniform(-1.0, 1.0, (size, 3, HEIGHT_PX, settings.width_px)).astype(np.float32)
+    # A label with every character repeated needs twice as many time steps, less one.
+    most = max(1, min(MAX_TEXT_LENGTH, settings.width_px // TIME_STRIDE_PX // 2))
+    lengths = rng.integers(min(5, most), most + 1, size).astype(np.int64)
+    labels = rng.integers(1, settings.classes, (size, most)).astype(np.int64)
+    labels[np.arange(most)[None, :] >= lengths[:, None]] = 0
+    return Inputs(images, labels, lengths)
+
+
+def first_weight(name: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
+    """Weights that depend on nothing but name, shape and seed.
+
+    So the first loss of every contender is the same number, if their networks are the same.
+
+    Args:
+        name: of the parameter, PaddleOCR's.
+        shape: of a convolution [out, in, h, w], of a linear layer [in, out], of an LSTM's matrix
+            [4 hidden, in], of a vector [C].
+        seed: of all of them.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if len(shape) == 1:
+        is_scale = name.endswith(("weight", "_variance"))
+        return np.full(shape, 1.0 if is_scale else 0.0, np.float32)
+    if len(shape) == 4:
+        deviation = np.sqrt(2.0 / np.prod(shape[1:]))
+        return (deviation * rng.standard_normal(tuple(shape))).astype(np.float32)
+    fan_in = shape[0] // 4 if "lstm" in name else shape[0]
+    bound = 1.0 / np.sqrt(fan_in)
+    return rng.uniform(-bound, bound, tuple(shape)).astype(np.float32)

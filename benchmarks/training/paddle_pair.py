@@ -1,0 +1,170 @@
+"""The distillation pair in paddle: this project's, or PaddleOCR's own from a checkout."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from benchmarks.training.inputs import Inputs, first_weight
+from benchmarks.training.settings import (
+    OURS,
+    OURS_FROZEN_TEACHER,
+    PADDLEOCR,
+    StepSettings,
+)
+from runtime.errors import ConfigError
+from training.config import Config, load_config
+from training.kernels import fast_path_enabled, set_fast_path
+from training.losses import build_loss
+from training.modeling import build_model
+from training.optimizer import build_optimizer
+
+NETWORKS = ("Teacher", "Student")
+_OPTIMIZER = "Optimizer.lr={name: Const, learning_rate: 0.001}"
+_NEEDED_BY_IMPORTS_ALONE = (
+    *("skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug"),
+    *("imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations"),
+    *("Polygon", "lanms", "requests", "lmdb", "loguru", "scipy", "scipy.optimize"),
+)
+"""PaddleOCR imports these for detection and others; its recognition losses use none."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Networks, losses and optimizer.
+
+    Args:
+        model: images -> output of each network by name.
+        loss: outputs and [images, labels, lengths] -> named scalars with their sum, `loss`.
+        optimizer: of every parameter that learns.
+    """
+
+    model: paddle.nn.Layer
+    loss: Callable[..., dict[str, paddle.Tensor]]
+    optimizer: paddle.optimizer.Optimizer
+
+    def step(self, batch: list[paddle.Tensor]) -> float:
+        """Forward, losses, backward, update; returns the loss."""
+        total = self.loss(self.model(batch[0]), batch)["loss"]
+        total.backward()
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        return float(total)
+
+
+def benchmark_config(settings: StepSettings) -> Config:
+    """The config with the sizes of `settings` and a constant learning rate."""
+    frozen = settings.contender == OURS_FROZEN_TEACHER
+    overrides = [_OPTIMIZER, *_sizes(settings)]
+    if frozen:
+        overrides += [
+            "Architecture.Models.Teacher.freeze_params=true",
+            "Loss.loss_config_list.0.DistillationCTCLoss.model_name_list=[Student]",
+        ]
+    return load_config(Path(settings.config), overrides)
+
+
+def _sizes(settings: StepSettings) -> list[str]:
+    return [
+        f"Architecture.Models.{network}.{key}={value}"
+        for network in NETWORKS
+        for key, value in (
+            ("Backbone.scale", settings.scale),
+            ("Neck.hidden_size", settings.hidden_size),
+            ("Head.mid_channels", settings.mid_channels),
+        )
+    ]
+
+
+def build_pair(settings: StepSettings) -> Pair:
+    """Build the contender's networks with the first weights that all contenders share."""
+    set_fast_path(settings.contender in (OURS, OURS_FROZEN_TEACHER))
+    paddle.set_device("cpu")
+    config = benchmark_config(settings)
+    model: paddle.nn.Layer
+    loss: Any
+    if settings.contender == PADDLEOCR:
+        model, loss = _paddleocr(config, settings)
+    else:
+        model = build_model(config.sections["Architecture"], settings.classes)
+        loss = build_loss(config.sections["Loss"])
+    model.train()
+    for name, parameter in model.named_parameters():
+        parameter.set_value(first_weight(name, parameter.shape, settings.seed))
+    optimizer, _ = build_optimizer(
+        config.sections["Optimizer"],
+        [one for one in model.parameters() if one.trainable],
+        epochs=1,
+        step_each_epoch=1000,
+    )
+    return Pair(model, loss, optimizer)
+
+
+def prepare_paddle(
+    settings: StepSettings, inputs: Inputs
+) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
+    """A step on one batch, the batch as paddle holds it, and notes."""
+    pair = build_pair(settings)
+    batch = [paddle.to_tensor(one) for one in (inputs.images, inputs.labels, inputs.lengths)]
+    notes = {
+        # paddle takes one thread unless this variable is set before it is imported.
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
+        "framework": f"paddle {paddle.__version__}",
+        "fast_kernels": fast_path_enabled(),
+        "trainable_parameters": sum(
+            int(one.size) for one in pair.model.parameters() if one.trainable
+        ),
+    }
+    return lambda: pair.step(batch), Inputs(*(one.numpy() for one in batch)), notes
+
+
+def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
+    """PaddleOCR's own model and loss, from the checkout it lies in."""
+    folder = Path(settings.paddleocr)
+    if not (folder / "ppocr" / "modeling").is_dir():
+        raise ConfigError(
+            f"--paddleocr {folder}: expected a checkout of PaddleOCR with ppocr/modeling in it, "
+            "got none; give its top folder"
+        )
+    sys.path.insert(0, str(folder.resolve()))
+    for name in _NEEDED_BY_IMPORTS_ALONE:
+        _stand_in_for(name)
+    from ppocr.losses.combined_loss import CombinedLoss
+    from ppocr.modeling.architectures.distillation_model import DistillationModel
+
+    # Its constructors change the config they are given.
+    architecture = copy.deepcopy(config.sections["Architecture"])
+    for network in architecture["Models"].values():
+        network["Head"]["out_channels"] = settings.classes
+    losses = copy.deepcopy(config.sections["Loss"]["loss_config_list"])
+    return DistillationModel(architecture), CombinedLoss(losses)
+
+
+class _StandIn(types.ModuleType):
+    """A module whose every name is an empty class."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+def _stand_in_for(name: str) -> None:
+    """Register an empty module unless the real one is installed."""
+    parent = name.partition(".")[0]
+    if name in sys.modules or not isinstance(sys.modules.get(parent, None), _StandIn | None):
+        return
+    if parent not in sys.modules and importlib.util.find_spec(parent) is not None:
+        return
+    module = _StandIn(name)
+    module.__path__ = []
+    sys.modules[name] = module

@@ -1,0 +1,226 @@
+"""The three parts of the training benchmark: equal batches, labelled lines, kinds of operation."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from benchmarks.alternation import Attempt, Check, Contender, run_in_alternation
+from benchmarks.comparison import Summary, summarize, table
+from benchmarks.machine import ROOT
+from benchmarks.training.inputs import random_inputs
+from benchmarks.training.profile import profile_table
+from benchmarks.training.real import BY_WIDTH, FIXED_WIDTH, RealSettings, label_file_of
+from benchmarks.training.settings import (
+    DESCRIPTIONS,
+    OURS,
+    OURS_FROZEN_TEACHER,
+    PADDLE,
+    PADDLE_SETTINGS,
+    PADDLEOCR,
+    PYTORCH,
+    StepSettings,
+)
+from runtime.errors import ConfigError
+from training.config import load_config
+
+CONFIG = ROOT / "configs" / "ch_PP-OCRv2_rec_distillation.yml"
+_COLUMNS = {
+    "threads": "threads",
+    "cpus_busy": "CPUs busy",
+    "peak_memory_mib": "peak MiB",
+    "first_loss": "first loss",
+}
+_REAL_COLUMNS = {
+    "mean_width_px": "mean width px",
+    "waiting_share": "waiting for data",
+    "num_workers": "workers",
+}
+_EQUAL_LOSS = 1e-3
+"""Relative difference of first losses up to which float32 sums may differ."""
+
+
+def step_settings(options: argparse.Namespace) -> StepSettings:
+    """What every contender is told; sizes that no option gives are the config's."""
+    network = load_config(CONFIG).sections["Architecture"]["Models"]["Student"]
+    return StepSettings(
+        contender=OURS,
+        config=str(CONFIG),
+        batch_size=options.batch_size,
+        width_px=options.width,
+        classes=options.classes,
+        scale=network["Backbone"]["scale"] if options.scale is None else options.scale,
+        hidden_size=network["Neck"]["hidden_size"],
+        mid_channels=network["Head"]["mid_channels"],
+        pytorch_threads=options.pytorch_threads,
+        steps=options.steps,
+        warmup=options.warmup,
+        paddleocr=str(options.paddleocr.resolve()) if options.paddleocr else "",
+    )
+
+
+def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Names to run, and those that cannot be run with the reason.
+
+    Raises:
+        ConfigError: if an option names an unknown one.
+    """
+    not_run: dict[str, str] = {}
+    if options.contenders:
+        names = options.contenders.split(",")
+    else:
+        names = [OURS, PADDLE_SETTINGS, PADDLE, PYTORCH]
+        if options.paddleocr:
+            names.append(PADDLEOCR)
+    if options.frozen_teacher and OURS_FROZEN_TEACHER not in names:
+        names.append(OURS_FROZEN_TEACHER)
+    for name in names:
+        if name not in DESCRIPTIONS:
+            known = ", ".join(DESCRIPTIONS)
+            raise ConfigError(f"--contenders: expected some of {known}, got {name!r}")
+    own_python = options.pytorch_python == sys.executable
+    if PYTORCH in names and own_python and importlib.util.find_spec("torch") is None:
+        not_run[PYTORCH] = "PyTorch is not installed here; --pytorch-python names another Python"
+    if PADDLEOCR in names and not options.paddleocr:
+        not_run[PADDLEOCR] = "needs --paddleocr PATH, a checkout"
+    return [name for name in dict.fromkeys(names) if name not in not_run], not_run
+
+
+def measure_steps(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
+    """Run the contenders, print their table, return the `steps` part of the result."""
+    names, not_run = choose_contenders(options)
+    expected = random_inputs(settings).sha256
+    contenders = [
+        Contender(
+            name,
+            (
+                options.pytorch_python if name == PYTORCH else sys.executable,
+                *("-m", "benchmarks.training.step", replace(settings, contender=name).to_json()),
+            ),
+        )
+        for name in names
+    ]
+    attempts = _alternate(contenders, options, options.rounds, same_inputs(expected))
+    rows = summarize(attempts, PADDLE, not_run)
+    print(table(rows, PADDLE, _COLUMNS))
+    remarks = remarks_on(rows)
+    for remark in remarks:
+        print(remark)
+    return {
+        "reference": PADDLE,
+        "inputs_sha256": expected,
+        "settings": {
+            **asdict(settings),
+            "config": CONFIG.name,
+            "paddleocr": bool(settings.paddleocr),
+            "rounds": options.rounds,
+        },
+        "contenders": {row.contender: DESCRIPTIONS[row.contender] for row in rows},
+        **_as_json(attempts, rows),
+        "remarks": remarks,
+    }
+
+
+def same_inputs(expected: str) -> Check:
+    """A check that a contender was fed the batch with this hash."""
+
+    def check(figures: dict[str, Any]) -> str | None:
+        got = figures.get("inputs_sha256")
+        if got == expected:
+            return None
+        return f"was fed another batch: expected sha256 {expected[:12]}, got {str(got)[:12]}"
+
+    return check
+
+
+def remarks_on(rows: Sequence[Summary]) -> list[str]:
+    """What a reader of the table has to know: losses that differ, a machine that is busy."""
+    remarks = []
+    losses = {
+        row.contender: float(row.figures["first_loss"])
+        for row in rows
+        if "first_loss" in row.figures and row.contender != OURS_FROZEN_TEACHER
+    }
+    if losses:
+        first = next(iter(losses.values()))
+        differing = [
+            name
+            for name, loss in losses.items()
+            if not abs(loss - first) <= _EQUAL_LOSS * abs(first)
+        ]
+        for name in differing:
+            remarks.append(
+                f"{name}: first loss {losses[name]:.6g} is not {first:.6g} as of "
+                f"{next(iter(losses))}: another computation, not to be compared"
+            )
+    return remarks
+
+
+def measure_real(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
+    """Run both width policies on labelled lines, print their table, return the `real` part."""
+    files = tuple(str(label_file_of(path)) for path in options.real)
+    pair = replace(settings, steps=options.real_steps)
+    contenders = [
+        Contender(
+            variant,
+            (
+                *(sys.executable, "-m", "benchmarks.training.real"),
+                RealSettings(
+                    variant, files, pair, options.num_workers, options.max_text_length
+                ).to_json(),
+            ),
+        )
+        for variant in (BY_WIDTH, FIXED_WIDTH)
+    ]
+    attempts = _alternate(contenders, options, options.rounds)
+    rows = summarize(attempts, FIXED_WIDTH)
+    print(f"\n{len(files)} label files, data loading and augmentation included, both as ours:")
+    print(table(rows, FIXED_WIDTH, _REAL_COLUMNS))
+    return {"reference": FIXED_WIDTH, "label_files": len(files), **_as_json(attempts, rows)}
+
+
+def measure_profile(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
+    """Profile ours and paddle once each, print the table, return the `profile` part."""
+    contenders = [
+        Contender(
+            name,
+            (
+                *(sys.executable, "-m", "benchmarks.training.profile"),
+                replace(settings, contender=name).to_json(),
+            ),
+        )
+        for name in (OURS, PADDLE)
+    ]
+    attempts = _alternate(contenders, options, 1)
+    good = {one.contender: one.figures for one in attempts if one.figures is not None}
+    print("\nby kind of operation, forward and backward (recording slows a step down):")
+    print(profile_table({name: figures["seconds_by_kind"] for name, figures in good.items()}))
+    for attempt in attempts:
+        if attempt.reason is not None:
+            print(f"{attempt.contender}: failed: {attempt.reason}")
+    return {"runs": [asdict(one) for one in attempts]}
+
+
+def _alternate(
+    contenders: Sequence[Contender],
+    options: argparse.Namespace,
+    rounds: int,
+    check: Check = lambda figures: None,
+) -> list[Attempt]:
+    def report(attempt: Attempt) -> None:
+        state = attempt.reason or "done"
+        line = f"round {attempt.round}/{rounds} {attempt.contender}: {state}"
+        print(f"{line} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
+
+    return run_in_alternation(contenders, rounds, options.timeout, ROOT, check, report)
+
+
+def _as_json(attempts: Sequence[Attempt], rows: Sequence[Summary]) -> dict[str, Any]:
+    summary = [
+        {key: value for key, value in asdict(row).items() if key != "figures"} for row in rows
+    ]
+    return {"summary": summary, "runs": [asdict(attempt) for attempt in attempts]}

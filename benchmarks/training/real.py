@@ -1,0 +1,202 @@
+"""Times training steps on labelled lines, data loading included; ends in one JSON line.
+
+python -m benchmarks.training.real '<settings as JSON>'
+
+The batches are an epoch's own; of them the timed ones stand at even distances from the
+narrowest to the widest, so that a few steps see the width distribution of all. They run in the
+epoch's order.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.training.settings import OURS, StepSettings
+from runtime.errors import DatasetError
+
+if TYPE_CHECKING:
+    from training.data.build import DataPart
+
+BY_WIDTH, FIXED_WIDTH = "width-aware", "fixed-width"
+WIDTH_STEP_PX = {BY_WIDTH: 32, FIXED_WIDTH: 0}
+_LABEL_FILES = ("train.tsv", "train_list.txt", "train.txt", "labels.txt")
+
+
+@dataclass(frozen=True)
+class RealSettings:
+    """One variant's work.
+
+    Args:
+        variant: one of `WIDTH_STEP_PX`.
+        label_files: `path<TAB>text`, paths relative to the file's folder.
+        pair: sizes of the networks, N, widest width, steps, warm-up, seed; K follows from the
+            labels.
+        num_workers: processes that decode and augment.
+        max_text_length: longer labels are left out.
+    """
+
+    variant: str
+    label_files: tuple[str, ...]
+    pair: StepSettings
+    num_workers: int
+    max_text_length: int
+
+    def to_json(self) -> str:
+        """As one argument of a command."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> RealSettings:
+        """Back from `to_json`."""
+        given = json.loads(text)
+        pair, files = StepSettings(**given.pop("pair")), tuple(given.pop("label_files"))
+        return cls(pair=pair, label_files=files, **given)
+
+
+def label_file_of(path: Path) -> Path:
+    """A label file itself, or the training label file of a folder.
+
+    Raises:
+        DatasetError: if there is none.
+    """
+    candidates = [path] if path.is_file() else [path / name for name in _LABEL_FILES]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.resolve()
+    raise DatasetError(
+        f"--real {path}: expected a label file, or a folder with one of "
+        f"{', '.join(_LABEL_FILES)}, got neither; give the label file itself"
+    )
+
+
+def spread_batches(batches: Sequence[list[int]], widths: Sequence[float], count: int) -> list[int]:
+    """Positions of `count` batches at even distances by width, in the epoch's order.
+
+    Args:
+        batches: of an epoch.
+        widths: of each batch, any unit.
+        count: a batch is taken again when there are fewer.
+    """
+    by_width = np.argsort(np.asarray(widths), kind="stable")
+    middles = ((np.arange(count) + 0.5) * len(batches) / count).astype(int)
+    return sorted(int(one) for one in by_width[middles])
+
+
+def _read_lines(files: Sequence[str]) -> list[tuple[str, str]]:
+    """Absolute image path and text of every line of every file."""
+    lines = []
+    for file in map(Path, files):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            name, separator, text = line.partition("\t")
+            if separator:
+                lines.append((str(file.parent / name), text))
+    return lines
+
+
+def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
+    """The training part of the benchmark's config on these lines, and K."""
+    from benchmarks.training.paddle_pair import benchmark_config
+    from training.data.build import build_data
+    from training.postprocess import charset_of
+
+    lines = _read_lines(settings.label_files)
+    characters = sorted({one for _, text in lines for one in text if not one.isspace()})
+    dictionary, labels = folder / "characters.txt", folder / "lines.tsv"
+    dictionary.write_text("\n".join(characters) + "\n", encoding="utf-8")
+    labels.write_text("".join(f"{name}\t{text}\n" for name, text in lines), encoding="utf-8")
+    sections = benchmark_config(settings.pair).sections
+    train = sections["Train"]
+    train["dataset"] |= {"data_dir": "/", "label_file_list": [str(labels)]}
+    train["loader"] |= {
+        "batch_size_per_card": settings.pair.batch_size,
+        "num_workers": settings.num_workers,
+        "width_step": WIDTH_STEP_PX[settings.variant],
+    }
+    for transform in train["dataset"]["transforms"]:
+        if "RecResizeImg" in transform:
+            transform["RecResizeImg"]["image_shape"][2] = settings.pair.width_px
+    charset = charset_of({"character_dict_path": str(dictionary), "use_space_char": True})
+    part = build_data(train, "Train", charset, settings.max_text_length, settings.pair.seed)
+    return part, charset.num_classes
+
+
+def measure(settings: RealSettings) -> dict[str, Any]:
+    """Time steps of the pair on lines that the loader brings."""
+    from training.process_settings import apply_process_settings
+
+    summary = apply_process_settings().summary()
+    with tempfile.TemporaryDirectory() as folder:
+        part, classes = _build_data(settings, Path(folder))
+        pair = StepSettings(**{**asdict(settings.pair), "classes": classes, "contender": OURS})
+        planned = part.training_batches(0)
+        ratios = [float(np.mean(part.dataset.ratios(one, 0))) for one in planned]
+        chosen = spread_batches(planned, ratios, pair.steps)
+        # Before the clock come the widest ones: memory and workers have settled then.
+        before = [int(np.argmax(ratios))] * (max(1, pair.warmup) + 2 * part.num_workers)
+        batches = [planned[one] for one in [*before, *chosen]]
+        timed = list(_steps(part, batches, pair))[len(before) :]
+    return {**_figures(timed), "classes": classes, "lines": len(part.dataset.usable),
+            "num_workers": part.num_workers, "settings": summary}  # fmt: skip
+
+
+def _steps(
+    part: DataPart, batches: list[list[int]], pair: StepSettings
+) -> Iterator[dict[str, float]]:
+    """Train on the batches as the training loop does; yields what each took."""
+    import paddle
+
+    from benchmarks.training.paddle_pair import build_pair
+    from training.data.batches import batch_width, collate
+    from training.data.loader import Loader
+    from training.data.sample import Sample
+    from training.run import time_stride_px
+
+    learner = build_pair(pair)
+    stride = time_stride_px(learner.model.networks["Student"], part.height)
+    with Loader(part.dataset, part.num_workers) as loader:
+        started = time.perf_counter()
+        for loaded in loader.load(batches, 0):
+            arrived = time.perf_counter()
+            samples = [one for one in loaded if isinstance(one, Sample)]
+            if len(samples) < len(loaded):
+                raise DatasetError(
+                    f"{len(loaded) - len(samples)} lines of a batch could not be loaded: expected "
+                    "all of them, got failures; check the images of the label files"
+                )
+            batch = collate(samples, batch_width(samples, part.width_policy, stride))
+            tensors = [paddle.to_tensor(one) for one in (batch.images, batch.labels, batch.lengths)]
+            learner.step(tensors)
+            ended = time.perf_counter()
+            yield {
+                "images": len(samples),
+                "width_px": batch.images.shape[3],
+                "waited_s": arrived - started,
+                "step_s": ended - started,
+            }
+            started = time.perf_counter()
+
+
+def _figures(steps: list[dict[str, float]]) -> dict[str, Any]:
+    """Rate over all steps together, since their widths differ; widths and share of waiting."""
+    seconds = sum(one["step_s"] for one in steps)
+    widths = [one["width_px"] for one in steps]
+    return {
+        "images_per_s_each": [round(sum(one["images"] for one in steps) / seconds, 4)],
+        "waiting_share": round(sum(one["waited_s"] for one in steps) / seconds, 4),
+        "mean_width_px": round(float(np.mean(widths)), 1),
+        "widths_px": [int(one) for one in widths],
+        "step_s": [round(one["step_s"], 5) for one in steps],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(RealSettings.from_json(sys.argv[1]))))

@@ -1,0 +1,65 @@
+"""What one measuring process is told. Needs numpy at most: PyTorch may live without paddle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS, PADDLE, PYTORCH, PADDLEOCR = (
+    *("ours", "ours-frozen-teacher", "paddle+settings", "paddle", "pytorch", "paddleocr"),
+)
+DESCRIPTIONS = {
+    OURS: "process settings and fast kernels",
+    OURS_FROZEN_TEACHER: "as ours, the Teacher forward only and without a CTC loss",
+    PADDLE_SETTINGS: "process settings, paddle's own operations",
+    PADDLE: "the same networks, paddle's own operations, paddle as it comes",
+    PYTORCH: "the same networks in PyTorch, eager",
+    PADDLEOCR: "PaddleOCR's own networks and losses, paddle as it comes",
+}
+TIME_STRIDE_PX = 4
+HEIGHT_PX = 32
+MAX_TEXT_LENGTH = 25
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """One contender's work.
+
+    Args:
+        contender: one of `DESCRIPTIONS`.
+        config: path of the PaddleOCR-format config the networks and losses come from.
+        batch_size: N.
+        width_px: W.
+        classes: K, blank included.
+        scale: of the backbone's channel counts.
+        hidden_size: of each LSTM direction.
+        mid_channels: of the head.
+        pytorch_threads: CPU threads PyTorch is given.
+        steps: timed steps.
+        warmup: steps before them.
+        seed: of images, labels and weights.
+        paddleocr: a checkout of PaddleOCR, empty for none.
+    """
+
+    contender: str
+    config: str
+    batch_size: int
+    width_px: int
+    classes: int
+    scale: float
+    hidden_size: int
+    mid_channels: int
+    pytorch_threads: int
+    steps: int
+    warmup: int
+    seed: int = 2021
+    paddleocr: str = ""
+
+    def to_json(self) -> str:
+        """As one argument of a command."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> StepSettings:
+        """Back from `to_json`."""
+        return cls(**json.loads(text))
