@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import os
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import paddle
 
+from benchmarks.paddleocr import import_paddleocr
 from benchmarks.training.inputs import Inputs, first_weight
 from benchmarks.training.settings import (
     OURS,
@@ -21,7 +19,6 @@ from benchmarks.training.settings import (
     PADDLEOCR,
     StepSettings,
 )
-from runtime.errors import ConfigError
 from training.config import Config, load_config
 from training.kernels import fast_path_enabled, set_fast_path
 from training.losses import build_loss
@@ -30,12 +27,6 @@ from training.optimizer import build_optimizer
 
 NETWORKS = ("Teacher", "Student")
 _OPTIMIZER = "Optimizer.lr={name: Const, learning_rate: 0.001}"
-_NEEDED_BY_IMPORTS_ALONE = (
-    *("skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug"),
-    *("imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations"),
-    *("Polygon", "lanms", "requests", "lmdb", "loguru", "scipy", "scipy.optimize"),
-)
-"""PaddleOCR imports these for detection and others; its recognition losses use none."""
 
 
 @dataclass(frozen=True)
@@ -129,42 +120,10 @@ def prepare_paddle(
 
 def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
     """PaddleOCR's own model and loss, from the checkout it lies in."""
-    folder = Path(settings.paddleocr)
-    if not (folder / "ppocr" / "modeling").is_dir():
-        raise ConfigError(
-            f"--paddleocr {folder}: expected a checkout of PaddleOCR with ppocr/modeling in it, "
-            "got none; give its top folder"
-        )
-    sys.path.insert(0, str(folder.resolve()))
-    for name in _NEEDED_BY_IMPORTS_ALONE:
-        _stand_in_for(name)
-    from ppocr.losses.combined_loss import CombinedLoss
-    from ppocr.modeling.architectures.distillation_model import DistillationModel
-
+    distillation_model, combined_loss = import_paddleocr(Path(settings.paddleocr))
     # Its constructors change the config they are given.
     architecture = copy.deepcopy(config.sections["Architecture"])
     for network in architecture["Models"].values():
         network["Head"]["out_channels"] = settings.classes
     losses = copy.deepcopy(config.sections["Loss"]["loss_config_list"])
-    return DistillationModel(architecture), CombinedLoss(losses)
-
-
-class _StandIn(types.ModuleType):
-    """A module whose every name is an empty class."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-def _stand_in_for(name: str) -> None:
-    """Register an empty module unless the real one is installed."""
-    parent = name.partition(".")[0]
-    if name in sys.modules or not isinstance(sys.modules.get(parent, None), _StandIn | None):
-        return
-    if parent not in sys.modules and importlib.util.find_spec(parent) is not None:
-        return
-    module = _StandIn(name)
-    module.__path__ = []
-    sys.modules[name] = module
+    return distillation_model(architecture), combined_loss(losses)

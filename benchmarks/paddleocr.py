@@ -1,0 +1,62 @@
+"""PaddleOCR's own classes, from a checkout that lies elsewhere; nothing of it is copied."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import ConfigError
+
+_NEEDED_BY_IMPORTS_ALONE = (
+    *("skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug"),
+    *("imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations"),
+    *("Polygon", "lanms", "requests", "lmdb", "loguru", "six"),
+)
+"""PaddleOCR imports these for detection and others; its recognition losses use none."""
+
+
+def import_paddleocr(folder: Path) -> tuple[Any, Any]:
+    """PaddleOCR's `DistillationModel` and `CombinedLoss`.
+
+    Args:
+        folder: top folder of a checkout; it is put on the import path.
+
+    Raises:
+        ConfigError: if there is no checkout.
+    """
+    if not (folder / "ppocr" / "modeling").is_dir():
+        raise ConfigError(
+            f"--paddleocr {folder}: expected a checkout of PaddleOCR with ppocr/modeling in it, "
+            "got none; give its top folder"
+        )
+    sys.path.insert(0, str(folder.resolve()))
+    for name in _NEEDED_BY_IMPORTS_ALONE:
+        _stand_in_for(name)
+    from ppocr.losses.combined_loss import CombinedLoss
+    from ppocr.modeling.architectures.distillation_model import DistillationModel
+
+    return DistillationModel, CombinedLoss
+
+
+class _StandIn(types.ModuleType):
+    """A module whose every name is an empty class."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+def _stand_in_for(name: str) -> None:
+    """Register an empty module unless the real one is installed."""
+    parent = name.partition(".")[0]
+    if name in sys.modules or not isinstance(sys.modules.get(parent, None), _StandIn | None):
+        return
+    if parent not in sys.modules and importlib.util.find_spec(parent) is not None:
+        return
+    module = _StandIn(name)
+    module.__path__ = []
+    sys.modules[name] = module
