@@ -24,7 +24,7 @@ from training.config import (
 )
 from training.data.build import check_data_section, image_shape
 from training.data.transforms import transform_options
-from training.losses import as_pairs, check_loss, loss_parts
+from training.losses import check_loss, loss_parts, networks_used
 from training.metrics import ALL_METRICS, METRICS
 from training.modeling.build import check_architecture, network_sections
 from training.optimizer import check_optimizer
@@ -175,17 +175,15 @@ def _check_loss_networks(
     path: str, name: str, options: Mapping[str, Any], networks: Mapping[str, Any]
 ) -> list[Problem]:
     problems = []
-    used = list(options.get("model_name_list", []))
-    if "model_name_list" in options and not used:
+    if "model_name_list" in options and not options["model_name_list"]:
         return [Problem(f"{path}.model_name_list", "expected at least one network, got none")]
     if "model_name_pairs" in options:
         pairs = options["model_name_pairs"]
         if not pairs or any(len(p) != 2 for p in ([pairs] if isinstance(pairs[0], str) else pairs)):
             message = f"expected pairs of networks, got {pairs!r}"
             return [Problem(f"{path}.model_name_pairs", message)]
-        used = [network for pair in as_pairs(pairs) for network in pair]
     key = "dist_key" if name == "DistillationLossFromOutput" else "key"
-    for network in dict.fromkeys(used):
+    for network in networks_used(options):
         missing = _check_network_name(network, path, networks)
         problems += missing
         if not missing and name != "DistillationLossFromOutput":

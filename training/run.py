@@ -17,7 +17,7 @@ from training.check_config import check_config, unused_keys
 from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data
 from training.kernels import set_fast_path
-from training.losses import CombinedLoss, build_loss
+from training.losses import CombinedLoss, build_loss, loss_parts, networks_used
 from training.metrics import DistillationMetric, RecMetric, build_metric
 from training.modeling import DistillationModel, RecognitionNetwork, build_model
 from training.modeling.build import network_sections
@@ -133,6 +133,11 @@ def _assemble(config: Config) -> Run:
     charset = charset_of(config.sections["Global"])
     with unique_name.guard():
         model = build_model(config.sections["Architecture"], charset.num_classes)
+    if isinstance(model, DistillationModel) and not settings.cal_metric_during_train:
+        parts = loss_parts(config.sections["Loss"])
+        used = {name for _, _, _, options in parts for name in networks_used(options)}
+        frozen = {name for name, network in model.networks.items() if network.is_frozen}
+        model.leave_out_in_training(frozen - used)
     return Run(
         config=config,
         settings=settings,

@@ -74,6 +74,7 @@ def demo(edit: Edit, path: Path | None = None) -> str:
     """What is wrong with the demo's config after an edit."""
     sections = load_config(CONFIGS / "demo.yml").sections
     sections["Global"]["character_dict_path"] = str(CONFIGS / "demo_dict.txt")
+    sections["Global"]["pretrained_model"] = None
     edit(sections)
     if path is not None:
         path.write_text(yaml.safe_dump(sections, sort_keys=False), encoding="utf-8")

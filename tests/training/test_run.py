@@ -18,6 +18,7 @@ from training.run import Run, build_run, choose_device, load_pretrained, time_st
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = [
+    "Global.pretrained_model=null",
     f"Global.character_dict_path={CONFIGS / 'demo_dict.txt'}",
     *(
         f"Architecture.Models.{name}.{option}"

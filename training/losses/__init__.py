@@ -17,7 +17,16 @@ from training.losses.distillation import (
 )
 from training.registry import Problem, Registry, raise_problems
 
-__all__ = ["LOSSES", "TOTAL", "CombinedLoss", "as_pairs", "build_loss", "check_loss", "loss_parts"]
+__all__ = [
+    "LOSSES",
+    "TOTAL",
+    "CombinedLoss",
+    "as_pairs",
+    "build_loss",
+    "check_loss",
+    "loss_parts",
+    "networks_used",
+]
 
 LOSSES = Registry(
     "loss",
@@ -47,6 +56,13 @@ def loss_parts(config: Mapping[str, Any]) -> list[tuple[str, str, float, dict[st
         rest = {key: value for key, value in (options or {}).items() if key != "weight"}
         parts.append((f"Loss.loss_config_list.{index}.{name}", name, options["weight"], rest))
     return parts
+
+
+def networks_used(options: Mapping[str, Any]) -> list[str]:
+    """Names of the networks that one distillation loss looks at, in order, each once."""
+    names = list(options.get("model_name_list", []))
+    names += [name for pair in as_pairs(options.get("model_name_pairs", [])) for name in pair]
+    return list(dict.fromkeys(names))
 
 
 def check_loss(config: object) -> list[Problem]:

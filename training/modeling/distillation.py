@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import paddle
@@ -25,6 +25,11 @@ class DistillationModel(nn.Layer):
         self.network_names = tuple(networks)
         for name, network in networks.items():
             self.add_sublayer(name, network)
+        self._left_out_in_training: frozenset[str] = frozenset()
+
+    def leave_out_in_training(self, unused: Iterable[str]) -> None:
+        """Do not run these networks while training: frozen ones that no loss looks at."""
+        self._left_out_in_training = frozenset(unused)
 
     @property
     def networks(self) -> dict[str, RecognitionNetwork]:
@@ -40,4 +45,9 @@ class DistillationModel(nn.Layer):
     def forward(self, images: paddle.Tensor, training_form: bool | None = None) -> dict[str, Any]:
         """Float32 [N, C, H, W] -> output of every network by name, as `RecognitionNetwork`."""
         training_form = self.training if training_form is None else training_form
-        return {name: network(images, training_form) for name, network in self.networks.items()}
+        left_out = self._left_out_in_training if self.training else frozenset()
+        return {
+            name: network(images, training_form)
+            for name, network in self.networks.items()
+            if name not in left_out
+        }

@@ -194,3 +194,16 @@ def test_centre_loss_on_one_network_with_features(tiny_network: Section, batch: 
     losses["loss"].backward()
     assert list(losses) == ["loss_ctc", "loss_center", "loss"]
     assert float(network.head.fc1.weight.grad.abs().max()) > 0
+
+
+def test_a_network_left_out_in_training_is_still_evaluated(tiny_network):
+    model = build_model(
+        {"Models": {"Student": tiny_network(), "Teacher": tiny_network(freeze_params=True)}}, 5
+    )
+    model.leave_out_in_training({"Teacher"})
+    images = paddle.zeros([1, 3, 32, 64])
+    model.train()
+    assert set(model(images)) == {"Student"}
+    model.eval()
+    assert set(model(images)) == {"Student", "Teacher"}
+    assert set(model(images, training_form=True)) == {"Student", "Teacher"}
