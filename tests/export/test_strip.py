@@ -73,3 +73,22 @@ def test_unknown_network_missing_name_and_wrong_dictionary_are_named(
         strip(small_config, DIGITS, tmp_path / "broken.pdparams", "Student", 32)
     with pytest.raises(CheckpointError, match=r"holds broken\.pdparams"):
         strip(small_config, DIGITS, tmp_path / "nothing", "Student", 32)
+
+
+def test_the_stripped_student_is_where_fine_tuning_without_distillation_starts(
+    small_config, checkpoint, tmp_path
+):
+    from training.config import GlobalConfig
+    from training.modeling import build_model
+    from training.parameters import arrays_of
+    from training.run import load_pretrained
+
+    stripped = strip(small_config, DIGITS, checkpoint, "Student", 32)
+    write_parameters(tmp_path / "student.pdparams", stripped.parameters)
+    architecture = small_config.sections["Architecture"]["Models"]["Student"]
+    model = build_model({**architecture, "return_all_feats": False}, DIGITS.num_classes)
+    settings = GlobalConfig(pretrained_model=str(tmp_path / "student"))
+    (report,) = load_pretrained(model, architecture, settings)
+    assert not report.missing and not report.unused
+    for name, array in arrays_of(model).items():
+        assert np.array_equal(array, stripped.parameters[name])
