@@ -28,6 +28,8 @@ from training.registry import Problem, Registry
 
 EVAL_SEED_OFFSET = 1_000_003
 """Evaluation draws other synthetic lines than training does."""
+_RENDERED_LINES_LOOKED_AT = 2000
+"""Rendered lines can all be used; these are enough for the report's histograms."""
 
 DATASETS = Registry(
     "dataset",
@@ -222,6 +224,7 @@ def build_data(
         image_shape(section)[1],
         width_policy,
         source.malformed if isinstance(source, SimpleDataSet) else (),
+        looked_at=_RENDERED_LINES_LOOKED_AT if isinstance(source, SyntheticDataSet) else None,
     )
     dataset = LineDataset(
         source,

@@ -111,6 +111,7 @@ def inspect_source(
     height: int,
     width_policy: WidthPolicy,
     malformed: Sequence[str] = (),
+    looked_at: int | None = None,
 ) -> DataReport:
     """Look at every label and every image header of a data set.
 
@@ -122,6 +123,7 @@ def inspect_source(
         height: H in px.
         width_policy: of these images.
         malformed: lines of label files without path and text.
+        looked_at: how many lines to look at, all being usable by construction; None for all.
 
     Raises:
         DatasetError: if no line can be used.
@@ -131,7 +133,8 @@ def inspect_source(
         report.dropped["malformed"] = [-1] * len(malformed)
         report.examples["malformed"] = list(malformed[:_EXAMPLES])
     seen: set[str] = set()
-    for index in tqdm(range(len(source)), f"{name} data", leave=False, delay=2):
+    total = len(source) if looked_at is None else min(looked_at, len(source))
+    for index in tqdm(range(total), f"{name} data", leave=False, delay=2):
         text = source.text(index, 0)
         reason = encode.reason_to_drop(text)
         if reason is not None:
@@ -148,7 +151,9 @@ def inspect_source(
         seen.update(text)
         report.lengths[len(text)] += 1
         report.widths[planned_width(ratio, height, width_policy)] += 1
-    report.unseen = "".join(sorted(set(charset.characters) - seen))
+    if total == len(source):
+        report.unseen = "".join(sorted(set(charset.characters) - seen))
     if not report.kept:
         raise DatasetError("\n".join([*report.lines(), f"{name}: no line can be used"]))
+    report.kept.extend(range(total, len(source)))
     return report

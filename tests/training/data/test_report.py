@@ -107,3 +107,15 @@ def test_the_real_packs_are_read(real_lines: Path) -> None:
     assert set(report.unknown) == {characters[-1]}
     assert len(report.kept) + len(report.dropped["unknown characters"]) == len(source)
     assert sum(report.widths.values()) == len(report.kept) > 500
+
+
+def test_lines_that_are_usable_by_construction_need_not_all_be_looked_at():
+    from training.data.synthetic import SyntheticDataSet
+
+    charset = Charset(tuple("abc"))
+    source = SyntheticDataSet(charset.characters, count=50, seed=1)
+    encode = CTCLabelEncode(charset, 25)
+    report = inspect_source(source, "Train", charset, encode, 32, WidthPolicy(), looked_at=10)
+    assert report.kept == list(range(50))
+    assert sum(report.lengths.values()) == sum(report.widths.values()) == 10
+    assert report.unseen == ""
