@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -63,6 +64,8 @@ def _run(options: argparse.Namespace) -> str:
     # Imports wait until the arguments are right: paddle takes seconds, and inspecting needs none.
     if options.command == "inspect":
         return _inspect(options.model)
+    # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
+    warnings.filterwarnings("ignore", message="No ccache found")
     from export.chain import export_network, strip_network
     from training.config import load_config
 

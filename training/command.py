@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import logging
 import sys
 import warnings
@@ -69,9 +72,12 @@ def run_command(
 
 
 def prepare_process(config: Config) -> None:
-    """Apply the process settings; has to come before paddle is imported."""
-    # paddle looks for a compiler cache as it is imported; nothing here compiles C++.
-    warnings.filterwarnings("ignore", message="No ccache found")
+    """Apply the process settings, then import paddle; nothing may have imported it before."""
     section = config.sections.get("Global")
     is_wanted = not isinstance(section, dict) or section.get("fast_cpu", True) is not False
     log.info("%s", apply_process_settings(enabled=is_wanted).summary())
+    # As it is imported paddle looks for a compiler cache, of which nothing here has a use, and
+    # warns of the very threads that it needs.
+    warnings.filterwarnings("ignore", message="No ccache found")
+    with contextlib.redirect_stderr(io.StringIO()):
+        importlib.import_module("paddle")

@@ -93,6 +93,7 @@ class Trainer:
             DatasetError: if the data fails.
         """
         settings = self.run.settings
+        self._try_first_batch()
         self.metric_log = (
             MetricLog(self.folder, self.position.global_step, settings.use_visualdl)
             if self.group.is_main
@@ -110,7 +111,6 @@ class Trainer:
         self.speed = RunningMean(settings.log_smooth_window)
         self.run.model.train()
         try:
-            self._try_first_batch()
             last: Evaluation | None = None
             for epoch in range(self.position.epoch, settings.epoch_num):
                 last = self._train_epoch(epoch) or last
