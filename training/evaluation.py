@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import paddle
 
 from runtime.batching import batches_by_width
 from runtime.errors import DatasetError
 from runtime.preprocess import batch_from_lines
+from training.data.batches import padded_labels
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
@@ -67,7 +67,7 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
             for batch in batches_by_width(lines(), batch_size):
                 images = batch_from_lines([sample.image for sample in batch.lines], batch.width)
                 outputs = run.model(paddle.to_tensor(images))
-                run.metric(run.post_process(outputs, _padded_labels(batch.lines)))  # type: ignore[arg-type]
+                run.metric(run.post_process(outputs, padded_labels(batch.lines)))  # type: ignore[arg-type]
                 num_lines += len(batch.lines)
     finally:
         run.model.train()
@@ -80,10 +80,3 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
     for failure in failures:
         log.warning("not evaluated: %s", failure.reason)
     return Evaluation(run.metric.get_metric(), num_lines, tuple(failures))
-
-
-def _padded_labels(samples: tuple[Sample, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    labels = np.zeros((len(samples), max(len(one.label) for one in samples)), np.int64)
-    for row, sample in zip(labels, samples, strict=True):
-        row[: len(sample.label)] = sample.label
-    return labels

@@ -112,14 +112,19 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
     return -(-needed // width_policy.step_px) * width_policy.step_px
 
 
-def collate(samples: Sequence[Sample], width: int) -> TrainingBatch:
-    """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch."""
+def padded_labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """Labels padded with 0 to the longest: int64 [N, L]."""
     labels = np.zeros((len(samples), max(len(sample.label) for sample in samples)), np.int64)
     for row, sample in zip(labels, samples, strict=True):
         row[: len(sample.label)] = sample.label
+    return labels
+
+
+def collate(samples: Sequence[Sample], width: int) -> TrainingBatch:
+    """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch."""
     return TrainingBatch(
         images=batch_from_lines([sample.image for sample in samples], width),
-        labels=labels,
+        labels=padded_labels(samples),
         lengths=np.array([len(sample.label) for sample in samples], np.int64),
         valid_ratio=np.array([one.image.shape[1] / width for one in samples], np.float32),
         names=tuple(sample.name for sample in samples),

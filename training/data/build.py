@@ -141,10 +141,10 @@ def deployed_input(section: Mapping[str, Any], path: str) -> tuple[int, WidthPol
     """
     _, height, shape_width = image_shape(section)
     options = loader_options(section, path)
+    if options.width_step:
+        return height, width_policy_of(section, path, is_training=False)
     max_px = options.max_width or WidthPolicy().max_px
-    if options.width_step == 0:
-        return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
-    return height, WidthPolicy(options.width_step, min(options.width_step, max_px), max_px)
+    return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
 
 
 @dataclass(frozen=True)
