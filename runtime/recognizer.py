@@ -15,7 +15,7 @@ from runtime.batching import InputOrder, WidthBatch, WidthBatcher
 from runtime.ctc import decode_best_path
 from runtime.errors import ImageError, OcrError
 from runtime.images import ImageSource, read_image, source_name
-from runtime.preprocess import Image, batch_from_lines, prepare_line
+from runtime.preprocess import Image, prepare_line
 from runtime.sessions import Session, open_session
 from runtime.spec import RecognizerSpec
 
@@ -197,9 +197,7 @@ class Recognizer:
     def _read(self, batch: WidthBatch[_Line], order: InputOrder[Recognition]) -> None:
         """Run one batch and put its results in order."""
         pixels = [line.pixels for line in batch.lines]
-        indices, values = self._session.run(
-            batch_from_lines(pixels, batch.width, self.spec.mean, self.spec.std)
-        )
+        indices, values = self._session.read(pixels, batch.width)
         decoded = decode_best_path(indices, values, self._charset)
         for position, line, path, one in zip(
             batch.positions, batch.lines, indices, decoded, strict=True

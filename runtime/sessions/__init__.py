@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import ArtifactError, EngineError
+from runtime.preprocess import Image
 from runtime.spec import RecognizerSpec
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -28,11 +30,16 @@ class Session(Protocol):
     def description(self) -> str:
         """Engine, version, device and threads obtained, for logs and reports."""
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def read(
+        self, lines: Sequence[Image], width_px: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Best class and its probability at every time step.
 
+        Normalising and padding are the session's affair, so that a GPU may do them.
+
         Args:
-            batch: float32 [N, C, H, W], normalised and padded.
+            lines: uint8 [H, w, C] each, as `prepare_line` gives them, w <= `width_px`.
+            width_px: W of the network's input, the same for all.
 
         Returns:
             integer [N, T] and float32 [N, T].

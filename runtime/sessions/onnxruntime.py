@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import best_path, best_path_of_logits
 from runtime.errors import ArtifactError, EngineError
+from runtime.preprocess import Image, batch_from_lines
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
 from runtime.spec import RecognizerSpec
 
@@ -47,7 +49,7 @@ class OnnxRuntimeSession:
         self._path = path
         self._session: Any = _create(ort, path, options, device)
         facts = self._facts()
-        self._runs_singly = facts.input_shape[0] == 1
+        self._fixed_batch = facts.input_shape[0]
         self._input_name, self._output_name = facts.input_name, facts.output_name
         self._spec = spec_of_model(facts, dictionary)
         self._check_names(facts)
@@ -66,8 +68,18 @@ class OnnxRuntimeSession:
         """Version, provider obtained and threads."""
         return self._description
 
+    def read(
+        self, lines: Sequence[Image], width_px: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """As `Session.read`."""
+        return self.run(batch_from_lines(lines, width_px, self._spec.mean, self._spec.std))
+
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """As `Session.run`."""
+        """As `read`, for lines that are normalised and padded already.
+
+        Args:
+            batch: float32 [N, C, H, W].
+        """
         scores = self._scores(batch)
         if scores.ndim != 3 or scores.shape[0] != batch.shape[0]:
             raise EngineError(
@@ -91,7 +103,7 @@ class OnnxRuntimeSession:
     def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._session is None:
             raise EngineError(f"{self._path}: the session is closed; open the model again")
-        parts = np.split(batch, batch.shape[0]) if self._runs_singly else [batch]
+        parts = [batch] if self._fixed_batch is None else _full_parts(batch, self._fixed_batch)
         try:
             outputs = [
                 self._session.run([self._output_name], {self._input_name: part})[0]
@@ -102,7 +114,8 @@ class OnnxRuntimeSession:
                 f"{self._path}: onnxruntime failed on an input of {list(batch.shape)}: "
                 f"{_reason(error)}"
             ) from error
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        scores: NDArray[np.float32] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return scores[: batch.shape[0]]
 
     def _facts(self) -> ModelFacts:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -113,11 +126,6 @@ class OnnxRuntimeSession:
                 f"got {got or 'none'}; give a text recognition model with float32 input"
             )
         shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
-        if shape[0] not in (None, 1):
-            raise ArtifactError(
-                f"{self._path}: its batch size is fixed to {shape[0]}: expected an open one, or "
-                "1; export the model again"
-            )
         last = outputs[0].shape[-1] if len(outputs[0].shape) == 3 else None
         return ModelFacts(
             where=str(self._path),
@@ -137,6 +145,13 @@ class OnnxRuntimeSession:
                 f"tensors {' -> '.join(named)}, got {facts.input_name} -> {facts.output_name}; "
                 "export the model again"
             )
+
+
+def _full_parts(batch: NDArray[np.float32], size: int) -> list[NDArray[np.float32]]:
+    """`batch` in parts of `size` lines each, the last one filled up with blank lines."""
+    missing = -batch.shape[0] % size
+    filled = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
+    return np.split(filled, filled.shape[0] // size)
 
 
 def _import_onnxruntime(device: str) -> Any:

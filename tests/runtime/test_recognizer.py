@@ -24,10 +24,11 @@ class EchoSession:
         self.shapes: list[tuple[int, ...]] = []
         self.is_closed = False
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        self.shapes.append(batch.shape)
-        indices = np.zeros((batch.shape[0], 3), dtype=np.int64)
-        indices[:, 1] = 1 + (batch[:, 0, 0, 0] > 0)
+    def read(self, lines: Lines, width_px: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        assert all(line.shape[1] <= width_px for line in lines)
+        self.shapes.append((len(lines), width_px))
+        indices = np.zeros((len(lines), 3), dtype=np.int64)
+        indices[:, 1] = [1 + (line[0, 0, 0] > 127) for line in lines]
         return indices, np.full(indices.shape, 0.5, dtype=np.float32)
 
     def close(self) -> None:
@@ -94,7 +95,7 @@ def test_batches_hold_one_width_and_keep_to_their_size(
     results = Recognizer(session, batch_size=4)(line_images)
     assert sum(shape[0] for shape in session.shapes) == len(line_images)
     assert max(shape[0] for shape in session.shapes) == 4
-    widths = sorted(shape[3] for shape in session.shapes for _ in range(shape[0]))
+    widths = sorted(shape[1] for shape in session.shapes for _ in range(shape[0]))
     assert widths == sorted(one.input_width_px for one in results)
 
 
