@@ -102,7 +102,7 @@ class TensorRtLog:
     """
 
     def __init__(self, module: Any) -> None:
-        severity = module.ILogger.Severity
+        severity = module.Logger.Severity
         self._levels = {
             int(severity.INTERNAL_ERROR): logging.ERROR,
             int(severity.ERROR): logging.ERROR,

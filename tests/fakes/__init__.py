@@ -1,0 +1,1 @@
+"""Stand-ins for what needs a GPU: CUDA in memory, TensorRT generated from its attributes."""
