@@ -1,134 +1,244 @@
-"""The whole export: strip, convert, verify, write."""
+"""The road from a checkpoint to verified files: strip, convert, compare, write."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from export.convert import OPSET, convert, describe
-from export.strip import Stripped, probabilities_of, strip
-from export.verify import compare, comparison_lines, onnx_probabilities, require
+from export.convert import OPSET, check_opset, convert
+from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
+from export.graph import describe
+from export.inference_yml import inference_yml
+from export.program import save_program
+from export.staging import staged
+from export.strip import Stripped, network_probabilities, strip
+from export.triton import write_repository
+from export.verify import compare_forms, comparison_lines, require
 from runtime.errors import ConfigError
 from runtime.sessions import open_session
 from runtime.spec import RecognizerSpec, WidthPolicy
 from training.config import Config
 from training.data.build import check_data_section, deployed_input
-from training.files import write_atomically
-from training.parameters import parameters_sha256, write_parameters
+from training.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.postprocess import charset_of
 
 log = logging.getLogger("export")
-_TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
+TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
-def export_network(
-    config: Config,
-    checkpoint: str | Path,
-    network: str,
-    output_dir: Path,
-    images: Sequence[str | Path] = (),
-) -> dict[str, Any]:
-    """Strip one network, convert it, prove it, and write both files.
-
-    Nothing is written unless everything agrees.
+@dataclass(frozen=True)
+class Source:
+    """What to export.
 
     Args:
         config: the training config.
         checkpoint: file, prefix or folder.
-        network: its name.
-        output_dir: where `<network>.pdparams` and `<network>.onnx` go, names in lower case.
+        network: its name in the checkpoint.
+    """
+
+    config: Config
+    checkpoint: str | Path
+    network: str
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Args:
         images: line images to compare on; rendered ones without.
+        opset: of the ONNX operators.
+        batch_size: N, or None to leave it open.
+        width_px: W in px, or None to leave it open.
+        safetensors: write the parameters in that format too.
+        triton: folder of a Triton model repository to add the model to.
+        model_name: for PaddleX, in `inference.yml`.
+    """
+
+    images: Sequence[str | Path] = ()
+    opset: int = OPSET
+    batch_size: int | None = None
+    width_px: int | None = None
+    safetensors: bool = False
+    triton: Path | None = None
+    model_name: str = ""
+
+    def __post_init__(self) -> None:
+        check_opset(self.opset)
+        for name, value in (("--batch-size", self.batch_size), ("--width", self.width_px)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}: expected at least 1, got {value}")
+
+
+def export_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
+    """Strip one network, convert it, prove each step, and write all files, or none.
+
+    Written are `<network>.pdparams`, `<network>.onnx`, and `<network>/inference.*`, the folder
+    that PaddleOCR 3 and PaddleX read; names in lower case.
+
+    Args:
+        source: what.
+        output_dir: where the files go.
+        options: how.
 
     Returns:
         Paths, hashes, parameter counts and the measured parity.
 
     Raises:
-        OcrError: with every reason this project knows.
+        OcrError: with every reason this project knows; nothing of an earlier export is touched.
     """
-    charset = charset_of(_section(config, "Global"))
-    height, width = _deployed_input(config)
-    stripped = _stripped(config, checkpoint, network)
-    spec = RecognizerSpec(
-        characters=charset.characters,
-        height=height,
-        width=width,
-        network=network,
-        weights_sha256=parameters_sha256(stripped.parameters),
-        config_sha256=config.sha256,
-        provenance={"versions": {tool: version(tool) for tool in _TOOLS}, "opset": OPSET},
-    )
-    model = convert(stripped.network, spec)
-    log.info("converted: %d nodes, opset %d", len(model.graph.node), OPSET)
-    lines, lines_from = comparison_lines(images, charset)
-    parity = compare(
-        partial(probabilities_of, stripped.network),
-        onnx_probabilities(model.SerializeToString(), spec),
-        spec,
-        lines,
-        lines_from,
-    )
-    require(parity, "paddle and onnxruntime")
-    log.info(
-        "verified: %d of %d texts equal, probabilities within %.2g, on %s",
-        parity.num_equal_texts,
-        parity.num_lines,
-        parity.max_difference,
-        lines_from,
-    )
-    describe(model, replace(spec, provenance={**spec.provenance, "parity": parity.as_json()}))
-    base = output_dir / network.lower()
-    write_parameters(base.with_suffix(".pdparams"), stripped.parameters)
-    write_atomically(base.with_suffix(".onnx"), model.SerializeToString(deterministic=True))
-    open_session(base.with_suffix(".onnx"), device="cpu").close()
-    return {
-        "onnx": str(base.with_suffix(".onnx")),
-        "parameters": str(base.with_suffix(".pdparams")),
-        "network": network,
-        "weights_sha256": spec.weights_sha256,
-        "values": dict(stripped.counts),
-        "parity": parity.as_json(),
-    }
+    stripped = stripped_network(source)
+    spec = spec_of_network(source, stripped, options)
+    name = source.network.lower()
+    with staged(output_dir) as folder:
+        (folder / name).mkdir()
+        program = save_program(stripped.network, spec, folder / name, options.batch_size)
+        model = convert(program, spec, options.opset, options.batch_size)
+        log.info("converted: %d nodes, opset %d", len(model.graph.node), options.opset)
+        spec = replace(
+            spec,
+            provenance={
+                **spec.provenance,
+                "parity": _proven(stripped, program, model.SerializeToString(), spec, options),
+            },
+        )
+        describe(model, spec)
+        content = model.SerializeToString(deterministic=True)
+        _write_parameters(folder / name, stripped, options)
+        (folder / name / "inference.yml").write_text(
+            inference_yml(spec, options.model_name), encoding="utf-8"
+        )
+        onnx_file = folder / f"{name}.onnx"
+        onnx_file.write_bytes(content)
+        open_session(onnx_file, device="cpu").close()
+        if options.triton is not None:
+            with staged(options.triton) as repository:
+                write_repository(repository, name, content, spec, options.batch_size)
+    result = _described(stripped, output_dir / name, options)
+    result["onnx"] = str(output_dir / f"{name}.onnx")
+    result["inference"] = str(output_dir / name)
+    if options.triton is not None:
+        result["triton"] = str(options.triton / name)
+    return {**result, "parity": spec.provenance["parity"]}
 
 
-def strip_network(
-    config: Config, checkpoint: str | Path, network: str, output_dir: Path
-) -> dict[str, Any]:
+def strip_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
     """Strip one network, prove it, and write `<network>.pdparams`.
 
-    Args:
-        config: the training config.
-        checkpoint: file, prefix or folder.
-        network: its name.
-        output_dir: where the file goes.
+    Args, Raises: as `export_network`.
 
     Returns:
         Path, hash and parameter counts.
-
-    Raises:
-        OcrError: with every reason this project knows.
     """
-    stripped = _stripped(config, checkpoint, network)
-    path = output_dir / f"{network.lower()}.pdparams"
-    write_parameters(path, stripped.parameters)
+    stripped = stripped_network(source)
+    name = source.network.lower()
+    with staged(output_dir) as folder:
+        _write_parameters(folder / name, stripped, options)
+    return _described(stripped, output_dir / name, options)
+
+
+def convert_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
+    """As `export_network`, but `<network>.onnx` alone is written.
+
+    Args, Raises: as `export_network`.
+
+    Returns:
+        Path, hash and the measured parity.
+    """
+    stripped = stripped_network(source)
+    spec = spec_of_network(source, stripped, options)
+    place = output_dir / f"{source.network.lower()}.onnx"
+    with staged(output_dir) as folder:
+        (folder / "program").mkdir()
+        program = save_program(stripped.network, spec, folder / "program", options.batch_size)
+        model = convert(program, spec, options.opset, options.batch_size)
+        parity = _proven(stripped, program, model.SerializeToString(), spec, options)
+        describe(model, replace(spec, provenance={**spec.provenance, "parity": parity}))
+        for file in (program, program.with_suffix(".pdiparams")):
+            file.unlink()
+        (folder / place.name).write_bytes(model.SerializeToString(deterministic=True))
+        open_session(folder / place.name, device="cpu").close()
+    return {"onnx": str(place), "weights_sha256": spec.weights_sha256, "parity": parity}
+
+
+def _proven(
+    stripped: Stripped, program: Path, model: bytes, spec: RecognizerSpec, options: ExportOptions
+) -> dict[str, Any]:
+    """Compare network, inference program and ONNX model; the figures of the last two steps."""
+    lines, lines_from = comparison_lines(options.images, spec.charset)
+
+    forms = {
+        "paddle": network_probabilities(stripped.network),
+        "inference program": program_probabilities(program, spec, options.batch_size),
+        "onnxruntime": onnx_probabilities(model, spec),
+    }
+    reference, *others = (ProbabilityForm(name, spec, run) for name, run in forms.items())
+    figures = {}
+    for other in others:
+        parity = compare_forms(reference, other, spec, lines, lines_from).parity
+        require(parity, f"{reference.name} and {other.name}")
+        log.info(
+            "verified: %s and %s read %d of %d texts the same, probabilities within %.2g, on %s",
+            *(reference.name, other.name, parity.num_equal_texts, parity.num_lines),
+            *(parity.max_difference, lines_from),
+        )
+        figures = parity.as_json()
+    return figures
+
+
+def stripped_network(source: Source) -> Stripped:
+    """The network out of its checkpoint, with the counts of all logged."""
+    charset = charset_of(_section(source.config, "Global"))
+    height, _ = _deployed_input(source.config)
+    stripped = strip(source.config, charset, source.checkpoint, source.network, height)
+    for name, count in stripped.counts.items():
+        mark = "->" if name == source.network else "  "
+        log.info("%s %s: %s values", mark, name, f"{count:,}")
+    return stripped
+
+
+def spec_of_network(
+    source: Source, stripped: Stripped, options: ExportOptions | None = None
+) -> RecognizerSpec:
+    """The spec that the exported model will carry, its parity aside."""
+    options = ExportOptions() if options is None else options
+    height, width = _deployed_input(source.config)
+    if options.width_px is not None:
+        width = WidthPolicy(options.width_px, options.width_px, options.width_px)
+    return RecognizerSpec(
+        characters=charset_of(_section(source.config, "Global")).characters,
+        height=height,
+        width=width,
+        network=source.network,
+        weights_sha256=parameters_sha256(stripped.parameters),
+        config_sha256=source.config.sha256,
+        provenance={
+            "versions": {tool: version(tool) for tool in TOOLS},
+            "opset": options.opset,
+        },
+    )
+
+
+def _write_parameters(prefix: Path, stripped: Stripped, options: ExportOptions) -> None:
+    write_parameters(prefix.with_suffix(".pdparams"), stripped.parameters)
+    if options.safetensors:
+        write_safetensors(prefix.with_suffix(".safetensors"), stripped.parameters)
+
+
+def _described(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict[str, Any]:
+    files = {"parameters": str(prefix.with_suffix(".pdparams"))}
+    if options.safetensors:
+        files["safetensors"] = str(prefix.with_suffix(".safetensors"))
     return {
-        "parameters": str(path),
-        "network": network,
+        **files,
+        "network": stripped.name,
         "weights_sha256": parameters_sha256(stripped.parameters),
         "values": dict(stripped.counts),
     }
-
-
-def _stripped(config: Config, checkpoint: str | Path, network: str) -> Stripped:
-    charset = charset_of(_section(config, "Global"))
-    stripped = strip(config, charset, checkpoint, network, _deployed_input(config)[0])
-    for name, count in stripped.counts.items():
-        log.info("%s %s: %d values", "->" if name == network else "  ", name, count)
-    return stripped
 
 
 def _deployed_input(config: Config) -> tuple[int, WidthPolicy]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from training.modeling import DistillationModel, RecognitionNetwork, build_model
 from training.modeling.build import check_architecture, is_distillation
 from training.parameters import (
     Parameters,
+    arrays_of,
+    count_values,
     load_into,
     network_parameters,
     networks_in,
@@ -35,7 +37,7 @@ class Stripped:
     Args:
         name: its name in the config.
         network: in evaluation mode, weights loaded.
-        parameters: its arrays, names without prefix.
+        parameters: its arrays, float32, every name that paddle gives them, without prefix.
         counts: values of every network in the checkpoint.
     """
 
@@ -90,13 +92,8 @@ def strip(
         whole = build_model(architecture, charset.num_classes)
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, height)
-    counts = {name or network: _num_values(arrays) for name, arrays in found.items()}
-    return Stripped(network, alone, parameters, counts)
-
-
-def _num_values(parameters: Parameters) -> int:
-    """Values of a network; of the two names that paddle gives each LSTM weight, one counts."""
-    return sum(array.size for name, array in parameters.items() if ".cell_" not in name)
+    counts = {name or network: count_values(arrays) for name, arrays in found.items()}
+    return Stripped(network, alone, arrays_of(alone), counts)
 
 
 def _num_classes(parameters: Parameters) -> int:
@@ -121,8 +118,8 @@ def _prove_equal(
     rng = np.random.default_rng(0)
     for num_images, width in _PROBE_SHAPES:
         images = rng.uniform(-1, 1, (num_images, 3, height, width)).astype(np.float32)
-        expected = probabilities_of(inside, images)
-        got = probabilities_of(alone, images)
+        expected = network_probabilities(inside)(images)
+        got = network_probabilities(alone)(images)
         if not np.array_equal(expected, got):
             difference = float(np.abs(expected - got).max())
             raise ParityError(
@@ -131,10 +128,14 @@ def _prove_equal(
             )
 
 
-def probabilities_of(
-    network: RecognitionNetwork, images: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """float32 [N, C, H, W] -> class probabilities float32 [N, T, K], in paddle."""
-    with paddle.no_grad():
-        result: NDArray[np.float32] = network.probabilities(paddle.to_tensor(images)).numpy()
-    return result
+def network_probabilities(
+    network: RecognitionNetwork,
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A function from float32 [N, C, H, W] to class probabilities float32 [N, T, K], in paddle."""
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with paddle.no_grad():
+            result: NDArray[np.float32] = network.probabilities(paddle.to_tensor(images)).numpy()
+        return result
+
+    return run

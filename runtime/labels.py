@@ -37,9 +37,13 @@ class Labels:
         self.num_read = 0
         self.num_exact = 0
 
+    def text_of(self, source: str | Path) -> str | None:
+        """The true text of an image, None if it has no label."""
+        return self._texts.get(Path(source).resolve())
+
     def compare(self, source: str | None, text: str) -> None:
         """Count one image that was read, if it has a label."""
-        label = self._texts.get(Path(source).resolve()) if source is not None else None
+        label = self.text_of(source) if source is not None else None
         if label is not None:
             self.num_read += 1
             self.num_exact += text == label

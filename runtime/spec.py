@@ -117,12 +117,16 @@ class RecognizerSpec:
         """K."""
         return len(self.characters) + 1
 
+    @property
+    def listed_characters(self) -> tuple[str, ...]:
+        """The characters as a PaddleOCR dictionary lists them: without a closing space."""
+        return self.characters[:-1] if self.characters[-1] == SPACE else self.characters
+
     def to_metadata(self) -> dict[str, str]:
         """Metadata entries for an ONNX file: string keys and string values."""
-        listed = self.characters[:-1] if self.characters[-1] == SPACE else self.characters
         return {
             SPEC_KEY: json.dumps(asdict(self), ensure_ascii=False, sort_keys=True),
-            CHARACTER_KEY: "\n".join(listed),
+            CHARACTER_KEY: "\n".join(self.listed_characters),
         }
 
     @classmethod

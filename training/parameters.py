@@ -20,14 +20,14 @@ from training.files import write_atomically
 from training.safe_pickle import dump_pickle, load_pickle
 
 Parameters = dict[str, NDArray[Any]]
-PARAMETERS = ".pdparams"
+PARAMETERS, SAFETENSORS = ".pdparams", ".safetensors"
 NAME_TABLE = "StructuredToParameterName@@"
 """Entry in which old checkpoints list paddle's own names."""
 _MINIMUM_SHARE_LOADED = 0.5
 
 
 def parameters_path(checkpoint: str | Path) -> Path:
-    """The `.pdparams` file of a checkpoint given by file, by prefix or by folder.
+    """The file of a checkpoint given by file (`.pdparams`, `.safetensors`), by prefix or by folder.
 
     A folder means the `best_accuracy` inside it.
 
@@ -35,7 +35,8 @@ def parameters_path(checkpoint: str | Path) -> Path:
         CheckpointError: if there is none, naming what is there.
     """
     path = Path(checkpoint)
-    candidates = [path] if path.suffix == PARAMETERS else [path.with_name(path.name + PARAMETERS)]
+    is_file_name = path.suffix in (PARAMETERS, SAFETENSORS)
+    candidates = [path] if is_file_name else [path.with_name(path.name + PARAMETERS)]
     if path.is_dir():
         candidates = [path / f"{name}{PARAMETERS}" for name in ("best_accuracy", "latest")]
     for candidate in candidates:
@@ -50,7 +51,7 @@ def parameters_path(checkpoint: str | Path) -> Path:
 
 
 def read_parameters(checkpoint: str | Path) -> Parameters:
-    """Arrays of a `.pdparams` file by name.
+    """Arrays of a `.pdparams` or `.safetensors` file by name.
 
     Args:
         checkpoint: file, prefix or folder, as `parameters_path` takes it.
@@ -62,6 +63,8 @@ def read_parameters(checkpoint: str | Path) -> Parameters:
         CheckpointError: if it is missing, unsafe, damaged or holds anything but arrays.
     """
     path = parameters_path(checkpoint)
+    if path.suffix == SAFETENSORS:
+        return _read_safetensors(path)
     content = load_pickle(path)
     if not isinstance(content, dict):
         raise CheckpointError(
@@ -90,6 +93,22 @@ def read_parameters(checkpoint: str | Path) -> Parameters:
     return parameters
 
 
+def _read_safetensors(path: Path) -> Parameters:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        parameters: Parameters = load_file(path)
+    except (SafetensorError, OSError, KeyError) as error:  # KeyError: a type numpy has not
+        raise CheckpointError(
+            f"{path} is damaged: expected a safetensors file of arrays, got "
+            f"{type(error).__name__}: {error}; copy or download it again"
+        ) from error
+    if not parameters:
+        raise CheckpointError(f"{path} holds no parameters: expected at least one, got none")
+    return parameters
+
+
 def parameters_sha256(parameters: Mapping[str, NDArray[Any]]) -> str:
     """Hash of names, shapes, types and values, the same however the file was written."""
     digest = hashlib.sha256()
@@ -108,6 +127,14 @@ def arrays_of(layer: paddle.nn.Layer) -> Parameters:
 def write_parameters(path: Path, parameters: Mapping[str, NDArray[Any]]) -> None:
     """Write a `.pdparams` file that paddle and PaddleOCR read too."""
     write_atomically(path, dump_pickle(dict(parameters)))
+
+
+def write_safetensors(path: Path, parameters: Mapping[str, NDArray[Any]]) -> None:
+    """Write a `.safetensors` file, which other frameworks read; names as in `.pdparams`."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in parameters.items()}
+    write_atomically(path, save(arrays))
 
 
 _NETWORK_PARTS = frozenset({"backbone", "neck", "head"})
@@ -155,10 +182,14 @@ def network_parameters(
     if "" in networks:
         return networks[""]
     counts = ", ".join(
-        f"{name} ({sum(array.size for array in arrays.values()):,} values)"
-        for name, arrays in networks.items()
+        f"{name} ({count_values(arrays):,} values)" for name, arrays in networks.items()
     )
     raise CheckpointError(f"{where}: expected a network named {network}, got {counts}")
+
+
+def count_values(parameters: Mapping[str, NDArray[Any]]) -> int:
+    """Values of a network; of the two names that paddle gives each LSTM weight, one counts."""
+    return sum(array.size for name, array in parameters.items() if ".cell_" not in name)
 
 
 @dataclass(frozen=True)
@@ -198,6 +229,8 @@ def load_into(
 ) -> LoadReport:
     """Put arrays into a network.
 
+    paddle gives each weight of an LSTM two names; a file may hold either or both.
+
     Args:
         layer: the network.
         parameters: arrays by structured name.
@@ -215,10 +248,11 @@ def load_into(
         for name, shape in own.items()
         if name in parameters and parameters[name].shape != shape
     }
+    told = {id(tensors[name]) for name in own if name in parameters}
     report = LoadReport(
         where,
         loaded=tuple(name for name in own if name in parameters and name not in mismatched),
-        missing=tuple(name for name in own if name not in parameters),
+        missing=tuple(name for name in own if id(tensors[name]) not in told),
         unused=tuple(name for name in parameters if name not in own),
         mismatched=mismatched,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.charset import SPACE, Charset, read_dictionary
 from runtime.errors import ArtifactError
+from runtime.sessions.inference_yml import FILE_NAME, read_inference_yml
 from runtime.spec import CHARACTER_KEY, RecognizerSpec, WidthPolicy
 
 logger = logging.getLogger(__name__)
@@ -93,15 +94,18 @@ def charset_for_head(listed: Sequence[str], num_classes: int, where: str) -> Cha
 
 
 def _inferred_spec(facts: ModelFacts, dictionary: str | Path | None) -> RecognizerSpec:
+    beside = Path(facts.where).with_name(FILE_NAME)
     if dictionary is not None:
         listed = read_dictionary(dictionary)
     elif facts.metadata.get(CHARACTER_KEY):
         listed = _lines(facts.metadata[CHARACTER_KEY])
+    elif beside.is_file():
+        listed = list(read_inference_yml(beside).characters)
     else:
         raise ArtifactError(
             f"{facts.where}: the model does not carry its characters: expected metadata "
-            f"`{CHARACTER_KEY}` or a dictionary file; give the one it was trained with "
-            "(--dictionary FILE)"
+            f"`{CHARACTER_KEY}`, PaddleOCR's {FILE_NAME} beside it, or a dictionary file; give "
+            "the one it was trained with (--dictionary FILE)"
         )
     _, channels, height, width = facts.input_shape
     if height is None:

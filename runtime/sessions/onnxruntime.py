@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import best_path, best_path_of_logits
 from runtime.errors import ArtifactError, EngineError
-from runtime.preprocess import Image, batch_from_lines
+from runtime.preprocess import Image, batch_from_lines, full_parts
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
 from runtime.spec import RecognizerSpec
 
@@ -103,7 +103,7 @@ class OnnxRuntimeSession:
     def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._session is None:
             raise EngineError(f"{self._path}: the session is closed; open the model again")
-        parts = [batch] if self._fixed_batch is None else _full_parts(batch, self._fixed_batch)
+        parts = [batch] if self._fixed_batch is None else full_parts(batch, self._fixed_batch)
         try:
             outputs = [
                 self._session.run([self._output_name], {self._input_name: part})[0]
@@ -145,13 +145,6 @@ class OnnxRuntimeSession:
                 f"tensors {' -> '.join(named)}, got {facts.input_name} -> {facts.output_name}; "
                 "export the model again"
             )
-
-
-def _full_parts(batch: NDArray[np.float32], size: int) -> list[NDArray[np.float32]]:
-    """`batch` in parts of `size` lines each, the last one filled up with blank lines."""
-    missing = -batch.shape[0] % size
-    filled = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
-    return np.split(filled, filled.shape[0] // size)
 
 
 def _import_onnxruntime(device: str) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.strip import probabilities_of, strip
+from export.strip import network_probabilities, strip
 from runtime.charset import Charset
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
 from training.parameters import read_parameters, write_parameters
@@ -28,7 +28,8 @@ def test_any_network_can_be_taken_and_a_folder_means_its_best(small_config, chec
     student = strip(small_config, DIGITS, checkpoint, "Student", 32)
     images = np.zeros((1, 3, 32, 64), np.float32)
     assert not np.array_equal(
-        probabilities_of(teacher.network, images), probabilities_of(student.network, images)
+        network_probabilities(teacher.network)(images),
+        network_probabilities(student.network)(images),
     )
 
 
@@ -38,7 +39,7 @@ def test_a_checkpoint_that_already_is_one_network_is_recognised(small_config, ch
     again = strip(small_config, DIGITS, tmp_path / "student.pdparams", "Student", 32)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 32, 96)).astype(np.float32)
     assert np.array_equal(
-        probabilities_of(first.network, images), probabilities_of(again.network, images)
+        network_probabilities(first.network)(images), network_probabilities(again.network)(images)
     )
 
 

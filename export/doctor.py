@@ -1,0 +1,223 @@
+"""What is installed here, what each step needs, and the command that mends what is missing.
+
+The versions that a step accepts stand in setup.cfg alone and are read from the installed
+metadata; `TESTED` says which of them the tests ran with.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+DISTRIBUTION = "distilrec"
+
+TESTED = {
+    "paddlepaddle": "3.3.1",
+    "paddle2onnx": "2.1.0",
+    "onnx": "1.17.0",
+    "onnxslim": "0.1.98",
+    "onnx-graphsurgeon": "0.6.1",
+    "onnxconverter-common": "1.16.0",
+    "onnxruntime": "1.32.0",
+    "tensorrt-rtx": "1.7.1.116",
+    "cuda-python": "13.4.4",
+}
+"""Known to work together, on Python 3.11."""
+
+MODULES = {
+    "paddlepaddle": "paddle",
+    "onnx-graphsurgeon": "onnx_graphsurgeon",
+    "onnxconverter-common": "onnxconverter_common",
+    "onnxruntime-gpu": "onnxruntime",
+    "opencv-python-headless": "cv2",
+    "tensorrt-rtx": "tensorrt_rtx",
+    "cuda-python": "cuda.bindings.runtime",
+}
+"""The module to import where it is not named as its package."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do with this project.
+
+    Args:
+        does: in a few words.
+        extra: what `pip install 'distilrec[extra]'` brings for it.
+        needs: packages; of a tuple, one is enough.
+        is_optional: whether the road from a checkpoint to text works without it.
+    """
+
+    does: str
+    extra: str
+    needs: tuple[str | tuple[str, ...], ...]
+    is_optional: bool = False
+
+
+STEPS: Mapping[str, Step] = {
+    "train": Step("train and strip", "train", ("paddlepaddle", "numpy")),
+    "convert": Step(
+        "convert to ONNX",
+        "export",
+        ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnx-graphsurgeon"),
+    ),
+    "verify": Step("verify, and read on the CPU", "cpu", (("onnxruntime", "onnxruntime-gpu"),)),
+    "precision": Step("make and prove FP16", "export", ("onnx", "onnxconverter-common"), True),
+    "build": Step("build an engine", "tensorrt", (("tensorrt", "tensorrt-rtx"),), True),
+    "engine": Step(
+        "read with an engine",
+        "tensorrt",
+        (("tensorrt", "tensorrt-rtx"), ("cuda-python", "pycuda")),
+        True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one package.
+
+    Args:
+        package: its name.
+        version: installed, None if it is not.
+        accepted: the versions that this project accepts, e.g. `==1.17.0`; empty for any.
+        problem: why it cannot serve, empty if it can.
+    """
+
+    package: str
+    version: str | None
+    accepted: str
+    problem: str
+
+    def __str__(self) -> str:
+        mark = "ok" if not self.problem else "--" if self.version is None else "NO"
+        tested = f"tested {TESTED[self.package]}" if self.package in TESTED else ""
+        columns = f"  {mark} {self.package:24} {self.version or 'not installed':16} {tested:18}"
+        return f"{columns} {self.problem if self.version else ''}".rstrip()
+
+
+def find(package: str, is_imported: bool = False) -> Finding:
+    """Look for one package.
+
+    Args:
+        package: as the registry names it.
+        is_imported: also import it, in a process of its own, since an import may crash.
+    """
+    accepted = _accepted().get(package, "")
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(package, None, accepted, "not installed")
+    problem = ""
+    if accepted and not _is_accepted(version, accepted):
+        problem = f"expected {accepted}"
+    elif is_imported:
+        problem = _import_problem(MODULES.get(package, package))
+    return Finding(package, version, accepted, problem)
+
+
+def hint(step: str) -> str:
+    """What is wrong with the packages of a step, for the end of an error message; else empty."""
+    problems = [f"{one.package} {one.version or ''}: {one.problem}" for one in _blocking(step)]
+    if not problems:
+        return ""
+    said = "; ".join(" ".join(one.split()) for one in problems)
+    return f". Doctor: {said}; {_remedy(STEPS[step])}"
+
+
+def examine() -> tuple[str, bool]:
+    """The whole report, and whether the road from a checkpoint to text is open.
+
+    Every package is imported once, each in a process of its own.
+    """
+    gpu = _gpu()
+    lines = [
+        f"Python {platform.python_version()} in {sys.prefix}, {platform.platform()}",
+        f"GPU: {gpu or 'none found (nvidia-smi does not answer): everything runs on the CPU'}",
+    ]
+    is_open = True
+    found: dict[str, Finding] = {}
+
+    def look(package: str) -> Finding:
+        if package not in found:
+            found[package] = find(package, is_imported=True)
+        return found[package]
+
+    for name, step in STEPS.items():
+        blocking = _blocking(name, look)
+        is_open &= not blocking or step.is_optional
+        state = "ready" if not blocking else _remedy(step)
+        if name == "engine" and gpu is None:
+            state = "not on this machine, which has no GPU"
+        lines.append(f"{name}: {step.does}: {state}")
+        for need in step.needs:
+            lines += [str(look(package)) for package in _packages(need)]
+    return "\n".join(lines), is_open
+
+
+def _blocking(step: str, look: Callable[[str], Finding] = find) -> list[Finding]:
+    blocking = []
+    for need in STEPS[step].needs:
+        findings = [look(package) for package in _packages(need)]
+        if all(one.problem for one in findings):
+            blocking.append(findings[0])
+    return blocking
+
+
+def _packages(need: str | tuple[str, ...]) -> Sequence[str]:
+    return (need,) if isinstance(need, str) else need
+
+
+def _remedy(step: Step) -> str:
+    return f"pip install '{DISTRIBUTION}[{step.extra}]'"
+
+
+def _accepted() -> dict[str, str]:
+    """Package -> versions, from this project's own metadata."""
+    from packaging.requirements import Requirement
+
+    try:
+        stated = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}  # used from a bare folder: nothing is stated
+    requirements = [Requirement(one) for one in stated]
+    return {one.name: str(one.specifier) for one in requirements}
+
+
+def _is_accepted(version: str, accepted: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(accepted).contains(version, prereleases=True)
+
+
+def _import_problem(module: str) -> str:
+    """Why a module cannot be imported, empty if it can."""
+    child = subprocess.run(
+        [sys.executable, "-P", "-W", "ignore", "-c", f"import {module}"],
+        env={**os.environ, "POLYGRAPHY_AUTOINSTALL_DEPS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if not child.returncode:
+        return ""
+    if child.returncode < 0:
+        return f"importing it is ended by signal {-child.returncode}"
+    said = child.stderr.strip().splitlines()
+    return f"importing it fails: {said[-1] if said else f'status {child.returncode}'}"
+
+
+def _gpu() -> str | None:
+    """Name, driver and compute capability as nvidia-smi tells them."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return "; ".join(told.strip().splitlines())

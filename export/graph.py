@@ -1,0 +1,159 @@
+"""An ONNX graph made clean, stable and self-describing; needs no paddle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from runtime.errors import ArtifactError
+from runtime.spec import RecognizerSpec
+
+IR_VERSION = 8
+"""Read by onnxruntime 1.10 and later."""
+
+
+def finish(raw: onnx.ModelProto, spec: RecognizerSpec, batch_size: int | None) -> onnx.ModelProto:
+    """Fold, clean, name and describe a converted model.
+
+    Args:
+        raw: as the converter left it; one input [N, C, H, W], one output [N, T, K].
+        spec: written into the metadata; its width policy says whether W is fixed.
+        batch_size: N, or None to leave it open.
+
+    Returns:
+        The model: input `spec.input_name`, output `spec.output_name`, open dimensions `N`, `W`
+        and `T`.
+
+    Raises:
+        ArtifactError: if the model has other inputs or outputs, or is not valid ONNX.
+    """
+    _check_ends(raw)
+    width = fixed_width(spec)
+    _set_input_shape(raw, [batch_size, spec.channels, spec.height, width])
+    model = _simplified(raw)
+    _name_values(model, spec)
+    _name_dimensions(model, batch_size, width)
+    describe(model, spec)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ArtifactError(f"the converted model is not valid ONNX: {error}") from error
+    return model
+
+
+def fixed_width(spec: RecognizerSpec) -> int | None:
+    """W in px when the width policy leaves no choice, else None."""
+    return spec.width.max_px if spec.width.min_px == spec.width.max_px else None
+
+
+def describe(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
+    """Write the spec into the model's metadata, replacing an earlier one."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {**metadata, **spec.to_metadata()})
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Raises:
+        ArtifactError: if it is missing or damaged.
+    """
+    try:
+        return onnx.load(str(path))
+    except Exception as error:  # protobuf's DecodeError is a class of its C extension
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(
+            f"cannot read the model {path}: {reason}; expected an ONNX file, export it again"
+        ) from error
+
+
+def _check_ends(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    if len(graph.input) != 1 or len(graph.output) != 1:
+        raise ArtifactError(
+            f"the converted model has {len(graph.input)} inputs and {len(graph.output)} outputs: "
+            "expected one of each, [N, C, H, W] -> [N, T, K]; give a text recognition model"
+        )
+
+
+def _set_input_shape(model: onnx.ModelProto, shape: list[int | None]) -> None:
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    if len(dimensions) != len(shape):
+        raise ArtifactError(
+            f"the converted model takes an input of {len(dimensions)} dimensions: expected 4, "
+            "[N, C, H, W]; give a text recognition model"
+        )
+    for dimension, size in zip(dimensions, shape, strict=True):
+        if size is not None:
+            dimension.dim_value = size
+
+
+def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:
+    """Constants folded, BatchNorm merged into convolutions, dead parts gone."""
+    import onnxslim
+
+    model = onnxslim.slim(raw)
+    if model is None:
+        raise ArtifactError("onnxslim returned no model; check that onnxslim is up to date")
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    model.ir_version = IR_VERSION
+    model.producer_name = "distilrec"
+    model.producer_version = ""
+    model.doc_string = ""
+    return model
+
+
+def _name_values(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
+    """Stable names for input, output, nodes, weights and values."""
+    graph = model.graph
+    ends = {graph.input[0].name: spec.input_name, graph.output[0].name: spec.output_name}
+    _number_values(graph, ends)
+    graph.input[0].name, graph.output[0].name = spec.input_name, spec.output_name
+    graph.name = "recognizer"
+
+
+def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
+    """Name nodes, weights and values by their place, so that the same network gives the same file.
+
+    The converter's own names count up over the life of the process.
+
+    Args:
+        graph: changed in place; weights are put in the order of their first use.
+        renamed: names that are given already, old -> new; extended.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
+    used: list[onnx.TensorProto] = []
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for name in node.input:
+            if name in weights and name not in renamed:
+                renamed[name] = f"weight_{len(used)}"
+                used.append(weights[name])
+        for index, name in enumerate(node.output):
+            if name and name not in renamed:
+                renamed[name] = f"{node.name}_{index}" if index else f"{node.name}_out"
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    ordered = []
+    for weight in used:
+        kept = onnx.TensorProto()
+        kept.CopyFrom(weight)
+        kept.name = renamed[weight.name]
+        ordered.append(kept)
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
+
+
+def _name_dimensions(model: onnx.ModelProto, batch_size: int | None, width: int | None) -> None:
+    graph = model.graph
+    num, time_steps = "" if batch_size else "N", "" if width else "T"
+    for value, names in (
+        (graph.input[0], (num, "", "", "" if width else "W")),
+        (graph.output[0], (num, time_steps, "")),
+    ):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
+            if name:
+                dimension.dim_param = name

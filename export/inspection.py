@@ -1,0 +1,84 @@
+"""What a model or an engine says of itself, for people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.forms import ENGINE_SUFFIXES
+from export.graph import load_model
+from runtime.sessions import open_session
+from runtime.spec import SPEC_KEY, RecognizerSpec
+
+_LABEL_WIDTH = 20
+_NUM_OPERATORS = 12
+
+
+def described(path: Path, dictionary: Path | None = None) -> str:
+    """Describe an ONNX file or an engine; an engine is not loaded, its sidecar is read.
+
+    Args:
+        path: the file.
+        dictionary: for a model that carries no characters.
+
+    Raises:
+        ArtifactError, EngineError: as `runtime.sessions.open_session`.
+    """
+    if path.suffix.lower() in ENGINE_SUFFIXES:
+        return _table(path, _engine_rows(path))
+    return _table(path, _onnx_rows(path, dictionary))
+
+
+def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]:
+    session = open_session(path, dictionary, device="cpu")
+    spec = session.spec
+    session.close()
+    model = load_model(path)
+    is_own = any(entry.key == SPEC_KEY for entry in model.metadata_props)
+    yield "described by", "its own spec" if is_own else "what can be told from outside"
+    yield from _spec_rows(spec)
+    yield "sha256", hashlib.sha256(path.read_bytes()).hexdigest()
+    yield "size", f"{path.stat().st_size / 1e6:.2f} MB"
+    opsets = ", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in model.opset_import)
+    yield "opset", f"{opsets}; IR version {model.ir_version}"
+    for value in (*model.graph.input, *model.graph.output):
+        dimensions = value.type.tensor_type.shape.dim
+        shape = ", ".join(str(one.dim_value or one.dim_param or "?") for one in dimensions)
+        yield value.name, f"[{shape}]"
+    operators = Counter(node.op_type for node in model.graph.node).most_common()
+    listed = ", ".join(f"{name} {count}" for name, count in operators[:_NUM_OPERATORS])
+    more = " …" if len(operators) > _NUM_OPERATORS else ""
+    yield "nodes", f"{len(model.graph.node)}: {listed}{more}"
+
+
+def _engine_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    from runtime.sessions.engine_sidecar import EngineSidecar
+
+    sidecar = EngineSidecar.read(path)
+    yield from _spec_rows(sidecar.spec)
+    for name, value in asdict(sidecar).items():
+        if name != "spec":
+            yield name, value
+
+
+def _spec_rows(spec: RecognizerSpec) -> Iterator[tuple[str, Any]]:
+    yield "characters", f"{len(spec.characters)}: {''.join(spec.characters)}"
+    for name, value in asdict(spec).items():
+        if name not in ("characters", "provenance"):
+            yield name, value
+    for name, value in spec.provenance.items():
+        yield name, value
+
+
+def _table(path: Path, rows: Iterator[tuple[str, Any]]) -> str:
+    lines = [str(path)]
+    for name, value in rows:
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {one}" for key, one in value.items())
+        if value not in ("", None, ()):
+            lines.append(f"  {name:{_LABEL_WIDTH}} {value}")
+    return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""One paddle network -> an inference program, the two files that PaddleOCR deploys."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import paddle
+
+from export.doctor import hint
+from export.graph import fixed_width
+from runtime.errors import ArtifactError
+from runtime.spec import RecognizerSpec
+from training.modeling import RecognitionNetwork
+
+PROGRAM = "inference"
+"""Name of the files of an inference program, as PaddleOCR writes them."""
+
+
+class _Deployed(paddle.nn.Layer):
+    """What is exported: images in, probabilities out."""
+
+    def __init__(self, network: RecognitionNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: paddle.Tensor) -> paddle.Tensor:
+        return self.network.probabilities(images)
+
+
+def save_program(
+    network: RecognitionNetwork, spec: RecognizerSpec, folder: Path, batch_size: int | None = None
+) -> Path:
+    """Trace a network into an inference program, `inference.json` and `inference.pdiparams`.
+
+    Args:
+        network: weights loaded.
+        spec: gives C, H and the input's name; W is fixed when its width policy is.
+        folder: where the two files go.
+        batch_size: N, or None to leave it open.
+
+    Returns:
+        Path of `inference.json`.
+
+    Raises:
+        ArtifactError: if paddle cannot trace or write it.
+    """
+    deployed = _Deployed(network)
+    deployed.eval()
+    shape = [batch_size, spec.channels, spec.height, fixed_width(spec)]
+    try:
+        with _quiet():
+            traced = paddle.jit.to_static(
+                deployed,
+                input_spec=[paddle.static.InputSpec(shape, "float32", spec.input_name)],
+                full_graph=True,
+            )
+            paddle.jit.save(traced, str(folder / PROGRAM))
+    except Exception as error:  # paddle raises whatever its C++ side throws
+        reason = " ".join(str(error).split())
+        raise ArtifactError(
+            f"paddle cannot trace and save the network in {folder}: {reason}{hint('convert')}"
+        ) from error
+    program = folder / f"{PROGRAM}.json"
+    if not program.is_file() or not program.with_suffix(".pdiparams").is_file():
+        raise ArtifactError(
+            f"paddle wrote no inference program: expected {program} and .pdiparams{hint('convert')}"
+        )
+    return program
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let what is printed go nowhere, also by compiled code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)

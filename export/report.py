@@ -1,0 +1,226 @@
+"""Several forms of one network held against the first: agreement, accuracy, a picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from export.forms import Form, ProbabilityForm, form_of_file
+from export.verify import (
+    INEXACT_TOLERANCE,
+    TOLERANCE,
+    Comparison,
+    compare_forms,
+    comparison_lines,
+    readable_lines,
+)
+from runtime.errors import ArtifactError, OcrError
+from runtime.labels import Labels
+from runtime.preprocess import Image
+from runtime.spec import RecognizerSpec
+
+if TYPE_CHECKING:
+    from export.chain import Source
+
+log = logging.getLogger("export")
+
+NUM_PICTURED = 12
+_CELL_WIDTH_PX = 900
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What to compare.
+
+    Args:
+        models: ONNX models and engines.
+        source: the checkpoint to hold them against; the first model without.
+        images: line images; rendered ones without.
+        labels: their true text, a PaddleOCR label file.
+        dictionary: for models that carry no characters.
+        tolerance: on any probability; by the precision of the forms when None.
+        picture: where to draw the worst lines.
+    """
+
+    models: Sequence[Path]
+    source: Source | None = None
+    images: Sequence[str | Path] = ()
+    labels: Path | None = None
+    dictionary: Path | None = None
+    tolerance: float | None = None
+    picture: Path | None = None
+
+
+def verify(options: VerifyOptions) -> dict[str, Any]:
+    """Compare every form with the first.
+
+    Returns:
+        the figures of each comparison, and whether all of them passed.
+
+    Raises:
+        OcrError: if a form cannot be opened, or no line be read.
+    """
+    forms = [form_of_file(path, options.dictionary) for path in options.models]
+    if options.source is not None:
+        forms.insert(0, _form_of_checkpoint(options.source))
+    (reference, spec), *candidates = forms
+    for form, other in candidates:
+        _check_same_contract(reference, spec, form, other)
+    named, num_unreadable, lines_from = _lines(options, spec)
+    lines = list(named.values())
+    compared = []
+    for form, _ in candidates:
+        comparison = compare_forms(reference, form, spec, lines, lines_from)
+        compared.append((form, comparison))
+    is_exact = reference.is_exact
+    results = [
+        _result(form, one, options.tolerance, is_exact and form.is_exact) for form, one in compared
+    ]
+    report: dict[str, Any] = {
+        "reference": reference.name,
+        "num_unreadable": num_unreadable,
+        "comparisons": results,
+        "passed": all(result["passed"] for result in results),
+    }
+    if options.labels is not None:
+        report["accuracy"] = _accuracy(reference, compared, Labels(options.labels), list(named))
+    if options.picture is not None:
+        _draw_worst(options.picture, reference, compared, lines)
+        report["picture"] = str(options.picture)
+    return report
+
+
+def _form_of_checkpoint(source: Source) -> tuple[Form, RecognizerSpec]:
+    from export.chain import spec_of_network, stripped_network
+    from export.strip import network_probabilities
+
+    stripped = stripped_network(source)
+    spec = spec_of_network(source, stripped)
+    return ProbabilityForm("paddle", spec, network_probabilities(stripped.network)), spec
+
+
+def _check_same_contract(
+    reference: Form, spec: RecognizerSpec, form: Form, other: RecognizerSpec
+) -> None:
+    for what in ("characters", "height", "channels", "color_order", "mean", "std"):
+        expected, got = getattr(spec, what), getattr(other, what)
+        if expected != got:
+            if what == "characters":
+                expected, got = f"{len(expected)} of them", f"{len(got)}, or others"
+            raise ArtifactError(
+                f"{form.name} and {reference.name} are not forms of one network: expected "
+                f"{what} {expected}, got {got}; compare models made from the same checkpoint"
+            )
+
+
+def _lines(options: VerifyOptions, spec: RecognizerSpec) -> tuple[Mapping[str, Image], int, str]:
+    if not options.images:
+        lines, lines_from = comparison_lines((), spec.charset)
+        return {str(number): line for number, line in enumerate(lines)}, 0, lines_from
+    named, num_unreadable = readable_lines(options.images)
+    return named, num_unreadable, f"{len(named)} images"
+
+
+def _result(
+    form: Form, comparison: Comparison, tolerance: float | None, is_exact: bool
+) -> dict[str, Any]:
+    allowed = tolerance
+    if allowed is None:
+        allowed = TOLERANCE if is_exact else INEXACT_TOLERANCE
+    parity = comparison.parity
+    is_passed = parity.is_within(allowed)
+    log.info(
+        "%s %s: %d of %d texts equal, best path equal at %.3f %% of the time steps, %s within "
+        "%.3g (mean %.2g, allowed %.2g)",
+        *("passed" if is_passed else "FAILED", form.name, parity.num_equal_texts),
+        *(parity.num_lines, 100 * parity.argmax_agreement, parity.compares),
+        *(parity.max_difference, parity.mean_difference, allowed),
+    )
+    return {
+        "candidate": form.name,
+        **parity.as_json(),
+        "tolerance": allowed,
+        "passed": is_passed,
+    }
+
+
+def _accuracy(
+    reference: Form,
+    compared: Sequence[tuple[Form, Comparison]],
+    labels: Labels,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Share read exactly and 1 - mean normalised edit distance of every form, spaces counted."""
+    try:
+        from training.metrics import RecMetric
+    except ImportError as error:
+        raise OcrError(
+            f"accuracy cannot be told here ({error}): pip install 'distilrec[train]'"
+        ) from error
+    truth = {number: labels.text_of(name) for number, name in enumerate(names)}
+    labelled = [number for number, text in truth.items() if text is not None]
+    if not labelled:
+        raise ArtifactError(
+            "none of the images has a label: expected paths relative to the label file's folder; "
+            "check --labels and --images"
+        )
+
+    def figures(texts: Sequence[str]) -> dict[str, float]:
+        metric = RecMetric(ignore_space=False)
+        expected = [(str(truth[number]), 1.0) for number in labelled]
+        return metric(([(texts[number], 1.0) for number in labelled], expected))
+
+    first = compared[0][1]
+    read = {reference.name: [line.expected for line in first.lines]}
+    read |= {form.name: [line.got for line in one.lines] for form, one in compared}
+    accuracy = {name: figures(texts) for name, texts in read.items()}
+    for name, one in accuracy.items():
+        log.info(
+            "%s read %.2f %% of %d labelled lines exactly, 1 - edit distance %.4f",
+            *(name, 100 * one["acc"], len(labelled), one["norm_edit_dis"]),
+        )
+    return {"num_labelled": len(labelled), "forms": accuracy}
+
+
+def _draw_worst(
+    path: Path,
+    reference: Form,
+    compared: Sequence[tuple[Form, Comparison]],
+    lines: Sequence[Image],
+) -> None:
+    """The lines that differ most, each above what the forms read in it."""
+    try:
+        from training.data.synthetic.fonts import build_font_book
+        from training.data.synthetic.preview import contact_sheet
+        from training.files import write_atomically
+    except ImportError as error:
+        raise OcrError(
+            f"--picture cannot be drawn here ({error}): pip install 'distilrec[train]'"
+        ) from error
+    worst = [(one, form) for form, comparison in compared for one in comparison.worst(NUM_PICTURED)]
+    worst.sort(key=lambda pair: pair[0].badness, reverse=True)
+    drawn = [
+        (
+            lines[one.position],
+            f"{reference.name}: {one.expected}\n"
+            f"{form.name}: {one.got}    (probabilities differ by {one.difference:.3g})",
+        )
+        for one, form in worst[:NUM_PICTURED]
+    ]
+    characters = {character for _, label in drawn for character in label if character != "\n"}
+    ascii_only = {character for character in characters if character.isascii()}
+    try:
+        fonts = build_font_book(characters)
+    except OcrError:  # no font here has some character: leave it out
+        fonts = build_font_book(ascii_only)
+    sheet = contact_sheet(drawn, fonts, columns=1, cell_width_px=_CELL_WIDTH_PX)
+    _, encoded = cv2.imencode(".png", sheet)
+    try:
+        write_atomically(path, encoded.tobytes())
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}; check --picture") from error

@@ -1,0 +1,104 @@
+"""A Triton Inference Server model repository around an exported ONNX model.
+
+Triton batches requests of equal shape only, so clients that pad each line to its own input width
+(`WidthPolicy.input_width`) are batched across callers without one line's width touching another's
+result. The widths most used are warmed up as the server starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runtime.spec import RecognizerSpec
+
+MAX_BATCH_SIZE = 32
+QUEUE_DELAY_US = 2000
+"""How long a request may wait for others of its width, in microseconds."""
+NUM_WARMED_UP = 10
+LABELS = "labels.txt"
+
+
+def write_repository(
+    folder: Path,
+    name: str,
+    model: bytes,
+    spec: RecognizerSpec,
+    batch_size: int | None = None,
+    widths_px: Sequence[int] = (),
+) -> Path:
+    """Write `<name>/config.pbtxt`, `<name>/labels.txt` and `<name>/1/model.onnx`.
+
+    Args:
+        folder: the repository.
+        name: of the model in Triton.
+        model: the ONNX file.
+        spec: of the model.
+        batch_size: N when the model's is fixed, None when it is open.
+        widths_px: input widths to warm up; the narrowest of the width policy by default.
+
+    Returns:
+        Folder of the model.
+    """
+    place = folder / name
+    (place / "1").mkdir(parents=True, exist_ok=True)
+    (place / "1" / "model.onnx").write_bytes(model)
+    labels = "".join(f"{one}\n" for one in ("blank", *spec.characters))
+    (place / LABELS).write_text(labels, encoding="utf-8")
+    config = "\n".join(_config(name, spec, batch_size, widths_px or width_buckets(spec))) + "\n"
+    (place / "config.pbtxt").write_text(config, encoding="utf-8")
+    return place
+
+
+def width_buckets(spec: RecognizerSpec, count: int = NUM_WARMED_UP) -> list[int]:
+    """The `count` narrowest input widths in px that the width policy gives."""
+    policy = spec.width
+    first = policy.input_width(1)
+    widths = range(first, policy.max_px + policy.step_px, policy.step_px)
+    return sorted({policy.input_width(width) for width in widths[:count]})
+
+
+def _config(
+    name: str, spec: RecognizerSpec, batch_size: int | None, widths_px: Sequence[int]
+) -> Iterator[str]:
+    is_fixed = spec.width.min_px == spec.width.max_px
+    line = [spec.channels, spec.height, spec.width.max_px if is_fixed else -1]
+    # Of a model whose N is fixed Triton wants it among the dimensions, and batches nothing.
+    batch = [] if batch_size is None else [batch_size]
+    yield f"name: {_quoted(name)}"
+    yield 'platform: "onnxruntime_onnx"'
+    yield f"max_batch_size: {0 if batch else MAX_BATCH_SIZE}"
+    yield _tensor("input", spec.input_name, [*batch, *line])
+    yield _tensor("output", spec.output_name, [*batch, -1, spec.num_classes], LABELS)
+    if not batch:
+        yield f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}"
+    for one in widths_px:
+        dims = [*batch, spec.channels, spec.height, one]
+        yield "model_warmup {"
+        yield f"  name: {_quoted(f'{one} px')}"
+        yield f"  batch_size: {0 if batch else MAX_BATCH_SIZE}"
+        yield f"  inputs {{ key: {_quoted(spec.input_name)}"
+        yield f"    value {{ data_type: TYPE_FP32, dims: {dims}, zero_data: true }} }}"
+        yield "}"
+    described = {
+        **spec.to_metadata(),
+        "width_buckets": json.dumps(list(widths_px)),
+        "preprocessing": f"(x / 255 - mean) / std on {spec.color_order}, then 0.0 to the right",
+    }
+    for key, value in described.items():
+        yield f"parameters {{ key: {_quoted(key)} value {{ string_value: {_quoted(value)} }} }}"
+
+
+def _tensor(kind: str, name: str, dims: Sequence[int], label_file: str = "") -> str:
+    labels = f", label_filename: {_quoted(label_file)}" if label_file else ""
+    return f"{kind} [{{ name: {_quoted(name)}, data_type: TYPE_FP32, dims: {dims}{labels} }}]"
+
+
+def _quoted(text: str) -> str:
+    """A string of the protobuf text format, UTF-8 in octal escapes where it is not plain ASCII."""
+    plain = b"".join(
+        bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
+        for byte in text.encode()
+    )
+    return f'"{plain.decode("ascii")}"'
