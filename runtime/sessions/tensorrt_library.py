@@ -149,7 +149,7 @@ class TensorRtLog:
 def _logger_class(module: Any) -> Any:
     """A subclass of the library's logger, made here since the library is not there at import."""
 
-    class CapturingLogger(module.ILogger):  # type: ignore[misc]
+    class CapturingLogger(module.ILogger):
         def __init__(self, take: Any) -> None:
             module.ILogger.__init__(self)
             self._take = take

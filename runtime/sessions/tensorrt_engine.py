@@ -1,0 +1,199 @@
+"""A TensorRT plan, checked and opened; sessions share it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runtime.charset import read_dictionary
+from runtime.cuda import Cuda, open_cuda
+from runtime.errors import ArtifactError, EngineError
+from runtime.sessions.engine_sidecar import (
+    CLASSES,
+    CONFIDENCES,
+    CONTENT_WIDTHS,
+    INPUTS,
+    OUTPUTS,
+    PIXELS,
+    EngineSidecar,
+    sha256_of,
+    sidecar_path,
+)
+from runtime.sessions.model_spec import charset_for_head
+from runtime.sessions.tensorrt_library import (
+    TensorRtLibrary,
+    TensorRtLog,
+    load_tensorrt,
+    require_driver,
+)
+from runtime.sessions.tensorrt_profiles import limited_spec
+from runtime.spec import RecognizerSpec
+
+logger = logging.getLogger(__name__)
+
+_DTYPES = {PIXELS: "UINT8", CONTENT_WIDTHS: "INT32", CLASSES: "INT32", CONFIDENCES: "FLOAT"}
+
+
+class TensorRtEngine:
+    """A deserialised engine on one GPU. Any thread may make contexts of it.
+
+    Args:
+        path: the plan; its sidecar stands beside it.
+        dictionary: characters instead of the spec's own, of which there must be as many.
+        device_id: number of the GPU.
+        cuda: what to reach the GPU with; what is installed when None.
+        library: what to open the plan with; what the sidecar names when None.
+
+    Raises:
+        ArtifactError: if the plan or its sidecar is missing, damaged or contradictory.
+        EngineError: if a package, the driver or the GPU is missing, or the plan does not fit them.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        dictionary: str | Path | None = None,
+        device_id: int = 0,
+        cuda: Cuda | None = None,
+        library: TensorRtLibrary | None = None,
+    ) -> None:
+        self.path, self.device_id = Path(path), device_id
+        self.sidecar = EngineSidecar.read(path)
+        self.spec = _with_dictionary(self._limited_spec(), dictionary, str(path))
+        if library is None:
+            library = load_tensorrt(self.sidecar.library.replace("_", "-"))
+        self.library = library
+        self.cuda = open_cuda() if cuda is None else cuda
+        self.gpu = require_driver(self.cuda, device_id)
+        self.log = TensorRtLog(library.module)
+        self.capture_refused = False
+        self._lock = threading.Lock()
+        self._users = 0
+        self._engine: Any = self._opened(self._checked_plan())
+        self._check_bindings()
+        self.scratch_nbytes = int(self._engine.device_memory_size_v2)
+
+    def create_context(self) -> Any:
+        """An execution context that is given its device memory by the caller.
+
+        Raises:
+            EngineError: if there is none to be had, or the engine is closed.
+        """
+        with self._lock:
+            if self._engine is None:
+                raise EngineError(f"{self.path}: the engine is closed; open the model again")
+            strategy = self.library.module.ExecutionContextAllocationStrategy.USER_MANAGED
+            mark = self.log.mark()
+            context = self._engine.create_execution_context(strategy)
+        if context is None:
+            raise self.failure("no execution context could be made", mark)
+        return context
+
+    def failure(self, what: str, mark: int) -> EngineError:
+        """An error that carries what TensorRT has said since a mark of the log."""
+        said = self.log.since(mark) or "nothing"
+        return EngineError(f"{self.path}: {what}; TensorRT said: {said}")
+
+    def acquire(self) -> None:
+        """Count a session that uses this engine."""
+        with self._lock:
+            if self._engine is None:
+                raise EngineError(f"{self.path}: the engine is closed; open the model again")
+            self._users += 1
+
+    def release(self) -> None:
+        """A session has gone; the last one takes the engine along."""
+        with self._lock:
+            self._users -= 1
+            if self._users > 0:
+                return
+            self._engine = None
+
+    def _limited_spec(self) -> RecognizerSpec:
+        return limited_spec(self.sidecar.spec, self.sidecar.profiles, str(self.path))
+
+    def _checked_plan(self) -> bytes:
+        try:
+            plan = self.path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot open the plan {self.path}: {error.strerror}; rebuild: "
+                f"{self.sidecar.rebuild_command}"
+            ) from error
+        self.sidecar.check(
+            self.path,
+            sha256_of(plan),
+            self.library.name,
+            self.library.version,
+            self.gpu.compute_capability,
+        )
+        return plan
+
+    def _opened(self, plan: bytes) -> Any:
+        mark = self.log.mark()
+        runtime = self.library.module.Runtime(self.log.logger)
+        if self.sidecar.version_compatible:
+            # Such a plan brings the code that runs it; its hash is the one that was built.
+            runtime.engine_host_code_allowed = True
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise EngineError(
+                f"{self.path}: {self.library.name} {self.library.version} cannot open the plan, "
+                f"it said: {self.log.since(mark) or 'nothing'}; rebuild: "
+                f"{self.sidecar.rebuild_command}"
+            )
+        return engine  # which keeps the runtime alive
+
+    def _check_bindings(self) -> None:
+        """The plan is what its sidecar says it is."""
+        engine, trt = self._engine, self.library.module
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        modes = {name: engine.get_tensor_mode(name) for name in names}
+        profiles = []
+        if PIXELS in names:
+            profiles = [
+                tuple(tuple(shape) for shape in engine.get_tensor_profile_shape(PIXELS, index))
+                for index in range(engine.num_optimization_profiles)
+            ]
+        expected_profiles = [
+            tuple((n, h, w, c) for n, c, h, w in (one.min, one.opt, one.max))
+            for one in self.sidecar.profiles
+        ]
+        for what, expected, got in (
+            ("name", self.sidecar.engine_name, engine.name),
+            ("inputs", sorted(INPUTS), _of_mode(modes, trt.TensorIOMode.INPUT)),
+            ("outputs", sorted(OUTPUTS), _of_mode(modes, trt.TensorIOMode.OUTPUT)),
+            (
+                "types",
+                _DTYPES,
+                {name: engine.get_tensor_dtype(name).name for name in names if name in _DTYPES},
+            ),
+            ("profiles", expected_profiles, profiles),
+        ):
+            if got != expected:
+                raise ArtifactError(
+                    f"{self.path}: the plan is not what {sidecar_path(self.path).name} says: "
+                    f"{what}: expected {expected}, got {got}; rebuild: "
+                    f"{self.sidecar.rebuild_command}"
+                )
+
+
+def _of_mode(modes: dict[str, Any], mode: Any) -> list[str]:
+    return sorted(name for name, one in modes.items() if one == mode)
+
+
+def _with_dictionary(
+    spec: RecognizerSpec, dictionary: str | Path | None, where: str
+) -> RecognizerSpec:
+    if dictionary is None:
+        return spec
+    charset = charset_for_head(read_dictionary(dictionary), spec.num_classes, where)
+    if charset.characters != spec.characters:
+        logger.warning(
+            "%s: characters taken from %s, not from the model, which has others", where, dictionary
+        )
+    return replace(spec, characters=charset.characters)
