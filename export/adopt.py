@@ -19,8 +19,9 @@ import onnx
 from export.convert import OPSET, check_opset, convert
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.graph import describe, load_model
+from export.lines import comparison_lines
 from export.staging import staged
-from export.verify import compare_forms, comparison_lines, require
+from export.verify import compare_forms, require
 from runtime.charset import read_dictionary
 from runtime.errors import ArtifactError, ConfigError
 from runtime.sessions import open_session

@@ -13,11 +13,12 @@ from export.convert import OPSET, check_opset, convert
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.graph import describe
 from export.inference_yml import inference_yml
+from export.lines import comparison_lines
 from export.program import save_program
 from export.staging import staged
 from export.strip import Stripped, network_probabilities, strip
 from export.triton import write_repository
-from export.verify import compare_forms, comparison_lines, require
+from export.verify import compare_forms, require
 from runtime.errors import ConfigError
 from runtime.sessions import open_session
 from runtime.spec import RecognizerSpec, WidthPolicy

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from export.forms import Form, ProbabilityForm, form_of_file
+from export.lines import comparison_lines, readable_lines
 from export.verify import (
     INEXACT_TOLERANCE,
     TOLERANCE,
     Comparison,
     compare_forms,
-    comparison_lines,
-    readable_lines,
 )
 from runtime.errors import ArtifactError, OcrError
 from runtime.labels import Labels
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("export")
 
 NUM_PICTURED = 12
-_CELL_WIDTH_PX = 900
+_CELL_WIDTH_PX = 560
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def _draw_worst(
     compared: Sequence[tuple[Form, Comparison]],
     lines: Sequence[Image],
 ) -> None:
-    """The lines that differ most, each above what the forms read in it."""
+    """The lines that differ most, each above what the forms read in it and how far they are."""
     try:
         from training.data.synthetic.fonts import build_font_book
         from training.data.synthetic.preview import contact_sheet
@@ -202,23 +201,26 @@ def _draw_worst(
         raise OcrError(
             f"--picture cannot be drawn here ({error}): pip install 'distilrec[train]'"
         ) from error
-    worst = [(one, form) for form, comparison in compared for one in comparison.worst(NUM_PICTURED)]
-    worst.sort(key=lambda pair: pair[0].badness, reverse=True)
-    drawn = [
-        (
-            lines[one.position],
-            f"{reference.name}: {one.expected}\n"
-            f"{form.name}: {one.got}    (probabilities differ by {one.difference:.3g})",
-        )
-        for one, form in worst[:NUM_PICTURED]
-    ]
+    badness = {
+        position: max(one.lines[position].badness for _, one in compared)
+        for position in range(len(lines))
+    }
+    worst = sorted(badness, key=lambda position: badness[position], reverse=True)[:NUM_PICTURED]
+    drawn = []
+    for position in worst:
+        label = [f"{reference.name}: {compared[0][1].lines[position].expected}"]
+        for form, one in compared:
+            line = one.lines[position]
+            sign = "=" if line.got == line.expected else "\u2260"
+            label.append(f"{sign} {Path(form.name).name}: {line.got}   ({line.difference:.2g})")
+        drawn.append((lines[position], "\n".join(label)))
     characters = {character for _, label in drawn for character in label if character != "\n"}
     ascii_only = {character for character in characters if character.isascii()}
     try:
         fonts = build_font_book(characters)
     except OcrError:  # no font here has some character: leave it out
         fonts = build_font_book(ascii_only)
-    sheet = contact_sheet(drawn, fonts, columns=1, cell_width_px=_CELL_WIDTH_PX)
+    sheet = contact_sheet(drawn, fonts, columns=2, cell_width_px=_CELL_WIDTH_PX)
     _, encoded = cv2.imencode(".png", sheet)
     try:
         write_atomically(path, encoded.tobytes())

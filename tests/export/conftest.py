@@ -1,5 +1,8 @@
 """A small distillation model with random weights and everything around it."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
@@ -9,8 +12,6 @@ from training.config import Config, load_config
 @pytest.fixture(scope="session")
 def small_config(tmp_path_factory) -> Config:
     """Two networks of different widths over ten digits and the space."""
-    from pathlib import Path
-
     folder = tmp_path_factory.mktemp("config")
     (folder / "digits.txt").write_text("\n".join("0123456789") + "\n")
     sections = yaml.safe_load(Path("configs/demo.yml").read_text())
@@ -41,3 +42,13 @@ def checkpoint(small_config, tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "best_accuracy.pdparams"
     write_parameters(path, arrays_of(model))
     return path
+
+
+@pytest.fixture(scope="session")
+def exported(small_config, checkpoint, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """Folder and result of a whole export of the small Student; tests leave the files as is."""
+    from export.chain import ExportOptions, Source, export_network
+
+    folder = tmp_path_factory.mktemp("exported")
+    source = Source(small_config, checkpoint, "Student")
+    return folder, export_network(source, folder, ExportOptions())

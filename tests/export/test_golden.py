@@ -1,0 +1,37 @@
+"""PaddleOCR's own checkpoint, exported, against what PaddleOCR computed from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from export.chain import ExportOptions, Source, export_network
+from export.forms import onnx_probabilities
+from runtime.sessions import open_session
+from training.config import load_config
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "rec_v2_small"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    sections = yaml.safe_load((GOLDEN / "config.yml").read_text(encoding="utf-8"))
+    sections["Global"]["character_dict_path"] = str(GOLDEN / "dict.txt")
+    path = tmp_path_factory.mktemp("golden") / "config.yml"
+    path.write_text(yaml.safe_dump(sections), encoding="utf-8")
+    return load_config(path)
+
+
+@pytest.mark.parametrize("network", ["Teacher", "Student"])
+def test_the_exported_network_computes_what_paddleocr_computed(
+    config, golden_weights, network, tmp_path
+):
+    export_network(Source(config, golden_weights, network), tmp_path, ExportOptions())
+    file = tmp_path / f"{network.lower()}.onnx"
+    session = open_session(file, device="cpu")
+    with np.load(GOLDEN / "arrays.npz") as arrays:
+        image, expected = arrays["image"], arrays[f"eval/{network}/head_out"]
+    got = onnx_probabilities(file.read_bytes(), session.spec)(image)
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() <= 1e-5
