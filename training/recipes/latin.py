@@ -1,0 +1,195 @@
+"""Trains the Latin-script recogniser of configs/latin from nothing, stage by stage.
+
+    python -m training.recipes.latin --data PACKS --fonts FONTS --output output/latin
+
+Stages that are done are skipped and the current one goes on where it was killed. To continue from
+weights instead: `--start STAGE=FILE` begins with that stage. `--list` says where each one stands.
+The fonts are those of Debian's packages in configs/latin/fonts.txt, at most three faces a family.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import ConfigError, OcrError
+from training.recipes.latin_data import (
+    find_packs,
+    font_files,
+    render_set,
+    words_from_labels,
+    write_labels,
+)
+from training.recipes.stages import EVERY_PACK, Recipe, Stage, read_recipe
+from training.safe_pickle import load_pickle
+from training.train import main as train
+
+STAGES = Path("configs/latin/stages.yml")
+LATEST = "latest"
+
+
+class Runner:
+    """Runs the stages of a recipe in a folder.
+
+    Args:
+        recipe: sets and stages.
+        output: each stage has a folder of its own in it, the data are in `data`.
+        start: stage to begin with, and the weights it begins from.
+        only: the stages to run; empty for all of them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        output: Path,
+        start: tuple[str, str] | None = None,
+        only: Sequence[str] = (),
+    ) -> None:
+        self.recipe = recipe
+        self.output = output
+        names = [stage.name for stage in recipe.stages]
+        first, self.start_weights = start or (names[0], "")
+        for name in (first, *only):
+            if name not in names:
+                raise ConfigError(
+                    f"no stage {name}: expected one of {', '.join(names)}, got {name}; "
+                    "change --start or --only"
+                )
+        self.stages = [
+            stage for stage in recipe.stages[names.index(first) :] if not only or stage.name in only
+        ]
+
+    def prepare(self, data: Path, fonts: Path | None, num_workers: int) -> None:
+        """Render the sets that are still missing, and join the packs' label files.
+
+        Raises:
+            DatasetError: if there are no packs or no fonts, or a set cannot be drawn.
+        """
+        packs = find_packs(data)
+        for pack in packs:
+            for name in ("train.tsv", "val.tsv"):
+                write_labels(pack / name, self._labels(pack.name, name))
+        self.packs = [pack.name for pack in packs]
+        unknown = self._used_names() - {*self.packs, *self.recipe.sets, EVERY_PACK}
+        if unknown:
+            raise ConfigError(
+                f"{self.recipe.path}: neither a set nor a pack: {', '.join(sorted(unknown))}; "
+                f"expected {', '.join((*self.recipe.sets, *self.packs))}"
+            )
+        words, files = words_from_labels(packs), font_files(fonts)
+        for name in sorted(self._used_names() & self.recipe.sets.keys()):
+            folder, options = self.output / "data" / name, self.recipe.sets[name]
+            render_set(options, folder, self.recipe.dictionary, words, files, num_workers)
+
+    def run(self) -> int:
+        """Train every stage that is not done; returns the exit status of the last one."""
+        for stage in self.stages:
+            if self.epochs_done(stage) >= stage.epochs:
+                print(f"{stage.name}: done", flush=True)
+                continue
+            print(f"{stage.name}: {self.folder(stage.name)}", flush=True)
+            status = train(["-c", str(stage.config), "-o", *self.overrides(stage)])
+            if status:
+                return status
+        return 0
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage writes."""
+        return self.output / stage
+
+    def epochs_done(self, stage: Stage) -> int:
+        """Epochs of a stage that are in its newest checkpoint."""
+        states = self.folder(stage.name) / f"{LATEST}.states"
+        return int(load_pickle(states)["epoch"]) if states.is_file() else 0
+
+    def overrides(self, stage: Stage) -> list[str]:
+        """What `training.train` takes after `-o` for a stage, as it stands on the disk."""
+        train_shares = self._expanded(stage.train)
+        values: dict[str, Any] = {
+            "Global.save_model_dir": str(self.folder(stage.name)),
+            "Train.dataset.label_file_list": [
+                str(self._labels(name, "train.tsv")) for name in train_shares
+            ],
+            "Train.dataset.ratio_list": list(train_shares.values()),
+            "Eval.dataset.label_file_list": [
+                str(self._labels(name, "val.tsv"))
+                for name in self._expanded(dict.fromkeys(stage.evaluation, 1.0))
+            ],
+            **stage.options,
+        }
+        if any(self.folder(stage.name).glob(f"{LATEST}.pdparams*")):
+            values["Global.checkpoints"] = str(self.folder(stage.name) / LATEST)
+        else:
+            values |= self._first_weights(stage)
+        return [f"{path}={json.dumps(value)}" for path, value in values.items()]
+
+    def _first_weights(self, stage: Stage) -> dict[str, str]:
+        if self.start_weights and stage is self.stages[0]:
+            return {"Global.pretrained_model": self.start_weights}
+        if isinstance(stage.source, str):
+            return {"Global.pretrained_model": str(self.folder(stage.source) / LATEST)}
+        return {
+            f"Architecture.Models.{network}.pretrained": str(self.folder(source) / LATEST)
+            for network, source in (stage.source or {}).items()
+        }
+
+    def _expanded(self, shares: dict[str, float]) -> dict[str, float]:
+        """Shares by name, every pack in the place of `*`; a name of its own goes before."""
+        every = dict.fromkeys(self.packs, shares.get(EVERY_PACK, 0.0))
+        named = {name: share for name, share in shares.items() if name != EVERY_PACK}
+        return {**(every if EVERY_PACK in shares else {}), **named}
+
+    def _labels(self, name: str, file: str) -> Path:
+        return self.output / "data" / name / file
+
+    def _used_names(self) -> set[str]:
+        return {name for stage in self.stages for name in (*stage.train, *stage.evaluation)}
+
+    def progress(self) -> list[str]:
+        """A line for each stage."""
+        return [
+            f"{stage.name}: {self.epochs_done(stage)} of {stage.epochs} epochs"
+            for stage in self.stages
+        ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        name, _, weights = (options.start or "").partition("=")
+        start = (name, weights) if name else None
+        runner = Runner(read_recipe(options.stages), options.output, start, options.only)
+        if options.list:
+            print("\n".join(runner.progress()))
+            return 0
+        runner.prepare(options.data, options.fonts, options.workers)
+        return runner.run()
+    except OcrError as error:
+        print(f"latin: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.recipes.latin",
+        description=(__doc__ or "").split("\n")[0],
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of packs, each with train.tsv and val.tsv")
+    add("--output", type=Path, required=True, help="folder for rendered lines and checkpoints")
+    add("--fonts", type=Path, help="folder of fonts to render with (default: those installed)")
+    add("--stages", type=Path, default=STAGES, help="the recipe (default %(default)s)")
+    add("--start", metavar="STAGE=FILE", help="begin with this stage, from these weights")
+    add("--only", nargs="+", default=[], metavar="STAGE", help="run these stages alone")
+    add("--workers", type=int, default=2, help="processes that render (default %(default)s)")
+    add("--list", action="store_true", help="say how far each stage is, and do nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The data of the Latin-script recipe: rendered sets, real lines and the words to render.
+
+A pack is a folder with `train.tsv` and `val.tsv`, label files whose paths are relative to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fontTools.ttLib import TTFont
+
+from runtime.charset import build_charset
+from runtime.errors import DatasetError
+from training.data.synthetic import SyntheticDataSet
+from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
+from training.data.synthetic.patterns import PATTERNS, pick
+from training.data.synthetic.words import WORDS
+from training.data.synthetic.writer import write_data_set
+from training.files import write_atomically
+
+VAL_FRACTION = 0.01
+"""Of a rendered set, where it says nothing else by `val_fraction`."""
+_FEWEST_VAL_LINES = 4
+_SEED = 2026
+_PATTERN_SHARE = 0.35
+"""Numbers, dates, prices and codes per word of the labels."""
+_BUILT_IN_ROUNDS = 6
+_CLOSING_MARKS = ".,:;!?"
+_ENCLOSING_MARKS = ("()", "[]", "''", '""', "„“", "«»", "\u2018\u2019", "“”")
+_FACES_A_FAMILY = 3
+_NOT_FOR_LINES = re.compile(
+    NOT_FOR_TEXT.pattern
+    + r"|d050000l|biolinum_k|libertine_i\.|smallcaps|script|style|hairline|thin|"
+    r"extralight|tamil|wght|ocrb[sxf]",
+    re.IGNORECASE,
+)
+"""Pictures, initials, capitals in the place of small letters, outlines and hairlines besides."""
+_STYLE_DISTANCES = {
+    **{"cond": 4, "expanded": 4, "light": 3, "semi": 3, "black": 3, "heavy": 3, "extra": 3},
+    **{"medium": 2, "slant": 2},
+}
+_LETTERS_AND_DIGITS = 6
+_OTHER_ASCII = 2
+
+
+def find_packs(data: Path) -> list[Path]:
+    """Folders of `data` that hold a training and a validation label file, by name.
+
+    Raises:
+        DatasetError: if there is none.
+    """
+    packs = sorted(file.parent for file in data.glob("*/train.tsv"))
+    packs = [pack for pack in packs if (pack / "val.tsv").is_file()]
+    if not packs:
+        raise DatasetError(
+            f"no packs of lines in {data}: expected folders with train.tsv and val.tsv, got none; "
+            "name their parent folder with --data"
+        )
+    return packs
+
+
+def joined_labels(label_file: Path) -> Iterable[tuple[str, str]]:
+    """Absolute path and text of each line of a label file."""
+    for line in label_file.read_text(encoding="utf-8").split("\n"):
+        name, separator, text = line.partition("\t")
+        if separator:
+            yield str((label_file.parent / name).resolve()), text
+
+
+def write_labels(label_file: Path, output: Path) -> Path:
+    """A copy of a label file in which every path is absolute, so that files can be joined."""
+    lines = [f"{path}\t{text}\n" for path, text in joined_labels(label_file)]
+    write_atomically(output, "".join(lines).encode())
+    return output
+
+
+def font_files(folder: Path | None) -> list[str] | None:
+    """The plainest faces of each family in a folder and below; None, for the machine's, without.
+
+    Raises:
+        DatasetError: if the folder holds no font.
+    """
+    if folder is None:
+        return None
+    families: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        is_font = path.suffix.lower() in FONT_SUFFIXES and path.is_file()
+        if not is_font or _NOT_FOR_LINES.search(path.name):
+            continue
+        with TTFont(str(path), lazy=True, fontNumber=0) as font:
+            names = font["name"]
+            family = names.getDebugName(16) or names.getDebugName(1) or path.stem
+        families.setdefault(family, {})[path.name] = path
+    if not families:
+        raise DatasetError(
+            f"no fonts in {folder}: expected TrueType or OpenType files, got none; "
+            "name their folder with --fonts, or leave it out for the fonts of this machine"
+        )
+    chosen = [
+        sorted(faces.values(), key=_distance_from_plain)[:_FACES_A_FAMILY]
+        for faces in families.values()
+    ]
+    return [str(path) for faces in chosen for path in faces]
+
+
+def _distance_from_plain(path: Path) -> tuple[int, str]:
+    name = path.stem.lower()
+    is_bold, is_italic = "bold" in name, "ital" in name or "obl" in name
+    distance = sum(weight for word, weight in _STYLE_DISTANCES.items() if word in name)
+    return distance + is_bold + is_italic + 2 * (is_bold and is_italic), name
+
+
+def words_from_labels(packs: Sequence[Path]) -> list[str]:
+    """What rendered lines are made of: words as often as the labels have them, and numbers.
+
+    Every other word of the labels comes once more in another case, the built-in words with and
+    without marks around them.
+    """
+    rng = np.random.default_rng(_SEED)
+    words = [
+        word
+        for pack in packs
+        for _, text in joined_labels(pack / "train.tsv")
+        for word in text.split()
+    ]
+    recased = [_recased(word, rng) for word in words[::2]]
+    built_in = [_with_marks(_recased(word, rng), rng) for word in WORDS * _BUILT_IN_ROUNDS]
+    weights = np.cumsum([weight for _, weight in PATTERNS])
+    kinds = np.searchsorted(
+        weights, rng.uniform(0, weights[-1], round(_PATTERN_SHARE * len(words)))
+    )
+    patterns = [PATTERNS[kind][0](rng) for kind in kinds.tolist()]
+    return words + recased + built_in + patterns
+
+
+def _recased(word: str, rng: np.random.Generator) -> str:
+    style = rng.random()
+    if style < 0.4:
+        return word.lower()
+    return word.upper() if style < 0.6 else word[0].upper() + word[1:].lower()
+
+
+def _with_marks(word: str, rng: np.random.Generator) -> str:
+    style = rng.random()
+    if style < 0.2:
+        return word + pick(_CLOSING_MARKS, rng)
+    if style < 0.3:
+        marks = pick(_ENCLOSING_MARKS, rng)
+        return marks[0] + word + marks[1]
+    return word
+
+
+def single_characters(characters: Sequence[str]) -> list[str]:
+    """Every character, ASCII letters and digits several times."""
+    drawn: list[str] = []
+    for character in characters:
+        is_common = character.isascii() and character.isalnum()
+        times = _LETTERS_AND_DIGITS if is_common else _OTHER_ASCII if character.isascii() else 1
+        drawn += [character] * times
+    return drawn
+
+
+def render_set(
+    options: Mapping[str, Any],
+    folder: Path,
+    dictionary: Path,
+    words: Sequence[str],
+    fonts: Sequence[str] | None,
+    num_workers: int,
+) -> tuple[Path, Path]:
+    """Draw a set once; a finished one is left as it is.
+
+    Args:
+        options: `count`, `seed`, `max_text_length` and what else `SyntheticDataSet` takes, and
+            `val_fraction`.
+        folder: where to.
+        dictionary: one character a line; lines may also hold spaces.
+        words: of sets that are longer than one character.
+
+    Returns:
+        Label files for training and validation.
+
+    Raises:
+        DatasetError: if it cannot be drawn or written.
+    """
+    train, val = folder / "train.tsv", folder / "val.tsv"
+    if train.is_file() and val.is_file():
+        return train, val
+    own = dict(options)
+    val_fraction = own.pop("val_fraction", max(VAL_FRACTION, _FEWEST_VAL_LINES / own["count"]))
+    charset = build_charset(str(dictionary), use_space_char=True)
+    is_single = options["max_text_length"] == 1
+    data_set = SyntheticDataSet(
+        charset.characters,
+        word_list=single_characters(charset.characters[:-1]) if is_single else words,
+        fonts=fonts,
+        **own,
+    )
+    written = write_data_set(
+        data_set, folder, val_fraction=val_fraction, num_workers=num_workers, force=True
+    )
+    assert written.val_file is not None
+    write_labels(written.val_file, val)
+    return write_labels(written.train_file, train), val

@@ -1,0 +1,88 @@
+"""Exact matches of a checkpoint, one row for each label file, as it will read when deployed.
+
+    python -m training.recipes.scores -c configs/latin/pair.yml --checkpoint output/latin/6_pair \\
+        PACKS/*/val.tsv output/latin/data/clean/val.tsv
+
+Case and spaces count. Paths in a label file are relative to its folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import OcrError
+from training.command import LOGGERS, prepare_process
+from training.config import load_config
+from training.files import write_atomically
+
+
+def score(config_path: Path, checkpoint: str, label_file: Path, overrides: Sequence[str]) -> Any:
+    """Figures of every network on one label file, as `evaluate_checkpoint` gives them."""
+    config = load_config(
+        config_path,
+        [
+            f"Global.checkpoints={json.dumps(checkpoint)}",
+            f"Eval.dataset.data_dir={json.dumps(str(label_file.parent))}",
+            f"Eval.dataset.label_file_list={json.dumps([str(label_file)])}",
+            *overrides,
+        ],
+    )
+    prepare_process(config)
+    from training.evaluate import evaluate_checkpoint
+
+    return evaluate_checkpoint(config)
+
+
+def table(results: dict[str, Any]) -> str:
+    """A row for each label file, a column for each network."""
+    width = max(map(len, results))
+    networks = list(next(iter(results.values()))["networks"])
+    rows = [f"{'':{width}}  lines  " + "  ".join(f"{name:>16}" for name in networks)]
+    for name, result in results.items():
+        cells = [
+            f"{figures['acc']:7.2%} ({figures['norm_edit_dis']:.3f})"
+            for figures in result["networks"].values()
+        ]
+        rows.append(f"{name:{width}}  {result['lines']:5}  " + "  ".join(f"{c:>16}" for c in cells))
+    return "\n".join(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.recipes.scores", description=(__doc__ or "").split("\n")[0]
+    )
+    add = parser.add_argument
+    add("-c", "--config", type=Path, required=True, help="YAML file of the networks")
+    add("--checkpoint", required=True, help="file, prefix or folder")
+    add("-o", "--override", action="append", default=[], metavar="Section.key=value")
+    add("--output", type=Path, metavar="FILE", help="write the figures as JSON")
+    add("labels", type=Path, nargs="+", metavar="LABEL_FILE")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        results = {
+            file.resolve().parent.name: score(
+                options.config, options.checkpoint, file, options.override
+            )
+            for file in options.labels
+        }
+    except OcrError as error:
+        print(f"scores: {error}", file=sys.stderr)
+        return 2
+    print(table(results))
+    if options.output is not None:
+        write_atomically(options.output, f"{json.dumps(results, ensure_ascii=False)}\n".encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
