@@ -41,6 +41,12 @@ def _positive(text: str) -> int:
     return number
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the command line."""
     parser = _Parser(
@@ -54,13 +60,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="image files, folders (searched through), and patterns such as 'scans/**/*.png'",
     )
-    parser.add_argument("--model", metavar="FILE", help="the recogniser, an .onnx file (needed)")
+    parser.add_argument(
+        "--model", metavar="FILE", help="the recogniser, an .onnx or .plan file (needed)"
+    )
     parser.add_argument(
         "--dictionary",
         metavar="FILE",
         help="characters, one a line, for a model that does not carry its own",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
+    parser.add_argument(
+        "--device-id", type=_number, default=0, metavar="N", help="of the GPU; default: %(default)s"
+    )
     parser.add_argument(
         "--batch-size",
         type=_positive,
@@ -99,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.model is None:
-        parser.error("no model was given: expected --model FILE.onnx")
+        parser.error("no model was given: expected --model FILE.onnx or FILE.plan")
     level = logging.WARNING if arguments.quiet else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     # What is wrong with an image stands in its row; OpenCV need not say it again.
@@ -128,6 +139,7 @@ def _infer(arguments: argparse.Namespace) -> int:
                 arguments.model,
                 dictionary=arguments.dictionary,
                 device=arguments.device,
+                device_id=arguments.device_id,
                 batch_size=arguments.batch_size,
                 threads=arguments.threads,
             )

@@ -75,6 +75,7 @@ class Recognizer:
         device: `auto`, `cpu` or `cuda`.
         batch_size: N at most; the text read does not depend on it.
         threads: of the CPU; as many as this process may use when None.
+        device_id: number of the GPU, from 0.
 
     Raises:
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
@@ -89,12 +90,13 @@ class Recognizer:
         device: str = "auto",
         batch_size: int = DEFAULT_BATCH_SIZE,
         threads: int | None = None,
+        device_id: int = 0,
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
         self.batch_size = batch_size
         if isinstance(model, str | Path):
-            model = open_session(model, dictionary, device, threads)
+            model = open_session(model, dictionary, device, threads, device_id)
         self._session = model
         self._charset = model.spec.charset
 

@@ -57,15 +57,18 @@ def open_session(
     dictionary: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    device_id: int = 0,
 ) -> Session:
     """Open a model file with the engine that its suffix asks for.
 
     Args:
-        model_path: an ONNX file.
+        model_path: an ONNX file, or a TensorRT plan (.plan, .engine) with its sidecar beside it.
         dictionary: one character per line; needed only by a model that carries none, and used
             instead of the model's own when given.
-        device: `auto` takes the GPU when the engine has it, else the CPU; `cpu`; `cuda`.
+        device: `auto` takes the GPU when the engine has it, else the CPU; `cpu`; `cuda`. A plan
+            runs on a GPU only.
         threads: of the CPU; as many as this process may use when None.
+        device_id: number of the GPU, from 0.
 
     Raises:
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
@@ -77,17 +80,20 @@ def open_session(
     if threads is not None and threads < 1:
         raise EngineError(f"impossible number of threads: expected at least 1, got {threads}")
     suffix = path.suffix.lower()
-    if suffix in _ENGINE_SUFFIXES:
-        raise EngineError(
-            f"{path}: TensorRT engines are not yet supported by this version; "
-            "use the .onnx file that the engine was built from"
+    if suffix not in (*_ONNX_SUFFIXES, *_ENGINE_SUFFIXES):
+        raise ArtifactError(
+            f"{path}: unknown kind of model: expected a file ending in .onnx, .plan or .engine"
         )
-    if suffix not in _ONNX_SUFFIXES:
-        raise ArtifactError(f"{path}: unknown kind of model: expected a file ending in .onnx")
     if not path.is_file():
         what = "it is a folder" if path.is_dir() else "there is no such file"
-        raise ArtifactError(f"cannot open the model {path}: {what}; give an ONNX file")
+        raise ArtifactError(
+            f"cannot open the model {path}: {what}; give an ONNX file or a TensorRT plan"
+        )
+    if suffix in _ENGINE_SUFFIXES:
+        from runtime.sessions.tensorrt import open_tensorrt
+
+        return open_tensorrt(path, dictionary, device, device_id)
 
     from runtime.sessions.onnxruntime import OnnxRuntimeSession
 
-    return OnnxRuntimeSession(path, dictionary, device, threads)
+    return OnnxRuntimeSession(path, dictionary, device, threads, device_id)

@@ -30,7 +30,7 @@ class OnnxRuntimeSession:
 
     Args:
         path: an ONNX file that exists.
-        dictionary, device, threads: as `runtime.sessions.open_session`.
+        dictionary, device, threads, device_id: as `runtime.sessions.open_session`.
 
     Raises:
         ArtifactError: if the file is damaged, no recogniser, or contradicts its characters.
@@ -38,7 +38,12 @@ class OnnxRuntimeSession:
     """
 
     def __init__(
-        self, path: Path, dictionary: str | Path | None, device: str, threads: int | None
+        self,
+        path: Path,
+        dictionary: str | Path | None,
+        device: str,
+        threads: int | None,
+        device_id: int = 0,
     ) -> None:
         ort = _import_onnxruntime(device)
         threads = available_cpus() if threads is None else threads
@@ -47,7 +52,7 @@ class OnnxRuntimeSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         self._path = path
-        self._session: Any = _create(ort, path, options, device)
+        self._session: Any = _create(ort, path, options, device, device_id)
         facts = self._facts()
         self._fixed_batch = facts.input_shape[0]
         self._input_name, self._output_name = facts.input_name, facts.output_name
@@ -159,11 +164,11 @@ def _import_onnxruntime(device: str) -> Any:
         ) from error
 
 
-def _create(ort: Any, path: Path, options: Any, device: str) -> Any:
+def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> Any:
     """A session on the device asked for; on `auto` the CPU stands in for a GPU that fails."""
     if device != "cpu" and _CUDA in ort.get_available_providers():
         try:
-            return _create_on_cuda(ort, path, options)
+            return _create_on_cuda(ort, path, options, device_id)
         except EngineError as error:
             if device == "cuda":
                 raise
@@ -182,13 +187,16 @@ def _create(ort: Any, path: Path, options: Any, device: str) -> Any:
         ) from error
 
 
-def _create_on_cuda(ort: Any, path: Path, options: Any) -> Any:
+def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # finds the CUDA libraries that pip installed
     try:
         # Without this onnxruntime falls back to the CPU by itself, saying so on stdout.
         session = ort.InferenceSession(
-            str(path), options, providers=[_CUDA, _CPU], enable_fallback=0
+            str(path),
+            options,
+            providers=[(_CUDA, {"device_id": device_id}), _CPU],
+            enable_fallback=0,
         )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise EngineError(f"{path}: onnxruntime cannot use CUDA: {_reason(error)}") from error

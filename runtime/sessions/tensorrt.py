@@ -85,7 +85,7 @@ class TensorRtSession:
             self._lane.close()
         except EngineError as error:
             # Everything was given back that could be, and there is nothing left to be done.
-            logger.warning("%s: closing: %s", self._engine.path, error)
+            logger.warning("%s: closing: %s", self._engine.path, str(error))
 
     def _read_part(
         self, lines: Sequence[Image], width_px: int, part: Part

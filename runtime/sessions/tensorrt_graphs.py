@@ -84,7 +84,7 @@ class GraphCache:
         except EngineError as error:
             self._engine.capture_refused = True
             self.clear()
-            logger.info("%s: runs without CUDA graphs: %s", self._engine.path, error)
+            logger.info("%s: runs without CUDA graphs: %s", self._engine.path, str(error))
             return
         self._graphs[shape] = (executable, context)
 
@@ -137,4 +137,4 @@ class GraphCache:
         try:
             self._cuda.destroy_graph(self._cuda.end_capture(self._stream))
         except EngineError as error:
-            logger.debug("ending a spoilt capture: %s", error)
+            logger.debug("ending a spoilt capture: %s", str(error))

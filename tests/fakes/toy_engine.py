@@ -149,7 +149,7 @@ def build_plan(
             Binding("confidences", "float32", (-1, -1), "output"),
         ),
         "rebuild_command": REBUILD,
-        "compute_capability": trt._cuda.capability,
+        "compute_capability": trt._cuda.capability if hasattr(trt, "_cuda") else None,
         "version_compatible": "VERSION_COMPATIBLE" in flags,
         "precision": {"asked": "fp32", "achieved": "fp32", "kept_fp32": []},
         **changes,

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOT_AT_IMPORT = ["paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime"]
+GPU_ONLY = ["tensorrt", "tensorrt_rtx", "cuda", "pycuda"]
+NOT_AT_IMPORT = ["paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime", *GPU_ONLY]
 OURS = ["training", "export", "benchmarks"]
 
 IMPORT_ALL = """
@@ -68,4 +69,4 @@ def test_reading_an_image_loads_no_paddle(toy_path: Path, tmp_path: Path) -> Non
     status, loaded = json.loads(run(INFER, str(image), "--model", str(toy_path), "--quiet"))
     assert status == 0
     assert {"onnxruntime", "cv2"} <= set(loaded)
-    assert not set(loaded) & {"paddle", "torch", "PIL", "yaml", "tqdm", *OURS}
+    assert not set(loaded) & {"paddle", "torch", "PIL", "yaml", "tqdm", *GPU_ONLY, *OURS}

@@ -6,10 +6,20 @@ from runtime.errors import ArtifactError, EngineError
 from runtime.sessions import open_session
 
 
-def test_engines_are_named_as_not_yet_supported(tmp_path: Path) -> None:
+def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for suffix in (".plan", ".engine"):
-        with pytest.raises(EngineError, match="not yet supported by this version"):
+        with pytest.raises(ArtifactError, match="there is no such file; give an ONNX file or a"):
             open_session(tmp_path / f"student{suffix}")
+
+
+def test_a_plan_without_its_sidecar_is_refused(tmp_path: Path) -> None:
+    for suffix in (".plan", ".ENGINE"):
+        plan = tmp_path / f"student{suffix}"
+        plan.write_bytes(b"plan")
+        with pytest.raises(ArtifactError, match="what the plan is cannot be told"):
+            open_session(plan)
+        with pytest.raises(EngineError, match="runs on a GPU only"):
+            open_session(plan, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["student.pdparams", "student"])
