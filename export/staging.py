@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runtime.errors import ArtifactError
 
 _PREFIX = ".export-"
-_OWN = re.compile(re.escape(_PREFIX) + r"(\d+)")
+_OWN = re.compile(re.escape(_PREFIX) + r"(\d+)(-\w+)?")
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_in_use: set[str] = set()
+"""Names of the folders that blocks of this process are writing into."""
 
 
 @contextmanager
@@ -29,30 +34,53 @@ def staged(target: Path) -> Iterator[Path]:
     Raises:
         ArtifactError: if the disk refuses; what stood in `target` before is untouched.
     """
-    folder = target / f"{_PREFIX}{os.getpid()}"
-    is_new = not target.exists()
+    made: list[Path] = []
+    folder: Path | None = None
     try:
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            made = _make(target)
             _remove_leftovers(target)
-            folder.mkdir()
+            folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=target))
+            _in_use.add(folder.name)
         except OSError as error:
             raise _refused(target, error) from error
-        yield folder
         try:
-            files = sorted(one for one in folder.rglob("*") if one.is_file())
-            for file in files:
-                _flush(file)
-            for file in files:
-                place = target / file.relative_to(folder)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(place)
+            yield folder
+        except OSError as error:
+            if error.errno in _OF_THE_DISK:
+                raise _refused(target, error) from error
+            raise
+        try:
+            _move(folder, target)
         except OSError as error:
             raise _refused(target, error) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if is_new and target.is_dir() and not any(target.iterdir()):
-            target.rmdir()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            _in_use.discard(folder.name)
+        for one in reversed(made):
+            with suppress(OSError):  # holds something: it stays
+                one.rmdir()
+
+
+def _make(target: Path) -> list[Path]:
+    """Make a folder; those that were not there before, outermost first."""
+    missing = [one for one in (target, *target.parents) if not one.exists()]
+    target.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _move(folder: Path, target: Path) -> None:
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
+    places = [target / file.relative_to(folder) for file in files]
+    for file, place in zip(files, places, strict=True):
+        _flush(file)
+        # What can refuse is asked before the first file moves.
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{place} is a folder")
+    for file, place in zip(files, places, strict=True):
+        file.replace(place)
 
 
 def _refused(target: Path, error: OSError) -> ArtifactError:
@@ -70,7 +98,7 @@ def _flush(file: Path) -> None:
 def _remove_leftovers(target: Path) -> None:
     for one in target.glob(f"{_PREFIX}*"):
         match = _OWN.fullmatch(one.name)
-        if match and not _is_running(int(match[1])):
+        if match and one.name not in _in_use and not _is_running(int(match[1])):
             shutil.rmtree(one, ignore_errors=True)
 
 
