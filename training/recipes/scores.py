@@ -27,10 +27,10 @@ def score(config_path: Path, checkpoint: str, label_file: Path, overrides: Seque
     config = load_config(
         config_path,
         [
+            *overrides,
             f"Global.checkpoints={json.dumps(checkpoint)}",
             f"Eval.dataset.data_dir={json.dumps(str(label_file.parent))}",
             f"Eval.dataset.label_file_list={json.dumps([str(label_file)])}",
-            *overrides,
         ],
     )
     prepare_process(config)

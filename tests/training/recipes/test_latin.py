@@ -197,3 +197,15 @@ def test_labels_and_words(packs: Path, tmp_path: Path) -> None:
     words = words_from_labels(find_packs(packs))
     assert words == words_from_labels(find_packs(packs))
     assert set(TEXTS) <= set(words) and all(word.strip() for word in words)
+
+
+def test_a_few_plain_faces_of_each_family() -> None:
+    pytest.importorskip("matplotlib")
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    files = [Path(file).name for file in font_files(folder) or ()]
+    assert [name for name in files if name.startswith("DejaVuSerif")] == [
+        *("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf")
+    ]
+    assert not [name for name in files if "NonUni" in name]
