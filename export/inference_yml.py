@@ -38,5 +38,17 @@ def inference_yml(spec: RecognizerSpec, model_name: str = "") -> str:
             "character_dict": list(spec.listed_characters),
         },
     }
-    text: str = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes what cannot be printed; PyYAML by itself folds U+0085 into a space."""
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _represent_text)

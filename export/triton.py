@@ -77,7 +77,7 @@ def _config(
         dims = [*batch, spec.channels, spec.height, one]
         yield "model_warmup {"
         yield f"  name: {_quoted(f'{one} px')}"
-        yield f"  batch_size: {0 if batch else MAX_BATCH_SIZE}"
+        yield f"  batch_size: {1 if batch else MAX_BATCH_SIZE}"  # a sample of 0 is skipped
         yield f"  inputs {{ key: {_quoted(spec.input_name)}"
         yield f"    value {{ data_type: TYPE_FP32, dims: {dims}, zero_data: true }} }}"
         yield "}"

@@ -47,7 +47,7 @@ def read_inference_yml(path: Path) -> InferenceYml:
         raise ArtifactError(f"{path} is damaged: {reason}; export the model again") from error
     try:
         return _parsed(content)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(
             f"{path} describes no CTC recogniser: expected PostProcess.character_dict and "
             f"RecResizeImg.image_shape [C, H, W], got {type(error).__name__}: {error}; give the "
@@ -68,5 +68,5 @@ def _parsed(content: Any) -> InferenceYml:
         raise ValueError("an empty entry among the characters")
     # An unquoted digit is a number to YAML.
     characters = tuple(str(one) for one in listed)
-    name = content.get("Global", {}).get("model_name") or ""
+    name = (content.get("Global") or {}).get("model_name") or ""
     return InferenceYml(characters, (channels, height, width), str(name))
