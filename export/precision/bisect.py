@@ -1,0 +1,39 @@
+"""Finds the nodes that change text by being FP16 while all others are FP32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from export.precision.agreement import Lines
+from export.precision.report import TextDifference
+from export.precision.trials import Trials
+
+
+def guilty_nodes(
+    trials: Trials, half: Sequence[str], lines: Lines
+) -> dict[str, TextDifference | None]:
+    """Bisect: a segment that reads rightly when it alone is FP16 is left, another one is halved.
+
+    Args:
+        trials: what makes the forms.
+        half: names of the nodes in question, in the graph's order.
+        lines: lines that are read wrongly when all of them are FP16.
+
+    Returns:
+        Guilty nodes, each with a line that it spoils, or None where it made NaN or infinity
+        without changing text. Empty when only the combination of several segments fails. A
+        segment that fails while neither of its halves does is given whole when it is short.
+    """
+    found: dict[str, TextDifference | None] = {}
+    waiting = [tuple(half)]
+    while waiting and not trials.is_spent:
+        segment = waiting.pop()
+        agreement = trials.compare(trials.alone(set(segment)), lines)
+        if agreement.is_equal:
+            continue
+        if len(segment) == 1:
+            found[segment[0]] = agreement.differences[0] if agreement.differences else None
+            continue
+        middle = len(segment) // 2
+        waiting += [segment[middle:], segment[:middle]]
+    return found

@@ -1,0 +1,88 @@
+"""Lets the set of FP32 nodes grow until the FP16 form reads as FP32 does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+
+from export.precision.agreement import Lines
+from export.precision.bisect import guilty_nodes
+from export.precision.drift import Drift
+from export.precision.report import Agreement, Kept, TextDifference
+from export.precision.trials import Trials
+from export.verify import Probabilities
+
+log = logging.getLogger("export")
+
+CLEAR_MARGIN = 0.1
+"""Where FP32 preferred its class by more than this, as a probability, some node is guilty. Below,
+the sum of all roundings turns the reading, and bisecting would pick nodes at random."""
+_MOST_LINES = 24
+
+
+def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | None:
+    """Add nodes to `kept` until text is equal.
+
+    Args:
+        trials: what makes the forms, and says when there have been enough.
+        kept: nodes kept FP32, extended in place.
+        lines: to agree on.
+
+    Returns:
+        The agreement reached, None if FP32 alone agrees.
+    """
+    operators = {node.name: node.op_type for node in trials.source.nodes}
+    drift: Drift | None = None
+    while True:
+        half = [name for name in trials.names if name not in kept]
+        if not half:
+            return None
+        candidate = trials.candidate(kept.keys())
+        agreement = trials.compare(candidate, lines)
+        if agreement.is_equal:
+            return agreement
+        if trials.is_spent:
+            log.warning("no FP16 form agreed after %d tries: keeping FP32", trials.num_made)
+            return None
+        log.info(
+            "%d nodes in FP16: %d of %d texts differ, %d values not finite; keeping more in FP32",
+            len(half),
+            len(agreement.differences),
+            agreement.num_lines,
+            agreement.num_not_finite,
+        )
+        clear = _clear_lines(agreement, lines)
+        guilty = guilty_nodes(trials, half, clear) if clear is not None else {}
+        if guilty:
+            for name, example in guilty.items():
+                kept[name] = Kept(name, operators[name], "text", _told(example))
+            drift = None
+            continue
+        drift = drift or Drift(half)
+        for name in _by_drift(trials, drift, candidate, lines, kept.keys()):
+            detail = _told(agreement.differences[0] if agreement.differences else None)
+            kept[name] = Kept(name, operators[name], "error", f"its rounding adds to: {detail}")
+
+
+def _clear_lines(agreement: Agreement, lines: Lines) -> Lines | None:
+    """The lines whose other reading is no accident of rounding, None if there are none."""
+    if agreement.num_not_finite and not agreement.differences:
+        return lines
+    numbers = [one.line for one in agreement.differences if not one.margin <= CLEAR_MARGIN]
+    return lines.subset(numbers[:_MOST_LINES]) if numbers else None
+
+
+def _by_drift(
+    trials: Trials, drift: Drift, candidate: Probabilities, lines: Lines, kept: Set[str]
+) -> list[str]:
+    drift.measure(trials, candidate, lines)
+    log.debug("%d close ties in %d segments", drift.num_ties, len(drift.segments))
+    present = {number for number, names in enumerate(drift.segments) if set(names) <= kept}
+    chosen = drift.choose(candidate, lines, present)
+    return [name for number in chosen for name in drift.segments[number]]
+
+
+def _told(example: TextDifference | None) -> str:
+    if example is None:
+        return "values that are not finite"
+    return f"line {example.line}: {example.got!r} instead of {example.expected!r}"

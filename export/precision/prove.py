@@ -1,0 +1,135 @@
+"""From an FP32 recogniser to its FP16 form and the proof that it reads the same."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import onnx
+
+from export.precision.agreement import Lines
+from export.precision.emulate import cpu_session
+from export.precision.growth import grow
+from export.precision.ranges import largest_magnitudes
+from export.precision.report import Kept, PrecisionReport
+from export.precision.sensitive import kept_from_the_start
+from export.precision.tensors import FLOAT16, GraphView, named_copy, view
+from export.precision.trials import Trials
+from runtime.errors import ArtifactError
+from runtime.preprocess import Image
+from runtime.spec import RecognizerSpec
+
+log = logging.getLogger("export")
+
+MOST_TRIES = 1000
+
+
+@dataclass(frozen=True)
+class HalfRecognizer:
+    """The FP16 form of a recogniser.
+
+    Args:
+        model: self-describing; the FP32 model itself where FP16 does not agree.
+        spec: as in its metadata, with the report and the source's hash in its provenance.
+        report: what was achieved, and why not more.
+    """
+
+    model: onnx.ModelProto
+    spec: RecognizerSpec
+    report: PrecisionReport
+
+
+def half_recognizer(
+    model: onnx.ModelProto,
+    spec: RecognizerSpec,
+    images: Sequence[Image],
+    lines_from: str,
+    *,
+    source_sha256: str = "",
+    tie_tolerance: float = 0.0,
+    most_tries: int = MOST_TRIES,
+    is_quiet: bool = False,
+) -> HalfRecognizer:
+    """Convert a recogniser to FP16 as far as it reads the same.
+
+    Args:
+        model: FP32, input `spec.input_name` [N, C, H, W], output `spec.output_name` [N, T, K].
+        spec: of the recogniser.
+        images: lines to measure and to agree on, BGR uint8 [h, w, 3].
+        lines_from: what they are, for the report.
+        source_sha256: of the file the model comes from; of its bytes here when empty.
+        tie_tolerance: probability by which FP32 may prefer its class where another reading still
+            counts as a tie; 0 asks for equal text on every line.
+        most_tries: FP16 forms to make at most, before FP32 is kept.
+        is_quiet: show no progress.
+
+    Raises:
+        ArtifactError: if the model is FP16 already, holds control flow, emits what is not a
+            number, or cannot be converted.
+    """
+    source = view(named_copy(model))
+    _refuse_half(source)
+    lines = Lines.of(images, spec, lines_from)
+    batches = (batch for _, batch in lines.batches())
+    largest = largest_magnitudes(source, spec.input_name, batches)
+    kept = kept_from_the_start(source, largest)
+    num_from_the_start = len(kept)
+    trials = Trials(source, spec, tie_tolerance, most_tries, is_quiet)
+    try:
+        agreement = grow(trials, kept, lines)
+        achieved = "fp16" if len(kept) == num_from_the_start else "mixed"
+        if any(one.reason in ("range", "vanishing") for one in kept.values()):
+            achieved = "mixed"
+        if agreement is None:
+            achieved = "fp32"
+            for name in trials.names:
+                operator = next(node.op_type for node in source.nodes if node.name == name)
+                fallen = Kept(name, operator, "text", "no FP16 form agreed")
+                kept.setdefault(name, fallen)
+            agreement = trials.compare(trials.reference, lines)
+        num_half = len(trials.names) - len(kept)
+        in_order = tuple(kept[name] for name in trials.names if name in kept)
+        report = PrecisionReport(
+            achieved, num_half, len(kept), in_order, agreement, trials.num_made, tie_tolerance
+        )
+        result = source.model if achieved == "fp32" else trials.model(kept.keys())
+    finally:
+        trials.close()
+    log.info("precision %s", report)
+    provenance = {
+        **spec.provenance,
+        "precision": report.as_json(),
+        "source_onnx_sha256": source_sha256
+        or hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
+    }
+    spec = replace(spec, provenance=provenance)
+    described = _described(result, spec)
+    _check_opens(described, lines)
+    return HalfRecognizer(described, spec, report)
+
+
+def _refuse_half(source: GraphView) -> None:
+    found = [name for name, kind in source.types.items() if kind == FLOAT16]
+    if found:
+        raise ArtifactError(
+            f"the model is FP16 already: expected FP32 tensors, got FP16 at {found[0]}; give the "
+            "FP32 model it was made from"
+        )
+
+
+def _described(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProto:
+    described = onnx.ModelProto()
+    described.CopyFrom(model)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    del described.metadata_props[:]
+    onnx.helper.set_model_props(described, {**metadata, **spec.to_metadata()})
+    return described
+
+
+def _check_opens(model: onnx.ModelProto, lines: Lines) -> None:
+    """Open and run the result once in onnxruntime, as a user will."""
+    session = cpu_session(model)
+    for _, batch in lines.subset([0] if lines.prepared else []).batches():
+        session.run([lines.spec.output_name], {lines.spec.input_name: batch})

@@ -1,0 +1,168 @@
+"""Types, producers and consumers of an ONNX graph's tensors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from runtime.errors import ArtifactError
+
+FLOAT = onnx.TensorProto.FLOAT
+FLOAT16 = onnx.TensorProto.FLOAT16
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """A graph looked at from its tensors.
+
+    Args:
+        model: looked at, not changed.
+        types: element type of every tensor, weights included, where inference knows it.
+        producers: node that makes a tensor.
+        consumers: nodes that take a tensor, in order.
+        weights: initialisers by name.
+    """
+
+    model: onnx.ModelProto
+    types: Mapping[str, int]
+    producers: Mapping[str, onnx.NodeProto]
+    consumers: Mapping[str, tuple[onnx.NodeProto, ...]]
+    weights: Mapping[str, onnx.TensorProto]
+
+    @property
+    def nodes(self) -> list[onnx.NodeProto]:
+        """The nodes in order, each before those that need it."""
+        return list(self.model.graph.node)
+
+    def values_of(self, name: str) -> NDArray[np.generic]:
+        """Values of a weight."""
+        array: NDArray[np.generic] = numpy_helper.to_array(self.weights[name])
+        return array
+
+    def of_type(self, names: Iterable[str], element_type: int) -> list[str]:
+        """Those of `names` that have an element type."""
+        return [name for name in names if self.types.get(name) == element_type]
+
+
+def view(model: onnx.ModelProto) -> GraphView:
+    """Infer types and list who makes and who takes each tensor.
+
+    Args:
+        model: every node named, no control flow.
+
+    Raises:
+        ArtifactError: if the graph contradicts itself.
+    """
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise ArtifactError(
+            f"the ONNX graph contradicts itself: {' '.join(str(error).split())[:400]}; "
+            "export the model again"
+        ) from error
+    graph = inferred.graph
+    types = {
+        value.name: value.type.tensor_type.elem_type
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    types.update({name: weight.data_type for name, weight in weights.items()})
+    consumers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+    producers: dict[str, onnx.NodeProto] = {}
+    for node in model.graph.node:
+        for name in dict.fromkeys(filter(None, node.input)):
+            consumers[name].append(node)
+        for name in filter(None, node.output):
+            producers[name] = node
+    listed = {name: tuple(nodes) for name, nodes in consumers.items()}
+    return GraphView(model, types, producers, listed, weights)
+
+
+def named_copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which every node has a name of its own.
+
+    Raises:
+        ArtifactError: if the graph holds control flow, into which the conversion does not reach.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    taken: set[str] = set()
+    for number, node in enumerate(copy.graph.node):
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                raise ArtifactError(
+                    f"cannot change the precision of a graph with control flow: expected plain "
+                    f"nodes, got {node.op_type} {node.name!r}; export the network without "
+                    "data-dependent branches"
+                )
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{number}_"
+        taken.add(node.name)
+    return copy
+
+
+def replace_inputs(nodes: Iterable[onnx.NodeProto], renamed: Mapping[str, str]) -> None:
+    """Let nodes take other tensors, in place.
+
+    Args:
+        renamed: old name -> new name; followed until a name that is not renamed.
+    """
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            while name in renamed:
+                name = renamed[name]
+            node.input[index] = name
+
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out nodes and weights that no output depends on, in place."""
+    needed = {value.name for value in graph.output}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    weights = [weight for weight in graph.initializer if weight.name in needed]
+    replace_nodes(graph, list(reversed(kept)))
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
+
+
+def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Let a graph have these nodes, some of which may be its own."""
+    copies = []
+    for node in nodes:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copies.append(copy)
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def in_order(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Nodes in an order in which each comes after those whose outputs it takes."""
+    waiting = list(nodes)
+    made_by_others = {name for node in waiting for name in node.output if name}
+    ordered: list[onnx.NodeProto] = []
+    while waiting:
+        ready, blocked = [], []
+        for node in waiting:
+            if made_by_others.intersection(node.input):
+                blocked.append(node)
+            else:
+                ready.append(node)
+                made_by_others.difference_update(node.output)
+        if not ready:
+            raise ArtifactError(
+                f"the ONNX graph has a cycle through {blocked[0].op_type} {blocked[0].name!r}; "
+                "export the model again"
+            )
+        ordered += ready
+        waiting = blocked
+    return ordered

@@ -1,0 +1,89 @@
+"""Makes FP16 forms and runs them, counted, so that a search has an end."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.precision.agreement import Lines, compare
+from export.precision.emulate import cpu_session, emulated_session
+from export.precision.half import half_from_float
+from export.precision.report import Agreement
+from export.precision.sensitive import float_nodes
+from export.precision.tensors import GraphView
+from export.verify import Probabilities
+from runtime.spec import RecognizerSpec
+
+
+class Trials:
+    """FP16 forms of one network, each run as a GPU would round it.
+
+    Args:
+        source: the FP32 graph.
+        spec: of the recogniser.
+        tie_tolerance: as `compare`.
+        most: forms that may be made before the search has to end.
+        is_quiet: show no progress.
+    """
+
+    def __init__(
+        self,
+        source: GraphView,
+        spec: RecognizerSpec,
+        tie_tolerance: float,
+        most: int,
+        is_quiet: bool = False,
+    ) -> None:
+        self.source = source
+        self.spec = spec
+        self.tie_tolerance = tie_tolerance
+        self.names = tuple(node.name for node in float_nodes(source))
+        """Nodes that may be FP16, in the graph's order."""
+        self.reference = self._runs(cpu_session(source.model))
+        """The FP32 form."""
+        self._most = most
+        self._progress = tqdm(desc="FP16 forms tried", unit="", disable=is_quiet or None)
+
+    @property
+    def num_made(self) -> int:
+        """Forms made so far."""
+        return int(self._progress.n)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no more forms may be made."""
+        return self.num_made >= self._most
+
+    def model(self, kept: Set[str]) -> onnx.ModelProto:
+        """The form with these nodes in FP32."""
+        return half_from_float(self.source, kept)
+
+    def candidate(self, kept: Set[str]) -> Probabilities:
+        """What computes as the form with these nodes in FP32 would."""
+        self._progress.update()
+        return self._runs(emulated_session(self.model(kept)))
+
+    def alone(self, half: Set[str]) -> Probabilities:
+        """What computes as the form with all but these nodes in FP32 would."""
+        return self.candidate(set(self.names) - half)
+
+    def compare(self, candidate: Probabilities, lines: Lines) -> Agreement:
+        """The agreement of a form with FP32."""
+        return compare(self.reference, candidate, lines, self.tie_tolerance)
+
+    def close(self) -> None:
+        """End the progress bar."""
+        self._progress.close()
+
+    def _runs(self, session: object) -> Probabilities:
+        names = ([self.spec.output_name], self.spec.input_name)
+
+        def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            result: NDArray[np.float32] = session.run(names[0], {names[1]: batch})[0]  # type: ignore[attr-defined]
+            return result
+
+        return run
