@@ -149,3 +149,13 @@ def real_lines() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real line images at {folder}; name their folder in DISTILREC_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden_weights() -> Path:
+    """PaddleOCR's own checkpoint of that config, too large to keep in the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "golden"
+    weights = beside / "rec_v2_small" / "weights.pdparams"
+    if not weights.is_file():
+        pytest.skip(f"needs PaddleOCR's weights at {weights}")
+    return weights

@@ -43,7 +43,7 @@ def test_an_error_of_the_converter_carries_its_words_on_one_line(program, child)
 
 def test_a_converter_that_writes_nothing_is_noticed(program, child):
     child("print('all is well')")
-    with pytest.raises(ArtifactError, match="wrote no model .*all is well"):
+    with pytest.raises(ArtifactError, match=r"wrote no model .*all is well"):
         convert(program, SPEC)
 
 
@@ -56,7 +56,7 @@ def test_a_converter_that_writes_rubbish_is_noticed(program, child):
 def test_what_is_missing_among_the_packages_is_told_with_the_failure(program, child, monkeypatch):
     child("import sys; sys.exit(3)")
     monkeypatch.setattr(room, "hint", lambda step: f". Doctor: {step} lacks a package")
-    with pytest.raises(ArtifactError, match="status 3 .*Doctor: convert lacks a package"):
+    with pytest.raises(ArtifactError, match=r"status 3 .*Doctor: convert lacks a package"):
         convert(program, SPEC)
 
 

@@ -34,7 +34,7 @@ def test_figures_of_different_numbers_with_the_same_text():
     assert (parity.num_equal_texts, parity.argmax_agreement) == (4, 1.0)
     assert parity.max_difference == pytest.approx(0.1, abs=1e-6)
     assert parity.mean_difference == pytest.approx((0.1 + 2 * 0.05) / 3, abs=1e-6)
-    with pytest.raises(ParityError, match="difference of 0.1 on lines"):
+    with pytest.raises(ParityError, match=r"difference of 0\.1 on lines"):
         require(parity, "a and b")
     require(parity, "a and b", tolerance=0.2)
 
@@ -100,7 +100,7 @@ def test_an_engine_is_compared_on_its_best_path():
 
 
 def test_forms_of_other_shapes_are_refused():
-    with pytest.raises(ParityError, match="shape of the output|output's shape"):
+    with pytest.raises(ParityError, match="disagree on the output's shape"):
         compare(constant(1), lambda batch: constant(1)(batch)[:, ::2], SPEC, LINES, "lines")
     with pytest.raises(ArtifactError, match="not a CTC recogniser"):
         compare(constant(1), lambda batch: constant(1)(batch)[0], SPEC, LINES, "lines")

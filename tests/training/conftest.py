@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-WEIGHTS = ROOT.parent / "shared" / "golden" / "rec_v2_small" / "weights.pdparams"
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,6 @@ def golden() -> Golden:
         arrays = {name: archive[name] for name in archive.files}
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     return Golden(config, arrays, expected)
-
-
-@pytest.fixture(scope="session")
-def golden_weights() -> Path:
-    """PaddleOCR's own checkpoint of that config, too large to keep in the repository."""
-    if not WEIGHTS.is_file():
-        pytest.skip(f"needs PaddleOCR's weights at {WEIGHTS}")
-    return WEIGHTS
 
 
 @pytest.fixture(scope="session")

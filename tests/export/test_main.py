@@ -1,0 +1,90 @@
+"""`python -m export` as its user meets it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from export.__main__ import COMMANDS, build_parser, main
+
+ERROR, DISAGREEMENT = 2, 1
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "export", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_command_has_help(capsys):
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as end:
+            build_parser().parse_args([command, "--help"])
+        assert end.value.code == 0
+        assert command in capsys.readouterr().out
+
+
+def test_without_a_command_it_is_the_whole_road_ending_in_one_json_line(
+    small_config, checkpoint, tmp_path
+):
+    result = run(
+        *("--config", small_config.path, "--checkpoint", checkpoint, "--output-dir", tmp_path),
+        *("--safetensors", "--triton", tmp_path / "repository"),
+    )
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stdout.splitlines()
+    told = json.loads(line)
+    assert told["network"] == "Student"
+    assert (tmp_path / "student.onnx").is_file()
+    assert (tmp_path / "student.safetensors").is_file()
+    assert (tmp_path / "repository" / "student" / "1" / "model.onnx").read_bytes() == (
+        tmp_path / "student.onnx"
+    ).read_bytes()
+    assert "ccache" not in result.stderr
+    assert "verified: paddle and onnxruntime read 64 of 64 texts the same" in result.stderr
+
+
+def test_mistakes_are_one_line_and_leave_nothing(small_config, checkpoint, tmp_path, capsys):
+    output = ["--output-dir", str(tmp_path / "out")]
+    config = ["-c", str(small_config.path)]
+    for arguments, said in (
+        ([*config, "--checkpoint", str(tmp_path / "nothing"), *output], "no checkpoint"),
+        ([*config, "--checkpoint", str(checkpoint), "--network", "Studnet", *output], "Student"),
+        ([*config, "--checkpoint", str(checkpoint), "--opset", "9", *output], "opset"),
+        (["-c", "nothing.yml", "--checkpoint", str(checkpoint), *output], "nothing.yml"),
+        (["strip", "--checkpoint", str(checkpoint)], "missing --config, --output-dir"),
+        (["inspect", str(tmp_path / "nothing.onnx")], "no such file"),
+        (["verify", str(tmp_path / "one.onnx")], "expected a second model"),
+        (["verify", "a.onnx", "b.onnx", "--labels", "l.txt"], "--labels needs --images"),
+        (["verify", "a.onnx", "--checkpoint", str(checkpoint)], "needs --config"),
+    ):
+        assert main(arguments) == ERROR
+        captured = capsys.readouterr()
+        (line,) = [one for one in captured.err.splitlines() if "values" not in one]
+        assert said in line
+        assert captured.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_strip_lists_the_networks_without_a_config(checkpoint, capsys):
+    assert main(["strip", "--checkpoint", str(checkpoint), "--list"]) == 0
+    networks = json.loads(capsys.readouterr().out)["networks"]
+    assert set(networks) == {"Teacher", "Student"}
+    assert networks["Teacher"]["values"] > networks["Student"]["values"] > 1000
+
+
+def test_a_failed_comparison_is_told_by_the_exit_status(exported, tmp_path, capsys):
+    import onnx
+
+    model = onnx.load(exported[0] / "student.onnx")
+    for weight in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(weight)
+        if array.dtype == "float32" and array.size > 100:
+            weight.CopyFrom(onnx.numpy_helper.from_array(array * 1.5, weight.name))
+    onnx.save(model, tmp_path / "other.onnx")
+    forms = [str(exported[0] / "student.onnx"), str(tmp_path / "other.onnx")]
+    assert main(["verify", *forms]) == DISAGREEMENT
+    told = json.loads(capsys.readouterr().out)
+    assert told["passed"] is False
+    assert told["comparisons"][0]["num_equal_texts"] < 64
+    assert main(["verify", *forms[:1] * 2]) == 0

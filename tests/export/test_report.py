@@ -1,0 +1,90 @@
+"""Several forms, their accuracy and the picture of the worst lines."""
+
+import cv2
+import numpy as np
+import pytest
+
+from export.chain import Source
+from export.lines import comparison_lines
+from export.report import VerifyOptions, verify
+from runtime.errors import ArtifactError, ParityError
+from runtime.spec import RecognizerSpec
+
+CHARSET = RecognizerSpec(characters=tuple("0123456789 ")).charset
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """Six rendered lines and a file that is no image, with labels for four of them."""
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    lines, _ = comparison_lines((), CHARSET)
+    for number, line in enumerate(lines[:6]):
+        cv2.imwrite(str(folder / f"{number}.png"), line)
+    (folder / "broken.png").write_bytes(b"no image")
+    labels = "".join(f"{number}.png\t{number}\n" for number in range(4))
+    (folder / "labels.txt").write_text(labels, encoding="utf-8")
+    return folder
+
+
+def test_a_checkpoint_against_its_onnx_with_labels_and_a_picture(
+    small_config, checkpoint, exported, crops, tmp_path
+):
+    report = verify(
+        VerifyOptions(
+            models=[exported[0] / "student.onnx"],
+            source=Source(small_config, checkpoint, "Student"),
+            images=[crops],
+            labels=crops / "labels.txt",
+            picture=tmp_path / "worst.png",
+        )
+    )
+    assert (report["reference"], report["passed"], report["num_unreadable"]) == ("paddle", True, 1)
+    (one,) = report["comparisons"]
+    assert (one["num_lines"], one["num_equal_texts"], one["tolerance"]) == (6, 6, 1e-5)
+    accuracy = report["accuracy"]
+    assert accuracy["num_labelled"] == 4
+    assert accuracy["forms"]["paddle"] == accuracy["forms"][one["candidate"]]
+    picture = cv2.imread(str(tmp_path / "worst.png"))
+    assert picture is not None
+    assert np.ptp(picture) > 200, "lines and text are on it"
+
+
+def test_accuracy_counts_exact_texts(exported, crops, tmp_path):
+    from runtime.recognizer import Recognizer
+
+    model = exported[0] / "student.onnx"
+    paths = [crops / f"{number}.png" for number in range(4)]
+    with Recognizer(model, device="cpu") as recognizer:
+        texts = [one.text for one in recognizer(paths)]
+    texts[0] += "9"
+    labels = "".join(f"{path.name}\t{text}\n" for path, text in zip(paths, texts, strict=True))
+    (crops / "labels.txt").write_text(labels, encoding="utf-8")
+    options = VerifyOptions([model, model], images=[crops], labels=crops / "labels.txt")
+    figures = verify(options)["accuracy"]["forms"][str(model)]
+    assert figures["acc"] == pytest.approx(0.75, abs=1e-4)
+    assert 0.75 < figures["norm_edit_dis"] < 1
+
+
+def test_a_tolerance_may_be_stated(exported):
+    model = exported[0] / "student.onnx"
+    assert verify(VerifyOptions([model, model], tolerance=0.0))["passed"]
+
+
+def test_models_of_other_characters_are_no_forms_of_one_network(exported, tmp_path):
+    from export.graph import describe, load_model
+
+    model = load_model(exported[0] / "student.onnx")
+    describe(model, RecognizerSpec(characters=tuple("9876543210 ")))
+    (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="not forms of one network: expected characters"):
+        verify(VerifyOptions([exported[0] / "student.onnx", tmp_path / "other.onnx"]))
+
+
+def test_images_and_labels_that_fit_nothing_are_told(exported, crops, tmp_path):
+    model = exported[0] / "student.onnx"
+    with pytest.raises(ParityError, match="no readable image"):
+        verify(VerifyOptions([model, model], images=[crops / "broken.png"]))
+    (tmp_path / "elsewhere.txt").write_text("0.png\t0\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="none of the images has a label"):
+        verify(VerifyOptions([model, model], images=[crops], labels=tmp_path / "elsewhere.txt"))
