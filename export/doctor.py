@@ -122,10 +122,13 @@ def find(package: str, is_imported: bool = False) -> Finding:
 
 def hint(step: str) -> str:
     """What is wrong with the packages of a step, for the end of an error message; else empty."""
-    problems = [f"{one.package} {one.version or ''}: {one.problem}" for one in _blocking(step)]
+    problems = [
+        f"{' '.join(filter(None, (one.package, one.version)))}: {one.problem}"
+        for one in _blocking(step)
+    ]
     if not problems:
         return ""
-    said = "; ".join(" ".join(one.split()) for one in problems)
+    said = "; ".join(problems)
     return f". Doctor: {said}; {_remedy(STEPS[step])}"
 
 
@@ -178,8 +181,10 @@ def _remedy(step: Step) -> str:
 
 def _accepted() -> dict[str, str]:
     """Package -> versions, from this project's own metadata."""
-    from packaging.requirements import Requirement
-
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:  # a bare interpreter: what pins versions brings it
+        return {}
     try:
         stated = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
@@ -220,4 +225,4 @@ def _gpu() -> str | None:
         told = subprocess.run(query, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
-    return "; ".join(told.strip().splitlines())
+    return "; ".join(told.strip().splitlines()) or None

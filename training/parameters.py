@@ -6,6 +6,7 @@ Reading executes nothing (see `safe_pickle`).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ PARAMETERS, SAFETENSORS = ".pdparams", ".safetensors"
 NAME_TABLE = "StructuredToParameterName@@"
 """Entry in which old checkpoints list paddle's own names."""
 _MINIMUM_SHARE_LOADED = 0.5
+_OF_AN_LSTM = re.compile(r"\.(weight|bias)_[ih]h_l\d+(_reverse)?$")
+_OF_A_CELL = re.compile(r"\.\d+\.cell(_[fb]w)?\.(weight|bias)_[ih]h$")
 
 
 def parameters_path(checkpoint: str | Path) -> Path:
@@ -43,7 +46,9 @@ def parameters_path(checkpoint: str | Path) -> Path:
         if candidate.is_file():
             return candidate
     folder = path if path.is_dir() else path.parent
-    there = sorted(one.name for one in folder.glob(f"*{PARAMETERS}")) if folder.is_dir() else []
+    there = sorted(
+        one.name for kind in (PARAMETERS, SAFETENSORS) for one in folder.glob(f"*{kind}")
+    )
     raise CheckpointError(
         f"no checkpoint at {checkpoint}: expected {candidates[0]}; "
         f"{folder} holds {', '.join(there) if there else f'no {PARAMETERS} file'}"
@@ -81,13 +86,18 @@ def read_parameters(checkpoint: str | Path) -> Parameters:
                 f"{path} is not a checkpoint: expected an array under {name!r}, got "
                 f"{type(value).__name__}"
             )
+        parameters[name] = value
+    return _checked(path, parameters)
+
+
+def _checked(path: Path, parameters: Parameters) -> Parameters:
+    for name, value in parameters.items():
         if value.dtype.kind not in "fiub" or value.dtype == np.uint16:
             # paddle writes bfloat16 as uint16, whose numbers mean nothing by themselves.
             raise CheckpointError(
                 f"{path}: expected float arrays, got {value.dtype} under {name}; save the weights "
                 "as float32"
             )
-        parameters[name] = value
     if not parameters:
         raise CheckpointError(f"{path} holds no parameters: expected at least one, got none")
     return parameters
@@ -99,14 +109,17 @@ def _read_safetensors(path: Path) -> Parameters:
 
     try:
         parameters: Parameters = load_file(path)
-    except (SafetensorError, OSError, KeyError) as error:  # KeyError: a type numpy has not
+    except (KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: expected arrays of a type that numpy has, got {error}; save the weights as "
+            "float32"
+        ) from error
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged: expected a safetensors file of arrays, got "
             f"{type(error).__name__}: {error}; copy or download it again"
         ) from error
-    if not parameters:
-        raise CheckpointError(f"{path} holds no parameters: expected at least one, got none")
-    return parameters
+    return _checked(path, parameters)
 
 
 def parameters_sha256(parameters: Mapping[str, NDArray[Any]]) -> str:
@@ -133,7 +146,8 @@ def write_safetensors(path: Path, parameters: Mapping[str, NDArray[Any]]) -> Non
     """Write a `.safetensors` file, which other frameworks read; names as in `.pdparams`."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in parameters.items()}
+    # `ascontiguousarray` would give a scalar a dimension.
+    arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
     write_atomically(path, save(arrays))
 
 
@@ -189,7 +203,12 @@ def network_parameters(
 
 def count_values(parameters: Mapping[str, NDArray[Any]]) -> int:
     """Values of a network; of the two names that paddle gives each LSTM weight, one counts."""
-    return sum(array.size for name, array in parameters.items() if ".cell_" not in name)
+    by_layer = {name.rpartition(".")[0] for name in parameters if _OF_AN_LSTM.search(name)}
+    return sum(
+        array.size
+        for name, array in parameters.items()
+        if not (cell := _OF_A_CELL.search(name)) or name[: cell.start()] not in by_layer
+    )
 
 
 @dataclass(frozen=True)
