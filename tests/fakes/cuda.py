@@ -175,7 +175,8 @@ class FakeCuda(FakeMemory):
                 raise CudaFault("an event that was never made or is gone")
 
             def run() -> None:
-                self._events[event] = self.now_ms
+                if event in self._events:  # one may go while it is under way
+                    self._events[event] = self.now_ms
 
             def start() -> None:
                 self._events[event] = None

@@ -1,0 +1,1 @@
+"""A TensorRT engine timed in trtexec's words."""
