@@ -8,6 +8,8 @@ told about it is written into the file and checked against what the network does
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,7 +20,7 @@ import onnx
 
 from export.convert import OPSET, check_opset, convert
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.graph import describe, load_model
+from export.graph import describe, input_shape, load_model
 from export.lines import comparison_lines
 from export.staging import staged
 from export.verify import compare_forms, require
@@ -68,7 +70,7 @@ def adopt(
     if source.is_dir():
         model, spec = _adopted_folder(source, dictionary, height_px, opset, images)
     else:
-        model, spec = _adopted_file(source, dictionary)
+        model, spec = _adopted_file(source, dictionary, height_px)
     describe(model, spec)
     with staged(output.parent) as folder:
         file = folder / output.name
@@ -83,7 +85,9 @@ def adopt(
     }
 
 
-def _adopted_file(source: Path, dictionary: Path | None) -> tuple[onnx.ModelProto, RecognizerSpec]:
+def _adopted_file(
+    source: Path, dictionary: Path | None, height_px: int | None
+) -> tuple[onnx.ModelProto, RecognizerSpec]:
     model = load_model(source)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if SPEC_KEY in metadata and dictionary is None:
@@ -91,12 +95,37 @@ def _adopted_file(source: Path, dictionary: Path | None) -> tuple[onnx.ModelProt
             f"{source} describes itself already: nothing to adopt; "
             f"see python -m export inspect {source}"
         )
-    session = open_session(source, dictionary, device="cpu")
-    spec = session.spec
-    session.close()
+    if height_px is None:
+        session = open_session(source, dictionary, device="cpu")
+        spec = session.spec
+        session.close()
+    else:
+        spec = _spec_at_height(model, source, dictionary, height_px)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     provenance = {"adopted_from": source.name, "adopted_sha256": digest}
     return model, replace(spec, provenance={**spec.provenance, **provenance})
+
+
+def _spec_at_height(
+    model: onnx.ModelProto, source: Path, dictionary: Path | None, height_px: int
+) -> RecognizerSpec:
+    """Fix H of a model that leaves it open, and tell its spec."""
+    shape = input_shape(model) if model.graph.input else []
+    if len(shape) == 4:
+        if shape[2] not in (None, height_px):
+            raise ConfigError(
+                f"--height {height_px}: {source} takes lines of {shape[2]} px; leave --height out"
+            )
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = height_px
+    with tempfile.TemporaryDirectory() as folder:
+        fixed = Path(folder) / source.name
+        fixed.write_bytes(model.SerializeToString())
+        beside = source.with_name(FILE_NAME)
+        if beside.is_file():
+            shutil.copy(beside, folder)
+        session = open_session(fixed, dictionary, device="cpu")
+        session.close()
+        return session.spec
 
 
 def _adopted_folder(
@@ -123,20 +152,21 @@ def _adopted_folder(
         channels=told.image_shape[0] if told is not None else 3,
     )
     model = convert(program, spec, opset)
+    batch_size, _, _, width = input_shape(model)
     run = onnx_probabilities(model.SerializeToString(), spec)
     facts = ModelFacts(
-        where=str(folder),
+        where=str(program),
         metadata={CHARACTER_KEY: "\n".join(listed)},
         input_name=spec.input_name,
         output_name=spec.output_name,
-        input_shape=(None, spec.channels, spec.height, None),
+        input_shape=(batch_size, spec.channels, spec.height, width),
         num_classes=None,
         probe=run,
     )
     spec = spec_of_model(facts, dictionary)
     lines, lines_from = comparison_lines(images, spec.charset)
     parity = compare_forms(
-        ProbabilityForm("paddle", spec, program_probabilities(program, spec)),
+        ProbabilityForm("paddle", spec, program_probabilities(program, spec, batch_size)),
         ProbabilityForm("onnxruntime", spec, onnx_probabilities(model.SerializeToString(), spec)),
         spec,
         lines,
@@ -149,7 +179,7 @@ def _adopted_folder(
         network=told.model_name if told is not None else "",
         weights_sha256=hashlib.sha256(params).hexdigest(),
         provenance={
-            "adopted_from": folder.name,
+            "adopted_from": folder.resolve().name,
             "versions": {tool: version(tool) for tool in _TOOLS},
             "opset": opset,
             "parity": parity.as_json(),

@@ -19,32 +19,40 @@ def finish(raw: onnx.ModelProto, spec: RecognizerSpec, batch_size: int | None) -
     Args:
         raw: as the converter left it; one input [N, C, H, W], one output [N, T, K].
         spec: written into the metadata; its width policy says whether W is fixed.
-        batch_size: N, or None to leave it open.
+        batch_size: N, or None to leave it as it is.
 
     Returns:
         The model: input `spec.input_name`, output `spec.output_name`, open dimensions `N`, `W`
         and `T`.
 
     Raises:
-        ArtifactError: if the model has other inputs or outputs, or is not valid ONNX.
+        ArtifactError: if the model has other inputs or outputs, fixes another size, or is not
+            valid ONNX.
     """
     _check_ends(raw)
-    width = fixed_width(spec)
-    _set_input_shape(raw, [batch_size, spec.channels, spec.height, width])
+    _set_input_shape(raw, [batch_size, spec.channels, spec.height, fixed_width(spec)])
     model = _simplified(raw)
     _name_values(model, spec)
+    batch_size, _, _, width = input_shape(model)
     _name_dimensions(model, batch_size, width)
     describe(model, spec)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ArtifactError(f"the converted model is not valid ONNX: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"the converted model is not valid ONNX: {reason}") from error
     return model
 
 
 def fixed_width(spec: RecognizerSpec) -> int | None:
     """W in px when the width policy leaves no choice, else None."""
     return spec.width.max_px if spec.width.min_px == spec.width.max_px else None
+
+
+def input_shape(model: onnx.ModelProto) -> list[int | None]:
+    """Sizes of the first input's dimensions, None where one is open."""
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    return [one.dim_value if one.dim_value > 0 else None for one in dimensions]
 
 
 def describe(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
@@ -85,9 +93,16 @@ def _set_input_shape(model: onnx.ModelProto, shape: list[int | None]) -> None:
             f"the converted model takes an input of {len(dimensions)} dimensions: expected 4, "
             "[N, C, H, W]; give a text recognition model"
         )
-    for dimension, size in zip(dimensions, shape, strict=True):
-        if size is not None:
-            dimension.dim_value = size
+    for letter, dimension, size in zip("NCHW", dimensions, shape, strict=True):
+        if size is None:
+            continue
+        if dimension.dim_value not in (size, 0, -1):
+            raise ArtifactError(
+                f"the converted model does not take such lines: expected {letter} = {size}, got "
+                f"one that fixes {letter} = {dimension.dim_value}; ask for that, or export the "
+                "model again"
+            )
+        dimension.dim_value = size
 
 
 def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -39,12 +40,14 @@ class Stripped:
         network: in evaluation mode, weights loaded.
         parameters: its arrays, float32, every name that paddle gives them, without prefix.
         counts: values of every network in the checkpoint.
+        section: of the config that describes it alone.
     """
 
     name: str
     network: RecognitionNetwork
     parameters: Parameters
     counts: Mapping[str, int]
+    section: Mapping[str, Any]
 
 
 def strip(
@@ -81,9 +84,8 @@ def strip(
         section = architecture["Models"][network]
     parameters = network_parameters(whole_parameters, network, where)
     charset.check_head(_num_classes(parameters), where)
-    alone = build_model(
-        {**section, "freeze_params": False, "return_all_feats": False}, charset.num_classes
-    )
+    section = {**section, "freeze_params": False, "return_all_feats": False}
+    alone = build_model(section, charset.num_classes)
     assert isinstance(alone, RecognitionNetwork)
     load_into(alone, parameters, f"{network} of {where}")
     alone.eval()
@@ -93,7 +95,7 @@ def strip(
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, height)
     counts = {name or network: count_values(arrays) for name, arrays in found.items()}
-    return Stripped(network, alone, arrays_of(alone), counts)
+    return Stripped(network, alone, arrays_of(alone), counts, section)
 
 
 def _num_classes(parameters: Parameters) -> int:

@@ -29,7 +29,10 @@ def config(tmp_path_factory):
 def test_the_exported_network_computes_what_paddleocr_computed(
     config, golden_weights, network, tmp_path
 ):
-    export_network(Source(config, golden_weights, network), tmp_path, ExportOptions())
+    result = export_network(Source(config, golden_weights, network), tmp_path, ExportOptions())
+    # These weights amplify rounding: on lines that excite them paddle itself is 1e-2 from float64.
+    assert result["parity"]["num_equal_texts"] == 64
+    assert result["parity"]["from_float64"]["onnxruntime"] < 0.05
     file = tmp_path / f"{network.lower()}.onnx"
     session = open_session(file, device="cpu")
     with np.load(GOLDEN / "arrays.npz") as arrays:

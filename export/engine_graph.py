@@ -1,0 +1,197 @@
+"""Wraps a recogniser for an engine: 8-bit lines in, best classes and their probabilities out.
+
+The bytes of a line reach the GPU as they are, a quarter of their size in FP32; the device
+normalises and pads them, and [N, T] leaves it instead of [N, T, K].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from export.graph import describe
+from runtime.errors import ArtifactError
+from runtime.sessions.engine_sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
+from runtime.spec import RecognizerSpec
+
+_OLDEST_OPSET = 13
+"""Since then Squeeze and Unsqueeze take their axes as an input, as written here."""
+_TYPES = onnx.TensorProto
+
+
+def engine_graph(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProto:
+    """Put normalisation before a recogniser and the CTC reduction after it, both in FP32.
+
+    Args:
+        model: input `spec.input_name` float32 [N, C, H, W], output `spec.output_name` float32
+            [N, T, K]; FP16 inside where it likes.
+        spec: of the recogniser.
+
+    Returns:
+        A model with inputs `pixels` uint8 [N, H, W, C], as `prepare_line` gives lines, anything
+        to the right of them, and `content_widths` int32 [N], in px; outputs `classes` int32
+        [N, T] and `confidences` float32 [N, T].
+
+    Raises:
+        ArtifactError: if the model has other inputs or outputs, or is not valid ONNX.
+    """
+    wrapped = _recent(model)
+    graph = wrapped.graph
+    _check_ends(graph, spec)
+    batch, width = (_dimension(graph.input[0], axis) for axis in (0, 3))
+    steps = _dimension(graph.output[0], 1)
+    before, constants = _before(spec)
+    after, more_constants = _after(spec)
+    nodes = [*before, *graph.node, *after]
+    wrapped.graph.CopyFrom(
+        helper.make_graph(
+            nodes,
+            "recognizer_engine",
+            [
+                helper.make_tensor_value_info(
+                    PIXELS, _TYPES.UINT8, [batch, spec.height, width, spec.channels]
+                ),
+                helper.make_tensor_value_info(CONTENT_WIDTHS, _TYPES.INT32, [batch]),
+            ],
+            [
+                helper.make_tensor_value_info(CLASSES, _TYPES.INT32, [batch, steps]),
+                helper.make_tensor_value_info(CONFIDENCES, _TYPES.FLOAT, [batch, steps]),
+            ],
+            [*graph.initializer, *constants, *more_constants],
+        )
+    )
+    describe(wrapped, spec)
+    try:
+        onnx.checker.check_model(wrapped, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ArtifactError(
+            f"the engine graph is not valid ONNX: {' '.join(str(error).split())[:400]}; export "
+            "the model again"
+        ) from error
+    return wrapped
+
+
+def _before(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """`(pixels / 255 - mean) / std` in that order, as `_normalized_levels` rounds it; then 0.0
+    right of the content; then channels first.
+    """
+    make = _Maker("before")
+    pixels = make.node("Cast", [PIXELS], to=_TYPES.FLOAT)
+    levels = make.node("Div", [pixels, make.constant(np.float32(255), "levels")])
+    shifted = make.node("Sub", [levels, make.constant(np.float32(spec.mean), "mean")])
+    normalized = make.node("Div", [shifted, make.constant(np.float32(spec.std), "std")])
+    shape = make.node("Shape", [PIXELS])
+    width = make.node("Gather", [shape, make.constant(np.int64(2), "axis")], axis=0)
+    width_px = make.node("Cast", [width], to=_TYPES.INT32)
+    zero, one = make.constant(np.int32(0), "first"), make.constant(np.int32(1), "step")
+    columns = make.node("Range", [zero, width_px, one])
+    column_axes = make.constant(np.array([0, 1, 3], np.int64), "column_axes")
+    line_axes = make.constant(np.array([1, 2, 3], np.int64), "line_axes")
+    is_content = make.node(
+        "Less",
+        [
+            make.node("Unsqueeze", [columns, column_axes]),
+            make.node("Unsqueeze", [CONTENT_WIDTHS, line_axes]),
+        ],
+    )
+    padding = make.constant(np.float32(0), "padding")
+    padded = make.node("Where", [is_content, normalized, padding])
+    make.node("Transpose", [padded], output=spec.input_name, perm=[0, 3, 1, 2])
+    return make.nodes, make.constants
+
+
+def _after(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    make = _Maker("after")
+    scores = spec.output_name
+    if spec.output_activation == "none":
+        scores = make.node("Softmax", [scores], axis=-1)
+    axes = make.constant(np.array([2], np.int64), "axes")
+    best = make.constant(np.array([1], np.int64), "best")
+    make.nodes.append(
+        helper.make_node(
+            "TopK",
+            [scores, best],
+            [f"{make.place}/largest", f"{make.place}/index"],
+            name=f"{make.place}/TopK",
+            axis=-1,
+            largest=1,
+        )
+    )
+    make.node("Squeeze", [f"{make.place}/largest", axes], output=CONFIDENCES)
+    index = make.node("Squeeze", [f"{make.place}/index", axes])
+    make.node("Cast", [index], output=CLASSES, to=_TYPES.INT32)
+    return make.nodes, make.constants
+
+
+class _Maker:
+    """Nodes and constants whose names tell their place."""
+
+    def __init__(self, place: str) -> None:
+        self.place = f"engine/{place}"
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def node(
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        output: str = "",
+        **attributes: int | Sequence[int],
+    ) -> str:
+        """Add a node; gives the name of what it makes."""
+        name = f"{self.place}/{operator}_{len(self.nodes)}"
+        output = output or f"{name}_out"
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
+        return output
+
+    def constant(self, value: NDArray[np.generic] | np.generic, name: str) -> str:
+        """Add a constant; gives its name."""
+        name = f"{self.place}/{name}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+
+def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy with a usable opset."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
+    if opset >= _OLDEST_OPSET:
+        return copy
+    try:
+        raised: onnx.ModelProto = onnx.version_converter.convert_version(copy, _OLDEST_OPSET)
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"cannot raise the model from opset {opset}: expected {_OLDEST_OPSET} or later "
+            f"({' '.join(str(error).split())[:200]}); export it with a later opset"
+        ) from error
+    return raised
+
+
+def _check_ends(graph: onnx.GraphProto, spec: RecognizerSpec) -> None:
+    weights = {one.name for one in graph.initializer}
+    inputs = [one.name for one in graph.input if one.name not in weights]
+    outputs = [one.name for one in graph.output]
+    if inputs != [spec.input_name] or outputs != [spec.output_name]:
+        raise ArtifactError(
+            f"not the recogniser that its spec describes: expected {spec.input_name} -> "
+            f"{spec.output_name}, got {', '.join(inputs)} -> {', '.join(outputs)}; export it again"
+        )
+    names = {name for node in graph.node for name in node.output} | weights | {spec.input_name}
+    if taken := names & {PIXELS, CONTENT_WIDTHS, CLASSES, CONFIDENCES}:
+        raise ArtifactError(
+            f"the model names a tensor of its own {min(taken)!r}, which the engine's input or "
+            "output is called; export it with another name"
+        )
+
+
+def _dimension(value: onnx.ValueInfoProto, axis: int) -> int | str:
+    """Size or name of a dimension; a name of its own when it has neither."""
+    dimension = value.type.tensor_type.shape.dim[axis]
+    if dimension.HasField("dim_value"):
+        return int(dimension.dim_value)
+    return str(dimension.dim_param) or f"{value.name}_{axis}"
