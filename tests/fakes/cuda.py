@@ -9,43 +9,16 @@ replayed graph whose memory has gone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from runtime.errors import EngineError
 from tests.fakes.cuda_memory import Bytes, CudaFault, FakeMemory
+from tests.fakes.cuda_stream import MS_PER_CALL, Operation, Stream
 
 _NOT_YET_COPIED = 0xFF
 """Four 0xFF bytes are NaN and class -1: what is read too early is seen."""
-_MS_PER_BYTE, _MS_PER_CALL = 1e-7, 0.004
-
-
-@dataclass
-class Operation:
-    """Something that a stream does later.
-
-    Args:
-        run: does it.
-        reads, writes: first addresses of the allocations it touches.
-        duration_ms: on the fake's own clock.
-        start: called when it enters a queue, also at each replay.
-    """
-
-    run: Callable[[], None]
-    reads: frozenset[int] = frozenset()
-    writes: frozenset[int] = frozenset()
-    duration_ms: float = _MS_PER_CALL
-    start: Callable[[], None] = lambda: None
-
-
-@dataclass
-class _Stream:
-    queue: list[Operation] = field(default_factory=list)
-    captured: list[Operation] | None = None
-    capturing_thread: int = 0
-    refusal: str = ""
+_MS_PER_BYTE = 1e-7
 
 
 class FakeCuda(FakeMemory):
@@ -72,7 +45,7 @@ class FakeCuda(FakeMemory):
         self.calls: list[str] = []
         self.now_ms = 0.0
         self.fail_at: dict[str, int] = {}
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._events: dict[int, float | None] = {}
         self._graphs: dict[int, list[Operation]] = {}
         self._executables: dict[int, list[Operation]] = {}
@@ -83,12 +56,6 @@ class FakeCuda(FakeMemory):
         if self.devices is None:
             raise EngineError("cudaGetDeviceCount failed: cudaErrorInsufficientDriver (35)")
         return self.devices
-
-    def driver_version(self) -> str:
-        return "13.0"
-
-    def device_name(self, device_id: int) -> str:
-        return f"Fake GPU {device_id}"
 
     def compute_capability(self, device_id: int) -> str:
         return self.capability
@@ -140,7 +107,7 @@ class FakeCuda(FakeMemory):
         with self._lock:
             self._called("create_stream")
             handle = self._handle(1)
-            self._streams[handle] = _Stream()
+            self._streams[handle] = Stream()
             return handle
 
     def destroy_stream(self, stream: int) -> None:
@@ -305,7 +272,7 @@ class FakeCuda(FakeMemory):
     def _is_selected(self) -> bool:
         return hasattr(self._selected, "device_id")
 
-    def _stream(self, stream: int) -> _Stream:
+    def _stream(self, stream: int) -> Stream:
         if stream not in self._streams:
             raise CudaFault(f"{stream:#x} is no stream, or the default one")
         return self._streams[stream]
@@ -314,7 +281,7 @@ class FakeCuda(FakeMemory):
         for stream in list(self._streams.values()):
             self._run(stream)
 
-    def _run(self, stream: _Stream) -> None:
+    def _run(self, stream: Stream) -> None:
         while stream.queue:
             operation = stream.queue.pop(0)
             self.now_ms += operation.duration_ms
@@ -327,4 +294,4 @@ _ALLOWED_IN_CAPTURE = frozenset(
 
 
 def _duration(nbytes: int) -> float:
-    return _MS_PER_CALL + nbytes * _MS_PER_BYTE
+    return MS_PER_CALL + nbytes * _MS_PER_BYTE

@@ -35,6 +35,12 @@ class FakeMemory:
         self._gone: set[int] = set()
         self._next = _FIRST_ADDRESS
 
+    def driver_version(self) -> str:
+        return "13.0"
+
+    def device_name(self, device_id: int) -> str:
+        return f"Fake GPU {device_id}"
+
     def memory_info(self) -> tuple[int, int]:
         with self._lock:
             used = sum(memory.nbytes for memory in self._device_memory.values())

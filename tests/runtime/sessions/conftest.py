@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from runtime.sessions import open_session
 from runtime.sessions.engine_sidecar import Profile
 from runtime.sessions.tensorrt import TensorRtSession
 from runtime.sessions.tensorrt_engine import TensorRtEngine
@@ -21,6 +22,7 @@ from tests.fakes.cuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
 from tests.fakes.toy_engine import PROFILES, build_plan
 
+WIDTHS = (32, 64, 96, 160, 192, 320, 640)
 Lines = list[NDArray[np.uint8]]
 
 
@@ -50,6 +52,27 @@ class Host:
     def session(self, plan: Path | None = None, use_graphs: bool = True) -> TensorRtSession:
         """A session of a plan, the usual one when None."""
         return TensorRtSession(self.engine(plan), use_graphs)
+
+    def compare(
+        self,
+        session: TensorRtSession,
+        seed: int,
+        rounds: int,
+        widths: Sequence[int] = WIDTHS,
+        reference: bool = True,
+    ) -> None:
+        """Read random batches, and make sure that onnxruntime reads the same in them."""
+        rng = np.random.default_rng(seed)
+        expected = open_session(self.onnx, device="cpu", threads=1) if reference else None
+        for _ in range(rounds):
+            width_px = int(rng.choice(widths))
+            lines = random_lines(rng, int(rng.integers(1, 12)), width_px)
+            classes, confidences = session.read(lines, width_px)
+            assert classes.dtype == np.int64 and confidences.dtype == np.float32
+            if expected is not None:
+                wanted, wanted_confidences = expected.read(lines, width_px)
+                np.testing.assert_array_equal(classes, wanted)
+                np.testing.assert_allclose(confidences, wanted_confidences, rtol=1e-5)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let everything that looks for TensorRT and CUDA find this machine's."""

@@ -13,36 +13,19 @@ import pytest
 
 from runtime import Recognizer
 from runtime.errors import EngineError
-from runtime.sessions import open_session
 from runtime.sessions.engine_sidecar import Profile
 from runtime.sessions.tensorrt import TensorRtSession
 from runtime.spec import RecognizerSpec
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
 
-WIDTHS = (32, 64, 96, 160, 192, 320, 640)
 ONE_PROFILE = (Profile((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
 
 
-def compare(
-    session: Any, onnx: Path, lines_of: Any, seed: int, rounds: int, widths: Any = WIDTHS
-) -> None:
-    """Random batches read as onnxruntime reads them."""
-    rng, reference = np.random.default_rng(seed), open_session(onnx, device="cpu", threads=1)
-    for _ in range(rounds):
-        width_px = int(rng.choice(widths))
-        lines = lines_of(rng, int(rng.integers(1, 12)), width_px)
-        classes, confidences = session.read(lines, width_px)
-        expected_classes, expected_confidences = reference.read(lines, width_px)
-        np.testing.assert_array_equal(classes, expected_classes)
-        np.testing.assert_allclose(confidences, expected_confidences, rtol=1e-5)
-        assert classes.dtype == np.int64 and confidences.dtype == np.float32
-
-
 @pytest.mark.parametrize("use_graphs", [True, False])
-def test_it_reads_as_onnxruntime_does(host: Any, lines_of: Any, use_graphs: bool) -> None:
+def test_it_reads_as_onnxruntime_does(host: Any, use_graphs: bool) -> None:
     session = host.session(use_graphs=use_graphs)
-    compare(session, host.onnx, lines_of, seed=1, rounds=50)
+    host.compare(session, seed=1, rounds=50)
     assert ("launch_graph" in host.cuda.calls) == use_graphs
     session.close()
 
@@ -73,15 +56,15 @@ def test_only_bytes_go_up_and_classes_come_down(make_host: Any, lines_of: Any) -
 def test_more_lines_than_a_profile_takes_are_divided(make_host: Any, lines_of: Any) -> None:
     host = make_host()
     session = host.session()
-    compare(session, host.onnx, lines_of, seed=3, rounds=10, widths=(320,))
+    host.compare(session, seed=3, rounds=10, widths=(320,))
     assert len(session.read(lines_of(np.random.default_rng(0), 11, 320), 320)[0]) == 11
     session.close()
 
 
-def test_fewer_lines_than_a_profile_takes_are_filled_up(make_host: Any, lines_of: Any) -> None:
+def test_fewer_lines_than_a_profile_takes_are_filled_up(make_host: Any) -> None:
     host = make_host()
     session = host.session(host.plan([Profile((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
-    compare(session, host.onnx, lines_of, seed=4, rounds=10, widths=(32, 320))
+    host.compare(session, seed=4, rounds=10, widths=(32, 320))
     session.close()
 
 
@@ -89,7 +72,7 @@ def test_a_width_of_no_profile_never_reaches_tensorrt(make_host: Any, lines_of: 
     host = make_host()
     fixed = [Profile((1, 3, 32, width), (4, 3, 32, width), (8, 3, 32, width)) for width in (32, 96)]
     session = host.session(host.plan(fixed))
-    compare(session, host.onnx, lines_of, seed=5, rounds=10, widths=(32, 96))
+    host.compare(session, seed=5, rounds=10, widths=(32, 96))
     calls = len(host.cuda.calls)
     with pytest.raises(EngineError, match=r"width of 64 px: expected 32 px or 96 px; build it"):
         session.read(lines_of(np.random.default_rng(0), 1, 64), 64)
@@ -104,105 +87,6 @@ def test_lines_of_another_form_are_refused(make_host: Any, shape: tuple[int, ...
         session.read([np.zeros(shape, np.uint8)], 96)
     with pytest.raises(EngineError, match="at least one line"):
         session.read([], 96)
-    session.close()
-
-
-def test_shapes_and_addresses_are_set_when_they_change(make_host: Any, lines_of: Any) -> None:
-    host = make_host()
-    session, rng = host.session(host.plan(ONE_PROFILE), use_graphs=False), np.random.default_rng(6)
-    session.read(lines_of(rng, 8, 320), 320)
-    for width_px, count, shapes, addresses in (
-        (320, 8, 0, 0),
-        (320, 8, 0, 0),
-        (96, 8, 1, 1),  # the confidences move
-        (96, 8, 0, 0),
-        (96, 7, 1, 0),
-        (96, 4, 1, 1),
-    ):
-        before = len(host.cuda.calls)
-        session.read(lines_of(rng, count, width_px), width_px)
-        calls = host.cuda.calls[before:]
-        assert calls.count("set_input_shape pixels") == shapes
-        assert sum(call.startswith("set_tensor_address") for call in calls) == addresses
-        assert not {"malloc", "host_alloc", "create_stream"} & set(calls)
-    session.close()
-
-
-def test_a_shape_that_comes_again_is_replayed(make_host: Any, lines_of: Any) -> None:
-    host = make_host()
-    session, rng = host.session(host.plan(ONE_PROFILE)), np.random.default_rng(7)
-    expected_calls = (
-        {"execute_async_v3": 1, "begin_capture": 0, "launch_graph": 0},
-        {"execute_async_v3": 2, "begin_capture": 1, "launch_graph": 0},
-        {"execute_async_v3": 0, "begin_capture": 0, "launch_graph": 1},
-        {"execute_async_v3": 0, "begin_capture": 0, "launch_graph": 1},
-    )
-    for expected in expected_calls:
-        before = len(host.cuda.calls)
-        session.read(lines_of(rng, 3, 96), 96)
-        calls = host.cuda.calls[before:]
-        assert {name: calls.count(name) for name in expected} == expected
-    # Larger buffers have other addresses: the graph is made anew.
-    before = len(host.cuda.calls)
-    session.read(lines_of(rng, 8, 320), 320)
-    assert "destroy_executable" in host.cuda.calls[before:]
-    compare(session, host.onnx, lines_of, seed=8, rounds=20, widths=(96, 320))
-    session.close()
-
-
-def test_only_so_many_graphs_are_kept(make_host: Any, lines_of: Any) -> None:
-    from runtime.sessions.tensorrt_lane import Lane
-
-    host = make_host()
-    lane, rng = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=3), np.random.default_rng(9)
-    widths = [320, *[int(width) for width in rng.choice([32, 64, 96, 128, 160], 60)]]
-    for width_px in widths:
-        pixels, content_widths = lane.prepare(0, 2, width_px)
-        pixels[:], content_widths[:] = 0, width_px
-        lane.upload()
-        lane.compute()
-        lane.download()
-        lane.synchronize()
-        assert lane.num_graphs <= 3
-    assert lane.num_graphs == 3
-    assert host.cuda.calls.count("launch_graph") > 5
-    # An evicted graph's context serves the next one.
-    assert len(host.trt._alive) == 1 + 1 + 3
-    lane.close()
-
-
-def test_a_refused_capture_is_remembered_for_the_engine(
-    host: Any, lines_of: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    host.trt._wishes.refuses_capture = True
-    session = host.session()
-    with caplog.at_level("INFO"):
-        compare(session, host.onnx, lines_of, seed=10, rounds=30, widths=(96, 160))
-    other = session.another()
-    compare(other, host.onnx, lines_of, seed=11, rounds=10, widths=(96,))
-    assert host.cuda.calls.count("begin_capture") <= 1
-    assert caplog.text.count("runs without CUDA graphs") == 1
-    session.close()
-    other.close()
-
-
-@pytest.mark.parametrize("call", ["begin_capture", "end_capture", "instantiate_graph"])
-def test_a_failing_capture_leaves_the_session_working(
-    make_host: Any, lines_of: Any, call: str
-) -> None:
-    host = make_host()
-    session = host.session()
-    host.cuda.fail_at[call] = 1  # the second capture fails
-    compare(session, host.onnx, lines_of, seed=12, rounds=40, widths=(96, 160))
-    assert host.cuda.calls.count("begin_capture") == 2
-    session.close()
-
-
-def test_without_graphs_in_the_cuda_package(make_host: Any, lines_of: Any) -> None:
-    host = make_host(graphs=False)
-    session = host.session()
-    compare(session, host.onnx, lines_of, seed=13, rounds=10)
-    assert "begin_capture" not in host.cuda.calls
     session.close()
 
 
@@ -235,7 +119,7 @@ def test_a_failed_run_carries_tensorrts_words_and_the_next_one_works(
     host.trt._wishes.failing_runs = 1
     with pytest.raises(EngineError, match="could not be run; TensorRT said: enqueueV3: Error Code"):
         session.read(lines_of(rng, 2, 96), 96)
-    compare(session, host.onnx, lines_of, seed=15, rounds=10)
+    host.compare(session, seed=15, rounds=10)
     session.close()
 
 
@@ -305,7 +189,7 @@ def test_closing_that_fails_gives_back_the_rest(
     assert host.cuda.leaks == []
 
 
-def test_threads_have_sessions_of_one_engine(make_host: Any, lines_of: Any) -> None:
+def test_threads_have_sessions_of_one_engine(make_host: Any) -> None:
     host = make_host(devices=2)
     first = TensorRtSession(host.engine(device_id=1))
     sessions = [first, *[first.another() for _ in range(7)]]
@@ -313,7 +197,7 @@ def test_threads_have_sessions_of_one_engine(make_host: Any, lines_of: Any) -> N
 
     def work(seed: int) -> None:
         try:
-            compare(sessions[seed], host.onnx, lines_of, seed, rounds=20)
+            host.compare(sessions[seed], seed, rounds=20)
         except BaseException as error:
             failures.append(error)
 
