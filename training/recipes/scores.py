@@ -1,6 +1,6 @@
 """Exact matches of a checkpoint, one row for each label file, as it will read when deployed.
 
-    python -m training.recipes.scores -c configs/latin/pair.yml --checkpoint output/latin/6_pair \\
+    python -m training.recipes.scores -c configs/latin/pair.yml --checkpoint output/latin/7_pair \\
         PACKS/*/val.tsv output/latin/data/clean/val.tsv
 
 Case and spaces count. Paths in a label file are relative to its folder.
