@@ -61,6 +61,69 @@ def test_a_fixed_width_becomes_the_policy(toy_model: ToyModel, tmp_path: Path) -
     assert policy.content_width(32, 500, 32) == 100
 
 
+def inference_yml(folder: Path, characters: list[str], told: str = "RecResizeImg") -> Path:
+    """As PaddleOCR writes it beside the models that it exports."""
+    listed = "".join(f"  - '{character}'\n" for character in characters)
+    path = folder / "inference.yml"
+    path.write_text(
+        f"PreProcess:\n  transform_ops:\n  - {told}: {{image_shape: [3, 32, 320]}}\n"
+        f"PostProcess:\n  name: CTCLabelDecode\n  character_dict:\n{listed}",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize("declares_classes", [True, False])
+def test_paddleocrs_file_beside_the_model_gives_the_characters(
+    toy_model: ToyModel, tmp_path: Path, declares_classes: bool
+) -> None:
+    inference_yml(tmp_path, LISTED)
+    for num_classes, characters in ((WITH_SPACE, [*LISTED, " "]), (WITH_SPACE - 1, LISTED)):
+        path = toy_model(num_classes=num_classes, declares_classes=declares_classes)
+        assert open_session(path).spec.characters == tuple(characters)
+
+
+def test_what_is_nearer_to_the_model_wins_over_the_file_beside_it(
+    toy_model: ToyModel, tmp_path: Path, spec: RecognizerSpec
+) -> None:
+    others = [character.upper() for character in LISTED]
+    inference_yml(tmp_path, others)
+    assert open_session(toy_model(spec=spec)).spec == spec
+    path = toy_model(metadata={"character": "\n".join(LISTED)})
+    assert open_session(path).spec.characters == (*LISTED, " ")
+    path = toy_model()
+    assert open_session(path).spec.characters == (*others, " ")
+    assert open_session(path, dictionary(tmp_path, LISTED)).spec.characters == (*LISTED, " ")
+
+
+def test_a_useless_file_beside_the_model_is_told_and_a_dictionary_helps(
+    toy_model: ToyModel, tmp_path: Path, spec: RecognizerSpec
+) -> None:
+    inference_yml(tmp_path, LISTED, told="DetResizeForTest")
+    with pytest.raises(ArtifactError, match=r"inference\.yml describes no CTC recogniser"):
+        open_session(toy_model())
+    inference_yml(tmp_path, [*"xyz"])
+    with pytest.raises(ArtifactError, match=r"disagree: expected 4 classes .*, got a head of 16"):
+        open_session(toy_model())
+    (tmp_path / "inference.yml").write_bytes(b"a: [")
+    with pytest.raises(ArtifactError, match=r"inference\.yml is damaged"):
+        open_session(toy_model())
+    path = dictionary(tmp_path, LISTED)
+    assert open_session(toy_model(), path).spec.characters == (*LISTED, " ")
+    assert open_session(toy_model(spec=spec)).spec == spec
+
+
+def test_a_file_beside_another_folders_model_is_nobodys(
+    toy_model: ToyModel, tmp_path: Path
+) -> None:
+    inference_yml(tmp_path.parent, LISTED)
+    try:
+        with pytest.raises(ArtifactError, match="does not carry its characters"):
+            open_session(toy_model())
+    finally:
+        (tmp_path.parent / "inference.yml").unlink()
+
+
 def test_no_characters_anywhere_is_refused(toy_model: ToyModel) -> None:
     with pytest.raises(ArtifactError, match=r"does not carry its characters.*--dictionary"):
         open_session(toy_model())

@@ -1,0 +1,129 @@
+"""What a model or an engine says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import helper
+
+from export.inference_yml import inference_yml
+from export.inspection import described
+from runtime.errors import ArtifactError
+from runtime.sessions.engine_sidecar import Binding, EngineSidecar, Profile
+from tests.runtime.conftest import CHARACTERS, toy_spec, write_toy_model
+
+PARITY = {"num_lines": 64, "max_difference": 2.5e-7}
+
+
+def rows(text: str) -> dict[str, str]:
+    """Label -> value; labels end before two spaces."""
+    told = {}
+    for line in text.splitlines()[1:]:
+        assert line.startswith("  ") and line.strip(), line
+        told[line[2:22].strip()] = line[22:].strip()
+    return told
+
+
+def test_a_described_model_tells_its_whole_spec(tmp_path: Path) -> None:
+    spec = replace(
+        toy_spec(network="Student", weights_sha256="ab" * 32),
+        provenance={"opset": 14, "versions": {"onnx": "1.17.0"}, "parity": PARITY},
+    )
+    path = write_toy_model(tmp_path / "student.onnx", spec=spec)
+    text = described(path)
+    told = rows(text)
+    assert text.splitlines()[0] == str(path)
+    assert told["described by"] == "its own spec"
+    assert told["characters"] == f"{len(CHARACTERS)}: {''.join(CHARACTERS)}".strip()
+    assert (told["height"], told["network"], told["color_order"]) == ("32", "Student", "BGR")
+    assert told["width"] == "step_px 32, min_px 32, max_px 640"
+    assert told["weights_sha256"] == "ab" * 32
+    assert set(told["parity"].split(", ")) == {"num_lines 64", "max_difference 2.5e-07"}
+    assert told["versions"] == "onnx 1.17.0"
+    assert told["x"] == "[N, 3, 32, W]"
+    assert told["probabilities"] == f"[N, T, {len(CHARACTERS) + 1}]"
+    assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert told["nodes"].startswith("5: ") and "Conv 1" in told["nodes"]
+    assert told["blank_index"] == "0", "a zero is a value too"
+    assert "config_sha256" not in told, "what is unknown has no row"
+
+
+def test_opset_and_ir_version_are_told(tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "student.onnx", spec=toy_spec())
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    told = rows(described(path))
+    assert told["opset"] == "ai.onnx 17, com.microsoft 1; IR version 8"
+
+
+def test_a_model_from_outside_is_told_apart(tmp_path: Path) -> None:
+    path = write_toy_model(
+        tmp_path / "rapid.onnx",
+        metadata={"character": "\n".join(CHARACTERS[:-1])},
+        input_shape=(1, 3, 32, 100),
+        softmax=False,
+    )
+    told = rows(described(path))
+    assert told["described by"] == "what can be told from outside"
+    assert told["characters"].startswith(f"{len(CHARACTERS)}: abc")
+    assert told["x"] == "[1, 3, 32, 100]"
+    assert told["width"] == "step_px 100, min_px 100, max_px 100"
+    assert told["output_activation"] == "none"
+
+
+def test_a_dictionary_or_inference_yml_help_a_model_without_characters(tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "bare.onnx")
+    with pytest.raises(ArtifactError, match=r"does not carry its characters.*--dictionary"):
+        described(path)
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("".join(f"{one}\n" for one in CHARACTERS[:-1]), encoding="utf-8")
+    with_dictionary = described(path, dictionary)
+    (tmp_path / "inference.yml").write_text(inference_yml(toy_spec()), encoding="utf-8")
+    assert described(path) == with_dictionary
+    assert rows(with_dictionary)["characters"].startswith(f"{len(CHARACTERS)}: abc")
+
+
+def test_what_cannot_be_inspected_is_told(tmp_path: Path) -> None:
+    for name, told in (("none.onnx", "no such file"), ("model.pdparams", "unknown kind of model")):
+        with pytest.raises(ArtifactError, match=told):
+            described(tmp_path / name)
+    (tmp_path / "damaged.onnx").write_bytes(b"not a model")
+    with pytest.raises(ArtifactError, match=r"damaged\.onnx"):
+        described(tmp_path / "damaged.onnx")
+
+
+@pytest.mark.parametrize("suffix", [".plan", ".engine", ".PLAN"])
+def test_an_engine_is_told_from_its_sidecar_without_being_loaded(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"student{suffix}"
+    path.write_bytes(b"an engine")
+    with pytest.raises(ArtifactError, match=rf"student{suffix}.json beside it, got no such file"):
+        described(path)
+    EngineSidecar(
+        spec=toy_spec(network="Student"),
+        plan_sha256="1" * 64,
+        onnx_sha256="2" * 64,
+        graph_sha256="3" * 64,
+        library="tensorrt",
+        library_version="10.16.1",
+        profiles=(Profile((1, 3, 32, 32), (8, 3, 32, 160), (16, 3, 32, 320)),),
+        bindings=(Binding("pixels", "uint8", (-1, 32, -1, 3), "input"),),
+        rebuild_command="python -m export build --onnx student.onnx",
+        compute_capability="8.9",
+        precision={"asked": "fp16", "achieved": "mixed"},
+    ).write(path)
+    told = rows(described(path))
+    assert told["characters"].startswith(f"{len(CHARACTERS)}: abc")
+    assert told["network"] == "Student"
+    assert (told["library"], told["library_version"]) == ("tensorrt", "10.16.1")
+    assert told["precision"] == "asked fp16, achieved mixed"
+    assert told["compute_capability"] == "8.9"
+    assert "320" in told["profiles"]
+    assert told["rebuild_command"] == "python -m export build --onnx student.onnx"
+    assert "gpu_name" not in told
