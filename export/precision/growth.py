@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
 
 from export.precision.agreement import Lines
 from export.precision.bisect import guilty_nodes
-from export.precision.drift import Drift
+from export.precision.errors import Errors
 from export.precision.report import Agreement, Kept, TextDifference
 from export.precision.trials import Trials
-from export.verify import Probabilities
 
 log = logging.getLogger("export")
 
@@ -32,7 +30,7 @@ def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | Non
         The agreement reached, None if FP32 alone agrees.
     """
     operators = {node.name: node.op_type for node in trials.source.nodes}
-    drift: Drift | None = None
+    errors: Errors | None = None
     while True:
         half = [name for name in trials.names if name not in kept]
         if not half:
@@ -42,7 +40,7 @@ def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | Non
         if agreement.is_equal:
             return agreement
         if trials.is_spent:
-            log.warning("no FP16 form agreed after %d tries: keeping FP32", trials.num_made)
+            log.warning("no FP16 form agrees after %d tries: keeping FP32", trials.num_made)
             return None
         log.info(
             "%d nodes in FP16: %d of %d texts differ, %d values not finite; keeping more in FP32",
@@ -51,15 +49,24 @@ def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | Non
             agreement.num_lines,
             agreement.num_not_finite,
         )
+        is_tied = not agreement.num_not_finite and agreement.most_disputed <= CLEAR_MARGIN
+        if is_tied and errors is None:
+            log.info(
+                "where they differ FP32 preferred its class by %.2g at most: ties, which "
+                "--tieTolerance %.2g would accept",
+                agreement.most_disputed,
+                1.05 * agreement.most_disputed,
+            )
         clear = _clear_lines(agreement, lines)
         guilty = guilty_nodes(trials, half, clear) if clear is not None else {}
         if guilty:
             for name, example in guilty.items():
                 kept[name] = Kept(name, operators[name], "text", _told(example))
-            drift = None
+            errors = None
             continue
-        drift = drift or Drift(half)
-        for name in _by_drift(trials, drift, candidate, lines, kept.keys()):
+        wrong = [one.line for one in agreement.differences]
+        errors = errors or Errors(trials, half, lines.subset(wrong))
+        for name in errors.worst(kept.keys()):
             detail = _told(agreement.differences[0] if agreement.differences else None)
             kept[name] = Kept(name, operators[name], "error", f"its rounding adds to: {detail}")
 
@@ -70,16 +77,6 @@ def _clear_lines(agreement: Agreement, lines: Lines) -> Lines | None:
         return lines
     numbers = [one.line for one in agreement.differences if not one.margin <= CLEAR_MARGIN]
     return lines.subset(numbers[:_MOST_LINES]) if numbers else None
-
-
-def _by_drift(
-    trials: Trials, drift: Drift, candidate: Probabilities, lines: Lines, kept: Set[str]
-) -> list[str]:
-    drift.measure(trials, candidate, lines)
-    log.debug("%d close ties in %d segments", drift.num_ties, len(drift.segments))
-    present = {number for number, names in enumerate(drift.segments) if set(names) <= kept}
-    chosen = drift.choose(candidate, lines, present)
-    return [name for number in chosen for name in drift.segments[number]]
 
 
 def _told(example: TextDifference | None) -> str:

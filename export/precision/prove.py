@@ -23,7 +23,7 @@ from runtime.spec import RecognizerSpec
 
 log = logging.getLogger("export")
 
-MOST_TRIES = 1000
+MOST_TRIES = 200
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,11 @@ class Agreement:
         """Whether every line reads the same and every value is a number."""
         return not self.differences and not self.num_not_finite
 
+    @property
+    def most_disputed(self) -> float:
+        """The largest margin of any difference, 0.0 without differences."""
+        return max((one.margin for one in self.differences), default=0.0)
+
     def as_json(self) -> dict[str, Any]:
         """The figures, and a few of the differences."""
         figures = asdict(self)

@@ -1,0 +1,149 @@
+"""One build with the library itself: graph and profiles in, plan out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.engine.configure import configured, known_capabilities, save_timing_cache
+from export.engine.layer_info import layer_information
+from export.engine.network import bindings_of, parsed_network
+from export.engine.options import BuildOptions
+from export.engine.shapes import smaller
+from runtime.cuda import Cuda, Gpu, open_cuda, require_gpu
+from runtime.errors import EngineError
+from runtime.sessions.engine_sidecar import Binding, Profile
+from runtime.sessions.tensorrt_library import TensorRtLibrary, TensorRtLog
+
+logger = logging.getLogger("export")
+
+_TOO_LARGE = re.compile(
+    r"could not find any implementation|no valid tactic|insufficient memory|out of memory"
+    r"|outofmemory|exceeds.*(workspace|memory)",
+    re.IGNORECASE,
+)
+_UNBUILDABLE = re.compile(r"\bSM(\d+)(\d)\b")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A plan and what the builder knows of it.
+
+    Args:
+        plan: its bytes.
+        profiles: as built; batches may be smaller than asked for.
+        bindings: inputs and outputs.
+        library, library_version: that built it.
+        gpu: of this machine, None without one.
+        target_compute_capabilities: what it was built for, empty when that is the GPU here.
+        num_layers: of the parsed network.
+        layer_info: JSON of the plan's layers, empty unless it was asked for and there is a GPU.
+    """
+
+    plan: bytes
+    profiles: tuple[Profile, ...]
+    bindings: tuple[Binding, ...]
+    library: str
+    library_version: str
+    gpu: Gpu | None
+    target_compute_capabilities: tuple[str, ...]
+    num_layers: int
+    layer_info: str = ""
+
+
+def build_plan(
+    library: TensorRtLibrary,
+    graph: bytes,
+    name: str,
+    profiles: Sequence[Profile],
+    options: BuildOptions,
+    cuda: Cuda | None = None,
+) -> Built:
+    """Build a plan in this process.
+
+    Args:
+        library: TensorRT or TensorRT-RTX.
+        graph: a serialised engine graph.
+        name: of the network.
+        profiles: at least one.
+        options: everything else.
+        cuda: as `open_cuda` gives it, which is asked when None.
+
+    Raises:
+        EngineError: with the library's own words.
+    """
+    gpu = find_gpu(options.device_id, cuda)
+    if gpu is None and library.name == "tensorrt":
+        # The library gives an object around null without a driver.
+        require_gpu(open_cuda() if cuda is None else cuda, options.device_id)
+    log = TensorRtLog(library.module)
+    builder = library.module.Builder(log.logger)
+    network, parser = parsed_network(library, log, builder, graph, name)
+    bindings, num_layers = bindings_of(network), int(network.num_layers)
+    targets = options.compute_capabilities
+    if not targets and gpu is None:
+        targets = known_capabilities(library)
+    wanted = tuple(profiles)
+    while True:
+        config = configured(library, log, builder, options, wanted, targets)
+        mark = log.mark()
+        plan = builder.build_serialized_network(network, config)
+        if plan is not None:
+            break
+        said = log.since(mark)
+        fewer = _without_unbuildable(targets, said) if not options.compute_capabilities else None
+        less = smaller(wanted) if _TOO_LARGE.search(said) else None
+        if fewer:
+            left_out = ", ".join(one for one in targets if one not in fewer)
+            logger.warning("left out compute capability %s, which the library refuses", left_out)
+            targets = fewer
+        elif less is not None:
+            logger.warning("trying a largest batch of %d: %s", less[0].max[0], said)
+            wanted = less
+        else:
+            raise EngineError(
+                f"{library.name} {library.version} cannot build the engine: "
+                f"{said or 'it gives no reason'}; try smaller shapes (--maxShapes), another "
+                "--memPoolSize, or --verbose"
+            )
+    if options.timing_cache:
+        save_timing_cache(config, Path(options.timing_cache))
+    del parser  # it has to outlive the network's use
+    data = bytes(memoryview(plan))
+    is_wanted = options.is_detailed and gpu is not None
+    return Built(
+        data,
+        wanted,
+        bindings,
+        library.name,
+        library.version,
+        gpu,
+        tuple(targets),
+        num_layers,
+        layer_information(library, log, data) if is_wanted else "",
+    )
+
+
+def find_gpu(device_id: int, cuda: Cuda | None = None) -> Gpu | None:
+    """The GPU of a number, None when there is no driver or no GPU at all.
+
+    Raises:
+        EngineError: if there are GPUs but none of this number.
+    """
+    try:
+        opened = open_cuda() if cuda is None else cuda
+        count = opened.device_count()
+    except EngineError:
+        return None
+    return require_gpu(opened, device_id) if count else None
+
+
+def _without_unbuildable(targets: Sequence[str], said: Any) -> tuple[str, ...] | None:
+    """The targets without those that the library names as what it failed for."""
+    named = {f"{major}.{minor}" for major, minor in _UNBUILDABLE.findall(said)}
+    fewer = tuple(one for one in targets if one not in named)
+    return fewer if fewer and len(fewer) < len(targets) else None

@@ -1,0 +1,249 @@
+"""From an ONNX file to a proven plan and its sidecar."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from export.engine.build import Built
+from export.engine.child import build_in_child
+from export.engine.options import BuildOptions
+from export.engine.proof import prove_engine
+from export.engine.shapes import profiles_for
+from export.engine_graph import engine_graph
+from export.lines import comparison_lines
+from export.precision import half_recognizer
+from export.precision.agreement import Lines
+from export.recognizer_file import RecognizerFile, read_recognizer
+from runtime.errors import ConfigError, EngineError
+from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
+from runtime.spec import RecognizerSpec
+from training.files import write_atomically
+
+log = logging.getLogger("export")
+
+Build = Callable[[bytes, str, Sequence[Profile], BuildOptions], Built]
+_LEVELS = {"none": "none", "ampere+": "ampere_plus"}
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What is to be built, and from what.
+
+    Args:
+        onnx_path: the recogniser.
+        plan_path: where the plan goes; its sidecar beside it.
+        is_half: FP16 as far as it reads the same.
+        shapes: `min`, `opt`, `max` as trtexec writes them; what is missing is chosen.
+        buckets: as `profiles_for`.
+        images: crops, for precision, shapes and proof; rendered lines without.
+        dictionary: for a model that carries no characters.
+        tie_tolerance: as `half_recognizer`.
+        rebuild_command: the command line that makes the plan again.
+        options: everything for the builder.
+        layer_info: file for what the inspector tells of layers, None for none.
+        shows_layers: say it on stderr too.
+    """
+
+    onnx_path: Path
+    plan_path: Path
+    is_half: bool = False
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    buckets: Sequence[int] | None = None
+    images: Sequence[str | Path] = ()
+    dictionary: Path | None = None
+    tie_tolerance: float = 0.0
+    rebuild_command: str = ""
+    options: BuildOptions = field(default_factory=BuildOptions)
+    layer_info: Path | None = None
+    shows_layers: bool = False
+
+
+def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[str, Any]:
+    """Build an engine, prove it where that can be done, and write plan and sidecar.
+
+    Args:
+        request: what is asked for.
+        build: makes the plan; in a process of its own unless another way is given.
+
+    Returns:
+        paths, hashes, precision, profiles and parity.
+
+    Raises:
+        OcrError: with every reason this project knows; no plan is written then.
+    """
+    if request.plan_path.suffix.lower() not in (".plan", ".engine"):
+        raise ConfigError(
+            f"--saveEngine: expected a name ending in .plan or .engine, got {request.plan_path}"
+        )
+    source = read_recognizer(request.onnx_path, request.dictionary)
+    images, lines_from = comparison_lines(request.images, source.spec.charset)
+    lines = Lines.of(images, source.spec, lines_from)
+    policy = source.spec.width
+    widths = [policy.input_width(line.shape[1]) for line in lines.prepared]
+    profiles = profiles_for(
+        source.spec,
+        request.shapes,
+        # Rendered lines say nothing of the widths to come.
+        widths if request.images else (),
+        request.buckets,
+        source.fixed_batch,
+    )
+    model, spec, precision, parity = _with_precision(source, request, images, lines_from)
+    graph = engine_graph(model, spec).SerializeToString(deterministic=True)
+    name = f"distilrec {sha256_of(graph)[:16]}"
+    built = build(graph, name, profiles, request.options)
+    _tell_layers(built, request)
+    sidecar = _sidecar(source, spec, request, graph, built, precision, parity)
+    return _written(sidecar, built, source.model, lines, request)
+
+
+def _with_precision(
+    source: RecognizerFile, request: EngineRequest, images: Sequence[Any], lines_from: str
+) -> tuple[onnx.ModelProto, RecognizerSpec, dict[str, Any], dict[str, Any]]:
+    """Model and spec to build from, the sidecar's `precision`, and parity so far."""
+    if source.is_half:
+        log.info("%s is FP16 already and is taken as it is", source.path)
+        report = source.spec.provenance.get("precision", {})
+        kept = report.get("kept", [])
+        achieved = report.get("achieved", "mixed")
+        precision = {"asked": "as given", "achieved": achieved, "kept_fp32": kept}
+        return source.model, source.spec, precision, dict(report.get("agreement", {}))
+    if not request.is_half:
+        precision = {"asked": "fp32", "achieved": "fp32", "kept_fp32": []}
+        return source.model, source.spec, precision, {}
+    half = half_recognizer(
+        source.model,
+        source.spec,
+        images,
+        lines_from,
+        source_sha256=source.sha256,
+        tie_tolerance=request.tie_tolerance,
+    )
+    report = half.report.as_json()
+    precision = {"asked": "fp16", "achieved": report["achieved"], "kept_fp32": report["kept"]}
+    return half.model, half.spec, precision, report["agreement"]
+
+
+def _sidecar(
+    source: RecognizerFile,
+    spec: RecognizerSpec,
+    request: EngineRequest,
+    graph: bytes,
+    built: Built,
+    precision: Mapping[str, Any],
+    parity: Mapping[str, Any],
+) -> EngineSidecar:
+    options = request.options
+    return EngineSidecar(
+        spec=spec,
+        plan_sha256=sha256_of(built.plan),
+        onnx_sha256=source.sha256,
+        graph_sha256=sha256_of(graph),
+        library=built.library,
+        library_version=built.library_version,
+        profiles=built.profiles,
+        bindings=built.bindings,
+        rebuild_command=request.rebuild_command,
+        driver_version=built.gpu.driver_version if built.gpu else None,
+        gpu_name=built.gpu.name if built.gpu else None,
+        compute_capability=built.gpu.compute_capability if built.gpu else None,
+        target_compute_capabilities=built.target_compute_capabilities,
+        version_compatible="versionCompatible" in options.flags,
+        hardware_compatibility=_LEVELS.get(options.hardware_level, "same_compute_capability"),
+        precision=precision,
+        parity={"onnx": parity} if parity else {},
+        options=options.as_json(),
+    )
+
+
+def _written(
+    sidecar: EngineSidecar,
+    built: Built,
+    model: onnx.ModelProto,
+    lines: Lines,
+    request: EngineRequest,
+) -> dict[str, Any]:
+    """Prove the plan under a name of its own, then give both files theirs.
+
+    The sidecar comes first: it holds the plan's hash, so that an old plan beside it is noticed.
+    """
+    plan = request.plan_path
+    if built.gpu is None:
+        log.info("no GPU here: the engine was built but not run; text was not compared on it")
+    else:
+        trial = plan.with_name(f".unproven.{plan.name}")
+        try:
+            write_atomically(trial, built.plan)
+            sidecar.write(trial)
+            sidecar = _proven(sidecar, built, trial, model, lines, request)
+        finally:
+            trial.unlink(missing_ok=True)
+            sidecar_path(trial).unlink(missing_ok=True)
+    try:
+        plan.parent.mkdir(parents=True, exist_ok=True)
+        sidecar.write(plan)
+        write_atomically(plan, built.plan)
+    except OSError as error:
+        raise EngineError(
+            f"cannot write {plan}: {error}; check the folder and its space"
+        ) from error
+    return {
+        "plan": str(plan),
+        "sidecar": str(sidecar_path(plan)),
+        "plan_sha256": sidecar.plan_sha256,
+        "onnx_sha256": sidecar.onnx_sha256,
+        "library": f"{built.library} {built.library_version}",
+        "gpu": sidecar.gpu_name,
+        "target_compute_capabilities": list(sidecar.target_compute_capabilities),
+        "precision": sidecar.precision["achieved"],
+        "num_kept_fp32": len(sidecar.precision["kept_fp32"]),
+        "profiles": [
+            {"min": list(one.min), "opt": list(one.opt), "max": list(one.max)}
+            for one in sidecar.profiles
+        ],
+        "parity": dict(sidecar.parity),
+    }
+
+
+def _tell_layers(built: Built, request: EngineRequest) -> None:
+    if request.layer_info is None and not request.shows_layers:
+        return
+    if not built.layer_info:
+        log.warning("no GPU here: the layers of the engine cannot be told")
+        return
+    if request.layer_info is not None:
+        write_atomically(request.layer_info, built.layer_info.encode())
+    if request.shows_layers:
+        log.info("%s", built.layer_info)
+
+
+def _proven(
+    sidecar: EngineSidecar,
+    built: Built,
+    trial: Path,
+    model: onnx.ModelProto,
+    lines: Lines,
+    request: EngineRequest,
+) -> EngineSidecar:
+    figures = prove_engine(
+        trial,
+        model,
+        lines,
+        request.tie_tolerance,
+        max(one.max[0] for one in built.profiles),
+        max(one.max[3] for one in built.profiles),
+        request.options.device_id,
+    )
+    log.info(
+        "the engine reads %d of %d lines as onnxruntime does, %d ties",
+        figures["num_equal_texts"],
+        figures["num_lines"],
+        figures["num_ties"],
+    )
+    return replace(sidecar, parity={**sidecar.parity, "engine": figures})

@@ -1,0 +1,188 @@
+"""Optimisation profiles: from trtexec's shapes, or from the spec and the widths of crops."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from runtime.errors import ConfigError
+from runtime.sessions.engine_sidecar import Profile, Shape
+from runtime.spec import RecognizerSpec
+
+DEFAULT_MAX_BATCH = 32
+"""The runtime's own batch size."""
+_USUAL_BATCH_SHARE = 4
+"""The batch tuned for is a quarter of the largest: half-filled batches are as common as full."""
+_USUAL_WIDTH_PX = 320
+"""Tuned for when no crops are given: what PaddleOCR pads lines to."""
+FLAGS = {"min": "--minShapes", "opt": "--optShapes", "max": "--maxShapes"}
+
+
+def profiles_for(
+    spec: RecognizerSpec,
+    asked: Mapping[str, str],
+    widths_px: Sequence[int] = (),
+    buckets: Sequence[int] | None = None,
+    fixed_batch: int | None = None,
+) -> tuple[Profile, ...]:
+    """Profiles in the words of the model's input, [N, C, H, W].
+
+    Args:
+        spec: of the recogniser.
+        asked: `min`, `opt` and `max` as trtexec writes shapes, `x:1x3x32x32`; what is missing is
+            chosen.
+        widths_px: input widths of crops; the commonest is what is tuned for.
+        buckets: largest width of each profile, in px; doubling widths when empty; one wide
+            profile when None.
+        fixed_batch: N of a model that leaves no choice.
+
+    Raises:
+        ConfigError: naming the flag, if shapes contradict the model, its width policy, or each
+            other.
+    """
+    given = {name: _shape(text, FLAGS[name], spec) for name, text in asked.items() if text}
+    shapes = {**_defaults(spec, widths_px, given, fixed_batch), **given}
+    for name, shape in shapes.items():
+        if fixed_batch is not None and shape[0] != fixed_batch:
+            raise ConfigError(
+                f"{FLAGS[name]}: the model has a fixed batch: expected N = {fixed_batch}, got "
+                f"{shape[0]}; leave the flag out, or export the model with an open batch"
+            )
+    for low, high in (("min", "opt"), ("opt", "max")):
+        pairs = zip(shapes[low], shapes[high], strict=True)
+        if any(one > other for one, other in pairs):
+            raise ConfigError(
+                f"{FLAGS[low]} must not exceed {FLAGS[high]}: expected min <= opt <= max in every "
+                f"dimension, got {_written(shapes[low])} and {_written(shapes[high])}"
+            )
+    wide = Profile(shapes["min"], shapes["opt"], shapes["max"])
+    if buckets is None:
+        return (wide,)
+    return _bucketed(wide, spec, _limits(wide, buckets), widths_px)
+
+
+def smaller(profiles: Sequence[Profile]) -> tuple[Profile, ...] | None:
+    """The same profiles with half the largest batch, None when that goes no further."""
+    most = max(profile.max[0] for profile in profiles)
+    least = max(profile.min[0] for profile in profiles)
+    if most // 2 < max(1, least):
+        return None
+    return tuple(
+        Profile(
+            profile.min,
+            _with_batch(profile.opt, min(profile.opt[0], most // 2)),
+            _with_batch(profile.max, min(profile.max[0], most // 2)),
+        )
+        for profile in profiles
+    )
+
+
+def _shape(text: str, flag: str, spec: RecognizerSpec) -> Shape:
+    match = re.fullmatch(r"(?:(?P<name>[^:,]+):)?(?P<sizes>\d+(?:x\d+)*)", text)
+    if match is None:
+        raise ConfigError(
+            f"{flag}: expected {spec.input_name}:NxCxHxW, e.g. {spec.input_name}:1x"
+            f"{spec.channels}x{spec.height}x320, got {text!r}"
+        )
+    name = match["name"]
+    if name is not None and name != spec.input_name:
+        raise ConfigError(
+            f"{flag}: unknown tensor: expected {spec.input_name!r}, the model's input, got {name!r}"
+        )
+    sizes = tuple(int(size) for size in match["sizes"].split("x"))
+    policy = spec.width
+    if len(sizes) != 4:
+        raise ConfigError(f"{flag}: expected four sizes NxCxHxW, got {match['sizes']}")
+    for letter, expected, got in (
+        ("C", spec.channels, sizes[1]),
+        ("H", spec.height, sizes[2]),
+    ):
+        if expected != got:
+            raise ConfigError(f"{flag}: expected {letter} = {expected} as in the model, got {got}")
+    if sizes[0] < 1:
+        raise ConfigError(f"{flag}: expected N of at least 1, got {sizes[0]}")
+    least = policy.input_width(1)
+    if not least <= sizes[3] <= policy.max_px:
+        raise ConfigError(
+            f"{flag}: expected W from {least} to {policy.max_px} px, the widths that the model's "
+            f"width policy makes, got {sizes[3]}"
+        )
+    return sizes
+
+
+def _defaults(
+    spec: RecognizerSpec,
+    widths_px: Sequence[int],
+    given: Mapping[str, Shape],
+    fixed_batch: int | None,
+) -> dict[str, Shape]:
+    """Every line of the width policy can be read, and the usual line is tuned for."""
+    policy = spec.width
+    least = given["min"][3] if "min" in given else policy.input_width(1)
+    most = given["max"][3] if "max" in given else policy.max_px
+    inside = [width for width in widths_px if least <= width <= most]
+    usual = _commonest(inside) or policy.input_width(_USUAL_WIDTH_PX)
+    batch = given["max"][0] if "max" in given else DEFAULT_MAX_BATCH
+    first = given["min"][0] if "min" in given else 1
+    batches = (first, max(first, batch // _USUAL_BATCH_SHARE), max(first, batch))
+    if fixed_batch is not None:
+        batches = (fixed_batch,) * 3
+    if "opt" in given:
+        # One that tunes for more than the default wants more.
+        batches = (batches[0], given["opt"][0], max(batches[2], given["opt"][0]))
+    widths = (least, min(max(usual, least), most), most)
+    named = zip(("min", "opt", "max"), batches, widths, strict=True)
+    return {name: (n, spec.channels, spec.height, width) for name, n, width in named}
+
+
+def _limits(wide: Profile, buckets: Sequence[int]) -> list[int]:
+    """Largest width of each bucket, ascending, the last one the profile's own."""
+    least, most = wide.min[3], wide.max[3]
+    if not buckets:
+        doubled = [least]
+        while doubled[-1] * 2 < most:
+            doubled.append(doubled[-1] * 2)
+        return [*doubled, most] if doubled[-1] < most else doubled
+    if list(buckets) != sorted(set(buckets)) or not least <= buckets[0] or buckets[-1] > most:
+        raise ConfigError(
+            f"--bucketProfiles: expected ascending widths from {least} to {most} px, got "
+            f"{','.join(map(str, buckets))}"
+        )
+    return [*buckets] if buckets[-1] == most else [*buckets, most]
+
+
+def _bucketed(
+    wide: Profile, spec: RecognizerSpec, limits: Sequence[int], widths_px: Sequence[int]
+) -> tuple[Profile, ...]:
+    profiles, first = [], wide.min[3]
+    for limit in limits:
+        inside = [width for width in widths_px if first <= width <= limit]
+        usual = _commonest(inside) or limit
+        profiles.append(
+            replace(
+                wide,
+                min=_with_width(wide.min, first),
+                opt=_with_width(wide.opt, usual),
+                max=_with_width(wide.max, limit),
+            )
+        )
+        first = min(spec.width.input_width(limit + 1), wide.max[3])
+    return tuple(profiles)
+
+
+def _commonest(widths_px: Sequence[int]) -> int | None:
+    return Counter(widths_px).most_common(1)[0][0] if widths_px else None
+
+
+def _with_width(shape: Shape, width_px: int) -> Shape:
+    return (*shape[:3], width_px)
+
+
+def _with_batch(shape: Shape, batch: int) -> Shape:
+    return (batch, *shape[1:])
+
+
+def _written(shape: Shape) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,70 @@
+"""Reads a recogniser's ONNX file: graph, spec and hash; needs no paddle."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from export.graph import load_model
+from runtime.errors import ArtifactError
+from runtime.sessions import open_session
+from runtime.spec import RecognizerSpec
+
+
+@dataclass(frozen=True)
+class RecognizerFile:
+    """A recogniser as it lies on the disk.
+
+    Args:
+        path: of the file.
+        model: its graph.
+        spec: its own, or told from graph and dictionary where it carries none.
+        sha256: of the file.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    spec: RecognizerSpec
+    sha256: str
+
+    @property
+    def is_half(self) -> bool:
+        """Whether its weights are FP16 already, some at least."""
+        half = onnx.TensorProto.FLOAT16
+        return any(weight.data_type == half for weight in self.model.graph.initializer)
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """N where the model leaves no choice, else None."""
+        weights = {weight.name for weight in self.model.graph.initializer}
+        inputs = [one for one in self.model.graph.input if one.name not in weights]
+        dimensions = inputs[0].type.tensor_type.shape.dim if inputs else []
+        fixed = dimensions[0].dim_value if dimensions else 0
+        return int(fixed) or None
+
+
+def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFile:
+    """Read a recogniser.
+
+    Args:
+        path: an ONNX file, this project's or PaddleOCR's.
+        dictionary: one character per line, for a file that carries no characters.
+
+    Raises:
+        ArtifactError: if it is missing, damaged, or not a recogniser.
+    """
+    if not path.is_file():
+        raise ArtifactError(
+            f"cannot open the model {path}: there is no such file; give an ONNX file (--onnx)"
+        )
+    model = load_model(path)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    spec = RecognizerSpec.from_metadata(metadata, str(path))
+    if spec is None or dictionary is not None:
+        session = open_session(path, dictionary, device="cpu")
+        spec = session.spec
+        session.close()
+    return RecognizerFile(path, model, spec, hashlib.sha256(path.read_bytes()).hexdigest())
