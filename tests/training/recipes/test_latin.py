@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from runtime.errors import ConfigError, DatasetError
+from training.check_config import check_config
+from training.config import load_config
 from training.logs import read_metrics
 from training.recipes.latin import Runner, main
 from training.recipes.latin_data import find_packs, font_files, words_from_labels, write_labels
@@ -209,3 +211,21 @@ def test_a_few_plain_faces_of_each_family() -> None:
         *("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf")
     ]
     assert not [name for name in files if "NonUni" in name]
+
+
+def test_the_shipped_recipe(packs: Path, tmp_path: Path) -> None:
+    shipped = ROOT / "configs" / "latin" / "stages.yml"
+    runner = Runner(read_recipe(shipped), tmp_path)
+    runner.packs = ["first", "second"]
+    labels = str(packs / "first" / "train.tsv")
+    for stage in runner.stages:
+        overrides = runner.overrides(stage)
+        overrides += [f'{part}.dataset.label_file_list=["{labels}"]' for part in ("Train", "Eval")]
+        overrides += ["Train.dataset.ratio_list=1.0"]
+        config = load_config(stage.config, overrides)
+        weights = [one for one in overrides if "pretrained" in one]
+        assert len(weights) == (2 if isinstance(stage.source, dict) else stage.source is not None)
+        check_config(load_config(stage.config, [one for one in overrides if one not in weights]))
+        assert config.globals.use_space_char
+    characters = runner.recipe.dictionary.read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(set(characters)) == len(characters) and all(len(one) == 1 for one in characters)
