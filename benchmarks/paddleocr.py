@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,30 @@ def import_paddleocr(folder: Path) -> tuple[Any, Any]:
     from ppocr.modeling.architectures.distillation_model import DistillationModel
 
     return DistillationModel, CombinedLoss
+
+
+def save_with_paddleocr(
+    folder: Path, model: Any, output_dir: Path, sections: Mapping[str, Any]
+) -> None:
+    """Write `best_accuracy.*` with PaddleOCR's own `save_model`.
+
+    Args:
+        folder: the checkout, as `import_paddleocr` takes it.
+        model: the network.
+        output_dir: where the files go.
+        sections: of the config.
+    """
+    import_paddleocr(folder)
+    import logging
+
+    import paddle
+    from ppocr.utils.save_load import save_model
+
+    optimizer = paddle.optimizer.Adam(parameters=model.parameters())
+    log = logging.getLogger("ppocr")
+    save_model(
+        *(model, optimizer, str(output_dir), log, sections), is_best=True, prefix="best_accuracy"
+    )
 
 
 class _StandIn(types.ModuleType):

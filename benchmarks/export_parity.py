@@ -1,0 +1,179 @@
+"""A checkpoint that PaddleOCR itself made, exported, against PaddleOCR's own outputs.
+
+    python -m benchmarks.export_parity --paddleocr PATH [-c configs/….yml] [--images crops/]
+
+PaddleOCR builds the distillation model, for its own Chinese dictionary unless told otherwise, and
+saves it with its own function; this project strips each network and converts it, and the ONNX
+model has to compute what PaddleOCR computes in evaluation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.paddleocr import import_paddleocr, save_with_paddleocr
+from export.chain import ExportOptions, Source, export_network
+from export.forms import Probabilities, ProbabilityForm, onnx_probabilities
+from export.lines import comparison_lines
+from export.verify import compare_forms, require
+from runtime.charset import build_charset
+from runtime.errors import OcrError
+from runtime.preprocess import batch_from_lines, resize_to
+from runtime.sessions import open_session
+from training.config import Config, load_config
+from training.parameters import load_into, read_parameters
+from training.postprocess import charset_of
+
+SEED = 7
+NUM_PASSES = 25
+"""Forward passes in training mode; each moves the batch statistics by a tenth."""
+_WIDTH_PX = 96
+HEAD_SCALE = 40.0
+"""Factor on the last layer's random weights, so that the network has something to say."""
+
+
+def paddleocr_model(paddleocr: Path, config: Config, weights: str | None = None) -> paddle.nn.Layer:
+    """PaddleOCR's `DistillationModel` of a config, in evaluation mode.
+
+    Args:
+        paddleocr: the checkout.
+        config: a distillation config that PaddleOCR knows too.
+        weights: a checkpoint to fill it with; without, its weights are random and its batch
+            statistics those of rendered lines, so that what it reads depends on the line.
+    """
+    distillation_model, _ = import_paddleocr(paddleocr)
+    charset = charset_of(config.sections["Global"])
+    section = copy.deepcopy(dict(config.sections["Architecture"]))
+    for network in section["Models"].values():
+        network["Head"]["out_channels"] = charset.num_classes
+    paddle.seed(SEED)
+    model: paddle.nn.Layer = distillation_model(section)
+    if weights is None:
+        _make_speak(model)
+    else:
+        load_into(model, read_parameters(weights), f"PaddleOCR's model and {weights}")
+    model.eval()
+    return model
+
+
+def _make_speak(model: paddle.nn.Layer) -> None:
+    """Give random weights an output that depends on the line."""
+    for name, tensor in model.state_dict().items():
+        if name.endswith(("head.fc.weight", "head.fc2.weight")):
+            tensor.set_value(tensor * HEAD_SCALE)
+        if name.endswith(("head.fc.bias", "head.fc2.bias")):
+            tensor.set_value(tensor * 0)  # or it outweighs the rest in every line alike
+    lines, _ = comparison_lines((), build_charset(None, use_space_char=False))
+    batch = batch_from_lines([resize_to(line, 32, _WIDTH_PX) for line in lines], _WIDTH_PX)
+    with paddle.no_grad():
+        for _ in tqdm(range(NUM_PASSES), desc="batch statistics", file=sys.stderr):
+            model(paddle.to_tensor(batch))
+
+
+def compare_exports(
+    config: Config,
+    model: paddle.nn.Layer,
+    paddleocr: Path,
+    output_dir: Path,
+    images: Sequence[str | Path] = (),
+) -> dict[str, dict[str, Any]]:
+    """Save with PaddleOCR, export every network, compare.
+
+    Args:
+        config: that the model was built from.
+        model: PaddleOCR's.
+        paddleocr: the checkout.
+        output_dir: where checkpoint and exports go.
+        images: line images; rendered ones without.
+
+    Returns:
+        network -> figures of PaddleOCR's evaluation output against the exported ONNX model.
+
+    Raises:
+        ParityError: if they disagree.
+    """
+    save_with_paddleocr(paddleocr, model, output_dir, dict(config.sections))
+    told = {}
+    for network in config.sections["Architecture"]["Models"]:
+        source = Source(config, output_dir / "best_accuracy", network)
+        export_network(source, output_dir, ExportOptions(images=images))
+        file = output_dir / f"{network.lower()}.onnx"
+        session = open_session(file, device="cpu")
+        spec = session.spec
+        session.close()
+        lines, lines_from = comparison_lines(images, spec.charset)
+        comparison = compare_forms(
+            ProbabilityForm("PaddleOCR", spec, _outputs_of(model, network)),
+            ProbabilityForm(file.name, spec, onnx_probabilities(file.read_bytes(), spec)),
+            spec,
+            lines,
+            lines_from,
+        )
+        require(comparison.parity, f"PaddleOCR's {network} and {file.name}")
+        num_distinct = len({line.expected for line in comparison.lines})
+        told[network] = {**comparison.parity.as_json(), "num_distinct_texts": num_distinct}
+    return told
+
+
+def _outputs_of(model: paddle.nn.Layer, network: str) -> Probabilities:
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with paddle.no_grad():
+            outputs: Mapping[str, Any] = model(paddle.to_tensor(batch))
+        output = outputs[network]
+        result: NDArray[np.float32] = (
+            output["head_out"] if isinstance(output, Mapping) else output
+        ).numpy()
+        return result
+
+    return run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.export_parity", description=(__doc__ or "").splitlines()[0]
+    )
+    default = Path("configs/ch_PP-OCRv2_rec_distillation.yml")
+    parser.add_argument("-c", "--config", type=Path, default=default)
+    parser.add_argument("-o", "--override", nargs="+", action="extend", default=[], metavar="K=V")
+    parser.add_argument("--paddleocr", type=Path, required=True, help="a checkout of PaddleOCR")
+    parser.add_argument("--weights", help="a checkpoint to fill PaddleOCR's model with")
+    parser.add_argument("--output-dir", type=Path, help="keep the files there")
+    parser.add_argument("--images", nargs="+", default=[], help="line images; rendered without it")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            dictionary = options.paddleocr / "ppocr" / "utils" / "ppocr_keys_v1.txt"
+            override = [f"Global.character_dict_path={dictionary}", *options.override]
+            config = load_config(options.config, override)
+            model = paddleocr_model(options.paddleocr, config, options.weights)
+            told = compare_exports(
+                config,
+                model,
+                options.paddleocr,
+                options.output_dir or Path(scratch),
+                options.images,
+            )
+    except OcrError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

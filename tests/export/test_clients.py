@@ -1,0 +1,101 @@
+"""Other people's programs and what was exported: RapidOCR, PaddleX, PaddleOCR itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from export.lines import comparison_lines
+from runtime.images import read_image
+from runtime.recognizer import Recognizer
+from runtime.spec import RecognizerSpec
+
+PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
+PADDLEX_PYTHON = os.environ.get("DISTILREC_PADDLEX_PYTHON")
+
+READ_WITH_PADDLEX = """
+import json, sys
+from paddlex import create_model
+folder, *images = sys.argv[1:]
+model = create_model("PP-OCRv3_mobile_rec", model_dir=folder)
+texts = [one["rec_text"] for one in model.predict(images, batch_size=1)]
+print(json.dumps(texts))
+"""
+
+
+def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list[str]:
+    """What RapidOCR reads with a model, told to pad each line to the width that this project does.
+
+    By itself it pads to 320 px or more, which an LSTM sees.
+    """
+    rapidocr = pytest.importorskip("rapidocr")
+    texts = [""] * len(images)
+    by_width: dict[int, list[int]] = defaultdict(list)
+    for position, width in enumerate(widths):
+        by_width[width].append(position)
+    for width, positions in by_width.items():
+        reader = rapidocr.RapidOCR(
+            params={
+                "Rec.model_path": str(model),
+                "Rec.rec_img_shape": [3, 32, width],
+                "Global.log_level": "error",
+                "Global.text_score": 0.0,
+            }
+        )
+        for position in positions:
+            read = reader(images[position], use_det=False, use_cls=False, use_rec=True)
+            texts[position] = read.txts[0] if read.txts else ""
+    return texts
+
+
+def test_rapidocr_reads_the_same_text(exported, real_lines) -> None:
+    model = exported[0] / "student.onnx"
+    folders = (real_lines / pack / "images" for pack in ("ic15_words", "sroie_receipts"))
+    paths = [path for folder in folders for path in sorted(folder.iterdir())[:60]]
+    images = [read_image(path) for path in paths]
+    with Recognizer(model, device="cpu") as recognizer:
+        ours = recognizer(images)
+    widths = [one.input_width_px for one in ours]
+    theirs = texts_of_rapidocr(model, images, widths)
+    assert theirs == [one.text for one in ours]
+    assert len(set(theirs)) > 20, "the model must tell lines apart"
+
+
+@pytest.mark.skipif(PADDLEX_PYTHON is None, reason="DISTILREC_PADDLEX_PYTHON names no Python")
+def test_paddlex_reads_the_exported_folder(exported, tmp_path) -> None:
+    """On lines as wide as PaddleX pads to, so that both see the same input."""
+    lines, _ = comparison_lines((), RecognizerSpec(characters=tuple("0123456789 ")).charset)
+    paths = []
+    for number, line in enumerate(lines[:32]):
+        paths.append(str(tmp_path / f"{number}.png"))
+        cv2.imwrite(paths[-1], cv2.resize(line, (320, 32)))
+    command = [str(PADDLEX_PYTHON), "-c", READ_WITH_PADDLEX, str(exported[0] / "student"), *paths]
+    environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    with Recognizer(exported[0] / "student.onnx", device="cpu") as recognizer:
+        ours = [one.text for one in recognizer(paths)]
+    assert json.loads(done.stdout.splitlines()[-1]) == ours
+    assert len(set(ours)) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PADDLEOCR is None, reason="DISTILREC_PADDLEOCR names no PaddleOCR checkout")
+def test_a_checkpoint_that_paddleocr_made_exports(tmp_path) -> None:
+    command = [sys.executable, "-m", "benchmarks.export_parity", "--paddleocr", str(PADDLEOCR)]
+    command += ["--output-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert set(told) == {"Teacher", "Student"}
+    for figures in told.values():
+        assert figures["num_equal_texts"] == figures["num_lines"]
+        assert figures["max_difference"] <= 1e-5
+        assert figures["num_distinct_texts"] > 1, "the network must tell lines apart"
