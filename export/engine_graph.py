@@ -61,7 +61,7 @@ def engine_graph(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProt
                 helper.make_tensor_value_info(CLASSES, _TYPES.INT32, [batch, steps]),
                 helper.make_tensor_value_info(CONFIDENCES, _TYPES.FLOAT, [batch, steps]),
             ],
-            [*map(_plain, graph.initializer), *constants, *more_constants],
+            [*graph.initializer, *constants, *more_constants],
         )
     )
     describe(wrapped, spec)
@@ -153,13 +153,6 @@ class _Maker:
         name = f"{self.place}/{name}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
-
-
-def _plain(weight: onnx.TensorProto) -> onnx.TensorProto:
-    """An empty weight without a data field, whose emptiness TensorRT would remark on."""
-    if 0 not in weight.dims:
-        return weight
-    return _TYPES(name=weight.name, data_type=weight.data_type, dims=weight.dims)
 
 
 def _recent(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -51,7 +51,7 @@ def _log_to(path: Path, is_verbose: bool) -> None:
     logging.getLogger().setLevel(logging.DEBUG)
     file = logging.FileHandler(path, encoding="utf-8")
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setLevel(logging.DEBUG if is_verbose else logging.WARNING)
+    terminal.setLevel(logging.DEBUG if is_verbose else logging.INFO)
     for handler in (file, terminal):
         handler.setFormatter(logging.Formatter("%(message)s"))
         logging.getLogger().addHandler(handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,9 @@ def build_plan(
     targets = options.compute_capabilities
     if not targets and gpu is None:
         targets = known_capabilities(library)
+    if options.timing_cache and gpu is None:
+        logger.info("no GPU here: nothing is timed, %s is left as it is", options.timing_cache)
+        options = replace(options, timing_cache="")
     wanted = tuple(profiles)
     while True:
         config = configured(library, log, builder, options, wanted, targets)

@@ -32,7 +32,10 @@ class Errors:
         parts = np.array_split(np.array(half, dtype=object), min(len(half), _MOST_SEGMENTS))
         segments = [tuple(str(name) for name in part) for part in parts]
         few = lines.subset(range(min(len(lines.prepared), _MOST_LINES)))
-        measured = [(_squared_error(trials, set(one), few), one) for one in segments]
+        measured = [
+            (0.0 if trials.is_spent else _squared_error(trials, set(one), few), one)
+            for one in segments
+        ]
         self._segments = sorted(measured, key=lambda one: -one[0])
         """Error and names, the worst first."""
 

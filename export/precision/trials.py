@@ -46,12 +46,13 @@ class Trials:
         self.reference = self._runs(cpu_session(source.model))
         """The FP32 form."""
         self._most = most
+        self._num_made = 0
         self._progress = tqdm(desc="FP16 forms tried", unit="", disable=is_quiet or None)
 
     @property
     def num_made(self) -> int:
         """Forms made so far."""
-        return int(self._progress.n)
+        return self._num_made
 
     @property
     def is_spent(self) -> bool:
@@ -64,6 +65,7 @@ class Trials:
 
     def candidate(self, kept: Set[str]) -> Probabilities:
         """What computes as the form with these nodes in FP32 would."""
+        self._num_made += 1
         self._progress.update()
         return self._runs(emulated_session(self.model(kept)))
 

@@ -52,3 +52,23 @@ def exported(small_config, checkpoint, tmp_path_factory) -> tuple[Path, dict[str
     folder = tmp_path_factory.mktemp("exported")
     source = Source(small_config, checkpoint, "Student")
     return folder, export_network(source, folder, ExportOptions())
+
+
+@pytest.fixture(scope="session")
+def demo_student(tmp_path_factory) -> Path:
+    """ONNX file of the demo's Student, which reads rendered lines; tests leave it as it is."""
+    from export.chain import ExportOptions, Source, export_network
+
+    folder = tmp_path_factory.mktemp("demo_student")
+    source = Source(load_config(Path("configs/demo.yml")), "weights/demo_start", "Student")
+    return Path(export_network(source, folder, ExportOptions())["onnx"])
+
+
+@pytest.fixture(scope="session")
+def real_crops(real_lines) -> list[Path]:
+    """500 crops of every pack, well mixed."""
+    crops = []
+    for labels in sorted(real_lines.glob("*/val.tsv")):
+        rows = labels.read_text(encoding="utf-8").splitlines()[:100]
+        crops.append([labels.parent / row.split("\t")[0] for row in rows])
+    return [crop for mixed in zip(*crops, strict=True) for crop in mixed]

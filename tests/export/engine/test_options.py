@@ -1,0 +1,59 @@
+"""trtexec's words, checked before anything is built."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+import pytest
+
+from export.commands import build
+from export.engine.options import BuildOptions, pools_from_text
+from runtime.errors import ConfigError
+
+
+def test_pools() -> None:
+    assert pools_from_text("workspace:1024") == {"workspace": 1 << 30}
+    assert pools_from_text("workspace:1.5G,tacticSharedMem:48K") == {
+        "workspace": 3 << 29,
+        "tacticSharedMem": 48 << 10,
+    }
+    assert pools_from_text("") == {}
+    for wrong in ("workspace", "workspace:", "workspace:0", "workspaces:1", "workspace:1T"):
+        with pytest.raises(ConfigError, match=r"--memPoolSize: expected e\.g\. workspace:1024"):
+            pools_from_text(wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hardware_level": "ampere"}, r"--hardwareCompatibilityLevel: .*ampere\+.*'ampere'"),
+        ({"optimization_level": 6}, "--builderOptimizationLevel: expected 0 to 5, got 6"),
+        ({"max_aux_streams": -1}, "--maxAuxStreams"),
+        ({"compute_capabilities": ("sm89",)}, "--computeCapability: expected numbers like 8.9"),
+    ],
+)
+def test_impossible_options_name_their_flag(changes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BuildOptions(**changes)
+
+
+def test_options_survive_the_way_to_another_process() -> None:
+    options = BuildOptions(flags=("refit",), compute_capabilities=("8.6",), max_aux_streams=0)
+    assert BuildOptions.from_json(options.as_json()) == options
+
+
+def test_trtexecs_flags_are_taken_and_told_again() -> None:
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    words = shlex.split(
+        "--onnx=a.onnx --saveEngine=a.plan --fp16 --stronglyTyped --skipInference --verbose "
+        "--minShapes=x:1x3x32x32 --optShapes=x:8x3x32x320 --maxShapes=x:32x3x32x640 "
+        "--timingCacheFile=t --builderOptimizationLevel=3 --memPoolSize=workspace:1024 "
+        "--versionCompatible --hardwareCompatibilityLevel=ampere+ --maxAuxStreams=1 --refit "
+        "--exportLayerInfo=l.json --dumpLayerInfo --images a b --bucketProfiles"
+    )
+    options = parser.parse_args(words)
+    again = shlex.split(build.command_line(options))
+    assert again[:4] == ["python", "-m", "export", "build"]
+    assert parser.parse_args(again[4:]) == options

@@ -1,0 +1,218 @@
+"""FP16 that reads as FP32: planted faults are found, and only their region stays FP32."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export.lines import comparison_lines
+from export.precision import growth, prove
+from export.precision.agreement import Lines
+from export.precision.prove import half_recognizer
+from export.precision.report import TextDifference
+from export.precision.sensitive import kept_from_the_start
+from export.precision.tensors import FLOAT16, named_copy, view
+from export.precision.trials import Trials
+from export.recognizer_file import RecognizerFile, read_recognizer
+from runtime.errors import ArtifactError
+from runtime.images import read_image
+from runtime.sessions import open_session
+from runtime.spec import RecognizerSpec
+
+REGION = {"Conv_59", "Relu_60", "Conv_61"}
+"""Squeeze, ReLU, excite: what ReLU hands on keeps its scale, so a factor can be taken back."""
+FACTOR = 2.0**16
+"""Exact in FP32. The scaled weights still fit FP16, the products that they make do not."""
+
+
+@pytest.fixture(scope="session")
+def student(demo_student: Path) -> RecognizerFile:
+    return read_recognizer(demo_student)
+
+
+@pytest.fixture(scope="session")
+def rendered(student: RecognizerFile) -> tuple[list[np.ndarray], str]:
+    lines, lines_from = comparison_lines((), student.spec.charset)
+    return lines[:16], lines_from
+
+
+@pytest.fixture(scope="session")
+def planted(student: RecognizerFile) -> onnx.ModelProto:
+    """The student, computing the same in FP32, with values up to 850,000 inside."""
+    model = onnx.ModelProto()
+    model.CopyFrom(student.model)
+    nodes = {node.name: node for node in model.graph.node}
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    scaled = [(nodes["Conv_59"].input[1], FACTOR), (nodes["Conv_59"].input[2], FACTOR)]
+    scaled.append((nodes["Conv_61"].input[1], 1 / FACTOR))
+    for name, factor in scaled:
+        array = numpy_helper.to_array(weights[name]) * np.float32(factor)
+        weights[name].CopyFrom(numpy_helper.from_array(array, name))
+    return model
+
+
+def trials_of(model: onnx.ModelProto, spec: RecognizerSpec) -> Trials:
+    return Trials(view(named_copy(model)), spec, 0.0, 50, is_quiet=True)
+
+
+def test_the_student_is_half_as_it_is(student, rendered) -> None:
+    half = half_recognizer(student.model, student.spec, *rendered, is_quiet=True)
+    report = half.report
+    assert report.achieved == "fp16"
+    assert {one.operator for one in report.kept} == {
+        *("GlobalAveragePool", "MatMul", "Add", "Softmax")
+    }
+    assert report.num_half > 70 and report.num_float == 5 == len(report.kept)
+    assert report.agreement.is_equal and report.agreement.num_lines == 16
+    assert 0 < report.agreement.max_difference < 0.02
+    convolutions = [weight for weight in half.model.graph.initializer if len(weight.dims) == 4]
+    assert convolutions and all(one.data_type == FLOAT16 for one in convolutions)
+
+
+def test_a_planted_overflow_is_real(student, planted, rendered) -> None:
+    """Without the region in FP32 the reading is lost; onnxruntime by itself would not show it."""
+    trials = trials_of(planted, student.spec)
+    lines = Lines.of(rendered[0], student.spec, "rendered")
+    agreement = trials.compare(trials.candidate(set()), lines)
+    assert len(agreement.differences) > 8
+    assert trials.compare(trials.candidate(REGION), lines).is_equal
+
+
+def test_a_planted_overflow_is_mended_by_its_ranges(student, planted, rendered) -> None:
+    report = half_recognizer(planted, student.spec, *rendered, is_quiet=True).report
+    ranged = {one.node: one for one in report.kept if one.reason in ("range", "vanishing")}
+    assert set(ranged) == REGION
+    assert "Conv_59_out: |value| up to" in ranged["Relu_60"].detail
+    assert {one.reason for one in report.kept if one.node not in REGION} == {"operator", "logits"}
+    assert report.achieved == "mixed" and report.agreement.is_equal
+    assert report.num_half > 70
+
+
+def test_a_planted_overflow_is_found_by_bisecting(
+    student, planted, rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prove, "largest_magnitudes", lambda *_: {})
+    report = half_recognizer(planted, student.spec, *rendered, is_quiet=True).report
+    guilty = {one.node: one for one in report.kept if one.reason == "text"}
+    assert guilty and set(guilty) <= REGION
+    assert all("instead of" in one.detail for one in guilty.values())
+    assert report.achieved == "mixed" and report.agreement.is_equal
+    assert report.num_half > 70 and 2 < report.num_tries < 50
+
+
+def test_the_search_ends_in_fp32_when_nothing_agrees(
+    student, rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Trials.candidate
+
+    def noisy(self, kept):
+        form, rng = real(self, kept), np.random.default_rng(0)
+        return lambda batch: rng.permuted(form(batch), axis=-1)
+
+    monkeypatch.setattr(Trials, "candidate", noisy)
+    few = (rendered[0][:4], rendered[1])
+    half = half_recognizer(student.model, student.spec, *few, most_tries=5, is_quiet=True)
+    assert half.report.achieved == "fp32" and half.report.num_half == 0
+    assert half.report.num_tries <= 6
+    assert half.report.agreement.is_equal
+    assert not any(one.data_type == FLOAT16 for one in half.model.graph.initializer)
+
+
+def test_without_a_guilty_node_the_worst_are_kept(
+    student, rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ties that all roundings together turn: two rounds in which one text differs."""
+    real = Trials.compare
+    assert growth.CLEAR_MARGIN > 0.01
+    calls = []
+
+    def strict(self, candidate, lines):
+        agreement = real(self, candidate, lines)
+        calls.append(agreement.max_difference)
+        if len(calls) < 3:
+            return replace(agreement, differences=(TextDifference(0, "a", "b", 0.01),))
+        return agreement
+
+    monkeypatch.setattr(Trials, "compare", strict)
+    few = (rendered[0][:8], rendered[1])
+    report = half_recognizer(student.model, student.spec, *few, is_quiet=True).report
+    added = [one for one in report.kept if one.reason == "error"]
+    assert report.achieved == "mixed" and 0 < len(added) < report.num_half + len(added)
+    assert "'b' instead of 'a'" in added[0].detail
+    assert calls[-1] < calls[0]
+
+
+def test_a_value_that_vanishes_is_kept(student) -> None:
+    source = view(named_copy(student.model))
+    kept = kept_from_the_start(source, {"Conv_59_out": 1e-6})
+    assert {name for name, one in kept.items() if one.reason == "vanishing"} == {
+        *("Conv_59", "Relu_60")
+    }
+
+
+def test_the_result_is_an_ordinary_recogniser(student, rendered, tmp_path: Path) -> None:
+    few = (rendered[0][:8], rendered[1])
+    half = half_recognizer(
+        student.model, student.spec, *few, source_sha256=student.sha256, is_quiet=True
+    )
+    path = tmp_path / "half.onnx"
+    path.write_bytes(half.model.SerializeToString())
+    spec = read_recognizer(path).spec
+    assert spec == half.spec and spec.characters == student.spec.characters
+    assert spec.provenance["source_onnx_sha256"] == student.sha256
+    assert spec.provenance["precision"]["achieved"] == "fp16"
+    assert spec.provenance["parity"] == student.spec.provenance["parity"]
+    with pytest.raises(ArtifactError, match="FP16 already"):
+        half_recognizer(half.model, spec, *few, is_quiet=True)
+
+
+def _on_real_lines(student: RecognizerFile, crops: list[Path], tie_tolerance: float):
+    images = [read_image(crop) for crop in crops]
+    return half_recognizer(
+        student.model,
+        student.spec,
+        images,
+        f"{len(images)} crops",
+        tie_tolerance=tie_tolerance,
+        is_quiet=True,
+    ).report
+
+
+def test_100_real_lines_read_the_same(student, real_crops) -> None:
+    report = _on_real_lines(student, real_crops[:100], 0.01)
+    assert report.achieved == "fp16" and report.agreement.is_equal
+    assert report.agreement.num_lines == 100 and report.agreement.num_ties <= 3
+    assert report.agreement.num_equal_classes >= 0.999 * report.agreement.num_steps
+
+
+@pytest.mark.slow
+def test_500_real_lines_read_the_same(student, real_crops) -> None:
+    """Every text equal, ties too, at the price of FP32; with ties granted, FP16 throughout."""
+    strict = _on_real_lines(student, real_crops, 0.0)
+    assert strict.agreement.is_equal and strict.agreement.num_ties == 0
+    assert strict.agreement.num_lines == 500
+    granted = _on_real_lines(student, real_crops, 0.01)
+    assert granted.achieved == "fp16" and granted.agreement.num_ties <= 15
+
+
+def test_no_paddle_is_needed(student, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['paddle'] = None\n"
+        "from export.__main__ import main\n"
+        f"sys.exit(main(['precision', '--onnx', {str(student.path)!r}, "
+        f"'--output', {str(tmp_path / 'half.onnx')!r}, '--images', 'images']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert '"achieved": "fp16"' in result.stdout
+    session = open_session(tmp_path / "half.onnx", device="cpu")
+    session.close()
