@@ -95,8 +95,8 @@ def parts_of(count: int, width_px: int, profiles: Sequence[Profile], where: str)
     return parts
 
 
-def _volume(profile: Profile) -> int:
-    return profile.max[_N] * profile.max[_W]
+def _volume(profile: Profile) -> tuple[int, int]:
+    return profile.max[_N] * profile.max[_W], profile.max[_W]
 
 
 def _ranges(profiles: Sequence[Profile]) -> str:

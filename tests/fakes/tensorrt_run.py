@@ -243,7 +243,6 @@ class IExecutionContext:
             cuda.refuse_capture(stream_handle, "operation not permitted when stream is capturing")
         ):
             return self._refuse("enqueueV3: operation not permitted when stream is capturing")
-        self._run_generation = self._generation
         cuda.put(stream_handle, self._operation())
         return True
 
@@ -262,6 +261,8 @@ class IExecutionContext:
         def run() -> None:
             if self._generation != generation:
                 raise CudaFault("the context was changed before its work or its graph ran")
+            # What a changed shape puts off is done in the first run after it.
+            self._run_generation = generation
             if scratch is not None:
                 cuda.device_bytes(*scratch)[0][:] = 0
             views = {}

@@ -68,6 +68,25 @@ def test_fewer_lines_than_a_profile_takes_are_filled_up(make_host: Any) -> None:
     session.close()
 
 
+def test_lines_that_fill_up_are_blank(make_host: Any, lines_of: Any) -> None:
+    host, widths = make_host(), []
+    session = host.session(host.plan([Profile((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
+    up = host.cuda.copy_to_device
+
+    def spy(device: int, host_address: int, nbytes: int, stream: int) -> None:
+        up(device, host_address, nbytes, stream)
+        sent = host.cuda._host_memory[host_address]
+        widths.append(sent[:16].view(np.int32).tolist())
+
+    host.cuda.copy_to_device = spy
+    rng = np.random.default_rng(0)
+    for count in (4, 2):
+        lines = lines_of(rng, count, 320)
+        session.read(lines, 320)
+        assert widths.pop() == [*[line.shape[1] for line in lines], *[0] * (4 - count)]
+    session.close()
+
+
 def test_a_width_of_no_profile_never_reaches_tensorrt(make_host: Any, lines_of: Any) -> None:
     host = make_host()
     fixed = [Profile((1, 3, 32, width), (4, 3, 32, width), (8, 3, 32, width)) for width in (32, 96)]

@@ -58,22 +58,46 @@ def test_a_shape_that_comes_again_is_replayed(make_host: Any, lines_of: Any) -> 
     session.close()
 
 
+def run(lane: Lane, width_px: int) -> None:
+    """Two lines of one width."""
+    pixels, content_widths = lane.prepare(0, 2, width_px)
+    pixels[:], content_widths[:] = 0, width_px
+    lane.upload()
+    lane.compute()
+    lane.download()
+    lane.synchronize()
+
+
 def test_only_so_many_graphs_are_kept(make_host: Any) -> None:
     host = make_host()
     lane, rng = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=3), np.random.default_rng(9)
-    widths = [320, *[int(width) for width in rng.choice([32, 64, 96, 128, 160], 60)]]
-    for width_px in widths:
-        pixels, content_widths = lane.prepare(0, 2, width_px)
-        pixels[:], content_widths[:] = 0, width_px
-        lane.upload()
-        lane.compute()
-        lane.download()
-        lane.synchronize()
+    for width_px in [320, *[int(width) for width in rng.choice([32, 64, 96, 128, 160], 60)]]:
+        run(lane, width_px)
         assert lane.num_graphs <= 3
     assert lane.num_graphs == 3
     assert host.cuda.calls.count("launch_graph") > 5
-    # An evicted graph's context serves the next one.
+    # The context of a graph that gave way serves the next one.
     assert len(host.trt._alive) == 1 + 1 + 3
+    lane.close()
+
+
+def test_the_graph_unused_for_longest_gives_way(make_host: Any) -> None:
+    host = make_host()
+    lane = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=2)
+
+    def is_replayed(width_px: int) -> bool:
+        before = host.cuda.calls.count("launch_graph")
+        run(lane, width_px)
+        return host.cuda.calls.count("launch_graph") > before
+
+    for width_px in (320, 32, 32, 64, 64):
+        assert not is_replayed(width_px)
+    assert is_replayed(32) and is_replayed(64) and is_replayed(32)
+    for width_px in (96, 96):
+        assert not is_replayed(width_px)
+    assert is_replayed(96) and is_replayed(32)
+    # Its place was taken; it is captured again the second time it comes.
+    assert [is_replayed(64) for _ in range(3)] == [False, False, True]
     lane.close()
 
 
