@@ -124,6 +124,7 @@ def build_plan(
     network.name = f"distilrec {sha256_of(graph)[:16]}"
     assert trt.OnnxParser(network, logger).parse(graph)
     config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)  # whose rounding the toy network's weights amplify
     for flag in flags:
         config.set_flag(getattr(trt.BuilderFlag, flag))
     for profile in profiles:
