@@ -108,10 +108,12 @@ def build_plan(
             logger.warning("trying a largest batch of %d: %s", less[0].max[0], said)
             wanted = less
         else:
+            # What one version or a machine without a GPU cannot do is known to the library only.
+            doubtful = "".join(f"without --{flag}, " for flag in options.flags)
             raise EngineError(
                 f"{library.name} {library.version} cannot build the engine: "
-                f"{said or 'it gives no reason'}; try smaller shapes (--maxShapes), another "
-                "--memPoolSize, or --verbose"
+                f"{said or 'it gives no reason'}; try {doubtful}smaller shapes (--maxShapes), "
+                "another --memPoolSize, or --verbose"
             )
     if options.timing_cache:
         save_timing_cache(config, Path(options.timing_cache))

@@ -1,0 +1,233 @@
+"""The builder end to end on fakes that have each version's attributes and no other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from export.engine import BuildOptions, EngineRequest, build_engine
+from export.engine.build import Built, build_plan
+from runtime.errors import ConfigError, EngineError, ParityError
+from runtime.sessions import open_session
+from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of
+from runtime.sessions.tensorrt_library import TensorRtLibrary
+from tests.fakes.cuda import FakeCuda
+from tests.fakes.plan import Plan
+from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
+from tests.runtime.conftest import toy_spec, write_toy_model
+
+SHAPES = {"min": "x:1x3x32x32", "opt": "x:4x3x32x96", "max": "x:8x3x32x320"}
+
+
+class Host:
+    """A machine with a fake library and GPU, a toy model and crops."""
+
+    def __init__(self, trt: Any, folder: Path) -> None:
+        self.trt, self.cuda, self.folder = trt, trt._cuda, folder
+        self.library = TensorRtLibrary(trt, trt.__name__, trt.__version__)
+        self.plan = folder / "out" / "toy.plan"
+        self.request = EngineRequest(
+            onnx_path=write_toy_model(folder / "toy.onnx", spec=toy_spec()),
+            plan_path=self.plan,
+            shapes=SHAPES,
+            images=[write_crops(folder / "crops")],
+            rebuild_command="python -m export build …",
+        )
+
+    def build(self, changes: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """Build with changed request and options, in this process."""
+        request = replace(self.request, options=BuildOptions(**options), **(changes or {}))
+        return build_engine(request, self._build)
+
+    def _build(
+        self, graph: bytes, name: str, profiles: Sequence[Profile], options: BuildOptions
+    ) -> Built:
+        return build_plan(self.library, graph, name, profiles, options, self.cuda)
+
+
+def write_crops(folder: Path) -> Path:
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for number, width in enumerate((40, 90, 90, 200, 310)):
+        blocks = rng.integers(0, 256, (1, -(-width // 12), 3), dtype=np.uint8)
+        line = np.repeat(np.repeat(blocks, 32, axis=0), 12, axis=1)[:, :width]
+        cv2.imwrite(str(folder / f"{number}.png"), line)
+    return folder
+
+
+@pytest.fixture(params=list(VERSIONS))
+def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return made_host(request.param, tmp_path, monkeypatch)
+
+
+def made_host(version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    trt = fake_tensorrt(version, FakeCuda())
+    monkeypatch.setitem(sys.modules, trt.__name__, trt)
+    monkeypatch.setattr("runtime.sessions.tensorrt_engine.open_cuda", lambda: trt._cuda)
+    return Host(trt, folder)
+
+
+def test_plan_and_sidecar_belong_together_and_read(host: Host) -> None:
+    result = host.build()
+    sidecar = EngineSidecar.read(host.plan)
+    plan = host.plan.read_bytes()
+    assert sidecar.plan_sha256 == sha256_of(plan) == result["plan_sha256"]
+    assert sidecar.onnx_sha256 == sha256_of(host.request.onnx_path.read_bytes())
+    assert Plan.unpack(plan).name == sidecar.engine_name
+    assert sidecar.profiles == (Profile((1, 3, 32, 32), (4, 3, 32, 96), (8, 3, 32, 320)),)
+    assert (sidecar.library, sidecar.library_version) == (host.library.name, host.library.version)
+    assert sidecar.gpu_name and sidecar.driver_version and sidecar.compute_capability
+    assert sidecar.precision["achieved"] == "fp32"
+    assert sidecar.parity["engine"]["num_equal_texts"] == 5
+    assert sidecar.spec == toy_spec()
+    assert [one.name for one in sidecar.bindings] == [
+        *("pixels", "content_widths", "classes", "confidences")
+    ]
+    assert sorted(file.name for file in host.plan.parent.iterdir()) == [
+        *("toy.plan", "toy.plan.json")
+    ]
+    assert json.dumps(result)
+    session = open_session(host.plan, device="cuda")
+    assert session.spec.characters == toy_spec().characters
+    session.close()
+
+
+def test_half_is_asked_for_and_told(host: Host) -> None:
+    result = host.build({"is_half": True, "tie_tolerance": 0.02})
+    sidecar = EngineSidecar.read(host.plan)
+    assert result["precision"] == sidecar.precision["achieved"] == "fp16"
+    # The toy's only product is its last one.
+    assert {one["operator"] for one in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
+    assert sidecar.spec.provenance["source_onnx_sha256"] == sidecar.onnx_sha256
+    assert sidecar.parity["onnx"]["num_lines"] == 5
+
+
+def test_options_reach_the_library(host: Host) -> None:
+    cache = host.folder / "timing.cache"
+    host.build(
+        flags=("refit", "versionCompatible"),
+        hardware_level="ampere+",
+        pool_bytes={"workspace": 1 << 30},
+        optimization_level=2,
+        max_aux_streams=1,
+        timing_cache=str(cache),
+    )
+    plan = Plan.unpack(host.plan.read_bytes())
+    assert {"REFIT", "VERSION_COMPATIBLE"} <= set(plan.flags) and "TF32" not in plan.flags
+    assert plan.hardware == "AMPERE_PLUS"
+    assert cache.read_bytes() == b"fake cache"
+    sidecar = EngineSidecar.read(host.plan)
+    assert sidecar.version_compatible and sidecar.hardware_compatibility == "ampere_plus"
+    assert sidecar.options["pool_bytes"] == {"workspace": 1 << 30}
+
+
+def test_a_timing_cache_of_another_machine_is_made_anew(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = host.folder / "timing.cache"
+    cache.write_bytes(b"of another machine")
+    host.build(timing_cache=str(cache))
+    assert "fits another version or GPU" in caplog.text
+    assert cache.read_bytes() == b"fake cache"
+
+
+def test_bucket_profiles(host: Host) -> None:
+    result = host.build({"buckets": []})
+    widths = [(one["min"][3], one["opt"][3], one["max"][3]) for one in result["profiles"]]
+    assert widths == [(32, 32, 32), (64, 64, 64), (96, 96, 128), (160, 224, 256), (288, 320, 320)]
+
+
+def test_a_smaller_batch_is_tried_and_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    host.trt._wishes.max_buildable_batch = 3
+    host.build()
+    (profile,) = EngineSidecar.read(host.plan).profiles
+    assert (profile.opt[0], profile.max[0]) == (2, 2)
+    assert "trying a largest batch of 4" in caplog.text
+    assert "trying a largest batch of 2" in caplog.text
+
+
+def test_no_batch_at_all_is_an_error_with_the_librarys_words(host: Host) -> None:
+    host.trt._wishes.max_buildable_batch = 0
+    with pytest.raises(EngineError, match=r"cannot build the engine: .*implementation"):
+        host.build()
+    assert not host.plan.exists() and not host.plan.parent.exists()
+
+
+def test_a_refused_operator_is_named_with_its_node(host: Host) -> None:
+    host.trt._wishes.unsupported_operators = ("AveragePool",)
+    with pytest.raises(EngineError, match=r"cannot take the graph: AveragePool '.*no importer"):
+        host.build()
+    assert not host.plan.exists()
+
+
+def test_an_engine_that_reads_otherwise_gets_no_name(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.build()
+    before = host.plan.read_bytes()
+    real = open_session
+
+    def misread(path: Path, **options: Any) -> Any:
+        session = real(path, **options)
+        read = session.read
+
+        def wrong(lines: Any, width: int) -> Any:
+            classes, confidences = read(lines, width)
+            return np.where(classes == 1, 2, 1), confidences
+
+        monkeypatch.setattr(session, "read", wrong)
+        return session
+
+    monkeypatch.setattr("export.engine.proof.open_session", misread)
+    with pytest.raises(ParityError, match=r"reads otherwise than onnxruntime: 5 of 5 .*not writ"):
+        host.build({"buckets": []})
+    assert host.plan.read_bytes() == before
+    assert len(list(host.plan.parent.iterdir())) == 2
+
+
+def test_what_a_version_does_not_know_is_told_with_the_flag(host: Host) -> None:
+    if host.library.name == "tensorrt":
+        with pytest.raises(EngineError, match=r"--computeCapability, got 8\.9"):
+            host.build(compute_capabilities=("8.9",))
+    else:
+        with pytest.raises(EngineError, match=r"--computeCapability: .* does not know SM90"):
+            host.build(compute_capabilities=("9.0",))
+
+
+def test_without_a_gpu_tensorrt_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = made_host("10.16", tmp_path, monkeypatch)
+    host.cuda.devices = None
+    with pytest.raises(EngineError, match="no NVIDIA GPU can be used here"):
+        host.build()
+
+
+def test_without_a_gpu_rtx_builds_and_says_what_it_did_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = made_host("rtx-1.7", tmp_path, monkeypatch)
+    host.cuda.devices = None
+    cache = tmp_path / "timing.cache"
+    cache.write_bytes(b"precious")
+    with caplog.at_level(logging.INFO):
+        result = host.build(timing_cache=str(cache))
+    assert result["gpu"] is None
+    assert result["target_compute_capabilities"] == ["7.5", "8.0", "8.6", "8.9", "12.0", "12.1"]
+    assert "was built but not run" in caplog.text
+    assert cache.read_bytes() == b"precious"
+
+
+def test_a_name_that_is_no_plan_is_refused_first(tmp_path: Path) -> None:
+    request = EngineRequest(tmp_path / "missing.onnx", tmp_path / "a.trt")
+    with pytest.raises(ConfigError, match=r"--saveEngine: expected a name ending in \.plan"):
+        build_engine(request)
