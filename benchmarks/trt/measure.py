@@ -144,7 +144,7 @@ def measure(engine: TensorRtEngine, settings: Settings) -> tuple[Measurement, bo
         for stream in streams:
             stream.get_ready()
         taken = _run_all(engine, streams, settings)
-        has_graphs = all(stream.lane.num_graphs for stream in streams)
+        has_graphs = all(stream.lane.has_graphs for stream in streams)
     queries = sorted(
         (query for one in taken for query in one.queries), key=lambda query: query.enqueue_start
     )

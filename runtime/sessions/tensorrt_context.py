@@ -36,16 +36,22 @@ class BoundContext:
         engine: open.
         stream: all of the context's work goes there.
         scratch, scratch_nbytes: device memory to work in, which contexts of one stream may share.
+        use_graphs: as `TensorRtEngine.create_context`.
 
     Raises:
         EngineError: if TensorRT makes none.
     """
 
     def __init__(
-        self, engine: TensorRtEngine, stream: int, scratch: int, scratch_nbytes: int
+        self,
+        engine: TensorRtEngine,
+        stream: int,
+        scratch: int,
+        scratch_nbytes: int,
+        use_graphs: bool,
     ) -> None:
         self._engine, self._stream = engine, stream
-        self._context: Any = engine.create_context()
+        self._context: Any = engine.create_context(use_graphs)
         self._context.set_device_memory(scratch, scratch_nbytes)
         self._profile = 0
         self._shape: Shape | None = None
@@ -113,9 +119,3 @@ class BoundContext:
         if not self.try_enqueue():
             sizes = None if self._shape is None else list(self._shape.pixels)
             raise self._engine.failure(f"an input of {sizes} could not be run", mark)
-
-    @property
-    def is_capturable(self) -> bool:
-        """Whether TensorRT thinks that a run can be captured; TensorRT-RTX alone can say no."""
-        asked = getattr(self._context, "is_stream_capturable", None)
-        return asked is None or bool(asked(self._stream))

@@ -70,15 +70,20 @@ class TensorRtEngine:
         self.cuda = open_cuda() if cuda is None else cuda
         self.gpu = require_driver(self.cuda, device_id)
         self.log = TensorRtLog(library.module)
+        self.captures_by_itself = hasattr(library.module, "CudaGraphStrategy")
         self.capture_refused = False
         self._lock = threading.Lock()
         self._users = 0
+        self._kernel_cache: Any = None
         self._engine: Any = self._opened(self._checked_plan())
         self._check_bindings()
         self.scratch_nbytes = int(self._engine.device_memory_size_v2)
 
-    def create_context(self) -> Any:
+    def create_context(self, use_graphs: bool) -> Any:
         """An execution context that is given its device memory by the caller.
+
+        Args:
+            use_graphs: whether a library that captures CUDA graphs by itself is to do so.
 
         Raises:
             EngineError: if there is none to be had, or the engine is closed.
@@ -86,9 +91,8 @@ class TensorRtEngine:
         with self._lock:
             if self._engine is None:
                 raise EngineError(f"{self.path}: the engine is closed; open the model again")
-            strategy = self.library.module.ExecutionContextAllocationStrategy.USER_MANAGED
             mark = self.log.mark()
-            context = self._engine.create_execution_context(strategy)
+            context = self._engine.create_execution_context(self._context_settings(use_graphs))
         if context is None:
             raise self.failure("no execution context could be made", mark)
         return context
@@ -111,7 +115,24 @@ class TensorRtEngine:
             self._users -= 1
             if self._users > 0:
                 return
-            self._engine = None
+            self._engine = self._kernel_cache = None
+
+    def _context_settings(self, use_graphs: bool) -> Any:
+        """What `create_execution_context` takes."""
+        trt = self.library.module
+        user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        if not self.captures_by_itself:
+            return user_managed
+        # TensorRT-RTX compiles kernels for each shape behind the scenes and knows when they are
+        # there to be captured; contexts that share a cache compile each of them once.
+        settings = self._engine.create_runtime_config()
+        settings.set_execution_context_allocation_strategy(user_managed)
+        graphs = trt.CudaGraphStrategy
+        settings.cuda_graph_strategy = graphs.WHOLE_GRAPH_CAPTURE if use_graphs else graphs.DISABLED
+        if self._kernel_cache is None:
+            self._kernel_cache = settings.create_runtime_cache()
+        settings.set_runtime_cache(self._kernel_cache)
+        return settings
 
     def _limited_spec(self) -> RecognizerSpec:
         return limited_spec(self.sidecar.spec, self.sidecar.profiles, str(self.path))

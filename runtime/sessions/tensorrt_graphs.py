@@ -1,7 +1,7 @@
 """CUDA graphs of one lane, one for each shape.
 
 A graph holds on to the context it was captured from: NVIDIA's guide wants one context for each
-graph, all of them sharing their device memory.
+graph, all of them sharing their device memory. TensorRT-RTX captures by itself instead.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class GraphCache:
     ) -> None:
         self._engine, self._cuda, self._stream = engine, engine.cuda, stream
         self._new_context = new_context
-        self._limit = limit if engine.cuda.has_graphs else 0
+        self._limit = limit if engine.cuda.has_graphs and not engine.captures_by_itself else 0
         self._graphs: OrderedDict[Shape, tuple[int, BoundContext]] = OrderedDict()
         self._seen: dict[Shape, int] = {}
         self._spare: list[BoundContext] = []
@@ -116,8 +116,6 @@ class GraphCache:
         return self._spare.pop() if self._spare else self._new_context()
 
     def _captured(self, context: BoundContext) -> int:
-        if not context.is_capturable:
-            raise EngineError("TensorRT says that this engine cannot be captured")
         mark = self._engine.log.mark()
         self._cuda.begin_capture(self._stream)
         # A capture that was begun has to be ended whatever happens, or the stream is lost.

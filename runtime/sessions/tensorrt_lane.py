@@ -55,6 +55,7 @@ class Lane:
         self._time_steps: dict[int, int] = {}
         self._batch: _Batch | None = None
         self._is_busy = False
+        self._use_graphs = use_graphs
         self._cuda.select_device(engine.device_id)
         with ExitStack() as stack:
             engine.acquire()
@@ -69,7 +70,7 @@ class Lane:
             stack.callback(self._outputs.close)
 
             def new_context() -> BoundContext:
-                return BoundContext(engine, self.stream, scratch, nbytes)
+                return BoundContext(engine, self.stream, scratch, nbytes, use_graphs)
 
             self._contexts = [new_context()]
             stack.callback(self._contexts.clear)
@@ -81,8 +82,13 @@ class Lane:
 
     @property
     def num_graphs(self) -> int:
-        """CUDA graphs held."""
+        """CUDA graphs held, besides those that a library captures by itself."""
         return len(self._graphs)
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether CUDA graphs are replayed, as far as can be told."""
+        return self.num_graphs > 0 or (self._use_graphs and self._engine.captures_by_itself)
 
     def prepare(
         self, profile: int, batch: int, width_px: int

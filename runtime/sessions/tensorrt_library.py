@@ -16,7 +16,7 @@ from runtime.sessions.engine_sidecar import numbers_of
 logger = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "tensorrt", "tensorrt-rtx")
-_OLDEST = {"tensorrt": (10, 12), "tensorrt_rtx": (1, 0)}
+_OLDEST = {"tensorrt": (10, 12), "tensorrt_rtx": (1, 4)}
 """Since 10.12 the precision of a strongly typed network stands in its graph alone."""
 _MESSAGES_KEPT = 400
 _WORDS_KEPT = 1000

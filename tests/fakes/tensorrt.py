@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fakes import tensorrt_build, tensorrt_network, tensorrt_run
+from tests.fakes import tensorrt_build, tensorrt_context, tensorrt_network, tensorrt_run
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.strict import Strict, is_enum, read_api, strict_class, strict_enum
 
@@ -56,12 +56,13 @@ def fake_tensorrt(version: str, cuda: FakeCuda, release: str | None = None) -> M
 
     Returns:
         `tensorrt` or `tensorrt_rtx`; `_wishes` and `_alive` (engines and contexts that are still
-        held) are the test's.
+        held) are the test's, and `_runtime_configs`, which contexts were made with.
     """
     module = ModuleType("tensorrt_rtx" if version.startswith("rtx") else "tensorrt")
     trt: Any = module
     trt.__version__ = release or VERSIONS[version]
     trt._cuda, trt._wishes, trt._alive = cuda, Wishes(), weakref.WeakSet()
+    trt._runtime_configs = []
     api = read_api(version)
     for name, attributes in api.items():
         if name[0].islower() or name in ("Logger", "ILogger"):
@@ -95,7 +96,7 @@ def _made(
     behaviour = next(
         (
             getattr(part, name)
-            for part in (tensorrt_network, tensorrt_build, tensorrt_run)
+            for part in (tensorrt_network, tensorrt_build, tensorrt_run, tensorrt_context)
             if hasattr(part, name)
         ),
         _Nothing,

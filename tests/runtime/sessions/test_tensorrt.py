@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from runtime import Recognizer
 from runtime.errors import EngineError
+from runtime.infer import main
 from runtime.sessions.engine_sidecar import Profile
 from runtime.sessions.tensorrt import TensorRtSession
 from runtime.spec import RecognizerSpec
@@ -26,7 +29,12 @@ ONE_PROFILE = (Profile((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
 def test_it_reads_as_onnxruntime_does(host: Any, use_graphs: bool) -> None:
     session = host.session(use_graphs=use_graphs)
     host.compare(session, seed=1, rounds=50)
-    assert ("launch_graph" in host.cuda.calls) == use_graphs
+    # TensorRT-RTX is told to capture by itself.
+    is_rtx = host.trt.__name__ == "tensorrt_rtx"
+    assert ("launch_graph" in host.cuda.calls) == (use_graphs and not is_rtx)
+    strategy = "WHOLE_GRAPH_CAPTURE" if use_graphs else "DISABLED"
+    told = {one.cuda_graph_strategy.name for one in host.trt._runtime_configs}
+    assert told == ({strategy} if is_rtx else set())
     session.close()
 
 
@@ -242,6 +250,20 @@ def test_a_recogniser_reads_with_a_plan(
             got = recognizer(line_images)
         assert [one.text for one in got] == [one.text for one in expected]
     assert len({one.text for one in expected}) > 10
+
+
+def test_the_command_reads_with_a_plan(
+    host: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host.install(monkeypatch)
+    image = host.folder / "line.png"
+    cv2.imwrite(str(image), np.full((32, 90, 3), 128, np.uint8))
+    texts = []
+    for model, device in ((host.onnx, "cpu"), (host.plan(), "cuda")):
+        arguments = [str(image), "--model", str(model), "--device", device, "--format", "jsonl"]
+        assert main([*arguments, "--device-id", "0"]) == 0
+        texts.append(json.loads(capsys.readouterr().out)["text"])
+    assert texts[0] == texts[1] != ""
 
 
 def test_a_line_wider_than_the_engine_is_squeezed_and_warned_of(

@@ -101,16 +101,18 @@ def test_the_graph_unused_for_longest_gives_way(make_host: Any) -> None:
     lane.close()
 
 
+@pytest.mark.parametrize("version", ["10.16", "11.4"])
 def test_a_refused_capture_is_remembered_for_the_engine(
-    host: Any, caplog: pytest.LogCaptureFixture
+    make_host: Any, caplog: pytest.LogCaptureFixture, version: str
 ) -> None:
+    host = make_host(version)
     host.trt._wishes.refuses_capture = True
     session = host.session()
     with caplog.at_level("INFO"):
         host.compare(session, seed=10, rounds=30, widths=(96, 160))
     other = session.another()
     host.compare(other, seed=11, rounds=10, widths=(96,))
-    assert host.cuda.calls.count("begin_capture") <= 1
+    assert host.cuda.calls.count("begin_capture") == 1
     assert caplog.text.count("runs without CUDA graphs") == 1
     session.close()
     other.close()
@@ -147,3 +149,15 @@ def test_memory_stays_flat_over_random_shapes(make_host: Any) -> None:
     host.compare(session, seed=20, rounds=300, reference=False)
     assert host.cuda.memory_info() == before
     session.close()
+
+
+def test_rtx_contexts_share_the_kernels_they_compile(make_host: Any) -> None:
+    host = make_host("rtx-1.7")
+    session = host.session()
+    other = session.another()
+    first, second = host.trt._runtime_configs
+    assert first.get_runtime_cache() is second.get_runtime_cache() is not None
+    host.compare(session, seed=22, rounds=10, widths=(96,))
+    assert "begin_capture" not in host.cuda.calls
+    session.close()
+    other.close()
