@@ -14,9 +14,9 @@ import cv2
 import pytest
 
 from export.lines import comparison_lines
+from runtime.charset import build_charset
 from runtime.images import read_image
 from runtime.recognizer import Recognizer
-from runtime.spec import RecognizerSpec
 
 PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
 PADDLEX_PYTHON = os.environ.get("DISTILREC_PADDLEX_PYTHON")
@@ -34,7 +34,7 @@ print(json.dumps(texts))
 def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list[str]:
     """What RapidOCR reads with a model, told to pad each line to the width that this project does.
 
-    By itself it pads to 320 px or more, which an LSTM sees.
+    By itself it enlarges small images and pads to 320 px or more, both of which a network sees.
     """
     rapidocr = pytest.importorskip("rapidocr")
     texts = [""] * len(images)
@@ -46,6 +46,7 @@ def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list
             params={
                 "Rec.model_path": str(model),
                 "Rec.rec_img_shape": [3, 32, width],
+                "Global.use_preprocess_img": False,
                 "Global.log_level": "error",
                 "Global.text_score": 0.0,
             }
@@ -56,8 +57,8 @@ def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list
     return texts
 
 
-def test_rapidocr_reads_the_same_text(exported, real_lines) -> None:
-    model = exported[0] / "student.onnx"
+def test_rapidocr_reads_the_same_text(demo_student, real_lines) -> None:
+    model = demo_student
     folders = (real_lines / pack / "images" for pack in ("ic15_words", "sroie_receipts"))
     paths = [path for folder in folders for path in sorted(folder.iterdir())[:60]]
     images = [read_image(path) for path in paths]
@@ -70,17 +71,23 @@ def test_rapidocr_reads_the_same_text(exported, real_lines) -> None:
 
 
 @pytest.mark.skipif(PADDLEX_PYTHON is None, reason="DISTILREC_PADDLEX_PYTHON names no Python")
-def test_paddlex_reads_the_exported_folder(exported, tmp_path) -> None:
+def test_paddlex_reads_the_exported_folder(demo_student, tmp_path) -> None:
     """On lines as wide as PaddleX pads to, so that both see the same input."""
-    lines, _ = comparison_lines((), RecognizerSpec(characters=tuple("0123456789 ")).charset)
+    lines, _ = comparison_lines((), build_charset("configs/demo_dict.txt", use_space_char=True))
     paths = []
     for number, line in enumerate(lines[:32]):
         paths.append(str(tmp_path / f"{number}.png"))
         cv2.imwrite(paths[-1], cv2.resize(line, (320, 32)))
-    command = [str(PADDLEX_PYTHON), "-c", READ_WITH_PADDLEX, str(exported[0] / "student"), *paths]
+    command = [
+        str(PADDLEX_PYTHON),
+        "-c",
+        READ_WITH_PADDLEX,
+        str(demo_student.with_suffix("")),
+        *paths,
+    ]
     environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    with Recognizer(exported[0] / "student.onnx", device="cpu") as recognizer:
+    with Recognizer(demo_student, device="cpu") as recognizer:
         ours = [one.text for one in recognizer(paths)]
     assert json.loads(done.stdout.splitlines()[-1]) == ours
     assert len(set(ours)) > 10
