@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
+from dataclasses import replace
 
 from export.precision.agreement import Lines
 from export.precision.bisect import guilty_nodes
 from export.precision.errors import Errors
 from export.precision.report import Agreement, Kept, TextDifference
 from export.precision.trials import Trials
+from export.verify import Probabilities
 
 log = logging.getLogger("export")
 
@@ -31,14 +34,16 @@ def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | Non
     """
     operators = {node.name: node.op_type for node in trials.source.nodes}
     errors: Errors | None = None
+    suspects: set[int] = set()
     while True:
         half = [name for name in trials.names if name not in kept]
         if not half:
             return None
         candidate = trials.candidate(kept.keys())
-        agreement = trials.compare(candidate, lines)
+        agreement = _compared(trials, candidate, lines, suspects)
         if agreement.is_equal:
             return agreement
+        suspects.update(one.line for one in agreement.differences)
         if trials.is_spent:
             log.warning("no FP16 form agrees after %d tries: keeping FP32", trials.num_made)
             return None
@@ -69,6 +74,19 @@ def grow(trials: Trials, kept: dict[str, Kept], lines: Lines) -> Agreement | Non
         for name in errors.worst(kept.keys()):
             detail = _told(agreement.differences[0] if agreement.differences else None)
             kept[name] = Kept(name, operators[name], "error", f"its rounding adds to: {detail}")
+
+
+def _compared(
+    trials: Trials, candidate: Probabilities, lines: Lines, suspects: Set[int]
+) -> Agreement:
+    """The agreement on the lines read wrongly before, or on all once those are right."""
+    numbers = sorted(suspects)
+    if numbers:
+        few = trials.compare(candidate, lines.subset(numbers))
+        if not few.is_equal:
+            told = tuple(replace(one, line=numbers[one.line]) for one in few.differences)
+            return replace(few, differences=told)
+    return trials.compare(candidate, lines)
 
 
 def _clear_lines(agreement: Agreement, lines: Lines) -> Lines | None:

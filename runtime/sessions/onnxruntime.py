@@ -15,6 +15,7 @@ from runtime.cpu_budget import available_cpus
 from runtime.ctc import best_path, best_path_of_logits
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image, batch_from_lines, full_parts
+from runtime.sessions.half_weights import has_half_weights
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
 from runtime.spec import RecognizerSpec
 
@@ -180,7 +181,9 @@ def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> 
             "pip uninstall onnxruntime, then pip install 'distilrec[gpu]'"
         )
     try:
-        return ort.InferenceSession(str(path), options, providers=[_CPU])
+        return ort.InferenceSession(
+            str(path), options, providers=[_CPU], disabled_optimizers=_disabled(path)
+        )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise ArtifactError(
             f"cannot open the model {path}: {_reason(error)}; export or copy it again"
@@ -197,6 +200,7 @@ def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
             options,
             providers=[(_CUDA, {"device_id": device_id}), _CPU],
             enable_fallback=0,
+            disabled_optimizers=_disabled(path),
         )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise EngineError(f"{path}: onnxruntime cannot use CUDA: {_reason(error)}") from error
@@ -207,6 +211,11 @@ def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
             "check the driver and that CUDA and cuDNN are installed"
         )
     return session
+
+
+def _disabled(path: Path) -> list[str] | None:
+    """The optimiser of the CPU provider that crashes on FP16 networks, where there is one."""
+    return ["NchwcTransformer"] if has_half_weights(path) else None
 
 
 def _reason(error: BaseException) -> str:
