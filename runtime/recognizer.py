@@ -16,40 +16,11 @@ from runtime.ctc import decode_best_path
 from runtime.errors import ImageError, OcrError
 from runtime.images import ImageSource, read_image, source_name
 from runtime.preprocess import Image, prepare_line
+from runtime.recognition import Recognition as Recognition
 from runtime.sessions import Session, open_session
 from runtime.spec import RecognizerSpec
 
 DEFAULT_BATCH_SIZE = 32
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """What was read in one image, or why nothing was.
-
-    Args:
-        text: the text, empty when nothing was read.
-        confidence: mean probability of the characters, 0.0 when nothing was read.
-        characters: the characters of `text`, one per class emitted.
-        character_confidences: probability of each of `characters`.
-        time_steps: time step (0 .. T-1) at which each of `characters` was emitted first.
-        source: the path that was given, None for bytes and arrays.
-        width_px, height_px: size of the image, 0 if it could not be read.
-        input_width_px: W of the network input, padding included.
-        error: why the image could not be read, None if it could.
-        warnings: what may have spoilt the reading.
-    """
-
-    text: str
-    confidence: float
-    characters: tuple[str, ...] = ()
-    character_confidences: tuple[float, ...] = ()
-    time_steps: tuple[int, ...] = ()
-    source: str | None = None
-    width_px: int = 0
-    height_px: int = 0
-    input_width_px: int = 0
-    error: str | None = None
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,6 +186,8 @@ class Recognizer:
                 width_px=line.width_px,
                 height_px=line.height_px,
                 input_width_px=batch.width,
+                content_width_px=line.pixels.shape[1],
+                num_time_steps=len(path),
                 warnings=line.warnings,
             )
             order.put(position, recognition)

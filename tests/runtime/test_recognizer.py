@@ -74,6 +74,8 @@ def test_what_a_recognition_says(spec: RecognizerSpec, tmp_path: Path) -> None:
         width_px=50,
         height_px=20,
         input_width_px=96,
+        content_width_px=80,
+        num_time_steps=3,
     )
 
 

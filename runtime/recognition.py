@@ -1,0 +1,39 @@
+"""What was read in one image: the result that every source, writer and caller speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What was read in one image, or why nothing was.
+
+    Args:
+        text: the text, empty when nothing was read.
+        confidence: mean probability of the characters, 0.0 when nothing was read.
+        characters: the characters of `text`, one per class emitted.
+        character_confidences: probability of each of `characters`.
+        time_steps: time step (0 .. T-1) at which each of `characters` was emitted first.
+        source: the path that was given, None for bytes and arrays.
+        width_px, height_px: size of the image, 0 if it could not be read.
+        input_width_px: W of the network input, padding included.
+        content_width_px: how much of W the image itself fills, 0 if it could not be read.
+        num_time_steps: T, 0 if it could not be read.
+        error: why the image could not be read, None if it could.
+        warnings: what may have spoilt the reading.
+    """
+
+    text: str
+    confidence: float
+    characters: tuple[str, ...] = ()
+    character_confidences: tuple[float, ...] = ()
+    time_steps: tuple[int, ...] = ()
+    source: str | None = None
+    width_px: int = 0
+    height_px: int = 0
+    input_width_px: int = 0
+    content_width_px: int = 0
+    num_time_steps: int = 0
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
