@@ -32,9 +32,12 @@ class RecognizerFile:
 
     @property
     def is_half(self) -> bool:
-        """Whether its weights are FP16 already, some at least."""
+        """Whether any of it is FP16 already: a weight, or what a cast makes."""
         half = onnx.TensorProto.FLOAT16
-        return any(weight.data_type == half for weight in self.model.graph.initializer)
+        graph = self.model.graph
+        casts = (node for node in graph.node if node.op_type == "Cast")
+        targets = (one.i for node in casts for one in node.attribute if one.name == "to")
+        return half in targets or half in (weight.data_type for weight in graph.initializer)
 
     @property
     def fixed_batch(self) -> int | None:

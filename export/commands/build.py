@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from export.commands.arguments import add_images
-from export.commands.precision import add_precision
+from export.commands.precision import add_precision, tie_tolerance_of
 
 HELP = "ONNX -> TensorRT engine, FP32 or proven FP16; trtexec's words, and a default for each"
 _AUTOMATIC = "auto"
@@ -102,8 +102,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         )
     if options.shapes:
         shapes = dict.fromkeys(shapes, options.shapes)
-    if not 0.0 <= options.tieTolerance < 1.0:
-        raise ConfigError(f"--tieTolerance: expected 0 to 1, got {options.tieTolerance}")
+    _require_library(options.backend)
     request = EngineRequest(
         onnx_path=options.onnx,
         plan_path=options.saveEngine,
@@ -112,7 +111,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         buckets=_buckets(options.bucketProfiles),
         images=options.images,
         dictionary=options.dictionary,
-        tie_tolerance=options.tieTolerance,
+        tie_tolerance=tie_tolerance_of(options),
         rebuild_command=command_line(options),
         options=BuildOptions(
             backend=options.backend,
@@ -148,6 +147,17 @@ def command_line(options: argparse.Namespace) -> str:
         else:
             words.append(f"--{name}={value}")
     return shlex.join(words)
+
+
+def _require_library(backend: str) -> None:
+    """Tell at once, not after minutes of proving, that there is nothing to build with."""
+    from importlib.util import find_spec
+
+    from runtime.sessions.tensorrt_library import BACKENDS, load_tensorrt
+
+    names = ("tensorrt", "tensorrt_rtx") if backend == "auto" else (backend.replace("-", "_"),)
+    if backend not in BACKENDS or not any(find_spec(name) for name in names):
+        load_tensorrt(backend)  # which raises, and says what to install
 
 
 def _buckets(text: str | None) -> list[int] | None:

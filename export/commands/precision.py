@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,55 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def tie_tolerance_of(options: argparse.Namespace) -> float:
+    """What `--tieTolerance` was given.
+
+    Raises:
+        ConfigError: if it is no probability.
+    """
+    from runtime.errors import ConfigError
+
+    tolerance = float(options.tieTolerance)
+    if not 0.0 <= tolerance < 1.0:
+        raise ConfigError(f"--tieTolerance: expected at least 0 and less than 1, got {tolerance}")
+    return tolerance
+
+
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
     """Convert, prove, write.
+
+    Raises:
+        OcrError: with every reason this project knows; nothing is written then.
+    """
+    output = options.output or half_path(options.onnx)
+    return convert_file(
+        options.onnx, output, options.images, options.dictionary, options.tieTolerance
+    )
+
+
+def half_path(onnx: Path) -> Path:
+    """Where the FP16 form of a model goes unless told otherwise."""
+    return onnx.with_name(f"{onnx.stem}_fp16.onnx")
+
+
+def convert_file(
+    onnx: Path,
+    output: Path,
+    images: Sequence[str | Path],
+    dictionary: Path | None = None,
+    tie_tolerance: float = 0.0,
+) -> dict[str, Any]:
+    """Write the FP16 form of a recogniser's file.
+
+    Args:
+        onnx: the FP32 recogniser.
+        output: where the FP16 form goes.
+        images: lines to agree on; rendered ones without.
+        dictionary: for a model that carries no characters.
+        tie_tolerance: as `half_recognizer`.
+
+    Returns:
+        paths, hash and the report.
 
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
@@ -46,18 +93,19 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     from export.lines import comparison_lines
     from export.precision import half_recognizer
     from export.recognizer_file import read_recognizer
-    from training.files import write_atomically
+    from export.staging import staged
 
-    source = read_recognizer(options.onnx, options.dictionary)
-    lines, lines_from = comparison_lines(options.images, source.spec.charset)
+    source = read_recognizer(onnx, dictionary)
+    lines, lines_from = comparison_lines(images, source.spec.charset)
     half = half_recognizer(
         source.model,
         source.spec,
         lines,
         lines_from,
         source_sha256=source.sha256,
-        tie_tolerance=options.tieTolerance,
+        tie_tolerance=tie_tolerance,
     )
-    output = options.output or options.onnx.with_name(f"{options.onnx.stem}_fp16.onnx")
-    write_atomically(output, half.model.SerializeToString(deterministic=True))
+    with staged(output.parent) as folder:
+        content = half.model.SerializeToString(deterministic=True)
+        (folder / output.name).write_bytes(content)
     return {"onnx": str(output), "source_sha256": source.sha256, **half.report.as_json()}

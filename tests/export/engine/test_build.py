@@ -16,6 +16,8 @@ import pytest
 
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
+from export.precision import half_recognizer
+from export.recognizer_file import read_recognizer
 from runtime.errors import ConfigError, EngineError, ParityError
 from runtime.sessions import open_session
 from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of
@@ -109,6 +111,21 @@ def test_half_is_asked_for_and_told(host: Host) -> None:
     assert {one["operator"] for one in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
     assert sidecar.spec.provenance["source_onnx_sha256"] == sidecar.onnx_sha256
     assert sidecar.parity["onnx"]["num_lines"] == 5
+
+
+def test_a_half_model_is_taken_as_it_is(host: Host) -> None:
+    source = read_recognizer(host.request.onnx_path)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (32, 64, 3)).astype(np.uint8)]
+    half = half_recognizer(source.model, source.spec, images, "noise", is_quiet=True)
+    path = host.folder / "half.onnx"
+    path.write_bytes(half.model.SerializeToString())
+    host.build({"onnx_path": path, "is_half": True})
+    sidecar = EngineSidecar.read(host.plan)
+    assert sidecar.precision["asked"] == "as given"
+    assert sidecar.precision["achieved"] == half.report.achieved
+    assert sidecar.onnx_sha256 == sha256_of(path.read_bytes())
+    assert sidecar.parity["onnx"]["lines_from"] == "noise"
 
 
 def test_options_reach_the_library(host: Host) -> None:

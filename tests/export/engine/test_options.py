@@ -9,7 +9,7 @@ import pytest
 
 from export.commands import build
 from export.engine.options import BuildOptions, pools_from_text
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, OcrError
 
 
 def test_pools() -> None:
@@ -36,6 +36,24 @@ def test_pools() -> None:
 def test_impossible_options_name_their_flag(changes, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BuildOptions(**changes)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--shapes=x:1x3x32x32 --minShapes=x:1x3x32x32", "--shapes: expected it alone"),
+        ("--bucketProfiles=a,b", "--bucketProfiles: expected widths such as"),
+        ("--tieTolerance=2", "--tieTolerance: expected at least 0"),
+        ("--backend=openvino", "unknown backend"),
+        ("", "cannot open the model missing.onnx"),
+    ],
+)
+def test_the_command_refuses_before_it_builds(words: str, message: str) -> None:
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    given = ["--onnx=missing.onnx", "--saveEngine=a.plan", *shlex.split(words)]
+    with pytest.raises(OcrError, match=message):
+        build.run(parser.parse_args(given))
 
 
 def test_options_survive_the_way_to_another_process() -> None:
