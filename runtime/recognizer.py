@@ -16,6 +16,7 @@ from runtime.ctc import decode_best_path
 from runtime.errors import ImageError, OcrError
 from runtime.images import ImageSource, read_image, source_name
 from runtime.preprocess import Image, prepare_line
+from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import Session, open_session
 from runtime.spec import RecognizerSpec
@@ -190,7 +191,7 @@ class Recognizer:
                 num_time_steps=len(path),
                 warnings=line.warnings,
             )
-            order.put(position, recognition)
+            order.put(position, in_reading_order(recognition))
 
 
 def _unread(source: ImageSource, error: ImageError) -> Recognition:
