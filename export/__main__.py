@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import logging
 import sys
@@ -44,8 +43,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module_name in COMMANDS.items():
-        if importlib.util.find_spec(f"export.commands.{module_name}") is None:
-            continue
         module = importlib.import_module(f"export.commands.{module_name}")
         one = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(one)

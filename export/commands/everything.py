@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,13 @@ from export.commands.arguments import (
     options_of,
     source_of,
 )
+from export.commands.precision import convert_file, half_path
+from runtime.errors import EngineError
 
-HELP = "strip, convert and verify; what runs when no command is named"
+HELP = "strip, convert, verify, and build an engine where a GPU is; runs when no command is named"
+_ENGINES = ("auto", "tensorrt", "tensorrt-rtx", "none")
+
+log = logging.getLogger("export")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +35,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-name", default="", help="for PaddleX, in inference.yml; default: one that it knows"
     )
+    parser.add_argument(
+        "--fp16", action="store_true", help="write NETWORK_fp16.onnx too, proven to read the same"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=_ENGINES,
+        default="auto",
+        help="auto: NETWORK.plan, where TensorRT and a GPU are; the others insist, or do without",
+    )
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Export one network; the result's paths, hashes and parity."""
+    """Export one network; paths, hashes and parity of everything written."""
     source = source_of(options)
     from export.chain import export_network
 
-    return export_network(source, options.output_dir, options_of(options))
+    result = export_network(source, options.output_dir, options_of(options))
+    onnx = Path(result["onnx"])
+    plan = onnx.with_suffix(".plan")
+    if options.fp16:
+        result["fp16"] = convert_file(onnx, half_path(onnx), options.images)
+        onnx = half_path(onnx)
+    if options.engine != "none" and _has_engine(options.engine, onnx, plan):
+        from export.engine import BuildOptions, EngineRequest, build_engine
+
+        result["engine"] = build_engine(
+            EngineRequest(
+                onnx,
+                plan,
+                images=options.images,
+                rebuild_command=_build_command(onnx, plan),
+                options=BuildOptions(backend=options.engine),
+            )
+        )
+    return result
+
+
+def _has_engine(backend: str, onnx: Path, plan: Path) -> bool:
+    """Whether an engine is to be built here; where it cannot be, how to build it elsewhere."""
+    if backend != "auto":
+        return True
+    from runtime.sessions.tensorrt_library import load_tensorrt, require_driver
+
+    try:
+        load_tensorrt()
+        require_driver()
+    except EngineError as error:
+        log.info("no engine was built: %s", error)
+        log.info("on a machine with TensorRT and a GPU: %s", _build_command(onnx, plan))
+        return False
+    return True
+
+
+def _build_command(onnx: Path, plan: Path) -> str:
+    return f"python -m export build --onnx {onnx} --saveEngine {plan}"

@@ -88,3 +88,19 @@ def test_a_failed_comparison_is_told_by_the_exit_status(exported, tmp_path, caps
     assert told["passed"] is False
     assert told["comparisons"][0]["num_equal_texts"] < 64
     assert main(["verify", *forms[:1] * 2]) == 0
+
+
+def test_the_whole_road_with_fp16_and_an_engine(small_config, checkpoint, tmp_path, capsys):
+    """TensorRT-RTX builds on a machine without a GPU; proving the engine takes one."""
+    pytest.importorskip("tensorrt_rtx")
+    arguments = ["-c", str(small_config.path), "--checkpoint", str(checkpoint)]
+    arguments += ["--output-dir", str(tmp_path), "--fp16", "--engine", "tensorrt-rtx"]
+    assert main([*arguments, "--images", "images"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fp16"]["achieved"] in ("fp16", "mixed")
+    assert told["engine"]["plan"] == str(tmp_path / "student.plan")
+    assert {file.name for file in tmp_path.iterdir()} >= {
+        *("student.onnx", "student_fp16.onnx", "student.plan", "student.plan.json"),
+    }
+    assert main(["inspect", str(tmp_path / "student.plan")]) == 0
+    assert "tensorrt_rtx" in capsys.readouterr().out
