@@ -33,12 +33,16 @@ IMAGE_SUFFIXES = frozenset({
 """Suffixes, in lower case, by which `find_images` knows an image in a folder."""
 
 
+DEFAULT_MAX_PIXELS = 64 * 2**20
+"""Larger images are refused: some 0.2 GB of colours, where a line of text has well below 1 M."""
+
+
 def source_name(source: object) -> str | None:
     """The path of a source given as one, None for bytes and arrays."""
     return os.fspath(source) if isinstance(source, str | Path) else None
 
 
-def read_image(source: ImageSource) -> NDArray[np.uint8]:
+def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
     """Read one image upright, opaque and 8 bits deep.
 
     EXIF orientation is applied, 16-bit levels are scaled, grey becomes BGR, and what is
@@ -47,6 +51,7 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     Args:
         source: a path; the bytes of an image file; or an array, uint8 or uint16, [h, w],
             [h, w, 1], [h, w, 3] in BGR order or [h, w, 4] in BGRA order.
+        max_pixels: h x w at most; a larger image is refused.
 
     Returns:
         BGR uint8 [h, w, 3]. An array that has this form already is returned itself, not copied.
@@ -56,20 +61,31 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     """
     name = source_name(source)
     try:
-        if isinstance(source, np.ndarray):
-            return _bgr_from_array(source)
-        if name is not None:
-            return _bgr_from_file(_read_bytes(name))
-        if isinstance(source, bytes | bytearray | memoryview):
-            return _bgr_from_file(bytes(source))
-        raise ImageError(
-            f"cannot read an image from {type(source).__name__}: "
-            "expected a path, the bytes of an image file or an array"
-        )
+        image = _image_from_source(source, name)
+        height, width = image.shape[:2]
+        if height * width > max_pixels:
+            raise ImageError(
+                f"{width} x {height} px are too many: expected at most {max_pixels}; cut the "
+                "lines out of the image first, or raise --max-pixels"
+            )
+        return image
     except ImageError as error:
         if name is None:
             raise
         raise ImageError(f"{name}: {error}") from error
+
+
+def _image_from_source(source: ImageSource, name: str | None) -> NDArray[np.uint8]:
+    if isinstance(source, np.ndarray):
+        return _bgr_from_array(source)
+    if name is not None:
+        return _bgr_from_file(_read_bytes(name))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _bgr_from_file(bytes(source))
+    raise ImageError(
+        f"cannot read an image from {type(source).__name__}: "
+        "expected a path, the bytes of an image file or an array"
+    )
 
 
 def _read_bytes(name: str) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from runtime.batching import InputOrder, WidthBatch, WidthBatcher
 from runtime.ctc import decode_best_path
 from runtime.errors import ImageError, OcrError
-from runtime.images import ImageSource, read_image, source_name
+from runtime.images import DEFAULT_MAX_PIXELS, ImageSource, read_image, source_name
 from runtime.preprocess import Image, prepare_line
 from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
@@ -48,6 +48,7 @@ class Recognizer:
         batch_size: N at most; the text read does not depend on it.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
+        max_pixels: a larger image is refused before it is decoded.
 
     Raises:
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
@@ -63,10 +64,12 @@ class Recognizer:
         batch_size: int = DEFAULT_BATCH_SIZE,
         threads: int | None = None,
         device_id: int = 0,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
         self.batch_size = batch_size
+        self.max_pixels = max_pixels
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id)
         self._session = model
@@ -145,7 +148,7 @@ class Recognizer:
             yield from order.ready()
 
     def _prepare(self, source: ImageSource) -> _Line:
-        image = read_image(source)
+        image = read_image(source, self.max_pixels)
         height_px, width_px = image.shape[:2]
         try:
             pixels = prepare_line(image, self.spec)
