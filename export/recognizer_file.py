@@ -32,12 +32,8 @@ class RecognizerFile:
 
     @property
     def is_half(self) -> bool:
-        """Whether any of it is FP16 already: a weight, or what a cast makes."""
-        half = onnx.TensorProto.FLOAT16
-        graph = self.model.graph
-        casts = (node for node in graph.node if node.op_type == "Cast")
-        targets = (one.i for node in casts for one in node.attribute if one.name == "to")
-        return half in targets or half in (weight.data_type for weight in graph.initializer)
+        """Whether any of it is FP16 already."""
+        return has_half(self.model)
 
     @property
     def fixed_batch(self) -> int | None:
@@ -71,3 +67,11 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
         spec = session.spec
         session.close()
     return RecognizerFile(path, model, spec, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def has_half(model: onnx.ModelProto) -> bool:
+    """Whether any of a graph is FP16: a weight, or what a cast makes."""
+    half = onnx.TensorProto.FLOAT16
+    casts = (node for node in model.graph.node if node.op_type == "Cast")
+    targets = (one.i for node in casts for one in node.attribute if one.name == "to")
+    return half in targets or half in (one.data_type for one in model.graph.initializer)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.precision.tensors import FLOAT, FLOAT16, GraphView, replace_nodes, view
+from export.recognizer_file import has_half
 from runtime.errors import EngineError
 
 # They hand on values, or choose among them, so that what they make is rounded already.
@@ -94,8 +95,7 @@ def cpu_session(model: onnx.ModelProto, is_exact: bool = False) -> Any:
 
     Args:
         model: to run.
-        is_exact: run every node as it stands, nothing fused or folded. The NCHWc transformer,
-            with which FP16 graphs crash the process, is off in either case.
+        is_exact: run every node as it stands, nothing fused or folded.
     """
     import onnxruntime
 
@@ -107,7 +107,8 @@ def cpu_session(model: onnx.ModelProto, is_exact: bool = False) -> Any:
         model.SerializeToString(),
         options,
         providers=["CPUExecutionProvider"],
-        disabled_optimizers=["NchwcTransformer"],
+        # With it FP16 graphs crash the process; FP32 ones run as the runtime runs them.
+        disabled_optimizers=["NchwcTransformer"] if has_half(model) else None,
     )
 
 
