@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 UPRIGHT = 1
 
 # In entropy-coded data every FF is followed by 00 or by a restart marker (D0 .. D7), so that a
@@ -23,19 +22,22 @@ _JPEG_WITHOUT_LENGTH = (0x01, 0xD8)
 _EXIF_ORIENTATION = 0x0112
 
 
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The marker of each segment of a JPEG file, and where what follows the marker begins."""
+    position = len(JPEG_SIGNATURE) - 1
+    while found := _JPEG_MARKER.search(data, position):
+        marker, position = found[1][0], found.end()
+        yield marker, position
+        if marker not in _JPEG_WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], "big")
+
+
 def is_jpeg_whole(data: bytes) -> bool:
     """Whether the segments of a JPEG file lead to its end-of-image marker.
 
     Walking the segments keeps a thumbnail inside the EXIF data from being taken for the image.
     """
-    position = len(JPEG_SIGNATURE) - 1
-    while found := _JPEG_MARKER.search(data, position):
-        marker, position = found[1][0], found.end()
-        if marker == _JPEG_END:
-            return True
-        if marker not in _JPEG_WITHOUT_LENGTH:
-            position += int.from_bytes(data[position : position + 2], "big")
-    return False
+    return any(marker == _JPEG_END for marker, _ in jpeg_segments(data))
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

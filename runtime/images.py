@@ -5,40 +5,39 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime import tiff_header
 from runtime.errors import ImageError
 from runtime.image_formats import (
     JPEG_SIGNATURE,
-    TIFF_SIGNATURES,
     exif_orientation,
     is_truncated,
     transparent_grey_level,
 )
+from runtime.image_size import declared_size
+from runtime.sources import IMAGE_SUFFIXES, NamedImage, Page, find_images
 
-ImageSource = str | Path | bytes | NDArray[np.uint8] | NDArray[np.uint16]
-"""A path, the bytes of an image file, or an array in BGR order."""
+__all__ = ["DEFAULT_MAX_PIXELS", "ImageSource", "find_images", "read_image", "source_name"]
 
-# fmt: off
-IMAGE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-})
-# fmt: on
-"""Suffixes, in lower case, by which `find_images` knows an image in a folder."""
-
+ImageSource = str | Path | bytes | NamedImage | Page | NDArray[np.uint8] | NDArray[np.uint16]
+"""A path, the bytes of an image file, these with a name, a page, or an array in BGR order."""
 
 DEFAULT_MAX_PIXELS = 64 * 2**20
 """Larger images are refused: some 0.2 GB of colours, where a line of text has well below 1 M."""
 
+_MOST_BYTES_PER_PIXEL = 16
+_MOST_OF_METADATA = 2**24
+
 
 def source_name(source: object) -> str | None:
-    """The path of a source given as one, None for bytes and arrays."""
+    """The path of a source given as one, or its own name; None for bytes and arrays."""
+    if isinstance(source, NamedImage | Page):
+        return source.name
     return os.fspath(source) if isinstance(source, str | Path) else None
 
 
@@ -46,12 +45,14 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
     """Read one image upright, opaque and 8 bits deep.
 
     EXIF orientation is applied, 16-bit levels are scaled, grey becomes BGR, and what is
-    transparent shows white paper. Of an animation the first frame is read.
+    transparent shows white paper. Of a file with several pages or frames the first is read,
+    unless the source is a `Page`.
 
     Args:
-        source: a path; the bytes of an image file; or an array, uint8 or uint16, [h, w],
-            [h, w, 1], [h, w, 3] in BGR order or [h, w, 4] in BGRA order.
-        max_pixels: h x w at most; a larger image is refused.
+        source: a path; the bytes of an image file; either of these as a `NamedImage` or `Page`;
+            or an array, uint8 or uint16, [h, w], [h, w, 1], [h, w, 3] in BGR order or [h, w, 4]
+            in BGRA order.
+        max_pixels: h x w at most; a larger image is refused, a file before it is decoded.
 
     Returns:
         BGR uint8 [h, w, 3]. An array that has this form already is returned itself, not copied.
@@ -61,57 +62,85 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
     """
     name = source_name(source)
     try:
-        image = _image_from_source(source, name)
-        height, width = image.shape[:2]
-        if height * width > max_pixels:
-            raise ImageError(
-                f"{width} x {height} px are too many: expected at most {max_pixels}; cut the "
-                "lines out of the image first, or raise --max-pixels"
-            )
-        return image
+        if isinstance(source, np.ndarray):
+            _check_size(source.shape[1::-1], max_pixels)
+            return _bgr_from_array(source)
+        if isinstance(source, Page):
+            return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
+        if isinstance(source, NamedImage):
+            return _bgr_from_file(source.data, max_pixels)
+        if name is not None:
+            return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return _bgr_from_file(bytes(source), max_pixels)
+        raise ImageError(
+            f"cannot read an image from {type(source).__name__}: "
+            "expected a path, the bytes of an image file or an array"
+        )
     except ImageError as error:
         if name is None:
             raise
         raise ImageError(f"{name}: {error}") from error
 
 
-def _image_from_source(source: ImageSource, name: str | None) -> NDArray[np.uint8]:
-    if isinstance(source, np.ndarray):
-        return _bgr_from_array(source)
-    if name is not None:
-        return _bgr_from_file(_read_bytes(name))
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _bgr_from_file(bytes(source))
-    raise ImageError(
-        f"cannot read an image from {type(source).__name__}: "
-        "expected a path, the bytes of an image file or an array"
-    )
+def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
+    width, height = size if len(size) == 2 else (0, 0)
+    if width * height > max_pixels:
+        raise ImageError(
+            f"too large: {width} x {height} px are {width * height} pixels, expected at most "
+            f"{max_pixels}; cut the lines out of it first, or raise --max-pixels"
+        )
 
 
-def _read_bytes(name: str) -> bytes:
+def _read_bytes(name: str, max_pixels: int) -> bytes:
     try:
-        mode = os.stat(name).st_mode
-        if stat.S_ISDIR(mode):
-            if not os.access(name, os.R_OK | os.X_OK):
-                raise ImageError("a folder that may not be listed; check its permissions")
-            raise ImageError(
-                "a folder that holds no image: expected files ending in one of "
-                f"{' '.join(sorted(IMAGE_SUFFIXES))}"
-            )
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise ImageError("a device, not a file: expected an image file")
-        return Path(name).read_bytes()
+        # Not blocking, or a pipe that nobody writes to would be waited for here forever.
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ImageError(_reason_against(found.st_mode))
+            limit = max_pixels * _MOST_BYTES_PER_PIXEL + _MOST_OF_METADATA
+            if found.st_size > limit:
+                raise ImageError(
+                    f"too large: {found.st_size} bytes, expected at most {limit}; "
+                    "cut the lines out of it first, or raise --max-pixels"
+                )
+            return file.read(limit)
     except FileNotFoundError as error:
-        if glob.has_magic(name):
-            raise ImageError("the pattern matches no image file; check the path") from error
-        raise ImageError("no such file or folder; check the path") from error
+        raise ImageError(_reason_for_absence(name)) from error
+    except IsADirectoryError as error:
+        raise ImageError(_reason_against(stat.S_IFDIR)) from error
     except (OSError, ValueError) as error:
         # A path with a zero byte in it is a ValueError.
         reason = error.strerror if isinstance(error, OSError) else error
+        if os.path.isdir(name):
+            reason = "a folder that may not be listed; check its permissions"
         raise ImageError(f"cannot be opened: {reason}") from error
 
 
-def _bgr_from_file(data: bytes) -> NDArray[np.uint8]:
+def _reason_against(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return (
+            "a folder that holds no image: expected files ending in one of "
+            f"{' '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    if stat.S_ISFIFO(mode):
+        return "a pipe, not a file: expected an image file; pass a stream with --stdin-images"
+    return "a device, not a file: expected an image file"
+
+
+def _reason_for_absence(name: str) -> str:
+    if "://" in name:
+        return "an address, not a file: nothing is fetched here; download it first"
+    if os.path.lexists(name):
+        return "a link that leads nowhere; check what it points to"
+    if glob.has_magic(name):
+        return "the pattern matches no image file; check the path"
+    return "no such file or folder; check the path"
+
+
+def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDArray[np.uint8]:
     if not data:
         raise ImageError("the file is empty (0 bytes); copy it again")
     if is_truncated(data):
@@ -119,20 +148,33 @@ def _bgr_from_file(data: bytes) -> NDArray[np.uint8]:
             f"the file is cut short: it ends after {len(data)} bytes, before its image does; "
             "copy it again"
         )
+    size = declared_size(data, page or 0)
+    if size is None:
+        raise _not_an_image(data)
+    _check_size(size, max_pixels)
     # Asked for "unchanged", OpenCV ignores a JPEG's orientation and hands out raw CMYK.
     is_jpeg = data.startswith(JPEG_SIGNATURE)
-    decoded = _decode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED)
+    decoded = _decode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED, page)
     transparent = transparent_grey_level(data)
     if transparent is not None and decoded.ndim == 2:
         decoded[decoded == transparent] = np.iinfo(decoded.dtype).max
-    elif decoded.ndim == 3 and data.startswith(TIFF_SIGNATURES) and decoded.dtype == np.uint8:
+    elif (
+        decoded.ndim == 3 and data.startswith(tiff_header.SIGNATURES) and decoded.dtype == np.uint8
+    ):
         decoded = _multiplied_over_white(decoded)
     return _bgr_from_array(_upright(decoded, exif_orientation(data)))
 
 
-def _decode(data: bytes, flags: int) -> NDArray[np.uint8]:
+def _decode(data: bytes, flags: int, page: int | None) -> NDArray[np.uint8]:
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    decoded: object = None
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+        if page is None:
+            decoded = cv2.imdecode(buffer, flags)
+        elif data.startswith(tiff_header.SIGNATURES):
+            decoded = next(iter(cv2.imdecodemulti(buffer, flags, range=(page, page + 1))[1]), None)
+        else:
+            decoded = next(iter(cv2.imdecodeanimation(buffer, page, 1)[1].frames), None)
     except cv2.error as error:
         reason = getattr(error, "err", "") or str(error)
         if "CV_IO_MAX_IMAGE" in reason:
@@ -141,12 +183,18 @@ def _decode(data: bytes, flags: int) -> NDArray[np.uint8]:
                 "cut the lines out of it first"
             ) from error
         raise ImageError(f"OpenCV cannot decode it: {' '.join(reason.split())}") from error
+    except MemoryError as error:
+        raise ImageError("no memory is left to decode it; lower --max-pixels") from error
     if decoded is None:
-        raise ImageError(
-            f"not an image that OpenCV can decode: its {len(data)} bytes begin with "
-            f"{data[:8]!r}; expected JPEG, PNG, TIFF, WebP, BMP or another common format"
-        )
+        raise _not_an_image(data)
     return decoded  # type: ignore[return-value]
+
+
+def _not_an_image(data: bytes) -> ImageError:
+    return ImageError(
+        f"not an image that OpenCV can decode: its {len(data)} bytes begin with "
+        f"{data[:8]!r}; expected JPEG, PNG, TIFF, WebP, BMP or another common format"
+    )
 
 
 def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -193,60 +241,3 @@ def _multiplied_over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.shape[2] != 4:
         return image
     return cv2.add(image[:, :, :3], 255 - image[:, :, 3:].repeat(3, axis=2)).astype(np.uint8)
-
-
-def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Image paths that files, folders and patterns stand for, one by one, in the order given.
-
-    - A file is taken whatever its suffix, hidden or not, and as often as it is named.
-    - A folder gives the files in it and in its folders that have an image's suffix, in any
-      case, sorted by name within each folder; hidden files and folders are skipped and links to
-      folders are not followed.
-    - A pattern (`*`, `?`, `[...]`, and `**` for any depth) gives the files with an image's
-      suffix that it matches, sorted. A file whose name looks like a pattern is that file.
-    - What names nothing, or a folder or pattern without images, is handed on as it stands:
-      `read_image` then says what is wrong with it, and the others are unaffected.
-
-    Args:
-        paths: files, folders and patterns.
-
-    Returns:
-        paths, beginning as they were given; found while iterating, not held in memory at once.
-    """
-    for path in paths:
-        name = os.fspath(path)
-        found = False
-        for one in _images_of(name):
-            found = True
-            yield one
-        if not found:
-            yield name
-
-
-def _images_of(name: str) -> Iterator[str]:
-    if os.path.isdir(name):
-        yield from _images_in_folder(name)
-    elif not os.path.lexists(name) and glob.has_magic(name):
-        matches = glob.iglob(name, recursive=True)
-        yield from sorted(one for one in matches if _has_image_suffix(one) and os.path.isfile(one))
-
-
-def _images_in_folder(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        # Named on a line of its own by `read_image`, which meets the same obstacle.
-        yield folder
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _images_in_folder(entry.path)
-        elif _has_image_suffix(entry.name) and not entry.is_dir():
-            yield entry.path
-
-
-def _has_image_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES

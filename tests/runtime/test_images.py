@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.errors import ImageError
 from runtime.images import find_images, read_image
+from runtime.sources import NamedImage, Page
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 ImageOps = pytest.importorskip("PIL.ImageOps")
@@ -162,7 +163,7 @@ def huge_png() -> bytes:
         (CASES["png"][:-12], "cut short"),
         (CASES["tiff"][: len(CASES["tiff"]) // 2], "not an image"),
         (CASES["webp"][: len(CASES["webp"]) // 2], "not an image"),
-        (huge_png(), "larger than OpenCV decodes"),
+        (huge_png(), "too large: 60000 x 60000 px"),
     ],
 )
 def test_bad_files_are_refused_with_the_reason(data: bytes, reason: str, tmp_path: Path) -> None:
@@ -254,3 +255,79 @@ def test_links_to_folders_are_not_followed(folder: Path) -> None:
 def test_relative_paths_stay_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert list(find_images(["sub", "b.png"])) == ["sub/c.tiff", "sub/deep/d.webp", "b.png"]
+
+
+def test_the_largest_size_is_for_the_caller_to_say() -> None:
+    data = CASES["png"]
+    assert read_image(data, max_pixels=60 * 40).shape == (40, 60, 3)
+    with pytest.raises(ImageError, match="60 x 40 px are 2400 pixels, expected at most 2399"):
+        read_image(data, max_pixels=60 * 40 - 1)
+    with pytest.raises(ImageError, match="2400 pixels"):
+        read_image(BGR, max_pixels=2399)
+    with pytest.raises(ImageError, match="larger than OpenCV decodes"):
+        read_image(huge_png(), max_pixels=2**34)
+
+
+def test_a_huge_file_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.png"
+    with path.open("wb") as file:
+        file.truncate(2**34)
+    with pytest.raises(ImageError, match="too large: 17179869184 bytes"):
+        read_image(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="a pipe, not a file"):
+        read_image(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.png", "file:///tmp/a.png"])
+def test_addresses_are_not_fetched(address: str) -> None:
+    with pytest.raises(ImageError, match="nothing is fetched here"):
+        read_image(address)
+
+
+def test_links_that_lead_nowhere_or_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "absent.png")
+    (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
+    with pytest.raises(ImageError, match="a link that leads nowhere"):
+        read_image(tmp_path / "nowhere.png")
+    with pytest.raises(ImageError, match="cannot be opened"):
+        read_image(tmp_path / "circle.png")
+
+
+def test_an_image_of_a_stream_has_its_name() -> None:
+    assert read_image(NamedImage("stdin#image=1", CASES["png"])).shape == (40, 60, 3)
+    with pytest.raises(ImageError, match=r"^stdin#image=2: the file is empty"):
+        read_image(NamedImage("stdin#image=2", b""))
+
+
+def shades(*levels: int) -> list[object]:
+    return [Image.fromarray(np.full((8, 12 + n, 3), n, np.uint8)) for n in levels]
+
+
+def test_pages_of_a_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    first, *more = shades(10, 20, 30)
+    path.write_bytes(saved(first, "TIFF", save_all=True, append_images=more))
+    pages = [read_image(Page(str(path), number)) for number in range(3)]
+    assert [(page.shape, page[0, 0, 0]) for page in pages] == [
+        ((8, 22, 3), 10),
+        ((8, 32, 3), 20),
+        ((8, 42, 3), 30),
+    ]
+    with pytest.raises(ImageError, match="#page=4: not an image"):
+        read_image(Page(str(path), 3))
+    with pytest.raises(ImageError, match="#page=3: too large: 42 x 8"):
+        read_image(Page(str(path), 2), max_pixels=40 * 8)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_frames_of_an_animation(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "frames"
+    first, *more = [Image.new("RGB", (30, 20), (level,) * 3) for level in (0, 85, 170)]
+    path.write_bytes(saved(first, kind, save_all=True, append_images=more))
+    levels = [int(read_image(Page(str(path), number))[0, 0, 0]) for number in range(3)]
+    assert levels == pytest.approx([0, 85, 170], abs=2)
