@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.boxes import Box, Word, character_boxes, group_words
+
 
 @dataclass(frozen=True)
 class Recognition:
@@ -12,7 +14,7 @@ class Recognition:
     Args:
         text: the text, empty when nothing was read.
         confidence: mean probability of the characters, 0.0 when nothing was read.
-        characters: the characters of `text`, one per class emitted.
+        characters: the characters of `text` in the order of reading, one per class emitted.
         character_confidences: probability of each of `characters`.
         time_steps: time step (0 .. T-1) at which each of `characters` was emitted first.
         source: the path that was given, None for bytes and arrays.
@@ -37,3 +39,17 @@ class Recognition:
     num_time_steps: int = 0
     error: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def character_boxes(self) -> tuple[Box, ...]:
+        """Where each of `characters` lies, in px of the image."""
+        if not self.time_steps:
+            return ()
+        input_px_per_time_step = self.input_width_px / self.num_time_steps
+        px_per_time_step = input_px_per_time_step * self.width_px / self.content_width_px
+        return character_boxes(self.time_steps, px_per_time_step, self.width_px, self.height_px)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Its words in the order of reading, with confidences and boxes."""
+        return group_words(self.characters, self.character_confidences, self.character_boxes)
