@@ -6,21 +6,24 @@ OUTPUT := output/demo
 
 .PHONY: demo test test-slow test-gpu check bench clean
 
-# The main job, end to end: distil, strip the Student, export and verify student.onnx, read images/.
+# The main job, end to end: distil, strip the Student, export and verify it, FP16 too, read images/.
 demo: $(VENV)/.installed-export
 	$(RUN) -m training.train -c configs/demo.yml -o Global.save_model_dir=$(OUTPUT)
 	$(RUN) -m export -c configs/demo.yml --checkpoint $(OUTPUT)/best_accuracy --network Student \
-		--output-dir $(OUTPUT)/export --images images
+		--output-dir $(OUTPUT)/export --images images --fp16
 	$(RUN) -m runtime.infer images --model $(OUTPUT)/export/student.onnx \
 		--output $(OUTPUT)/readings.jsonl --labels images/labels.txt
 
 test: $(VENV)/.installed-dev
 	$(RUN) -m pytest -m "not slow and not gpu"
 
-# What takes longer: the many-kills resume test and the like.
+# What takes longer: the many-kills resume test and the like. DISTILREC_PADDLEOCR may name a checkout of
+# PaddleOCR, DISTILREC_PADDLEX_PYTHON a Python with PaddleX, for tests side by side with them.
 test-slow: $(VENV)/.installed-dev
 	$(RUN) -m pytest -m slow
 
+# On a machine with a GPU and TensorRT; DISTILREC_ONNX and DISTILREC_PLAN name a model and its engine,
+# DISTILREC_DATA a folder of line images, DISTILREC_MINUTES how long random shapes are run (1).
 test-gpu: $(VENV)/.installed-dev
 	$(RUN) -m pytest -m gpu
 

@@ -15,7 +15,7 @@ from export.commands.arguments import (
     options_of,
     source_of,
 )
-from export.commands.precision import convert_file, half_path
+from export.commands.precision import add_tie_tolerance, convert_file, half_path
 from runtime.errors import EngineError
 
 HELP = "strip, convert, verify, and build an engine where a GPU is; runs when no command is named"
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fp16", action="store_true", help="write NETWORK_fp16.onnx too, proven to read the same"
     )
+    add_tie_tolerance(parser)
     parser.add_argument(
         "--engine",
         choices=_ENGINES,
@@ -55,7 +56,9 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     onnx = Path(result["onnx"])
     plan = onnx.with_suffix(".plan")
     if options.fp16:
-        result["fp16"] = convert_file(onnx, half_path(onnx), options.images)
+        result["fp16"] = convert_file(
+            onnx, half_path(onnx), options.images, tie_tolerance=options.tieTolerance
+        )
         onnx = half_path(onnx)
     if options.engine != "none" and _has_engine(options.engine, onnx, plan):
         from export.engine import BuildOptions, EngineRequest, build_engine
@@ -65,6 +68,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
                 onnx,
                 plan,
                 images=options.images,
+                tie_tolerance=options.tieTolerance,
                 rebuild_command=_build_command(onnx, plan),
                 options=BuildOptions(backend=options.engine),
             )

@@ -27,6 +27,11 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dictionary", type=Path, help="one character per line; for a model that carries none"
     )
+    add_tie_tolerance(parser)
+
+
+def add_tie_tolerance(parser: argparse.ArgumentParser) -> None:
+    """How strictly FP16 has to read what FP32 reads."""
     parser.add_argument(
         "--tieTolerance",
         type=float,
