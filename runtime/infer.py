@@ -21,8 +21,9 @@ import cv2
 from runtime.errors import OcrError
 from runtime.images import find_images
 from runtime.labels import Labels
-from runtime.output import JsonLinesWriter, TableWriter, written_atomically
+from runtime.output import TableWriter, written_atomically
 from runtime.recognizer import DEFAULT_BATCH_SIZE, Recognizer
+from runtime.records import JsonLinesWriter
 from runtime.sessions import DEVICES
 
 ALL_READ, SOME_FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141

@@ -1,24 +1,22 @@
-"""Results for people (an aligned table) and for programs (JSON lines)."""
+"""Results for people: an aligned table; and files that appear whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from runtime.errors import ArtifactError
-from runtime.recognizer import Recognition
+from runtime.recognition import Recognition
 
 _HEADER = ("file", "text", "confidence")
 _GAP = "  "
 _CONFIDENCE_WIDTH = len(_HEADER[2])
 _LEAST_TEXT_WIDTH = 16
 _ROWS_HELD = 20
-_DECIMALS = 6
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
@@ -137,45 +135,6 @@ class TableWriter:
             f"{_padded(file, self._file_width)}{_GAP}{_padded(text, self._text_width)}{_GAP}"
             f"{confidence:>{_CONFIDENCE_WIDTH}}{remark}\n"
         )
-
-
-def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
-    """What one JSON line says about one image, probabilities to six decimals."""
-    return {
-        "file": recognition.source,
-        "text": recognition.text,
-        "confidence": round(recognition.confidence, _DECIMALS),
-        "characters": [
-            {"text": text, "confidence": round(confidence, _DECIMALS), "time_step": time_step}
-            for text, confidence, time_step in zip(
-                recognition.characters,
-                recognition.character_confidences,
-                recognition.time_steps,
-                strict=True,
-            )
-        ],
-        "width_px": recognition.width_px,
-        "height_px": recognition.height_px,
-        "input_width_px": recognition.input_width_px,
-        "warnings": list(recognition.warnings),
-        "error": recognition.error,
-    }
-
-
-class JsonLinesWriter:
-    """Writes recognitions as JSON lines, one object per image."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, recognition: Recognition) -> None:
-        """Add one line."""
-        record = record_from_recognition(recognition)
-        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-    def close(self) -> None:
-        """Hand all lines to the system."""
-        self._stream.flush()
 
 
 @contextmanager

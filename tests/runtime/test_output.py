@@ -1,22 +1,19 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import ArtifactError
 from runtime.output import (
-    JsonLinesWriter,
     TableWriter,
     display_width,
     printable,
-    record_from_recognition,
     shortened,
     written_atomically,
 )
-from runtime.recognizer import Recognition
+from runtime.recognition import Recognition
 
 READ = Recognition(
     text="日 é",
@@ -100,32 +97,6 @@ def test_a_table_of_nothing_is_empty() -> None:
     assert table() == []
 
 
-def test_json_lines() -> None:
-    stream = io.StringIO()
-    writer = JsonLinesWriter(stream)
-    writer.write(READ)
-    writer.write(FAILED)
-    read, failed = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert read == {
-        "file": "scans/a.png",
-        "text": "日 é",
-        "confidence": 0.123457,
-        "characters": [
-            {"text": "日", "confidence": 0.5, "time_step": 0},
-            {"text": " ", "confidence": 0.25, "time_step": 4},
-            {"text": "é", "confidence": 0.333333, "time_step": 9},
-        ],
-        "width_px": 300,
-        "height_px": 40,
-        "input_width_px": 256,
-        "warnings": ["squeezed"],
-        "error": None,
-    }
-    assert (failed["file"], failed["text"], failed["error"]) == ("b.png", "", "the file is empty")
-    assert "日" in stream.getvalue(), "readable without a decoder"
-    assert record_from_recognition(READ).keys() == record_from_recognition(FAILED).keys()
-
-
 def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("older")
@@ -145,12 +116,6 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     with written_atomically(tmp_path / "link") as stream:
         stream.write("x")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "x"
-
-
-def test_undecodable_names_survive_json(tmp_path: Path) -> None:
-    with written_atomically(tmp_path / "r.jsonl") as stream:
-        JsonLinesWriter(stream).write(Recognition(text="", confidence=0.0, source="\udcff.png"))
-    assert json.loads((tmp_path / "r.jsonl").read_text())["file"] == "\udcff.png"
 
 
 @pytest.mark.parametrize("place", ["", "/dev/null", "none/r.jsonl"])

@@ -1,0 +1,106 @@
+"""A file of results that holds whole records only, whenever and however the run ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from runtime.errors import ArtifactError
+
+
+class ResultFile:
+    """A text file to which records are written one at a time.
+
+    A new file is written beside its place under a temporary name and renamed at the end. A run
+    that ends early, interrupted or for want of space, renames it too if there is a result in it:
+    hours of reading are not thrown away, and `--resume` goes on from there. A file that is
+    continued is written in place.
+
+    Nothing is buffered here, so a record is in the file once `write` returns; one that cannot be
+    written whole is cut off again.
+
+    Args:
+        path: name of the file.
+        encoding_errors: what to do with characters that UTF-8 does not have.
+        continue_after: length in bytes of what is there already and stays; None for a new file.
+
+    Raises:
+        ArtifactError: if the place cannot be written to, or is no ordinary file.
+    """
+
+    def __init__(
+        self, path: str | Path, encoding_errors: str, continue_after: int | None = None
+    ) -> None:
+        self._path = path
+        self._encoding_errors = encoding_errors
+        self.num_records = 0
+        self._place = Path(path).resolve()  # a link stays a link; what it points to is replaced
+        if self._place.exists() and not self._place.is_file():
+            raise ArtifactError(
+                f"cannot write {path}: expected the name of a file, got a folder or a "
+                "device; name a file"
+            )
+        self._is_new = continue_after is None
+        self._written_to = (
+            self._place.with_name(f".{self._place.name}.{os.getpid()}.tmp")
+            if self._is_new
+            else self._place
+        )
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            self._descriptor = os.open(self._written_to, flags, 0o666)
+            self._num_bytes = continue_after or 0
+            os.ftruncate(self._descriptor, self._num_bytes)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot write {path}: {error.strerror}; name a file in a folder that exists and "
+                "may be written to"
+            ) from error
+
+    def write(self, text: str) -> int:
+        """Add one record.
+
+        Raises:
+            ArtifactError: if it cannot be written, e.g. because the disk is full.
+        """
+        rest = memoryview(text.encode("utf-8", self._encoding_errors))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            os.ftruncate(self._descriptor, self._num_bytes)
+            raise self._failure(error) from error
+        self._num_bytes = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        self.num_records += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def __enter__(self) -> ResultFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            os.fsync(self._descriptor)
+            if self._is_new and (kind is None or self.num_records):
+                self._written_to.replace(self._place)
+        except OSError as failure:
+            raise self._failure(failure) from failure
+        finally:
+            os.close(self._descriptor)
+            if self._is_new:
+                self._written_to.unlink(missing_ok=True)
+
+    def _failure(self, error: OSError) -> ArtifactError:
+        return ArtifactError(
+            f"cannot write {self._path}: {error.strerror}; the {self.num_records} results written "
+            "are whole: make room, then go on with --resume"
+        )
