@@ -81,11 +81,12 @@ def full_parts(batch: Batch, size: int) -> list[Batch]:
     return np.split(filled, filled.shape[0] // size)
 
 
-def prepare_line(image: Image, spec: RecognizerSpec) -> Image:
+def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None = None) -> Image:
     """Colour order, channels and height as `spec` asks.
 
     Args:
         image: BGR uint8 [h, w, 3].
+        content_width: width in px to resize to; as the spec's width policy has it when None.
 
     Returns:
         uint8 [H, content width, C].
@@ -94,4 +95,6 @@ def prepare_line(image: Image, spec: RecognizerSpec) -> Image:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, np.newaxis].astype(np.uint8)
     elif spec.color_order == "RGB":
         image = np.ascontiguousarray(image[:, :, ::-1])
+    if content_width is not None:
+        return resize_to(image, spec.height, content_width)
     return resize_line(image, spec.height, spec.width)

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from runtime.batching import InputOrder, WidthBatch, WidthBatcher
-from runtime.ctc import decode_best_path
-from runtime.errors import ImageError, OcrError
-from runtime.images import DEFAULT_MAX_PIXELS, ImageSource, read_image, source_name
-from runtime.preprocess import Image, prepare_line
+from runtime.batching import WidthBatch
+from runtime.compat import PaddleOcrBatch, check_compat, paddleocr_batches
+from runtime.cpu_budget import available_cpus
+from runtime.ctc import DecodedLine, decode_best_path
+from runtime.errors import OcrError
+from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
+from runtime.lines import Line, LoadedImage, line_of, load_image
+from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
-from runtime.sessions import Session, open_session
+from runtime.sessions import Session, SharedSession, open_session
 from runtime.spec import RecognizerSpec
 
 DEFAULT_BATCH_SIZE = 32
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A prepared line on its way to the network."""
-
-    pixels: Image
-    source: str | None
-    width_px: int
-    height_px: int
-    warnings: tuple[str, ...]
-
-
 class Recognizer:
     """Reads line images with one model.
 
-    Used as a context manager it closes the model at the end. One thread at a time uses it.
+    Used as a context manager it closes the model at the end. Several threads may use it at once:
+    they share the model and its CPU threads, and each reads what it would alone.
 
     Args:
         model: path of the model file, or an open session, which brings its own dictionary,
             device and threads.
         dictionary: one character per line; only for a model that carries none.
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` or `tensorrt`.
         batch_size: N at most; the text read does not depend on it.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
         max_pixels: a larger image is refused before it is decoded.
+        compat: `paddleocr2` or `paddleocr3` for the batches and widths of PaddleOCR itself,
+            whatever `batch_size` says; what is read then depends on the neighbours, and all
+            images are held in memory before the first is read.
 
     Raises:
+        OcrError: if an argument is impossible.
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
         EngineError: if the engine is not installed, or the device asked for is not to be had.
     """
@@ -65,15 +61,27 @@ class Recognizer:
         threads: int | None = None,
         device_id: int = 0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        compat: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
+        check_compat(compat)
         self.batch_size = batch_size
         self.max_pixels = max_pixels
+        self.compat = compat
         if isinstance(model, str | Path):
-            model = open_session(model, dictionary, device, threads, device_id)
+            model = open_session(model, dictionary, device, threads, device_id, shared=True)
         self._session = model
         self._charset = model.spec.charset
+        self._num_preparers = available_cpus() if threads is None else threads
+        self._num_lanes, self._lines_at_once = 1, batch_size
+        if isinstance(model, SharedSession):
+            self._num_lanes = model.num_lanes
+            self._lines_at_once = min(batch_size, model.lines_at_once or batch_size)
+        # Whoever reads takes a lane from here, so that streams of several threads take turns.
+        self._lanes: SimpleQueue[Session] = SimpleQueue()
+        for _ in range(self._num_lanes):
+            self._lanes.put(model)
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -103,8 +111,9 @@ class Recognizer:
     def stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
         """As calling, but results come while images are still being taken.
 
-        The input is taken at most `LOOK_AHEAD_BATCHES` batches ahead of the results, so memory
-        does not grow with the number of images.
+        The input is taken at most `LOOK_AHEAD_BATCHES` batches, and what the threads have in
+        hand, ahead of the results, so memory does not grow with the number of images. It is
+        taken in the thread that takes the results. An iterator closed early stops the threads.
         """
         if isinstance(images, str | Path | bytes | bytearray | memoryview | np.ndarray):
             raise OcrError(
@@ -114,8 +123,11 @@ class Recognizer:
         return self._stream(images)
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Let go of the model, once what is being read has been."""
+        lanes = [self._lanes.get() for _ in range(self._num_lanes)]
         self._session.close()
+        for lane in lanes:
+            self._lanes.put(lane)
 
     def __enter__(self) -> Recognizer:
         return self
@@ -129,76 +141,93 @@ class Recognizer:
         self.close()
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
-        batcher: WidthBatcher[_Line] = WidthBatcher(self.batch_size)
-        order: InputOrder[Recognition] = InputOrder()
-        for position, source in enumerate(images):
-            try:
-                line = self._prepare(source)
-            except ImageError as error:
-                order.put(position, _unread(source, error))
-                due = batcher.skip(position)
+        if self.compat is not None:
+            yield from self._read_as_paddleocr(list(images), self.compat)
+            return
+        pipeline = Pipeline(
+            self._prepare, self._read, self._lines_at_once, self._num_preparers, self._num_lanes
+        )
+        yield from pipeline(images)
+
+    def _read_as_paddleocr(
+        self, images: Sequence[ImageSource], compat: str
+    ) -> Iterator[Recognition]:
+        """All images in PaddleOCR's batches, the results in input order."""
+        results: dict[int, Recognition] = {}
+        loaded: dict[int, LoadedImage] = {}
+        threads = self._num_preparers
+        for position, one in enumerate(done_ahead(self._load, images, threads, 2 * threads)):
+            if isinstance(one, Recognition):
+                results[position] = one
             else:
-                width = self.spec.width.input_width(line.pixels.shape[1])
-                due = batcher.add(position, width, line)
-            for batch in due:
-                self._read(batch, order)
-            yield from order.ready()
-        for batch in batcher.flush():
-            self._read(batch, order)
-            yield from order.ready()
+                loaded[position] = one
+        sizes = {position: one.pixels.shape[:2] for position, one in loaded.items()}
+        batches = paddleocr_batches(compat, sizes, self.spec.height)
 
-    def _prepare(self, source: ImageSource) -> _Line:
-        image = read_image(source, self.max_pixels)
-        height_px, width_px = image.shape[:2]
-        try:
-            pixels = prepare_line(image, self.spec)
-        except cv2.error as error:
-            raise ImageError(
-                f"OpenCV cannot resize an image of {width_px} x {height_px} px: {error}"
-            ) from error
-        return _Line(
-            pixels, source_name(source), width_px, height_px, self._warnings(width_px, height_px)
-        )
-
-    def _warnings(self, width_px: int, height_px: int) -> tuple[str, ...]:
-        """Whether the line is squeezed beyond the width policy."""
-        height, limit = self.spec.height, self.spec.width.max_px
-        full_width = math.ceil(height * width_px / height_px)
-        if full_width <= limit:
-            return ()
-        return (
-            f"squeezed: {full_width} px wide at a height of {height} px, the model takes "
-            f"{limit} px; cut the line into shorter ones",
-        )
-
-    def _read(self, batch: WidthBatch[_Line], order: InputOrder[Recognition]) -> None:
-        """Run one batch and put its results in order."""
-        pixels = [line.pixels for line in batch.lines]
-        indices, values = self._session.read(pixels, batch.width)
-        decoded = decode_best_path(indices, values, self._charset)
-        for position, line, path, one in zip(
-            batch.positions, batch.lines, indices, decoded, strict=True
-        ):
-            classes = path[list(one.time_steps)].tolist()
-            recognition = Recognition(
-                text=one.text,
-                confidence=one.confidence,
-                characters=tuple(self._charset.characters[index - 1] for index in classes),
-                character_confidences=one.character_confidences,
-                time_steps=one.time_steps,
-                source=line.source,
-                width_px=line.width_px,
-                height_px=line.height_px,
-                input_width_px=batch.width,
-                content_width_px=line.pixels.shape[1],
-                num_time_steps=len(path),
-                warnings=line.warnings,
+        def prepare(batch: PaddleOcrBatch) -> Prepared[Sequence[Line | Recognition]]:
+            pairs = zip(batch.positions, batch.content_widths, strict=True)
+            return Prepared(
+                batch.width, [line_of(loaded[place], self.spec, width) for place, width in pairs]
             )
-            order.put(position, in_reading_order(recognition))
 
+        def read(batch: WidthBatch[Sequence[Line | Recognition]]) -> list[list[Recognition]]:
+            return [self._read_together(lines, batch.width) for lines in batch.lines]
 
-def _unread(source: ImageSource, error: ImageError) -> Recognition:
-    name = source_name(source)
-    # The source has its own field, so that the reason need not name it again.
-    reason = str(error).removeprefix(f"{name}: ")
-    return Recognition(text="", confidence=0.0, source=name, error=reason)
+        reading = Pipeline(prepare, read, 1, threads, self._num_lanes)
+        for batch, recognitions in zip(batches, reading(batches), strict=True):
+            results.update(zip(batch.positions, recognitions, strict=True))
+        for position in range(len(images)):
+            yield results.pop(position)
+
+    def _load(self, source: ImageSource) -> LoadedImage | Recognition:
+        return load_image(source, self.max_pixels)
+
+    def _prepare(self, source: ImageSource) -> Prepared[Line] | Recognition:
+        """The line at the width that follows from the image alone."""
+        image = self._load(source)
+        line = image if isinstance(image, Recognition) else line_of(image, self.spec)
+        if isinstance(line, Recognition):
+            return line
+        return Prepared(self.spec.width.input_width(line.pixels.shape[1]), line)
+
+    def _read(self, batch: WidthBatch[Line]) -> list[Recognition]:
+        return self._read_together(batch.lines, batch.width)
+
+    def _read_together(self, lines: Sequence[Line | Recognition], width: int) -> list[Recognition]:
+        """Run lines through the network, padded to one width, and decode what it says.
+
+        Those that are results already stay what they are.
+        """
+        pixels = [line.pixels for line in lines if isinstance(line, Line)]
+        if not pixels:
+            return [line for line in lines if isinstance(line, Recognition)]
+        session = self._lanes.get()
+        try:
+            indices, values = session.read(pixels, width)
+        finally:
+            self._lanes.put(session)
+        decoded = zip(indices, decode_best_path(indices, values, self._charset), strict=True)
+        return [
+            self._recognition(line, width, *next(decoded)) if isinstance(line, Line) else line
+            for line in lines
+        ]
+
+    def _recognition(
+        self, line: Line, width: int, path: NDArray[np.int64], decoded: DecodedLine
+    ) -> Recognition:
+        classes = path[list(decoded.time_steps)].tolist()
+        recognition = Recognition(
+            text=decoded.text,
+            confidence=decoded.confidence,
+            characters=tuple(self._charset.characters[index - 1] for index in classes),
+            character_confidences=decoded.character_confidences,
+            time_steps=decoded.time_steps,
+            source=line.source,
+            width_px=line.width_px,
+            height_px=line.height_px,
+            input_width_px=width,
+            content_width_px=line.pixels.shape[1],
+            num_time_steps=len(path),
+            warnings=line.warnings,
+        )
+        return in_reading_order(recognition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,14 @@ from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image
 from runtime.spec import RecognizerSpec
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
 _ONNX_SUFFIXES = (".onnx",)
 _ENGINE_SUFFIXES = (".plan", ".engine")
 
 
 class Session(Protocol):
-    """A loaded network, ready to run. One thread at a time uses it."""
+    """A loaded network, ready to run. One thread at a time uses it, unless it is shared."""
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -52,12 +52,26 @@ class Session(Protocol):
         """Let go of the network; running it afterwards is an `EngineError`."""
 
 
+@runtime_checkable
+class SharedSession(Session, Protocol):
+    """A session that several threads may use at once."""
+
+    @property
+    def num_lanes(self) -> int:
+        """How many calls at once keep its device busy; more are allowed."""
+
+    @property
+    def lines_at_once(self) -> int | None:
+        """More lines in one call than this gain nothing; None where more are always better."""
+
+
 def open_session(
     model_path: str | Path,
     dictionary: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     device_id: int = 0,
+    shared: bool = False,
 ) -> Session:
     """Open a model file with the engine that its suffix asks for.
 
@@ -65,10 +79,12 @@ def open_session(
         model_path: an ONNX file, or a TensorRT plan (.plan, .engine) with its sidecar beside it.
         dictionary: one character per line; needed only by a model that carries none, and used
             instead of the model's own when given.
-        device: `auto` takes the GPU when the engine has it, else the CPU; `cpu`; `cuda`. A plan
-            runs on a GPU only.
+        device: `auto` takes the GPU when the engine has it, else the CPU, and logs why; `cpu`;
+            `cuda`; `tensorrt`. A plan runs on a GPU and in TensorRT only.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
+        shared: whether several threads will use it at once, if it can be shared at all. On the
+            CPU a call then computes with one thread, and `threads` calls at once with all.
 
     Raises:
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
@@ -93,7 +109,12 @@ def open_session(
         from runtime.sessions.tensorrt import open_tensorrt
 
         return open_tensorrt(path, dictionary, device, device_id)
+    if device == "tensorrt":
+        raise EngineError(
+            f"{path}: TensorRT runs plans: expected a .plan or .engine file, got an ONNX file; "
+            f"build one: python -m export build --onnx {path} --saveEngine PLAN"
+        )
 
     from runtime.sessions.onnxruntime import OnnxRuntimeSession
 
-    return OnnxRuntimeSession(path, dictionary, device, threads, device_id)
+    return OnnxRuntimeSession(path, dictionary, device, threads, device_id, shared)

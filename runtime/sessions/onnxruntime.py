@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,23 +14,22 @@ from runtime.cpu_budget import available_cpus
 from runtime.ctc import best_path, best_path_of_logits
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image, batch_from_lines, full_parts
-from runtime.sessions.half_weights import has_half_weights
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
+from runtime.sessions.onnxruntime_open import open_with_onnxruntime, reason_of
 from runtime.spec import RecognizerSpec
 
 logger = logging.getLogger(__name__)
 
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_ERRORS_ONLY = 3
-_REASON_LENGTH = 300
-
 
 class OnnxRuntimeSession:
-    """A `Session` of onnxruntime.
+    """A `SharedSession` of onnxruntime.
+
+    On the CPU every line runs alone: onnxruntime's kernels round differently for other batch
+    sizes, and larger batches are hardly faster there.
 
     Args:
         path: an ONNX file that exists.
-        dictionary, device, threads, device_id: as `runtime.sessions.open_session`.
+        dictionary, device, threads, device_id, shared: as `runtime.sessions.open_session`.
 
     Raises:
         ArtifactError: if the file is damaged, no recogniser, or contradicts its characters.
@@ -45,24 +43,23 @@ class OnnxRuntimeSession:
         device: str,
         threads: int | None,
         device_id: int = 0,
+        shared: bool = False,
     ) -> None:
-        ort = _import_onnxruntime(device)
         threads = available_cpus() if threads is None else threads
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        opened = open_with_onnxruntime(path, device, device_id, 1 if shared else threads)
         self._path = path
-        self._session: Any = _create(ort, path, options, device, device_id)
+        self._session: Any = opened.session
         facts = self._facts()
         self._fixed_batch = facts.input_shape[0]
         self._input_name, self._output_name = facts.input_name, facts.output_name
         self._spec = spec_of_model(facts, dictionary)
         self._check_names(facts)
-        provider = self._session.get_providers()[0]
+        self._lines_at_once = self._fixed_batch or (1 if opened.is_on_cpu else None)
+        self._num_lanes = threads if shared and opened.is_on_cpu else 1
         on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
-        self._description = f"onnxruntime {ort.__version__}, {provider}, {on_threads}"
-        logger.info("%s: %s", path, self._description)
+        self._description = f"onnxruntime {opened.version}, {opened.provider}, {on_threads}"
+        because = f" (chosen because {opened.because})" if opened.because else ""
+        logger.info("%s: %s%s", path, self.description, because)
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -74,11 +71,35 @@ class OnnxRuntimeSession:
         """Version, provider obtained and threads."""
         return self._description
 
+    @property
+    def num_lanes(self) -> int:
+        """As `SharedSession.num_lanes`."""
+        return self._num_lanes
+
+    @property
+    def lines_at_once(self) -> int | None:
+        """As `SharedSession.lines_at_once`."""
+        return self._lines_at_once
+
     def read(
         self, lines: Sequence[Image], width_px: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """As `Session.read`."""
-        return self.run(batch_from_lines(lines, width_px, self._spec.mean, self._spec.std))
+        size = self._lines_at_once or len(lines)
+        read = [
+            self.run(
+                batch_from_lines(
+                    lines[start : start + size], width_px, self._spec.mean, self._spec.std
+                )
+            )
+            for start in range(0, len(lines), size)
+        ]
+        if len(read) == 1:
+            return read[0]
+        return (
+            np.concatenate([indices for indices, _ in read]),
+            np.concatenate([values for _, values in read]),
+        )
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """As `read`, for lines that are normalised and padded already.
@@ -107,18 +128,18 @@ class OnnxRuntimeSession:
         self._session = None
 
     def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._session is None:
+        session = self._session  # another thread may close it meanwhile
+        if session is None:
             raise EngineError(f"{self._path}: the session is closed; open the model again")
         parts = [batch] if self._fixed_batch is None else full_parts(batch, self._fixed_batch)
         try:
             outputs = [
-                self._session.run([self._output_name], {self._input_name: part})[0]
-                for part in parts
+                session.run([self._output_name], {self._input_name: part})[0] for part in parts
             ]
         except Exception as error:  # onnxruntime's errors have no base class of their own
             raise EngineError(
                 f"{self._path}: onnxruntime failed on an input of {list(batch.shape)}: "
-                f"{_reason(error)}"
+                f"{reason_of(error)}"
             ) from error
         scores: NDArray[np.float32] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return scores[: batch.shape[0]]
@@ -151,73 +172,3 @@ class OnnxRuntimeSession:
                 f"tensors {' -> '.join(named)}, got {facts.input_name} -> {facts.output_name}; "
                 "export the model again"
             )
-
-
-def _import_onnxruntime(device: str) -> Any:
-    extra = "gpu" if device == "cuda" else "cpu"
-    try:
-        return importlib.import_module("onnxruntime")
-    except ImportError as error:
-        other = "" if extra == "gpu" else ", or 'distilrec[gpu]' for an NVIDIA GPU"
-        raise EngineError(
-            f"onnxruntime cannot be imported ({_reason(error)}): pip install 'distilrec[{extra}]'"
-            f"{other}"
-        ) from error
-
-
-def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> Any:
-    """A session on the device asked for; on `auto` the CPU stands in for a GPU that fails."""
-    if device != "cpu" and _CUDA in ort.get_available_providers():
-        try:
-            return _create_on_cuda(ort, path, options, device_id)
-        except EngineError as error:
-            if device == "cuda":
-                raise
-            logger.warning("%s; going on with the CPU", error)
-    elif device == "cuda":
-        raise EngineError(
-            f"no CUDA in this onnxruntime: expected {_CUDA}, got "
-            f"{', '.join(ort.get_available_providers())}; replace the package: "
-            "pip uninstall onnxruntime, then pip install 'distilrec[gpu]'"
-        )
-    try:
-        return ort.InferenceSession(
-            str(path), options, providers=[_CPU], disabled_optimizers=_disabled(path)
-        )
-    except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise ArtifactError(
-            f"cannot open the model {path}: {_reason(error)}; export or copy it again"
-        ) from error
-
-
-def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # finds the CUDA libraries that pip installed
-    try:
-        # Without this onnxruntime falls back to the CPU by itself, saying so on stdout.
-        session = ort.InferenceSession(
-            str(path),
-            options,
-            providers=[(_CUDA, {"device_id": device_id}), _CPU],
-            enable_fallback=0,
-            disabled_optimizers=_disabled(path),
-        )
-    except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise EngineError(f"{path}: onnxruntime cannot use CUDA: {_reason(error)}") from error
-    obtained = session.get_providers()
-    if _CUDA not in obtained:
-        raise EngineError(
-            f"{path}: expected onnxruntime to use {_CUDA}, got {', '.join(obtained)}; "
-            "check the driver and that CUDA and cuDNN are installed"
-        )
-    return session
-
-
-def _disabled(path: Path) -> list[str] | None:
-    """The optimiser of the CPU provider that crashes on FP16 networks, where there is one."""
-    return ["NchwcTransformer"] if has_half_weights(path) else None
-
-
-def _reason(error: BaseException) -> str:
-    """The first words of an error, on one line."""
-    return " ".join(str(error).split())[:_REASON_LENGTH]

@@ -113,10 +113,12 @@ def test_streaming_takes_no_more_than_it_must(spec: RecognizerSpec) -> None:
             yield np.zeros((0 if taken % 5 == 0 else 32, width), np.uint8)
 
     batch_size = 3
-    stream = Recognizer(EchoSession(spec), batch_size=batch_size).stream(images())
+    in_hand = 1 + 4 * batch_size  # by one thread that prepares and one lane
+    recognizer = Recognizer(EchoSession(spec), batch_size=batch_size, threads=1)
+    stream = recognizer.stream(images())
     for given in range(1, 400):
         next(stream)
-        assert taken - given <= LOOK_AHEAD_BATCHES * batch_size + 1
+        assert taken - given <= LOOK_AHEAD_BATCHES * batch_size + in_hand + 1
 
 
 def test_a_run_of_bad_images_does_not_pile_up(spec: RecognizerSpec) -> None:
@@ -129,9 +131,9 @@ def test_a_run_of_bad_images_does_not_pile_up(spec: RecognizerSpec) -> None:
             taken += 1
             yield np.zeros((32, 50), np.uint8) if taken == 1 else b""
 
-    first = next(Recognizer(EchoSession(spec), batch_size=2).stream(images()))
+    first = next(Recognizer(EchoSession(spec), batch_size=2, threads=1).stream(images()))
     assert first.text == "a"
-    assert taken <= LOOK_AHEAD_BATCHES * 2 + 1
+    assert taken <= LOOK_AHEAD_BATCHES * 2 + 1 + 4 * 2 + 1
 
 
 def test_an_overlong_line_is_read_and_warned_of(

@@ -37,7 +37,7 @@ def test_a_missing_model_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_impossible_settings_are_refused(toy_path: Path) -> None:
-    with pytest.raises(EngineError, match="unknown device 'tpu': expected one of auto, cpu, cuda"):
+    with pytest.raises(EngineError, match="unknown device 'tpu': expected one of auto, cpu, cuda, ten"):
         open_session(toy_path, device="tpu")
     with pytest.raises(EngineError, match="at least 1, got 0"):
         open_session(toy_path, threads=0)

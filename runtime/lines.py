@@ -1,0 +1,95 @@
+"""From the source of an image to a line of the network's height."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+
+from runtime.errors import ImageError
+from runtime.images import ImageSource, read_image, source_name
+from runtime.preprocess import Image, prepare_line
+from runtime.recognition import Recognition
+from runtime.spec import RecognizerSpec
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An image as it was read.
+
+    Args:
+        pixels: BGR uint8 [h, w, 3].
+        source: its path, None if it was not given as one.
+    """
+
+    pixels: Image
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A prepared line on its way to the network.
+
+    Args:
+        pixels: uint8 [H, content width, C].
+        source: path of the image, None if it was not given as one.
+        width_px, height_px: size of the image.
+        warnings: what may spoil the reading.
+    """
+
+    pixels: Image
+    source: str | None
+    width_px: int
+    height_px: int
+    warnings: tuple[str, ...]
+
+
+def load_image(source: ImageSource, max_pixels: int) -> LoadedImage | Recognition:
+    """The image, or the result that says why there is none.
+
+    Args:
+        source, max_pixels: as `read_image`.
+    """
+    try:
+        return LoadedImage(read_image(source, max_pixels), source_name(source))
+    except ImageError as error:
+        name = source_name(source)
+        # The source has its own field, so that the reason need not name it again.
+        return _unread(name, str(error).removeprefix(f"{name}: "))
+
+
+def line_of(
+    image: LoadedImage, spec: RecognizerSpec, content_width: int | None = None
+) -> Line | Recognition:
+    """The line, or the result that says why OpenCV cannot make one.
+
+    Args:
+        image: as `load_image` gives it.
+        spec, content_width: as `prepare_line`.
+    """
+    height_px, width_px = image.pixels.shape[:2]
+    try:
+        pixels = prepare_line(image.pixels, spec, content_width)
+    except cv2.error as error:
+        reason = " ".join(str(error).split())
+        return _unread(
+            image.source, f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
+        )
+    warnings = _warnings(width_px, height_px, spec.height, pixels.shape[1])
+    return Line(pixels, image.source, width_px, height_px, warnings)
+
+
+def _warnings(width_px: int, height_px: int, height: int, content_width: int) -> tuple[str, ...]:
+    """Whether the line is squeezed; PaddleOCR's rounding may take one px from it."""
+    full_width = math.ceil(height * width_px / height_px)
+    if full_width <= content_width + 1:
+        return ()
+    return (
+        f"squeezed: {full_width} px wide at a height of {height} px, the model takes "
+        f"{content_width} px; cut the line into shorter ones",
+    )
+
+
+def _unread(source: str | None, reason: str) -> Recognition:
+    return Recognition(text="", confidence=0.0, source=source, error=reason)

@@ -1,0 +1,174 @@
+"""Prepared in threads ahead of the network, read by several lanes, handed out in input order.
+
+Nothing here knows images or networks. Two kinds of work run in threads of their own, `prepare`
+and `read`; taking the input, batching and ordering stay in the thread that takes the results. It
+takes input only when results are taken, so a slow reader holds everything back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from runtime.batching import InputOrder, WidthBatch, WidthBatcher
+
+Source = TypeVar("Source")
+Line = TypeVar("Line")
+Result = TypeVar("Result")
+Done = TypeVar("Done")
+
+_BATCHES_PER_LANE = 2
+"""One that a lane reads and one that waits, so that no lane waits for the input."""
+
+
+def done_ahead(
+    work: Callable[[Source], Done], sources: Iterable[Source], num_threads: int, ahead: int
+) -> Generator[Done, None, None]:
+    """As `map`, but in threads, at most `ahead` sources ahead of the results.
+
+    Whatever `work` or the iteration of `sources` raises ends the iteration, and so does closing
+    it: work that has not begun is dropped, work that has is waited for.
+    """
+    waiting: deque[Future[Done]] = deque()
+    with _pool(num_threads, "ahead") as pool:
+        for source in sources:
+            waiting.append(pool.submit(work, source))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def _pool(num_threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that start no more work once the block is left."""
+    pool = ThreadPoolExecutor(num_threads, name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[Line]):
+    """A line on its way to the network.
+
+    Args:
+        width: its input width in px.
+        line: the line.
+    """
+
+    width: int
+    line: Line
+
+
+class Pipeline(Generic[Source, Line, Result]):
+    """Source -> `prepare` -> batches of one width -> `read` -> results in input order.
+
+    Args:
+        prepare: gives the line, or already the result of a source that needs no network.
+        read: one result for each line of a batch.
+        batch_size: N at most.
+        num_preparers: threads that prepare.
+        num_lanes: batches that may be read at once.
+        look_ahead: how many positions the input may run ahead of the oldest line that waits for
+            others of its width; as `WidthBatcher` when None.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[Source], Prepared[Line] | Result],
+        read: Callable[[WidthBatch[Line]], Sequence[Result]],
+        batch_size: int,
+        num_preparers: int = 1,
+        num_lanes: int = 1,
+        look_ahead: int | None = None,
+    ) -> None:
+        self._prepare, self._read = prepare, read
+        self._batch_size, self._look_ahead = batch_size, look_ahead
+        self._num_preparers, self._num_lanes = num_preparers, num_lanes
+
+    @property
+    def look_ahead(self) -> int:
+        """How many positions the input may run ahead of the results."""
+        read = self._most_batches * self._batch_size
+        waiting = WidthBatcher[Line](self._batch_size, self._look_ahead).look_ahead
+        return self._prepared_ahead + waiting + read + 1
+
+    @property
+    def _most_batches(self) -> int:
+        """Batches that are read or wait for it."""
+        return _BATCHES_PER_LANE * self._num_lanes
+
+    @property
+    def _prepared_ahead(self) -> int:
+        """Sources that are prepared, or about to be, before anything is batched."""
+        return self._num_preparers + self._most_batches * self._batch_size
+
+    def __call__(self, sources: Iterable[Source]) -> Iterator[Result]:
+        """One result for each source, in their order; ends as `done_ahead` does."""
+        ahead = self._prepared_ahead
+        # One thread more than lanes: while one decodes what its lane gave, another has the lane.
+        with (
+            closing(done_ahead(self._prepare, sources, self._num_preparers, ahead)) as prepared,
+            _pool(self._num_lanes + 1, "read") as readers,
+        ):
+            yield from self._results(prepared, readers)
+
+    def _results(
+        self, prepared: Iterable[Prepared[Line] | Result], pool: ThreadPoolExecutor
+    ) -> Iterator[Result]:
+        batcher: WidthBatcher[Line] = WidthBatcher(self._batch_size, self._look_ahead)
+        reading: _Reading[Line, Result] = _Reading(pool, self._read)
+        most = self._most_batches
+        for position, one in enumerate(prepared):
+            if isinstance(one, Prepared):
+                due = batcher.add(position, one.width, one.line)
+            else:
+                reading.order.put(position, one)
+                due = batcher.skip(position)
+            for batch in due:
+                yield from reading.results(at_most=most - 1)
+                reading.submit(batch)
+            # A line that takes much longer than those after it must not let these pile up.
+            yield from reading.results(
+                at_most=most if len(reading.order) < batcher.look_ahead else 0
+            )
+        for batch in batcher.flush():
+            yield from reading.results(at_most=most - 1)
+            reading.submit(batch)
+        yield from reading.results(at_most=0)
+
+
+class _Reading(Generic[Line, Result]):
+    """Batches that are being read, and the results that wait for their turn."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        read: Callable[[WidthBatch[Line]], Sequence[Result]],
+    ) -> None:
+        self.order: InputOrder[Result] = InputOrder()
+        self._pool, self._read = pool, read
+        self._num_running = 0
+        self._done: SimpleQueue[Future[tuple[WidthBatch[Line], Sequence[Result]]]] = SimpleQueue()
+
+    def submit(self, batch: WidthBatch[Line]) -> None:
+        """Have a batch read."""
+        self._num_running += 1
+        self._pool.submit(lambda: (batch, self._read(batch))).add_done_callback(self._done.put)
+
+    def results(self, at_most: int) -> Iterator[Result]:
+        """Hand out results until at most so many batches are being read."""
+        while self._num_running and (self._num_running > at_most or not self._done.empty()):
+            batch, results = self._done.get().result()
+            self._num_running -= 1
+            for position, result in zip(batch.positions, results, strict=True):
+                self.order.put(position, result)
+            yield from self.order.ready()
+        yield from self.order.ready()
