@@ -72,7 +72,7 @@ def exif_orientation(data: bytes) -> int:
     if data.startswith(PNG_SIGNATURE):
         return next((_orientation(body) for kind, body in png_chunks(data) if kind == b"eXIf"), 1)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return next((_orientation(body) for kind, body in _riff_chunks(data) if kind == b"EXIF"), 1)
+        return next((_orientation(body) for kind, body in riff_chunks(data) if kind == b"EXIF"), 1)
     return UPRIGHT
 
 
@@ -93,7 +93,8 @@ def transparent_grey_level(data: bytes) -> int | None:
     return level if bits >= 8 else level * (255 // (2**bits - 1))
 
 
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of the chunks of a WebP file; all but EXIF data come back empty."""
     position = 12
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)

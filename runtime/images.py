@@ -20,11 +20,13 @@ from runtime.image_formats import (
     transparent_grey_level,
 )
 from runtime.image_size import declared_size
-from runtime.sources import IMAGE_SUFFIXES, NamedImage, Page, find_images
+from runtime.sources import IMAGE_SUFFIXES, NamedImage, Page, Refused, find_images
 
 __all__ = ["DEFAULT_MAX_PIXELS", "ImageSource", "find_images", "read_image", "source_name"]
 
-ImageSource = str | Path | bytes | NamedImage | Page | NDArray[np.uint8] | NDArray[np.uint16]
+ImageSource = (
+    str | Path | bytes | NamedImage | Page | Refused | NDArray[np.uint8] | NDArray[np.uint16]
+)
 """A path, the bytes of an image file, these with a name, a page, or an array in BGR order."""
 
 DEFAULT_MAX_PIXELS = 64 * 2**20
@@ -36,7 +38,7 @@ _MOST_OF_METADATA = 2**24
 
 def source_name(source: object) -> str | None:
     """The path of a source given as one, or its own name; None for bytes and arrays."""
-    if isinstance(source, NamedImage | Page):
+    if isinstance(source, NamedImage | Page | Refused):
         return source.name
     return os.fspath(source) if isinstance(source, str | Path) else None
 
@@ -67,6 +69,8 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
             return _bgr_from_array(source)
         if isinstance(source, Page):
             return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
+        if isinstance(source, Refused):
+            raise ImageError(source.reason)
         if isinstance(source, NamedImage):
             return _bgr_from_file(source.data, max_pixels)
         if name is not None:
@@ -81,6 +85,11 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
         if name is None:
             raise
         raise ImageError(f"{name}: {error}") from error
+
+
+def most_bytes(max_pixels: int) -> int:
+    """How long the file of an image of `max_pixels` may be."""
+    return max_pixels * _MOST_BYTES_PER_PIXEL + _MOST_OF_METADATA
 
 
 def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
@@ -100,7 +109,7 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise ImageError(_reason_against(found.st_mode))
-            limit = max_pixels * _MOST_BYTES_PER_PIXEL + _MOST_OF_METADATA
+            limit = most_bytes(max_pixels)
             if found.st_size > limit:
                 raise ImageError(
                     f"too large: {found.st_size} bytes, expected at most {limit}; "

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from runtime.errors import ArtifactError
+from runtime.image_pages import HEAD_BYTES, may_have_pages, page_numbers
+
+MOST_PAGES = 1000
+"""A file with more is refused: to come to a late frame, all before it are decoded."""
+
+MOST_BYTES = 2**30
+"""Of a file, within which pages are looked for."""
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset({
@@ -31,6 +41,19 @@ class NamedImage:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A source that cannot be read, for a reason found while looking for it.
+
+    Args:
+        name: under which results speak of it.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Page:
     """One page of a file that holds several, or one frame of an animation.
 
@@ -46,6 +69,42 @@ class Page:
     def name(self) -> str:
         """E.g. `scan.tif#page=2`, counted from 1 as viewers do."""
         return f"{self.path}#page={self.number + 1}"
+
+
+def sources_from(names: Iterable[str]) -> Iterator[str | Page | Refused]:
+    """The images that names stand for, as `find_images`, with every page of a file by itself.
+
+    Args:
+        names: files, folders and patterns; `@file` stands for the names that a file lists.
+    """
+    for path in find_images(_names_from(names)):
+        numbers = _page_numbers(path)
+        if len(numbers) > MOST_PAGES:
+            yield Refused(path, f"{len(numbers)} pages or frames, expected at most {MOST_PAGES}")
+        elif numbers:
+            yield from (Page(path, number) for number in numbers)
+        else:
+            yield path
+
+
+def listed_names(path: str) -> Iterator[str]:
+    """The names in a file that lists one a line; empty lines are passed over.
+
+    Raises:
+        ArtifactError: if it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            yield from names_from_lines(file)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot read the list {path}: {error.strerror}; expected a file of names, one a line"
+        ) from error
+
+
+def names_from_lines(lines: Iterable[bytes]) -> Iterator[str]:
+    """File names, in whatever encoding, from lines."""
+    return (os.fsdecode(name) for line in lines if (name := line.rstrip(b"\r\n")))
 
 
 def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -74,6 +133,26 @@ def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
             yield one
         if not found:
             yield name
+
+
+def _names_from(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name.startswith("@") and not os.path.lexists(name):
+            yield from listed_names(name[1:])
+        else:
+            yield name
+
+
+def _page_numbers(path: str) -> Sequence[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return ()
+            head = file.read(HEAD_BYTES)
+            return page_numbers(head + file.read(MOST_BYTES)) if may_have_pages(head) else ()
+    except (OSError, ValueError):
+        return ()  # `read_image` meets the same obstacle, and says so
 
 
 def _images_of(name: str) -> Iterator[str]:

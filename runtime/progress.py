@@ -1,0 +1,43 @@
+"""One line on a terminal that says how far the reading is."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+_SECONDS_BETWEEN_UPDATES = 0.2
+_ERASE_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Counts images and shows their number and speed.
+
+    Args:
+        stream: a terminal; None shows nothing.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._start = self._shown = time.monotonic()
+        self.num_images = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return time.monotonic() - self._start
+
+    def count(self) -> None:
+        """Note one image more."""
+        self.num_images += 1
+        now = time.monotonic()
+        if self._stream is not None and now - self._shown >= _SECONDS_BETWEEN_UPDATES:
+            self._shown = now
+            speed = self.num_images / self.seconds
+            self._stream.write(f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} lines/s")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._stream is not None:
+            self._stream.write(_ERASE_LINE)
+            self._stream.flush()
