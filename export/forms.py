@@ -135,14 +135,16 @@ def _adapted(run: Probabilities, spec: RecognizerSpec, batch_size: int | None) -
 
     def adapted(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = [batch] if batch_size is None else full_parts(batch, batch_size)
-        result = np.concatenate([run(part) for part in parts])[: len(batch)]
-        return result if spec.output_activation == "softmax" else _softmax(result)
+        return as_probabilities(np.concatenate([run(part) for part in parts])[: len(batch)], spec)
 
     return adapted
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+def as_probabilities(scores: NDArray[np.float32], spec: RecognizerSpec) -> NDArray[np.float32]:
+    """What the network emits, probabilities or logits, as probabilities: float32 [N, T, K]."""
+    if spec.output_activation == "softmax":
+        return scores
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: NDArray[np.float32] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return result
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.forms import Form, Outputs, Probabilities, ProbabilityForm
+from export.forms import Form, Outputs
 from export.lines import prepared_batches
 from runtime.charset import Charset
 from runtime.ctc import decode_best_path
@@ -92,23 +92,6 @@ class Comparison:
 
     lines: tuple[ComparedLine, ...]
     parity: Parity
-
-
-def compare(
-    reference: Probabilities,
-    candidate: Probabilities,
-    spec: RecognizerSpec,
-    lines: Sequence[Image],
-    lines_from: str,
-) -> Parity:
-    """`compare_forms` of two functions from a normalised batch to probabilities."""
-    return compare_forms(
-        ProbabilityForm("reference", spec, reference),
-        ProbabilityForm("candidate", spec, candidate),
-        spec,
-        lines,
-        lines_from,
-    ).parity
 
 
 def compare_forms(

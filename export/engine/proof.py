@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.precision.agreement import Lines, as_probabilities
+from export.forms import as_probabilities
+from export.precision.agreement import Lines
 from export.precision.emulate import cpu_session
 from runtime.batching import batches_by_width
 from runtime.ctc import best_path, decode_best_path

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.forms import Probabilities, as_probabilities
 from export.precision.report import Agreement, TextDifference
-from export.verify import Probabilities
 from runtime.batching import batches_by_width
 from runtime.ctc import best_path, decode_best_path
 from runtime.errors import ParityError
@@ -110,15 +110,6 @@ def compare(
         mean_difference=total / max(num_values, 1),
         lines_from=lines.lines_from,
     )
-
-
-def as_probabilities(scores: NDArray[np.float32], spec: RecognizerSpec) -> NDArray[np.float32]:
-    """What the network emits, as probabilities: float32 [N, T, K]."""
-    if spec.output_activation == "softmax":
-        return scores
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    normalized: NDArray[np.float32] = shifted / shifted.sum(axis=-1, keepdims=True)
-    return normalized
 
 
 def _differences(

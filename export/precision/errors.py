@@ -12,7 +12,8 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from export.precision.agreement import Lines, as_probabilities
+from export.forms import as_probabilities
+from export.precision.agreement import Lines
 from export.precision.trials import Trials
 
 _MOST_SEGMENTS = 32

@@ -9,13 +9,13 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.forms import Probabilities
 from export.precision.agreement import Lines, compare
 from export.precision.emulate import cpu_session, emulated_session
 from export.precision.half import half_from_float
 from export.precision.report import Agreement
 from export.precision.sensitive import float_nodes
 from export.precision.tensors import GraphView
-from export.verify import Probabilities
 from runtime.spec import RecognizerSpec
 
 

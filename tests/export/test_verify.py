@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 
 from export.forms import Outputs, ProbabilityForm
-from export.verify import Parity, compare, compare_forms, require
+from export.verify import Parity, compare_forms, require
 from runtime.errors import ArtifactError, ParityError
 from runtime.spec import RecognizerSpec, WidthPolicy
 
 SPEC = RecognizerSpec(characters=("a", "b"), width=WidthPolicy(32, 32, 320))
 LINES = [np.full((32, width, 3), 255, np.uint8) for width in (20, 50, 90, 300)]
+
+
+def compare(reference, candidate, spec, lines, lines_from):
+    """`compare_forms` of two functions from a normalised batch to probabilities."""
+    forms = (ProbabilityForm(str(run), spec, run) for run in (reference, candidate))
+    return compare_forms(*forms, spec, lines, lines_from).parity
 
 
 def constant(class_index, confidence=0.8):
