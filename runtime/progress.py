@@ -36,7 +36,10 @@ class Progress:
             self._stream.write(f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} lines/s")
             self._stream.flush()
 
-    def close(self) -> None:
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Take the line away."""
         if self._stream is not None:
             self._stream.write(_ERASE_LINE)

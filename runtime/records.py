@@ -11,7 +11,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +37,16 @@ class Stream(Protocol):
 
     def flush(self) -> None:
         """Hand all records to the system."""
+
+
+class Writer(Protocol):
+    """Takes results one by one."""
+
+    def write(self, recognition: Recognition) -> None:
+        """Add one result."""
+
+    def close(self) -> None:
+        """Write what is still held."""
 
 
 def format_of(path: str | Path, otherwise: str) -> str:
@@ -159,6 +169,19 @@ class TextWriter:
         self._stream.flush()
 
 
+def open_writer(kind: str, stream: Stream, is_begun: bool = False) -> Writer:
+    """The writer of a format.
+
+    Args:
+        kind: `jsonl`, `csv` or `txt`.
+        stream: where it writes.
+        is_begun: whether records stand there already.
+    """
+    if kind == "csv":
+        return CsvWriter(stream, has_header=is_begun)
+    return TextWriter(stream) if kind == "txt" else JsonLinesWriter(stream)
+
+
 @dataclass(frozen=True)
 class Done:
     """What a file of results holds already.
@@ -168,8 +191,8 @@ class Done:
         num_bytes: length of its whole records; what follows is a record begun and not finished.
     """
 
-    names: Counter[str]
-    num_bytes: int
+    names: Counter[str] = field(default_factory=Counter)
+    num_bytes: int = 0
 
 
 def read_back(path: str | Path, kind: str) -> Done:
@@ -182,7 +205,7 @@ def read_back(path: str | Path, kind: str) -> Done:
     Raises:
         ArtifactError: if it cannot be read, or holds something else.
     """
-    done = Done(Counter(), 0)
+    done = Done()
     try:
         with open(path, "rb") as file:
             records = _json_records(file) if kind == "jsonl" else _csv_records(file)

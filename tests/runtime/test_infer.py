@@ -141,7 +141,7 @@ def test_an_interruption_leaves_no_file(
     toy_path: Path, scans: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     def interrupted(_: object, images: Iterator[str]) -> Iterator[object]:
-        next(images)
+        next(iter(images))
         raise KeyboardInterrupt
         yield
 
