@@ -1,5 +1,8 @@
 """Reads line images with an exported recogniser; needs numpy and OpenCV, never paddle."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from runtime.errors import (
     ArtifactError,
     CheckpointError,
@@ -10,25 +13,54 @@ from runtime.errors import (
     OcrError,
     ParityError,
 )
-from runtime.images import find_images, read_image
-from runtime.recognizer import Recognition, Recognizer
-from runtime.spec import RecognizerSpec, WidthPolicy
+
+if TYPE_CHECKING:
+    from runtime.boxes import Box, Word
+    from runtime.images import read_image
+    from runtime.recognition import Recognition
+    from runtime.recognizer import Recognizer
+    from runtime.sources import NamedImage, Page, find_images
+    from runtime.spec import RecognizerSpec, WidthPolicy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArtifactError",
+    "Box",
     "CheckpointError",
     "ConfigError",
     "DatasetError",
     "EngineError",
     "ImageError",
+    "NamedImage",
     "OcrError",
+    "Page",
     "ParityError",
     "Recognition",
     "Recognizer",
     "RecognizerSpec",
     "WidthPolicy",
+    "Word",
     "find_images",
     "read_image",
 ]
+
+_MODULES = {
+    "Box": "boxes",
+    "NamedImage": "sources",
+    "Page": "sources",
+    "Recognition": "recognition",
+    "Recognizer": "recognizer",
+    "RecognizerSpec": "spec",
+    "WidthPolicy": "spec",
+    "Word": "boxes",
+    "find_images": "sources",
+    "read_image": "images",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, so that a command line is refused before NumPy is loaded."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

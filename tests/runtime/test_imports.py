@@ -70,3 +70,27 @@ def test_reading_an_image_loads_no_paddle(toy_path: Path, tmp_path: Path) -> Non
     assert status == 0
     assert {"onnxruntime", "cv2"} <= set(loaded)
     assert not set(loaded) & {"paddle", "torch", "PIL", "yaml", "tqdm", *GPU_ONLY, *OURS}
+
+
+PARSE = """
+import sys
+from runtime.infer import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"numpy", "cv2", "onnxruntime"}))
+"""
+
+
+def test_a_command_line_is_parsed_before_anything_heavy_is_loaded() -> None:
+    assert run(PARSE) == "[]"
+
+
+def test_everything_on_offer_is_there() -> None:
+    import runtime
+
+    for name in runtime.__all__:
+        assert getattr(runtime, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = runtime.nothing
