@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.errors import ArtifactError, EngineError, ImageError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource, read_image
+from runtime.output import printable
 from runtime.recognition import Recognition
 
 _FONT_FOLDERS = (
@@ -99,6 +100,7 @@ def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uin
     if size != (width, height):
         crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     text = recognition.text if recognition.error is None else f"error: {recognition.error}"
+    text = printable(text)
     font = _font_for(text)
     caption = f"{recognition.confidence:.3f}" if recognition.error is None else ""
     text_width = round(max(font.getlength(text), font.getlength(caption))) + 2 * _MARGIN_PX

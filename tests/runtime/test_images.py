@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from runtime.errors import ImageError
-from runtime.images import find_images, read_image
+from runtime.images import read_image
 from runtime.sources import NamedImage, Page
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
@@ -192,69 +192,6 @@ def test_what_is_no_file_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_extreme_sizes_are_read(size: tuple[int, int]) -> None:
     data = bytes(cv2.imencode(".png", np.full(size, 7, dtype=np.uint8))[1])
     assert read_image(data).shape == (*size, 3)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in (
-        "b.png",
-        "a.JPG",
-        "notes.txt",
-        ".hidden.png",
-        ".cache/x.png",
-        "sub/c.tiff",
-        "sub/deep/d.webp",
-        "zzz.jpeg/inside.png",
-        "odd[1].png",
-        "scan.dat",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "empty").mkdir()
-    return tmp_path
-
-
-def found(folder: Path, *names: str) -> list[str]:
-    return [os.path.relpath(path, folder) for path in find_images([folder / one for one in names])]
-
-
-def test_a_folder_gives_its_images_in_order(folder: Path) -> None:
-    assert found(folder, "") == [
-        "a.JPG",
-        "b.png",
-        "odd[1].png",
-        "sub/c.tiff",
-        "sub/deep/d.webp",
-        "zzz.jpeg/inside.png",
-    ]
-
-
-def test_a_named_file_is_taken_whatever_its_name(folder: Path) -> None:
-    named = ["scan.dat", ".hidden.png", "odd[1].png", "b.png", "b.png"]
-    assert found(folder, *named) == named
-
-
-def test_patterns(folder: Path) -> None:
-    assert found(folder, "*.png") == ["b.png", "odd[1].png"]
-    assert found(folder, "sub/**") == ["sub/c.tiff", "sub/deep/d.webp"]
-    assert found(folder, "**/*.[tw]*") == ["sub/c.tiff", "sub/deep/d.webp"]
-    assert found(folder, "[ab].*") == ["a.JPG", "b.png"]
-
-
-def test_what_names_nothing_is_handed_on(folder: Path) -> None:
-    names = ["none.png", "*.gif", "empty", "b.png"]
-    assert found(folder, *names) == names
-
-
-def test_links_to_folders_are_not_followed(folder: Path) -> None:
-    (folder / "sub" / "loop").symlink_to(folder)
-    (folder / "sub" / "link.png").symlink_to(folder / "b.png")
-    assert found(folder, "sub") == ["sub/c.tiff", "sub/deep/d.webp", "sub/link.png"]
-
-
-def test_relative_paths_stay_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    assert list(find_images(["sub", "b.png"])) == ["sub/c.tiff", "sub/deep/d.webp", "b.png"]
 
 
 def test_the_largest_size_is_for_the_caller_to_say() -> None:

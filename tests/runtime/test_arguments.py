@@ -1,0 +1,54 @@
+"""Command lines that make sense, and complaints about those that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime import arguments, compat
+from runtime.arguments import parse_arguments
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_defaults() -> None:
+    parsed = parse_arguments(["images", "--model", "m.onnx"])
+    assert (parsed.paths, parsed.model, parsed.format) == (["images"], "m.onnx", "table")
+    unsaid = ("device", "batch_size", "threads", "max_pixels", "compat", "output")
+    assert [getattr(parsed, name) for name in unsaid] == [None] * len(unsaid)
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels"), [("12345", 12345), ("64M", 2**26), ("8k", 8192), ("1G", 2**30)]
+)
+def test_pixels(text: str, pixels: int) -> None:
+    assert parse_arguments(["x", "--model", "m", "--max-pixels", text]).max_pixels == pixels
+
+
+def test_provider_is_another_word_for_device() -> None:
+    assert parse_arguments(["x", "--model", "m", "--provider", "cpu"]).device == "cpu"
+
+
+def test_choices_are_those_of_the_recogniser() -> None:
+    assert arguments.COMPATS == compat.COMPATS
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--model m", "no image was given"),
+        ("x", "no model was given"),
+        ("- --stdin-images --model m", "either names"),
+        ("x --model m --resume", "--resume needs"),
+        ("x --model m --max-pixels 0", "at least 1"),
+        ("x --model m --max-pixels M", "got 'M'"),
+        ("x --model m --max-pixels 6.4M", "got '6.4M'"),
+        ("x --model m --format xml", "invalid choice: 'xml'"),
+        ("x --model m --device tpu", "invalid choice: 'tpu'"),
+    ],
+)
+def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        parse_arguments(line.split())
+    assert leaving.value.code == 2
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith("infer: ") and complaint in printed

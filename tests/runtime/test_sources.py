@@ -1,0 +1,134 @@
+"""What the user names becomes single images, in order, and nothing that is named gets lost."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime import sources
+from runtime.errors import ArtifactError
+from runtime.sources import Page, Refused, find_images, sources_from
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (
+        "b.png",
+        "a.JPG",
+        "notes.txt",
+        ".hidden.png",
+        ".cache/x.png",
+        "sub/c.tiff",
+        "sub/deep/d.webp",
+        "zzz.jpeg/inside.png",
+        "odd[1].png",
+        "scan.dat",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def found(folder: Path, *names: str) -> list[str]:
+    return [os.path.relpath(path, folder) for path in find_images([folder / one for one in names])]
+
+
+def test_a_folder_gives_its_images_in_order(folder: Path) -> None:
+    assert found(folder, "") == [
+        "a.JPG",
+        "b.png",
+        "odd[1].png",
+        "sub/c.tiff",
+        "sub/deep/d.webp",
+        "zzz.jpeg/inside.png",
+    ]
+
+
+def test_a_named_file_is_taken_whatever_its_name(folder: Path) -> None:
+    named = ["scan.dat", ".hidden.png", "odd[1].png", "b.png", "b.png"]
+    assert found(folder, *named) == named
+
+
+def test_patterns(folder: Path) -> None:
+    assert found(folder, "*.png") == ["b.png", "odd[1].png"]
+    assert found(folder, "sub/**") == ["sub/c.tiff", "sub/deep/d.webp"]
+    assert found(folder, "**/*.[tw]*") == ["sub/c.tiff", "sub/deep/d.webp"]
+    assert found(folder, "[ab].*") == ["a.JPG", "b.png"]
+
+
+def test_what_names_nothing_is_handed_on(folder: Path) -> None:
+    names = ["none.png", "*.gif", "empty", "b.png"]
+    assert found(folder, *names) == names
+
+
+def test_links_to_folders_are_not_followed(folder: Path) -> None:
+    (folder / "sub" / "loop").symlink_to(folder)
+    (folder / "sub" / "link.png").symlink_to(folder / "b.png")
+    assert found(folder, "sub") == ["sub/c.tiff", "sub/deep/d.webp", "sub/link.png"]
+
+
+def test_relative_paths_stay_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert list(find_images(["sub", "b.png"])) == ["sub/c.tiff", "sub/deep/d.webp", "b.png"]
+
+
+def test_a_folder_that_links_to_itself_ends(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert list(find_images([str(tmp_path)])) == [str(tmp_path / "a.png")]
+    assert len(list(find_images([str(tmp_path / "**" / "*.png")]))) >= 1
+
+
+def test_lists(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).touch()
+    names = tmp_path / "names.txt"
+    names.write_bytes(b"%s/b.png\r\n\n%s/none.png\n%s/c.*" % ((os.fsencode(tmp_path),) * 3))
+    got = list(sources_from([f"@{names}", str(tmp_path / "a.png")]))
+    assert got == [str(tmp_path / name) for name in ("b.png", "none.png", "c.png", "a.png")]
+
+
+def test_a_file_whose_name_looks_like_a_list_is_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("@a.png").touch()
+    assert list(sources_from(["@a.png"])) == ["@a.png"]
+    with pytest.raises(ArtifactError, match=r"cannot read the list none\.txt"):
+        list(sources_from(["@none.txt"]))
+
+
+def write_pages(path: Path, count: int) -> None:
+    image = pytest.importorskip("PIL.Image", reason="pillow writes the pages")
+    first, *more = [image.new("L", (20, 10), 20 * page) for page in range(count)]
+    stream = io.BytesIO()
+    first.save(stream, "TIFF", save_all=True, append_images=more)
+    path.write_bytes(stream.getvalue())
+
+
+def test_pages_are_images_of_their_own(tmp_path: Path) -> None:
+    one, three = tmp_path / "1.tif", tmp_path / "3.tif"
+    write_pages(one, 1)
+    write_pages(three, 3)
+    got = list(sources_from([str(tmp_path)]))
+    assert got == [str(one), *(Page(str(three), number) for number in range(3))]
+    assert [page.name for page in got[1:] if isinstance(page, Page)] == [
+        f"{three}#page={number}" for number in (1, 2, 3)
+    ]
+
+
+def test_too_many_pages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_PAGES", 2)
+    write_pages(tmp_path / "3.tif", 3)
+    (got,) = sources_from([str(tmp_path)])
+    assert isinstance(got, Refused) and "3 pages or frames, expected at most 2" in got.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tif")
+    assert list(sources_from([str(tmp_path)])) == [str(tmp_path / "pipe.tif")]
