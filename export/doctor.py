@@ -22,7 +22,6 @@ TESTED = {
     "onnx": "1.17.0",
     "onnxslim": "0.1.98",
     "onnx-graphsurgeon": "0.6.1",
-    "onnxconverter-common": "1.16.0",
     "onnxruntime": "1.32.0",
     "tensorrt-rtx": "1.7.1.116",
     "cuda-python": "13.4.4",
@@ -32,7 +31,6 @@ TESTED = {
 MODULES = {
     "paddlepaddle": "paddle",
     "onnx-graphsurgeon": "onnx_graphsurgeon",
-    "onnxconverter-common": "onnxconverter_common",
     "onnxruntime-gpu": "onnxruntime",
     "opencv-python-headless": "cv2",
     "tensorrt-rtx": "tensorrt_rtx",
@@ -66,7 +64,7 @@ STEPS: Mapping[str, Step] = {
         ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnx-graphsurgeon"),
     ),
     "verify": Step("verify, and read on the CPU", "cpu", (("onnxruntime", "onnxruntime-gpu"),)),
-    "precision": Step("make and prove FP16", "export", ("onnx", "onnxconverter-common"), True),
+    "precision": Step("make and prove FP16", "export", ("onnx", "onnxruntime"), True),
     "build": Step("build an engine", "tensorrt", (("tensorrt", "tensorrt-rtx"),), True),
     "engine": Step(
         "read with an engine",

@@ -1,39 +1,27 @@
 """FP32 graph -> FP16 graph with chosen nodes left in FP32, checked afterwards.
 
-onnxconverter-common does the conversion. What it is kept from, or mended after, and why:
+A value is cast where it passes between FP16 and FP32 nodes, once for all who take it. FP32 nodes
+hand on to FP32 nodes directly, never through FP16, where it would overflow exactly where FP32 was
+asked for. Inputs and outputs of the graph stay FP32.
 
-- It raises small values to 1e-7 and cuts large ones at 1e4; the bounds given here let it round
-  only, and every weight is compared with its rounded original afterwards.
-- A weight shared by a kept node and a converted one stays FP32 for both; shared weights are copied
-  apart first.
-- A kept node whose result goes to several nodes hands it on through FP16 even to kept ones, which
-  would overflow exactly where FP32 was asked for; such casts are led around.
-- A kept last node makes the output FP16 in spite of `keep_io_types`.
-- A cast to FP32 in the original graph would be declared FP16 and stay as it is; it is kept.
+Converters at hand were tried and left: onnxconverter-common 1.16 raises small weights and cuts
+large ones, leads kept regions through FP16, and fails where several nodes take a casted value.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
-from export.precision.tensors import (
-    FLOAT,
-    FLOAT16,
-    GraphView,
-    drop_unused,
-    in_order,
-    replace_inputs,
-    replace_nodes,
-    view,
-)
+from export.precision.tensors import FLOAT, FLOAT16, GraphView, float_nodes, replace_nodes, view
 from runtime.errors import ArtifactError
 
 HALF_MAX = float(np.finfo(np.float16).max)
+_ANY_TYPE = ("Shape", "Size")
+"""They take either type and make no float."""
 
 
 def half_from_float(source: GraphView, kept: Set[str]) -> onnx.ModelProto:
@@ -49,96 +37,112 @@ def half_from_float(source: GraphView, kept: Set[str]) -> onnx.ModelProto:
     Raises:
         ArtifactError: if the result is not what was asked for.
     """
-    from onnxconverter_common import float16
-
-    casts = {node.name for node in source.nodes if node.op_type == "Cast"}
-    blocked = set(kept) | casts
-    prepared = _with_weights_apart(source, blocked)
-    with warnings.catch_warnings():
-        # It warns of values that it cuts; what it did is checked below.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            model = float16.convert_float_to_float16(
-                prepared,
-                min_positive_val=0.0,
-                max_finite_val=HALF_MAX,
-                keep_io_types=True,
-                op_block_list=[],
-                node_block_list=sorted(blocked),
-                check_fp16_ready=False,
-            )
-        except (ValueError, KeyError, AttributeError, AssertionError) as error:
-            raise ArtifactError(
-                f"onnxconverter-common cannot convert the graph to FP16: {error}; keep FP32"
-            ) from error
-    # Types are inferred anew; the converter's notes on them are partly wrong.
-    del model.graph.value_info[:]
-    _mend_outputs(model, source)
-    _lead_around_half(model)
-    replace_nodes(model.graph, in_order(model.graph.node))
-    check(model, source, blocked)
-    return model
-
-
-def _with_weights_apart(source: GraphView, blocked: Set[str]) -> onnx.ModelProto:
-    """A copy in which no float weight serves both kept and converted nodes."""
+    half = {node.name for node in float_nodes(source)} - kept
     model = onnx.ModelProto()
     model.CopyFrom(source.model)
-    nodes = {node.name: node for node in model.graph.node}
-    for name in source.of_type(source.weights, FLOAT):
-        users = source.consumers.get(name, ())
-        kept = [node.name for node in users if node.name in blocked]
-        if not kept or len(kept) == len(users):
-            continue
-        copy = model.graph.initializer.add()
-        copy.CopyFrom(source.weights[name])
-        copy.name = f"{name}_fp32"
-        replace_inputs((nodes[one] for one in kept), {name: copy.name})
+    del model.graph.value_info[:]
+    conversion = _Conversion(source, half)
+    nodes = [made for node in source.nodes for made in conversion.converted(node)]
+    replace_nodes(model.graph, nodes)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(conversion.weights.values())
+    check(model, source, {node.name for node in source.nodes} - half)
     return model
 
 
-def _mend_outputs(model: onnx.ModelProto, source: GraphView) -> None:
-    """Give outputs their FP32 type back, from the FP32 value where there is one."""
-    producers = {name: node for node in model.graph.node for name in node.output}
-    for output in model.graph.output:
-        if source.types[output.name] != FLOAT:
-            continue
-        node = producers[output.name]
-        if _casts_to(node) == FLOAT16:
-            node.attribute[0].i = FLOAT
-        output.type.tensor_type.elem_type = FLOAT
+class _Conversion:
+    """Goes through a graph in order and keeps what each value is called in either type.
+
+    Args:
+        source: the FP32 graph.
+        half: names of the nodes to be FP16.
+    """
+
+    def __init__(self, source: GraphView, half: Set[str]) -> None:
+        self.weights: dict[str, onnx.TensorProto] = {}
+        """The weights that the nodes converted so far take."""
+        self._source = source
+        self._half = half
+        self._outputs = {value.name for value in source.model.graph.output}
+        self._names: dict[tuple[str, int], str] = {
+            (value.name, FLOAT): value.name for value in source.model.graph.input
+        }
+
+    def converted(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """The node in its type, after the casts that it needs and before those of outputs."""
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        kind = FLOAT16 if node.name in self._half else FLOAT
+        for index, name in enumerate(node.input):
+            if name in self._source.weights:
+                copy.input[index] = self._weight(name, kind)
+            elif self._source.types.get(name) == FLOAT:
+                if node.op_type in _ANY_TYPE:
+                    copy.input[index] = self._made(name)
+                    continue
+                if (name, kind) not in self._names:
+                    yield self._cast(name, kind)
+                copy.input[index] = self._names[name, kind]
+        if kind == FLOAT16:
+            _halve_attributes(copy)
+        casts = []
+        for index, name in enumerate(node.output):
+            if self._source.types.get(name) != FLOAT:
+                continue
+            self._names[name, kind] = name
+            if kind == FLOAT16 and name in self._outputs:
+                copy.output[index] = self._names[name, FLOAT16] = f"{name}__fp16"
+                casts.append(self._cast(name, FLOAT))
+        yield copy
+        yield from casts
+
+    def _made(self, name: str) -> str:
+        """A value in the type that it is made in."""
+        return self._names.get((name, FLOAT16)) or self._names[name, FLOAT]
+
+    def _cast(self, name: str, kind: int) -> onnx.NodeProto:
+        taken = self._made(name) if kind == FLOAT else self._names[name, FLOAT]
+        is_output = kind == FLOAT and name in self._outputs
+        made = name if is_output else f"{name}__{'fp16' if kind == FLOAT16 else 'fp32'}"
+        self._names[name, kind] = made
+        return helper.make_node("Cast", [taken], [made], name=f"{made}__cast", to=kind)
+
+    def _weight(self, name: str, kind: int) -> str:
+        """A weight in the type of the node that takes it; one that both kinds take is copied."""
+        weight = self._source.weights[name]
+        if weight.data_type != FLOAT:
+            self.weights[name] = weight
+            return name
+        if kind == FLOAT16:
+            if name not in self.weights:
+                self.weights[name] = _rounded(weight, name)
+            return name
+        users = self._source.consumers.get(name, ())
+        is_shared = any(user.name in self._half for user in users)
+        made = f"{name}_fp32" if is_shared else name
+        if made not in self.weights:
+            copy = onnx.TensorProto()
+            copy.CopyFrom(weight)
+            copy.name = made
+            self.weights[made] = copy
+        return made
 
 
-def _lead_around_half(model: onnx.ModelProto) -> None:
-    """Let FP32 nodes take FP32 values directly, not through FP16; equal casts become one."""
-    graph = model.graph
-    producers = {name: node for node in graph.node for name in node.output}
-    renamed: dict[str, str] = {}
-    first: dict[tuple[str, int], str] = {}
-    outputs = {value.name for value in graph.output}
-    for node in in_order(graph.node):
-        target = _casts_to(node)
-        if target is None:
-            continue
-        taken, made = node.input[0], node.output[0]
-        before = producers.get(taken)
-        if target == FLOAT and before is not None and _casts_to(before) == FLOAT16:
-            if made in outputs:
-                node.input[0] = before.input[0]
-            else:
-                renamed[made] = before.input[0]
-        elif made not in outputs and first.setdefault((taken, target), made) != made:
-            renamed[made] = first[taken, target]
-    replace_inputs(graph.node, renamed)
-    drop_unused(graph)
+def _rounded(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    """A tensor of FP32 values in FP16, rounded to nearest; what is too large is refused later."""
+    with np.errstate(over="ignore"):
+        return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name)
 
 
-def _casts_to(node: onnx.NodeProto) -> int | None:
-    """The type that one of the converter's casts makes, None for another node."""
-    if node.op_type != "Cast":
-        return None
-    (target,) = (one.i for one in node.attribute if one.name == "to")
-    return int(target) if target in (FLOAT, FLOAT16) else None
+def _halve_attributes(node: onnx.NodeProto) -> None:
+    """Let the constants that a node holds itself be FP16, in place."""
+    for attribute in node.attribute:
+        if attribute.HasField("t") and attribute.t.data_type == FLOAT:
+            attribute.t.CopyFrom(_rounded(attribute.t, attribute.t.name))
+        elif node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
+            values = helper.get_attribute_value(attribute)
+            value = numpy_helper.from_array(np.array(values, np.float16))
+            attribute.CopyFrom(helper.make_attribute("value", value))
 
 
 def check(model: onnx.ModelProto, source: GraphView, kept: Set[str]) -> None:
@@ -159,7 +163,7 @@ def check(model: onnx.ModelProto, source: GraphView, kept: Set[str]) -> None:
     nodes = {node.name: node for node in result.nodes}
     for node in source.nodes:
         has_floats = source.of_type((*node.input, *node.output), FLOAT)
-        if not has_floats or node.op_type in ("Cast", "Shape"):
+        if not has_floats or node.op_type in ("Cast", *_ANY_TYPE):
             continue
         got = nodes[node.name]
         wrong = FLOAT16 if node.name in kept else FLOAT

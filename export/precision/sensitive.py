@@ -9,7 +9,7 @@ import onnx
 
 from export.precision.ranges import described, gate_name
 from export.precision.report import Kept
-from export.precision.tensors import FLOAT, GraphView
+from export.precision.tensors import FLOAT, GraphView, float_nodes
 
 MARGIN = 8.0
 """Values may come out this much larger on other lines than on those measured. It also covers what
@@ -56,16 +56,6 @@ def kept_from_the_start(source: GraphView, largest: Mapping[str, float]) -> dict
             detail = "its neighbours are FP32"
             kept[node.name] = Kept(node.name, node.op_type, "between", detail)
     return {node.name: kept[node.name] for node in source.nodes if node.name in kept}
-
-
-def float_nodes(source: GraphView) -> list[onnx.NodeProto]:
-    """Nodes that take or make FP32 values and may be converted."""
-    return [
-        node
-        for node in source.nodes
-        if node.op_type not in ("Cast", "Shape")
-        and source.of_type((*node.input, *node.output), FLOAT)
-    ]
 
 
 def _reasons(

@@ -107,31 +107,14 @@ def named_copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def replace_inputs(nodes: Iterable[onnx.NodeProto], renamed: Mapping[str, str]) -> None:
-    """Let nodes take other tensors, in place.
-
-    Args:
-        renamed: old name -> new name; followed until a name that is not renamed.
-    """
-    for node in nodes:
-        for index, name in enumerate(node.input):
-            while name in renamed:
-                name = renamed[name]
-            node.input[index] = name
-
-
-def drop_unused(graph: onnx.GraphProto) -> None:
-    """Take out nodes and weights that no output depends on, in place."""
-    needed = {value.name for value in graph.output}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            kept.append(node)
-            needed.update(node.input)
-    weights = [weight for weight in graph.initializer if weight.name in needed]
-    replace_nodes(graph, list(reversed(kept)))
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
+def float_nodes(source: GraphView) -> list[onnx.NodeProto]:
+    """Nodes that take or make FP32 values and may be converted."""
+    return [
+        node
+        for node in source.nodes
+        if node.op_type not in ("Cast", "Shape", "Size")
+        and source.of_type((*node.input, *node.output), FLOAT)
+    ]
 
 
 def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
@@ -143,26 +126,3 @@ def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> No
         copies.append(copy)
     del graph.node[:]
     graph.node.extend(copies)
-
-
-def in_order(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Nodes in an order in which each comes after those whose outputs it takes."""
-    waiting = list(nodes)
-    made_by_others = {name for node in waiting for name in node.output if name}
-    ordered: list[onnx.NodeProto] = []
-    while waiting:
-        ready, blocked = [], []
-        for node in waiting:
-            if made_by_others.intersection(node.input):
-                blocked.append(node)
-            else:
-                ready.append(node)
-                made_by_others.difference_update(node.output)
-        if not ready:
-            raise ArtifactError(
-                f"the ONNX graph has a cycle through {blocked[0].op_type} {blocked[0].name!r}; "
-                "export the model again"
-            )
-        ordered += ready
-        waiting = blocked
-    return ordered

@@ -14,8 +14,7 @@ from export.precision.agreement import Lines, compare
 from export.precision.emulate import cpu_session, emulated_session
 from export.precision.half import half_from_float
 from export.precision.report import Agreement
-from export.precision.sensitive import float_nodes
-from export.precision.tensors import GraphView
+from export.precision.tensors import GraphView, float_nodes
 from runtime.spec import RecognizerSpec
 
 
