@@ -1,0 +1,94 @@
+"""The lines that are read, with their labels where there are any."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runtime.errors import DatasetError
+from runtime.images import find_images
+
+_LABEL_SUFFIXES = (".tsv", ".txt")
+
+
+@dataclass(frozen=True)
+class LabelledLine:
+    """One line image.
+
+    Args:
+        path: of the image file.
+        text: what stands in it, None if unknown.
+    """
+
+    path: str
+    text: str | None
+
+
+def find_lines(source: Path, count: int) -> list[LabelledLine]:
+    """The first lines of a label file, of the label files in a folder, or a folder's images.
+
+    Args:
+        source: a label file (path<TAB>text, relative to it), or a folder.
+        count: how many at most.
+
+    Raises:
+        DatasetError: if there is none, or a file is missing.
+    """
+    lines = list(itertools.islice(_lines(source), count))
+    missing = next((line.path for line in lines if not Path(line.path).is_file()), None)
+    if not lines or missing is not None:
+        raise DatasetError(
+            f"cannot measure on {source}: expected a label file (path<TAB>text) or a folder of "
+            f"images, got {f'no file {missing}' if missing else 'no lines'}; check the path"
+        )
+    return lines
+
+
+def _lines(source: Path) -> Iterator[LabelledLine]:
+    if source.is_file():
+        yield from _labelled(source)
+        return
+    label_files = [
+        file
+        for file in sorted(source.glob("*"))
+        if file.suffix in _LABEL_SUFFIXES and next(_labelled(file), None) is not None
+    ]
+    for file in label_files:
+        yield from _labelled(file)
+    if not label_files and source.is_dir():
+        yield from (LabelledLine(path, None) for path in find_images([source]))
+
+
+def _labelled(file: Path) -> Iterator[LabelledLine]:
+    with file.open(encoding="utf-8") as rows:
+        for row in rows:
+            path, tab, text = row.rstrip("\r\n").partition("\t")
+            if tab:
+                yield LabelledLine(str(file.parent / path), text)
+
+
+def write_lines(file: Path, lines: Sequence[LabelledLine]) -> None:
+    """Write lines for another process to read with `read_lines`."""
+    file.write_text(json.dumps([asdict(line) for line in lines]), encoding="utf-8")
+
+
+def read_lines(file: Path) -> list[LabelledLine]:
+    """What `write_lines` has written."""
+    return [LabelledLine(**one) for one in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def num_right(lines: Sequence[LabelledLine], texts: Sequence[str]) -> int | None:
+    """How many texts equal their labels, case and spaces aside; None without labels."""
+    pairs = [
+        (line.text, text) for line, text in zip(lines, texts, strict=True) if line.text is not None
+    ]
+    if not pairs:
+        return None
+    return sum(_folded(label) == _folded(text) for label, text in pairs)
+
+
+def _folded(text: str) -> str:
+    return "".join(text.split()).lower()
