@@ -176,8 +176,13 @@ def _images_in_folder(folder: str) -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _images_in_folder(entry.path)
-        elif _has_image_suffix(entry.name) and not entry.is_dir():
+        elif _has_image_suffix(entry.name) and not _leads_to_folder(entry):
             yield entry.path
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    # `entry.is_dir()` raises for a link that leads to itself.
+    return entry.is_symlink() and os.path.isdir(entry.path)
 
 
 def _has_image_suffix(name: str) -> bool:
