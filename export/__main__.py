@@ -56,10 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] not in (*COMMANDS, "-h", "--help"):
         given.insert(0, "all")
     options = build_parser().parse_args(given)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    # Which engine the runtime chose is no news here.
+    logging.getLogger("export").setLevel(logging.INFO)
     # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
     warnings.filterwarnings("ignore", message="No ccache found")
-    logging.getLogger("runtime").setLevel(logging.WARNING)  # which engine serves is no news here
     try:
         result = options.run(options)
     except ParityError as error:
