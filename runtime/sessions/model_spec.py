@@ -21,6 +21,9 @@ from runtime.spec import CHARACTER_KEY, RecognizerSpec, WidthPolicy
 
 logger = logging.getLogger(__name__)
 
+INFERRED_WIDTHS = WidthPolicy(step_px=16, min_px=32)
+"""For a model that states none: as fast as steps of 8 px on a CPU, with half as many widths."""
+
 Probe = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -108,10 +111,13 @@ def _inferred_spec(facts: ModelFacts, dictionary: str | Path | None) -> Recogniz
             "the one it was trained with (--dictionary FILE)"
         )
     _, channels, height, width = facts.input_shape
+    if height is None and beside.is_file():
+        _, height, _ = read_inference_yml(beside).image_shape
     if height is None:
         raise ArtifactError(
             f"{facts.where}: the model leaves its input height open: expected [N, C, H, W] with "
-            "a fixed H; export it again with the height it was trained for"
+            f"a fixed H, or PaddleOCR's {FILE_NAME} beside it; export it again with the height "
+            "it was trained for"
         )
     spec = RecognizerSpec(
         # Stand-in until the number of classes is known.
@@ -120,7 +126,7 @@ def _inferred_spec(facts: ModelFacts, dictionary: str | Path | None) -> Recogniz
         channels=3 if channels is None else channels,
         input_name=facts.input_name,
         output_name=facts.output_name,
-        width=WidthPolicy() if width is None else WidthPolicy(width, width, width),
+        width=INFERRED_WIDTHS if width is None else WidthPolicy(width, width, width),
     )
     probed = _probed(facts, spec)
     charset = charset_for_head(listed, probed.shape[-1], facts.where)

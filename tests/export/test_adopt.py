@@ -30,6 +30,7 @@ from runtime.errors import ArtifactError, ConfigError, ParityError
 from runtime.preprocess import batch_from_lines, prepare_line
 from runtime.recognizer import Recognizer
 from runtime.sessions import open_session
+from runtime.sessions.model_spec import INFERRED_WIDTHS
 from runtime.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS as TOY_CHARACTERS
 from tests.runtime.conftest import toy_spec, write_toy_model
@@ -171,7 +172,7 @@ def test_a_folder_reads_the_same_before_and_after(
     assert any(before) and len(set(before)) == len(before)
     assert read_in_runtime(output, images) == before
     spec = spec_in(output)
-    assert (spec.characters, spec.height, spec.width) == (SPEC.characters, 32, WidthPolicy())
+    assert (spec.characters, spec.height, spec.width) == (SPEC.characters, 32, INFERRED_WIDTHS)
     assert spec.output_activation == "softmax"
     assert len(spec.weights_sha256) == 64
     assert spec.provenance["adopted_from"] == form

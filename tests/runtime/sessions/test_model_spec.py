@@ -10,8 +10,8 @@ import pytest
 
 from runtime.errors import ArtifactError
 from runtime.sessions import open_session
-from runtime.sessions.model_spec import charset_for_head
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.sessions.model_spec import INFERRED_WIDTHS, charset_for_head
+from runtime.spec import RecognizerSpec
 
 pytest.importorskip("onnxruntime", reason="models are opened with it")
 
@@ -34,7 +34,7 @@ def test_rapidocr_metadata_gives_the_characters(toy_model: ToyModel) -> None:
     path = toy_model(metadata={"character": "\n".join(LISTED)}, input_shape=("N", 3, 48, "W"))
     spec = open_session(path).spec
     assert spec.characters == (*LISTED, " ")
-    assert (spec.height, spec.width, spec.output_activation) == (48, WidthPolicy(), "softmax")
+    assert (spec.height, spec.width, spec.output_activation) == (48, INFERRED_WIDTHS, "softmax")
 
 
 @pytest.mark.parametrize("declares_classes", [True, False])
@@ -187,6 +187,17 @@ def test_an_open_height_is_refused(toy_model: ToyModel, tmp_path: Path) -> None:
     path = toy_model(input_shape=("N", 3, "H", "W"))
     with pytest.raises(ArtifactError, match="leaves its input height open"):
         open_session(path, dictionary(tmp_path, LISTED))
+
+
+@pytest.mark.parametrize("from_dictionary", [True, False])
+def test_an_open_height_is_taken_from_the_file_beside(
+    toy_model: ToyModel, tmp_path: Path, from_dictionary: bool
+) -> None:
+    inference_yml(tmp_path, LISTED)
+    path = toy_model(input_shape=("N", 3, "H", "W"))
+    given = dictionary(tmp_path, LISTED) if from_dictionary else None
+    spec = open_session(path, given).spec
+    assert (spec.height, spec.characters) == (32, (*LISTED, " "))
 
 
 def test_characters_written_with_carriage_returns(toy_model: ToyModel) -> None:

@@ -37,7 +37,12 @@ def test_a_missing_model_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_impossible_settings_are_refused(toy_path: Path) -> None:
-    with pytest.raises(EngineError, match="unknown device 'tpu': expected one of auto, cpu, cuda, ten"):
+    with pytest.raises(EngineError, match="'tpu': expected one of auto, cpu, cuda, tensorrt"):
         open_session(toy_path, device="tpu")
     with pytest.raises(EngineError, match="at least 1, got 0"):
         open_session(toy_path, threads=0)
+
+
+def test_an_onnx_file_is_no_plan_for_tensorrt(toy_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"expected a \.plan.*python -m export build --onnx"):
+        open_session(toy_path, device="tensorrt")
