@@ -18,6 +18,8 @@ _NEEDED_BY_IMPORTS_ALONE = (
 )
 """PaddleOCR imports these for detection and others; its recognition losses use none."""
 
+_NEEDED_BY_ITS_EXPORTER = ("scipy", "scipy.special")
+
 
 def import_paddleocr(folder: Path) -> tuple[Any, Any]:
     """PaddleOCR's `DistillationModel` and `CombinedLoss`.
@@ -64,6 +66,31 @@ def save_with_paddleocr(
     save_model(
         *(model, optimizer, str(output_dir), log, sections), is_best=True, prefix="best_accuracy"
     )
+
+
+def export_with_paddleocr(
+    folder: Path, network: Any, section: Mapping[str, Any], output_dir: Path
+) -> None:
+    """Write `inference.json` and `.pdiparams` of one network with PaddleOCR's own exporter.
+
+    Args:
+        folder: the checkout, as `import_paddleocr` takes it.
+        network: PaddleOCR's, in evaluation mode.
+        section: of the config, of that network.
+        output_dir: where the files go.
+    """
+    import_paddleocr(folder)
+    import logging
+
+    for name in _NEEDED_BY_ITS_EXPORTER:
+        _stand_in_for(name)
+    from tools.export_model import export_single_model
+
+    for name in _NEEDED_BY_ITS_EXPORTER:  # others look for SciPy too, and would take this for it
+        if isinstance(sys.modules[name], _StandIn):
+            del sys.modules[name]
+    log = logging.getLogger("ppocr")
+    export_single_model(network, section, str(output_dir / "inference"), log, None, None)
 
 
 class _StandIn(types.ModuleType):

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return NOTHING_DONE
     except KeyboardInterrupt:
-        print("export: interrupted; nothing was written", file=sys.stderr)
+        print("export: interrupted; every file is whole, or as it was", file=sys.stderr)
         return INTERRUPTED
     if isinstance(result, Mapping):
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

@@ -95,14 +95,14 @@ def test_paddlex_reads_the_exported_folder(demo_student, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(PADDLEOCR is None, reason="DISTILREC_PADDLEOCR names no PaddleOCR checkout")
-def test_a_checkpoint_that_paddleocr_made_exports(tmp_path) -> None:
+def test_what_paddleocr_saved_and_exported_itself_is_converted(tmp_path) -> None:
     command = [sys.executable, "-m", "benchmarks.export_parity", "--paddleocr", str(PADDLEOCR)]
     command += ["--output-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert set(told) == {"Teacher", "Student"}
+    assert set(told) == {"Teacher", "Student", "Teacher, adopted", "Student, adopted"}
     for figures in told.values():
         assert figures["num_equal_texts"] == figures["num_lines"]
-        assert figures["max_difference"] <= 1e-5
+        assert figures["max_difference"] <= 1e-4
         assert figures["num_distinct_texts"] > 1, "the network must tell lines apart"
