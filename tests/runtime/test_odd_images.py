@@ -29,7 +29,7 @@ pytest.importorskip("onnxruntime", reason="the command line is run with a model"
 
 ROOT = Path(__file__).parents[2]
 MAX_PIXELS = 2**20
-MOST_MEMORY_BYTES = 64 * MAX_PIXELS + 2**27  # twice 32 B a pixel, two threads; 128 MiB beside
+MOST_MEMORY_BYTES = 2 * 32 * MAX_PIXELS  # two threads, each with the deepest image in hand
 
 COLOUR = Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 90, 3), dtype=np.uint8))
 FLOAT = np.linspace(0, 1, 24 * 90, dtype=np.float32).reshape(24, 90)
@@ -102,6 +102,7 @@ SOUND = {
        for kind in ("png", "jpg", "bmp", "tiff", "webp")},
     "deep_colour.png": written(".png", np.full((9, 30, 3), 40_000, np.uint16)),
     "deep_alpha.png": written(".png", np.full((9, 30, 4), 40_000, np.uint16)),
+    "deep_and_large.png": written(".png", np.full((1024, 1024, 4), 40_000, np.uint16)),
     "deep.tiff": written(".tiff", np.full((9, 30, 3), 40_000, np.uint16)),
     **{f"turned_{turn}.jpg": saved("JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0"
                                    + bytes([turn, 0, 0, 0, 0, 0, 0, 0])) for turn in range(12)},
