@@ -72,7 +72,9 @@ def character_boxes(
     outer = (reaches[0], reaches[-1]) if reaches else (widest, widest)
     lefts, rights = [outer[0], *reaches], [*reaches, outer[1]]
     boxes = {
-        step: Box(max(0.0, centre - left), 0.0, min(float(width_px), centre + right), height_px)
+        step: Box(
+            max(0.0, centre - left), 0.0, min(float(width_px), centre + right), float(height_px)
+        )
         for step, centre, left, right in zip(sorted(centres), ascending, lefts, rights, strict=True)
     }
     return tuple(boxes[step] for step in time_steps)
