@@ -52,7 +52,8 @@ class Visualizer:
             import PIL  # noqa: F401
         except ImportError as error:
             raise EngineError(
-                "text is drawn by Pillow, which is not installed: pip install 'distilrec[visualize]'"
+                "text is drawn by Pillow, which is not installed: "
+                "pip install 'distilrec[visualize]'"
             ) from error
         self._folder = Path(folder)
         self._max_pixels = max_pixels or DEFAULT_MAX_PIXELS
