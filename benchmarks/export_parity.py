@@ -40,7 +40,10 @@ from runtime.charset import build_charset
 from runtime.errors import OcrError
 from runtime.preprocess import batch_from_lines, resize_to
 from training.config import Config, load_config
-from training.parameters import load_into, read_parameters
+from training.loading import load_into
+from training.parameters import (
+    read_parameters,
+)
 from training.postprocess import charset_of
 
 SEED = 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -96,7 +97,10 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped, options)
     name = source.network.lower()
-    with staged(output_dir) as folder:
+    with ExitStack() as stack:
+        # The repository is staged first and so takes its place last, after the export itself.
+        repository = stack.enter_context(staged(options.triton)) if options.triton else None
+        folder = stack.enter_context(staged(output_dir))
         (folder / name).mkdir()
         program = save_program(stripped.network, spec, folder / name, options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
@@ -117,9 +121,8 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         onnx_file = folder / f"{name}.onnx"
         onnx_file.write_bytes(content)
         open_session(onnx_file, device="cpu").close()
-        if options.triton is not None:
-            with staged(options.triton) as repository:
-                write_repository(repository, name, content, spec, options.batch_size)
+        if repository is not None:
+            write_repository(repository, name, content, spec, options.batch_size)
     result = _described(stripped, output_dir / name, options)
     result["onnx"] = str(output_dir / f"{name}.onnx")
     result["inference"] = str(output_dir / name)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from runtime.charset import Charset
 from runtime.errors import ConfigError, ParityError
 from training.config import Config
+from training.loading import load_into
 from training.modeling import DistillationModel, RecognitionNetwork, build_model
 from training.modeling.build import check_architecture, is_distillation
 from training.parameters import (
     Parameters,
     arrays_of,
     count_values,
-    load_into,
     network_parameters,
     networks_in,
     parameters_path,

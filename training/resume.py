@@ -12,7 +12,11 @@ import paddle
 
 from runtime.errors import CheckpointError
 from training.checkpoint import read_optimizer_state, read_states, recover
-from training.parameters import load_into, parameters_path, read_parameters
+from training.loading import load_into
+from training.parameters import (
+    parameters_path,
+    read_parameters,
+)
 
 if TYPE_CHECKING:
     from training.loop import Trainer

@@ -17,13 +17,12 @@ from training.check_config import check_config, unused_keys
 from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data
 from training.kernels import set_fast_path
+from training.loading import LoadReport, load_into
 from training.losses import CombinedLoss, build_loss, loss_parts, networks_used
 from training.metrics import DistillationMetric, RecMetric, build_metric
 from training.modeling import DistillationModel, RecognitionNetwork, build_model
 from training.modeling.build import network_sections
 from training.parameters import (
-    LoadReport,
-    load_into,
     network_parameters,
     parameters_path,
     read_parameters,

@@ -17,9 +17,9 @@ import pytest
 
 from runtime.errors import CheckpointError
 from training.checkpoint import read_optimizer_state, read_states, recover, save_checkpoint
+from training.loading import load_into
 from training.parameters import (
     arrays_of,
-    load_into,
     network_parameters,
     networks_in,
     parameters_path,

@@ -10,10 +10,13 @@ import numpy as np
 import paddle
 import pytest
 
+from training.loading import load_into
 from training.losses import build_loss
 from training.metrics import build_metric
 from training.modeling import DistillationModel, build_model
-from training.parameters import load_into, read_parameters
+from training.parameters import (
+    read_parameters,
+)
 from training.postprocess import build_post_process
 
 

@@ -13,11 +13,11 @@ import pytest
 import safetensors.numpy
 
 from runtime.errors import CheckpointError
+from training.loading import load_into
 from training.parameters import (
     Parameters,
     arrays_of,
     count_values,
-    load_into,
     parameters_path,
     parameters_sha256,
     read_parameters,
