@@ -12,13 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from export.convert import OPSET, check_opset, convert
+from export.convert import OPSET, check_opset, convert, tool_versions
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.graph import describe, input_shape, load_model
 from export.lines import comparison_lines
@@ -32,7 +31,6 @@ from runtime.sessions.model_spec import ModelFacts, spec_of_model
 from runtime.spec import CHARACTER_KEY, SPEC_KEY, RecognizerSpec
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
-_TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
 def adopt(
@@ -110,7 +108,7 @@ def _spec_at_height(
     model: onnx.ModelProto, source: Path, dictionary: Path | None, height_px: int
 ) -> RecognizerSpec:
     """Fix H of a model that leaves it open, and tell its spec."""
-    shape = input_shape(model) if model.graph.input else []
+    shape = input_shape(model)
     if len(shape) == 4:
         if shape[2] not in (None, height_px):
             raise ConfigError(
@@ -180,7 +178,7 @@ def _adopted_folder(
         weights_sha256=hashlib.sha256(params).hexdigest(),
         provenance={
             "adopted_from": folder.resolve().name,
-            "versions": {tool: version(tool) for tool in _TOOLS},
+            "versions": tool_versions(),
             "opset": opset,
             "parity": parity.as_json(),
         },

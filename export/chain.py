@@ -6,11 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from export.convert import OPSET, check_opset, convert
+from export.convert import OPSET, check_opset, convert, tool_versions
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.graph import describe
 from export.inference_yml import inference_yml
@@ -30,7 +29,6 @@ from training.parameters import parameters_sha256, write_parameters, write_safet
 from training.postprocess import charset_of
 
 log = logging.getLogger("export")
-TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ def spec_of_network(
         weights_sha256=parameters_sha256(stripped.parameters),
         config_sha256=source.config.sha256,
         provenance={
-            "versions": {tool: version(tool) for tool in TOOLS},
+            "versions": tool_versions(),
             "opset": options.opset,
         },
     )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import onnx
@@ -24,6 +25,7 @@ OPSETS = range(11, 18)
 
 _CHILD = Path(__file__).with_name("paddle2onnx_process.py")
 _WORDS_KEPT = 500
+_TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
 def convert(
@@ -48,6 +50,11 @@ def convert(
     with tempfile.TemporaryDirectory() as folder:
         raw = _paddle2onnx(program, Path(folder) / "raw.onnx", opset)
     return finish(raw, spec, batch_size)
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of what a conversion goes through, for the model's provenance."""
+    return {tool: version(tool) for tool in _TOOLS}
 
 
 def check_opset(opset: int) -> None:

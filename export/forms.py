@@ -18,13 +18,11 @@ from export.recognizer_file import read_recognizer
 from runtime.ctc import best_path
 from runtime.errors import ArtifactError
 from runtime.preprocess import Image, batch_from_lines, full_parts
-from runtime.sessions import Session, open_session
+from runtime.sessions import ENGINE_SUFFIXES, Session, open_session
 from runtime.spec import RecognizerSpec
 
 Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32 [N, C, H, W] -> class probabilities float32 [N, T, K]."""
-
-ENGINE_SUFFIXES = (".plan", ".engine")
 
 
 @dataclass(frozen=True)

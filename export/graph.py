@@ -50,8 +50,13 @@ def fixed_width(spec: RecognizerSpec) -> int | None:
 
 
 def input_shape(model: onnx.ModelProto) -> list[int | None]:
-    """Sizes of the first input's dimensions, None where one is open."""
-    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    """Sizes of the first input's dimensions, None where one is open; empty without an input.
+
+    Old files list their weights among the inputs; they do not count.
+    """
+    weights = {weight.name for weight in model.graph.initializer}
+    inputs = [one for one in model.graph.input if one.name not in weights]
+    dimensions = inputs[0].type.tensor_type.shape.dim if inputs else []
     return [one.dim_value if one.dim_value > 0 else None for one in dimensions]
 
 

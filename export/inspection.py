@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.forms import ENGINE_SUFFIXES
 from export.graph import load_model
-from runtime.sessions import open_session
+from runtime.sessions import ENGINE_SUFFIXES, open_session
 from runtime.spec import SPEC_KEY, RecognizerSpec
 
 _LABEL_WIDTH = 20

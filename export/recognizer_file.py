@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from export.graph import load_model
+from export.graph import input_shape, load_model
 from runtime.errors import ArtifactError
 from runtime.sessions import open_session
 from runtime.spec import RecognizerSpec
@@ -38,11 +38,8 @@ class RecognizerFile:
     @property
     def fixed_batch(self) -> int | None:
         """N where the model leaves no choice, else None."""
-        weights = {weight.name for weight in self.model.graph.initializer}
-        inputs = [one for one in self.model.graph.input if one.name not in weights]
-        dimensions = inputs[0].type.tensor_type.shape.dim if inputs else []
-        fixed = dimensions[0].dim_value if dimensions else 0
-        return int(fixed) or None
+        shape = input_shape(self.model)
+        return shape[0] if shape else None
 
 
 def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFile:

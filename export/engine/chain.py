@@ -21,6 +21,7 @@ from export.precision import half_recognizer
 from export.precision.agreement import Lines
 from export.recognizer_file import RecognizerFile, read_recognizer
 from runtime.errors import ConfigError, EngineError
+from runtime.sessions import ENGINE_SUFFIXES
 from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
 from runtime.spec import RecognizerSpec
 from training.files import write_atomically
@@ -77,7 +78,7 @@ def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[
     Raises:
         OcrError: with every reason this project knows; no plan is written then.
     """
-    if request.plan_path.suffix.lower() not in (".plan", ".engine"):
+    if request.plan_path.suffix.lower() not in ENGINE_SUFFIXES:
         raise ConfigError(
             f"--saveEngine: expected a name ending in .plan or .engine, got {request.plan_path}"
         )

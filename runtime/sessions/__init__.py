@@ -16,7 +16,7 @@ from runtime.spec import RecognizerSpec
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
 _ONNX_SUFFIXES = (".onnx",)
-_ENGINE_SUFFIXES = (".plan", ".engine")
+ENGINE_SUFFIXES = (".plan", ".engine")
 
 
 class Session(Protocol):
@@ -96,7 +96,7 @@ def open_session(
     if threads is not None and threads < 1:
         raise EngineError(f"impossible number of threads: expected at least 1, got {threads}")
     suffix = path.suffix.lower()
-    if suffix not in (*_ONNX_SUFFIXES, *_ENGINE_SUFFIXES):
+    if suffix not in (*_ONNX_SUFFIXES, *ENGINE_SUFFIXES):
         raise ArtifactError(
             f"{path}: unknown kind of model: expected a file ending in .onnx, .plan or .engine"
         )
@@ -105,7 +105,7 @@ def open_session(
         raise ArtifactError(
             f"cannot open the model {path}: {what}; give an ONNX file or a TensorRT plan"
         )
-    if suffix in _ENGINE_SUFFIXES:
+    if suffix in ENGINE_SUFFIXES:
         from runtime.sessions.tensorrt import open_tensorrt
 
         return open_tensorrt(path, dictionary, device, device_id)
