@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -21,6 +22,19 @@ SETTINGS_FROM_OUTSIDE = (
     *("KMP_BLOCKTIME", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_mkldnn", "LD_PRELOAD"),
 )
 """Environment variables that change the speed of training."""
+
+_IDENTITY = ("cpu", "cpus_available", "cpus", "gpus")
+"""What makes a machine another one; its load, kernel and Python do not."""
+
+
+def fingerprint_of(machine: Mapping[str, Any]) -> str:
+    """The same for figures of one kind of machine, 12 hexadecimal digits.
+
+    Args:
+        machine: as `describe_machine` gives it.
+    """
+    identity = json.dumps([machine.get(name) for name in _IDENTITY])
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 def describe_machine() -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""`python -m benchmarks`: what can be measured here, and with which command."""
+
+from __future__ import annotations
+
+import sys
+
+COMMANDS = {
+    "suite": "everything below that needs no outside data, and the page that shows it",
+    "latency": "batch x width, cold and steady, on every engine that is here",
+    "throughput": "a folder end to end: stages, threads, and beside RapidOCR or PaddleOCR",
+    "accuracy": "exact lines, character errors, calibration, for every form of a network",
+    "training": "a training step beside paddle, PaddleOCR and PyTorch",
+    "trt": "a TensorRT engine, in trtexec's words",
+    "parity": "outputs, losses and gradients beside PaddleOCR",
+    "export_parity": "exported models beside PaddleOCR's own outputs",
+    "compare": "two results: what has changed beyond noise",
+    "report": "results as one page and a summary for the README",
+}
+
+
+def main() -> int:
+    """Print the commands; returns the exit status."""
+    width = max(map(len, COMMANDS))
+    for name, what in COMMANDS.items():
+        print(f"python -m benchmarks.{name.ljust(width)}  {what}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

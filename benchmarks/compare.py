@@ -1,0 +1,197 @@
+"""What has changed between two results beyond noise.
+
+    python -m benchmarks.compare BEFORE.json AFTER.json [--allow machine inputs settings]
+
+A figure counts as changed when the ranges of its rounds do not overlap and its median has moved by
+more than --threshold; a figure that repeats exactly counts at any difference. Results of different
+machines, inputs or settings are refused unless --allow names what may differ.
+Exit status: 0 nothing got worse, 1 something did or is gone, 2 nothing could be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.result import Measure, Result, read_result
+from runtime.errors import OcrError, ParityError
+
+ALLOWABLE = ("machine", "inputs", "settings")
+LONE_SPREAD = 0.10
+"""Taken for the spread of a figure that was measured in one round only."""
+_VERDICTS = ("worse", "gone", "better", "new", "same")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure before and after.
+
+    Args:
+        name: of the figure.
+        before, after: None where a result lacks it.
+        ratio: after over before; None without both, or over 0.
+        verdict: `worse`, `better`, `same`, `gone` or `new`.
+    """
+
+    name: str
+    before: Measure | None
+    after: Measure | None
+    ratio: float | None
+    verdict: str
+
+
+def require_comparable(before: Result, after: Result, allowed: Sequence[str] = ()) -> None:
+    """Refuse results of which a difference would say nothing.
+
+    Args:
+        before, after: the two.
+        allowed: of `ALLOWABLE`: what may differ.
+
+    Raises:
+        ParityError: with all that differs and is not allowed to.
+    """
+    if before.benchmark != after.benchmark:
+        raise ParityError(
+            f"expected two results of one benchmark, got {before.benchmark} and "
+            f"{after.benchmark}; compare like with like"
+        )
+    pairs = {
+        "machine": (before.fingerprint, after.fingerprint),
+        "inputs": (hashes_of(before.inputs), hashes_of(after.inputs)),
+        "settings": (dict(before.settings), dict(after.settings)),
+    }
+    shown = {
+        "machine": [f"{one.machine['cpus_available']} x {one.machine['cpu']}, "
+                    f"{', '.join(one.machine.get('gpus') or ['no GPU'])}"
+                    for one in (before, after)],
+    }  # fmt: skip
+    different = {
+        what: shown.get(what, pair)
+        for what, pair in pairs.items()
+        if pair[0] != pair[1] and what not in allowed
+    }
+    if different:
+        told = "; ".join(f"{what}: {one} against {two}" for what, (one, two) in different.items())
+        raise ParityError(
+            f"expected equal {', '.join(ALLOWABLE)}, got different {told}; measure again alike, "
+            f"or add --allow {' '.join(different)}"
+        )
+
+
+def hashes_of(inputs: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Every `…sha256` among inputs, by its path; names of files do not matter."""
+    found: dict[str, str] = {}
+    for key, value in inputs.items():
+        if isinstance(value, Mapping):
+            found |= hashes_of(value, f"{path}{key}/")
+        elif str(key).endswith("sha256"):
+            found[f"{path}{key}"] = str(value)
+    return found
+
+
+def changes(before: Result, after: Result, threshold: float) -> list[Change]:
+    """Every figure of either, what got worse first.
+
+    Args:
+        before, after: the two.
+        threshold: share by which a median has to move, beyond its noise.
+    """
+    old = {one.name: one for one in before.measures}
+    new = {one.name: one for one in after.measures}
+    found = [_change(name, old.get(name), new.get(name), threshold) for name in {**old, **new}]
+    return sorted(found, key=lambda change: _VERDICTS.index(change.verdict))
+
+
+def _change(name: str, before: Measure | None, after: Measure | None, threshold: float) -> Change:
+    if before is None or after is None:
+        return Change(name, before, after, None, "new" if before is None else "gone")
+    ratio = after.value / before.value if before.value else None
+    is_up = after.value > before.value
+    if not _has_changed(before, after, threshold):
+        verdict = "same"
+    else:
+        verdict = "better" if is_up == (after.better == "higher") else "worse"
+    return Change(name, before, after, ratio, verdict)
+
+
+def _has_changed(before: Measure, after: Measure, threshold: float) -> bool:
+    if before.is_exact and after.is_exact:
+        return before.value != after.value
+    if abs(after.value - before.value) <= threshold * abs(before.value):
+        return False
+    (least, most), (new_least, new_most) = _range(before), _range(after)
+    return new_least > most or new_most < least
+
+
+def _range(one: Measure) -> tuple[float, float]:
+    """Where the figure lies; a lone sample has a spread too, it is only unknown."""
+    if len(one.samples) > 1 or one.least < one.most:
+        return one.least, one.most
+    half = 0 if one.is_exact else LONE_SPREAD * abs(one.value) / 2
+    return one.value - half, one.value + half
+
+
+def report_lines(found: Sequence[Change], is_all: bool) -> Iterator[str]:
+    """A line for each change, and how many of each kind.
+
+    Args:
+        found: as `changes` gives them.
+        is_all: whether those that stayed the same are listed too.
+    """
+    listed = [one for one in found if is_all or one.verdict != "same"]
+    width = max((len(one.name) for one in listed), default=0)
+    for one in listed:
+        ratio = "" if one.ratio is None else f"  x {one.ratio:.3f}"
+        yield (
+            f"{one.verdict:6}  {one.name.ljust(width)}  {_shown(one.before)} -> "
+            f"{_shown(one.after)}{ratio}"
+        )
+    counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in _VERDICTS}
+    yield ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+
+
+def _shown(one: Measure | None) -> str:
+    if one is None:
+        return "-"
+    spread = f" ({one.least:.4g}-{one.most:.4g})" if one.least < one.most else ""
+    return f"{one.value:.4g}{spread} {one.unit}"
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.compare", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument(
+        "--threshold", type=float, default=0.03, help="share that is none; default: %(default)s"
+    )
+    parser.add_argument(
+        "--allow", nargs="+", choices=ALLOWABLE, default=[], help="what may differ between the two"
+    )
+    parser.add_argument("--all", action="store_true", help="list what stayed the same too")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = options_parser().parse_args(arguments)
+    try:
+        before, after = read_result(options.before), read_result(options.after)
+        require_comparable(before, after, options.allow)
+    except OcrError as error:
+        print(f"benchmarks.compare: {error}", file=sys.stderr)
+        return 2
+    found = changes(before, after, options.threshold)
+    for line in report_lines(found, options.all):
+        print(line)
+    return int(any(one.verdict in ("worse", "gone") for one in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

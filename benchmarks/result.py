@@ -1,0 +1,228 @@
+"""One result file: what was measured, on which machine, from which inputs, by which command.
+
+Every benchmark writes this shape; `benchmarks.compare` and `benchmarks.report` read nothing else.
+A file is checked against `SCHEMA` when it is read, and older shapes are brought up to it.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.earlier_results import upgraded
+from benchmarks.machine import (
+    PACKAGES,
+    describe_machine,
+    fingerprint_of,
+    git_revision,
+    package_versions,
+    write_result,
+)
+from benchmarks.result_schema import FORMAT, SCHEMA
+from runtime.errors import ArtifactError, OcrError
+
+BETTER = ("higher", "lower")
+MEASURED_PACKAGES = (
+    *PACKAGES,
+    *("onnx", "onnxruntime", "onnxruntime-gpu", "rapidocr", "tensorrt", "tensorrt-rtx"),
+)
+_BUSY_SHARE = 0.5
+"""Load average per CPU above which figures are not to be trusted."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure with its spread.
+
+    Args:
+        name: unique in its result, from the general to the particular: `ours / lines per second`.
+        unit: `lines/s`, `ms`, `share`, `MiB`, `lines`.
+        better: `higher` or `lower`.
+        value: median of the samples.
+        least, most: of the samples.
+        samples: one for each round.
+        is_exact: whether repeating gives the same value, so that any difference is a change.
+    """
+
+    name: str
+    unit: str
+    better: str
+    value: float
+    least: float
+    most: float
+    samples: tuple[float, ...]
+    is_exact: bool = False
+
+
+def measure(
+    name: str, unit: str, better: str, samples: Sequence[float], is_exact: bool = False
+) -> Measure:
+    """A `Measure` of at least one sample."""
+    values = tuple(float(one) for one in samples)
+    return Measure(
+        *(name, unit, better, statistics.median(values)),
+        *(min(values), max(values), values, is_exact),
+    )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that was to be measured and gave no figure.
+
+    Args:
+        what: backend, contender or step.
+        reason: one line.
+        is_absent: whether this machine lacks what it takes, rather than that it failed.
+        tail: the end of what it wrote.
+    """
+
+    what: str
+    reason: str
+    is_absent: bool = False
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything about one run of one benchmark.
+
+    Args:
+        benchmark: `latency`, `throughput`, …
+        title: what it answers, for a heading.
+        time: ISO 8601, UTC.
+        command: as typed.
+        machine, revision, versions: where.
+        inputs: what went in; values under `sha256` keys decide whether two runs are comparable.
+        settings: how; threads and rounds among them.
+        measures: the figures.
+        failures: what gave none.
+        remarks: what a reader should know before believing anything.
+        details: of this kind of benchmark, for its page.
+    """
+
+    benchmark: str
+    title: str
+    command: tuple[str, ...]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    measures: tuple[Measure, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    time: str = ""
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    revision: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for results of one machine, 12 hexadecimal digits."""
+        return fingerprint_of(self.machine)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything failed that this machine has."""
+        return any(not failure.is_absent for failure in self.failures)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        entries = json.loads(json.dumps(asdict(self)))
+        return {"schema": FORMAT, "fingerprint": self.fingerprint, **entries}
+
+
+def surroundings() -> dict[str, Any]:
+    """Time, machine, revision and versions of now, and a remark when the machine is busy.
+
+    Returns:
+        keyword arguments of `Result`. Call it before measuring: the load is that of before.
+    """
+    machine = describe_machine()
+    load, cpus = machine["load_average"], machine["cpus_available"]
+    is_busy = load is not None and load > _BUSY_SHARE * cpus
+    remark = f"this machine was busy before the first run (load {load} on {cpus} CPUs)"
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "revision": git_revision(),
+        "versions": package_versions(MEASURED_PACKAGES),
+        "remarks": (remark,) if is_busy else (),
+    }
+
+
+def save_result(path: Path, result: Result) -> None:
+    """Write it whole or not at all, checked as `read_result` will check it.
+
+    Raises:
+        ArtifactError: if a figure is not a number, or the disk refuses.
+    """
+    entries = result.as_json()
+    _check(entries, path)
+    try:
+        write_result(path, entries)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror or error}; check the place"
+        ) from error
+
+
+def read_result(path: Path) -> Result:
+    """A result of this or of an earlier shape.
+
+    Raises:
+        ArtifactError: if it cannot be read, is no result, or is of a newer shape.
+    """
+    try:
+        entries = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"cannot read {path}: expected a result of python -m benchmarks.…, got {error}; "
+            "measure again"
+        ) from error
+    if isinstance(entries, dict):
+        if isinstance(entries.get("schema"), int) and entries["schema"] > FORMAT:
+            raise ArtifactError(
+                f"{path}: expected a result of format up to {FORMAT}, got {entries['schema']}; "
+                "update this checkout"
+            )
+        entries = upgraded(entries, path.name)
+    _check(entries, path)
+    known = {name: value for name, value in entries.items() if name in Result.__annotations__}
+    known["measures"] = tuple(
+        Measure(**{**one, "samples": tuple(one["samples"])}) for one in entries["measures"]
+    )
+    known["failures"] = tuple(
+        Failure(**{**one, "tail": tuple(one["tail"])}) for one in entries["failures"]
+    )
+    for name in ("command", "remarks"):
+        known[name] = tuple(known[name])
+    return Result(**known)
+
+
+def _check(entries: Any, path: Path) -> None:
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError as error:
+        raise OcrError(
+            "results are checked with jsonschema, which is not installed: "
+            "pip install 'distilrec[dev]'"
+        ) from error
+    faults = sorted(
+        Draft202012Validator(SCHEMA).iter_errors(entries), key=lambda one: list(map(str, one.path))
+    )
+    if faults:
+        where = "/".join(map(str, faults[0].absolute_path)) or "the file"
+        raise ArtifactError(
+            f"{path} is no result of format {FORMAT}: {where}: {faults[0].message[:200]}; "
+            "measure again"
+        )
+    names = [one["name"] for one in entries["measures"]]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ArtifactError(
+            f"{path}: expected a name for each measure, got {twice!r} twice; measure again"
+        )
