@@ -15,6 +15,7 @@ from runtime.errors import (
 )
 
 if TYPE_CHECKING:
+    from runtime.alternatives import Alternative
     from runtime.boxes import Box, Word
     from runtime.images import read_image
     from runtime.recognition import Recognition
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alternative",
     "ArtifactError",
     "Box",
     "CheckpointError",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Alternative": "alternatives",
     "Box": "boxes",
     "NamedImage": "sources",
     "Page": "sources",

@@ -109,6 +109,14 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         choices=COMPATS,
         help="batches and widths of PaddleOCR itself; all images are held in memory then",
     )
+    group.add_argument(
+        "--alternatives",
+        type=_number,
+        default=0,
+        metavar="K",
+        help="the K most probable texts of each line with their probabilities, in JSON lines and "
+        "CSV; default: none",
+    )
 
 
 def _add_results(group: argparse._ArgumentGroup) -> None:

@@ -48,12 +48,13 @@ class Word:
 
 
 def character_boxes(
-    time_steps: Sequence[int], px_per_time_step: float, width_px: int, height_px: int
+    time_steps: Sequence[float], px_per_time_step: float, width_px: int, height_px: int
 ) -> tuple[Box, ...]:
     """A box per character; boxes of neighbours touch, or leave a gap where a space is missing.
 
     Args:
-        time_steps: time step (0 .. T-1) of each character, in any order, none of them twice.
+        time_steps: time step (0 .. T-1) of each character, the middle of those at which it was
+            emitted, in any order, none of them twice.
         px_per_time_step: columns of the image that one time step covers.
         width_px, height_px: size of the image.
 

@@ -22,12 +22,14 @@ class DecodedLine:
         confidence: mean of the kept characters' probabilities; 0.0 when nothing was read.
         character_confidences: probability of each character of `text`.
         time_steps: time step (0 .. T-1) at which each character of `text` was first emitted.
+        last_time_steps: that at which it was last emitted, without a break since.
     """
 
     text: str
     confidence: float
     character_confidences: tuple[float, ...]
     time_steps: tuple[int, ...]
+    last_time_steps: tuple[int, ...]
 
 
 def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -61,6 +63,13 @@ def best_path_of_logits(
     return indices, values
 
 
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probabilities that logits stand for: float [N, T, K] -> float32 [N, T, K]."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    exponentials /= exponentials.sum(axis=-1, keepdims=True)
+    return exponentials.astype(np.float32, copy=False)
+
+
 def decode_best_path(
     indices: NDArray[np.integer], values: NDArray[np.floating], charset: Charset
 ) -> list[DecodedLine]:
@@ -76,11 +85,13 @@ def decode_best_path(
     Returns:
         N decoded lines.
     """
-    kept = indices != BLANK_INDEX
-    kept[:, 1:] &= indices[:, 1:] != indices[:, :-1]
+    first, last = indices != BLANK_INDEX, indices != BLANK_INDEX
+    changes = indices[:, 1:] != indices[:, :-1]
+    first[:, 1:] &= changes
+    last[:, :-1] &= changes
     decoded = []
-    for path, path_values, is_kept in zip(indices, values, kept, strict=True):
-        (time_steps,) = np.nonzero(is_kept)
+    for path, path_values, is_first, is_last in zip(indices, values, first, last, strict=True):
+        (time_steps,) = np.nonzero(is_first)
         confidences = path_values[time_steps]
         decoded.append(
             DecodedLine(
@@ -88,6 +99,7 @@ def decode_best_path(
                 confidence=float(confidences.mean()) if time_steps.size else 0.0,
                 character_confidences=tuple(confidences.tolist()),
                 time_steps=tuple(time_steps.tolist()),
+                last_time_steps=tuple(np.nonzero(is_last)[0].tolist()),
             )
         )
     return decoded

@@ -90,8 +90,10 @@ def _infer(arguments: Namespace) -> int:
 
 def _options(arguments: Namespace) -> dict[str, Any]:
     """Arguments of the `Recognizer`; where the user says nothing, its own defaults hold."""
-    names = ("dictionary", "device", "device_id", "batch_size", "threads", "max_pixels", "compat")
-    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    model = ("dictionary", "device", "device_id", "batch_size", "threads")
+    reading = ("max_pixels", "compat", "alternatives")
+    values = {name: getattr(arguments, name) for name in (*model, *reading)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _images(arguments: Namespace, is_over: Callable[[], bool]) -> Iterator[ImageSource]:

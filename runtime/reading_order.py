@@ -73,6 +73,9 @@ def in_reading_order(recognition: Recognition) -> Recognition:
         characters=characters,
         character_confidences=tuple(recognition.character_confidences[one] for one in order),
         time_steps=tuple(recognition.time_steps[one] for one in order),
+        last_time_steps=tuple(recognition.last_time_steps[one] for one in order)
+        if recognition.last_time_steps
+        else (),
     )
 
 

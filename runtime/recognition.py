@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runtime.boxes import Box, Word, character_boxes, group_words
+if TYPE_CHECKING:  # Boxes and alternatives are made for whoever asks for them.
+    from runtime.alternatives import Alternative
+    from runtime.boxes import Box, Word
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Recognition:
         characters: the characters of `text` in the order of reading, one per class emitted.
         character_confidences: probability of each of `characters`.
         time_steps: time step (0 .. T-1) at which each of `characters` was emitted first.
+        last_time_steps: that at which it was emitted last; empty where only the first is known.
         source: the path that was given, None for bytes and arrays.
         width_px, height_px: size of the image, 0 if it could not be read.
         input_width_px: W of the network input, padding included.
@@ -24,6 +28,7 @@ class Recognition:
         num_time_steps: T, 0 if it could not be read.
         error: why the image could not be read, None if it could.
         warnings: what may have spoilt the reading.
+        alternatives: the most probable texts, the best first; empty unless asked for.
     """
 
     text: str
@@ -39,17 +44,25 @@ class Recognition:
     num_time_steps: int = 0
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    last_time_steps: tuple[int, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def character_boxes(self) -> tuple[Box, ...]:
         """Where each of `characters` lies, in px of the image."""
         if not self.time_steps:
             return ()
+        from runtime.boxes import character_boxes
+
+        spans = zip(self.time_steps, self.last_time_steps or self.time_steps, strict=True)
+        middles = [(first + last) / 2 for first, last in spans]
         input_px_per_time_step = self.input_width_px / self.num_time_steps
         px_per_time_step = input_px_per_time_step * self.width_px / self.content_width_px
-        return character_boxes(self.time_steps, px_per_time_step, self.width_px, self.height_px)
+        return character_boxes(middles, px_per_time_step, self.width_px, self.height_px)
 
     @property
     def words(self) -> tuple[Word, ...]:
         """Its words in the order of reading, with confidences and boxes."""
+        from runtime.boxes import group_words
+
         return group_words(self.characters, self.character_confidences, self.character_boxes)

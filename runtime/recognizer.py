@@ -6,22 +6,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.batching import WidthBatch
-from runtime.compat import PaddleOcrBatch, check_compat, paddleocr_batches
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import DecodedLine, decode_best_path
-from runtime.errors import OcrError
+from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
 from runtime.lines import Line, LoadedImage, line_of, load_image
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
-from runtime.sessions import Session, SharedSession, open_session
+from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
 from runtime.spec import RecognizerSpec
+
+if TYPE_CHECKING:  # What only some runs need is imported in these.
+    from runtime.alternatives import Alternative
+    from runtime.compat import PaddleOcrBatch
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -44,11 +48,14 @@ class Recognizer:
         compat: `paddleocr2` or `paddleocr3` for the batches and widths of PaddleOCR itself,
             whatever `batch_size` says; what is read then depends on the neighbours, and all
             images are held in memory before the first is read.
+        alternatives: how many of the most probable texts each result brings along; with 0 they
+            are not looked for. The text itself stays the greedy reading.
 
     Raises:
         OcrError: if an argument is impossible.
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
-        EngineError: if the engine is not installed, or the device asked for is not to be had.
+        EngineError: if the engine is not installed, the device asked for is not to be had, or the
+            model does not hand out the probabilities that alternatives need.
     """
 
     def __init__(
@@ -62,15 +69,30 @@ class Recognizer:
         device_id: int = 0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         compat: str | None = None,
+        alternatives: int = 0,
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
-        check_compat(compat)
+        if alternatives < 0:
+            raise OcrError(
+                f"impossible number of alternatives: expected at least 0, got {alternatives}"
+            )
+        if compat is not None:
+            from runtime.compat import check_compat
+
+            check_compat(compat)
         self.batch_size = batch_size
         self.max_pixels = max_pixels
         self.compat = compat
+        self.alternatives = alternatives
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
+        if alternatives and not isinstance(model, ProbabilitySession):
+            raise EngineError(
+                f"no alternatives from {model.description}: expected a model that hands out the "
+                "probability of every class, got one that gives the best class alone; read with "
+                "the .onnx file that it was made from, or leave alternatives out"
+            )
         self._session = model
         self._charset = model.spec.charset
         self._num_preparers = available_cpus() if threads is None else threads
@@ -153,6 +175,8 @@ class Recognizer:
         self, images: Sequence[ImageSource], compat: str
     ) -> Iterator[Recognition]:
         """All images in PaddleOCR's batches, the results in input order."""
+        from runtime.compat import paddleocr_batches
+
         results: dict[int, Recognition] = {}
         loaded: dict[int, LoadedImage] = {}
         threads = self._num_preparers
@@ -201,19 +225,43 @@ class Recognizer:
         pixels = [line.pixels for line in lines if isinstance(line, Line)]
         if not pixels:
             return [line for line in lines if isinstance(line, Recognition)]
+        probabilities: NDArray[np.float32] | None = None
         session = self._lanes.get()
         try:
-            indices, values = session.read(pixels, width)
+            if self.alternatives and isinstance(session, ProbabilitySession):
+                indices, values, probabilities = session.read_with_probabilities(pixels, width)
+            else:
+                indices, values = session.read(pixels, width)
         finally:
             self._lanes.put(session)
-        decoded = zip(indices, decode_best_path(indices, values, self._charset), strict=True)
+        decoded = zip(
+            indices,
+            decode_best_path(indices, values, self._charset),
+            self._alternatives(probabilities, len(pixels)),
+            strict=True,
+        )
         return [
             self._recognition(line, width, *next(decoded)) if isinstance(line, Line) else line
             for line in lines
         ]
 
+    def _alternatives(
+        self, probabilities: NDArray[np.float32] | None, num_lines: int
+    ) -> Iterable[tuple[Alternative, ...]]:
+        """Those of each line."""
+        if probabilities is None:
+            return [()] * num_lines
+        from runtime.alternatives import most_probable_texts
+
+        return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)
+
     def _recognition(
-        self, line: Line, width: int, path: NDArray[np.int64], decoded: DecodedLine
+        self,
+        line: Line,
+        width: int,
+        path: NDArray[np.int64],
+        decoded: DecodedLine,
+        alternatives: tuple[Alternative, ...],
     ) -> Recognition:
         classes = path[list(decoded.time_steps)].tolist()
         recognition = Recognition(
@@ -229,5 +277,7 @@ class Recognizer:
             content_width_px=line.pixels.shape[1],
             num_time_steps=len(path),
             warnings=line.warnings,
+            last_time_steps=decoded.last_time_steps,
+            alternatives=alternatives,
         )
         return in_reading_order(recognition)

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,8 +56,11 @@ def format_of(path: str | Path, otherwise: str) -> str:
 
 
 def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
-    """What one JSON line says about one image; boxes are left, top, right, bottom in px."""
-    return {
+    """What one JSON line says about one image; boxes are left, top, right, bottom in px.
+
+    The entry `alternatives` is there only where they were asked for and something was read.
+    """
+    record = {
         "file": recognition.source,
         "text": recognition.text,
         "confidence": _confidence(recognition.confidence),
@@ -66,12 +69,14 @@ def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
                 "text": text,
                 "confidence": _confidence(confidence),
                 "time_step": time_step,
+                "last_time_step": last_time_step,
                 "box": _px(box),
             }
-            for text, confidence, time_step, box in zip(
+            for text, confidence, time_step, last_time_step, box in zip(
                 recognition.characters,
                 recognition.character_confidences,
                 recognition.time_steps,
+                recognition.last_time_steps or recognition.time_steps,
                 recognition.character_boxes,
                 strict=True,
             )
@@ -91,6 +96,12 @@ def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
         "warnings": list(recognition.warnings),
         "error": recognition.error,
     }
+    if recognition.alternatives:
+        record["alternatives"] = [
+            {"text": one.text, "probability": _confidence(one.probability)}
+            for one in recognition.alternatives
+        ]
+    return record
 
 
 class JsonLinesWriter:
@@ -115,11 +126,13 @@ class CsvWriter:
     Args:
         stream: where to write.
         has_header: whether the names of the columns stand there already.
+        alternatives: how many of them have columns, two each.
     """
 
-    def __init__(self, stream: Stream, has_header: bool = False) -> None:
+    def __init__(self, stream: Stream, has_header: bool = False, alternatives: int = 0) -> None:
         self._stream = stream
         self._has_header = has_header
+        self._columns = _columns(alternatives)
 
     def write(self, recognition: Recognition) -> None:
         """Add one row."""
@@ -131,6 +144,11 @@ class CsvWriter:
             recognition.height_px,
             "; ".join(recognition.warnings),
             recognition.error,
+            *(
+                value
+                for one in recognition.alternatives
+                for value in (one.text, _confidence(one.probability))
+            ),
         )
 
     def close(self) -> None:
@@ -142,8 +160,10 @@ class CsvWriter:
     def _write(self, *values: object) -> None:
         """Write one row, the first one together with the names of the columns."""
         piece = io.StringIO()
-        rows = [] if self._has_header else [_COLUMNS]
-        csv.writer(piece, lineterminator="\n").writerows([*rows, values] if values else rows)
+        rows: list[Sequence[object]] = [] if self._has_header else [self._columns]
+        if values:
+            rows.append((*values, *[None] * (len(self._columns) - len(values))))
+        csv.writer(piece, lineterminator="\n").writerows(rows)
         self._has_header = True
         self._stream.write(piece.getvalue())
 
@@ -169,16 +189,17 @@ class TextWriter:
         self._stream.flush()
 
 
-def open_writer(kind: str, stream: Stream, is_begun: bool = False) -> Writer:
+def open_writer(kind: str, stream: Stream, is_begun: bool = False, alternatives: int = 0) -> Writer:
     """The writer of a format.
 
     Args:
         kind: `jsonl`, `csv` or `txt`.
         stream: where it writes.
         is_begun: whether records stand there already.
+        alternatives: how many each result brings along; `txt` has no place for them.
     """
     if kind == "csv":
-        return CsvWriter(stream, has_header=is_begun)
+        return CsvWriter(stream, is_begun, alternatives)
     return TextWriter(stream) if kind == "txt" else JsonLinesWriter(stream)
 
 
@@ -195,12 +216,13 @@ class Done:
     num_bytes: int = 0
 
 
-def read_back(path: str | Path, kind: str) -> Done:
+def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
     """Find out what a file of results holds, to continue it.
 
     Args:
         path: the file; one that does not exist holds nothing.
         kind: one of `RESUMABLE`.
+        alternatives: how many its results bring along.
 
     Raises:
         ArtifactError: if it cannot be read, or holds something else.
@@ -208,7 +230,8 @@ def read_back(path: str | Path, kind: str) -> Done:
     done = Done()
     try:
         with open(path, "rb") as file:
-            records = _json_records(file) if kind == "jsonl" else _csv_records(file)
+            is_json = kind == "jsonl"
+            records = _json_records(file) if is_json else _csv_records(file, _columns(alternatives))
             for name, num_bytes in records:
                 if name is not None:
                     done.names[name] += 1
@@ -234,7 +257,16 @@ def _json_records(file: io.BufferedReader) -> Iterator[tuple[str | None, int]]:
         yield json.loads(line)["file"], len(line)
 
 
-def _csv_records(file: io.BufferedReader) -> Iterator[tuple[str | None, int]]:
+def _columns(alternatives: int) -> tuple[str, ...]:
+    """The names of the columns of a CSV file."""
+    numbers = range(1, alternatives + 1)
+    pairs = (name for one in numbers for name in (f"alternative_{one}", f"probability_{one}"))
+    return (*_COLUMNS, *pairs)
+
+
+def _csv_records(
+    file: io.BufferedReader, columns: Sequence[str]
+) -> Iterator[tuple[str | None, int]]:
     is_header = True
     record = b""
     for line in file:
@@ -243,8 +275,8 @@ def _csv_records(file: io.BufferedReader) -> Iterator[tuple[str | None, int]]:
         if not line.endswith(b"\n") or record.count(b'"') % 2:
             continue
         (row,) = csv.reader([record.decode("utf-8", "surrogateescape")], strict=True)
-        if len(row) != len(_COLUMNS) or (is_header and tuple(row) != _COLUMNS):
-            raise ValueError(f"expected the columns {', '.join(_COLUMNS)}")
+        if len(row) != len(columns) or (is_header and row != [*columns]):
+            raise ValueError(f"expected the columns {', '.join(columns)}")
         yield None if is_header else row[0], len(record)
         is_header, record = False, b""
 

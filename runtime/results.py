@@ -31,9 +31,10 @@ class Printer:
     Args:
         kind: format in which they are printed.
         may_end: whether the results are wanted elsewhere too, so that reading goes on then.
+        alternatives: how many each result brings along.
     """
 
-    def __init__(self, kind: str, may_end: bool) -> None:
+    def __init__(self, kind: str, may_end: bool, alternatives: int = 0) -> None:
         if hasattr(sys.stdout, "reconfigure"):
             # A terminal that cannot show a character gets its number, not a traceback of ours.
             errors = "backslashreplace" if sys.stdout.isatty() else ENCODING_ERRORS.get(kind)
@@ -42,7 +43,7 @@ class Printer:
             columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             self._writer: Writer = TableWriter(sys.stdout, columns)
         else:
-            self._writer = open_writer(kind, sys.stdout)
+            self._writer = open_writer(kind, sys.stdout, alternatives=alternatives)
         self._may_end = may_end
 
     def write(self, recognition: Recognition) -> None:
@@ -88,7 +89,8 @@ class Results:
             kinds.append(self._open_output(arguments, stack))
         if not arguments.quiet:
             kinds.append(arguments.format)
-            self._writers.append(Printer(arguments.format, may_end=arguments.output is not None))
+            may_end = arguments.output is not None
+            self._writers.append(Printer(arguments.format, may_end, arguments.alternatives))
         self._has_reasons = any(kind != "txt" for kind in kinds)
         if arguments.visualize is not None:
             from runtime.visualize import Visualizer
@@ -132,11 +134,12 @@ class Results:
                     f"cannot go on with {arguments.output}: expected JSON lines or .csv; name "
                     "another --output, or leave out --resume"
                 )
-            self.done = read_back(arguments.output, kind)
+            self.done = read_back(arguments.output, kind, arguments.alternatives)
             continue_after = self.done.num_bytes
         file = ResultFile(arguments.output, ENCODING_ERRORS[kind], continue_after)
         is_begun = bool(continue_after)
-        self._writers.append(open_writer(kind, stack.enter_context(file), is_begun))
+        stream = stack.enter_context(file)
+        self._writers.append(open_writer(kind, stream, is_begun, arguments.alternatives))
         return kind
 
 

@@ -65,6 +65,16 @@ class SharedSession(Session, Protocol):
         """More lines in one call than this gain nothing; None where more are always better."""
 
 
+@runtime_checkable
+class ProbabilitySession(Session, Protocol):
+    """A session that hands out the probability of every class, not of the best alone."""
+
+    def read_with_probabilities(
+        self, lines: Sequence[Image], width_px: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """As `Session.read`, and the probabilities, float32 [N, T, K]."""
+
+
 def open_session(
     model_path: str | Path,
     dictionary: str | Path | None = None,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.cpu_budget import available_cpus
-from runtime.ctc import best_path, best_path_of_logits
+from runtime.ctc import best_path, best_path_of_logits, softmax
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image, batch_from_lines, full_parts
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
@@ -101,31 +101,56 @@ class OnnxRuntimeSession:
             np.concatenate([values for _, values in read]),
         )
 
+    def read_with_probabilities(
+        self, lines: Sequence[Image], width_px: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """As `ProbabilitySession.read_with_probabilities`."""
+        size = self._lines_at_once or len(lines)
+        mean, std, has_logits = self._spec.mean, self._spec.std, self._has_logits
+        parts = []
+        for start in range(0, len(lines), size):
+            batch = batch_from_lines(lines[start : start + size], width_px, mean, std)
+            indices, values, scores = self._run(batch)
+            parts.append((indices, values, softmax(scores) if has_logits else scores))
+        indices, values, scores = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return indices, values, scores.astype(np.float32, copy=False)
+
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """As `read`, for lines that are normalised and padded already.
 
         Args:
             batch: float32 [N, C, H, W].
         """
+        indices, values, _ = self._run(batch)
+        return indices, values
+
+    def close(self) -> None:
+        """As `Session.close`."""
+        self._session = None
+
+    @property
+    def _has_logits(self) -> bool:
+        return self._spec.output_activation == "none"
+
+    def _run(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Largest class, its probability, and what the network emitted, [N, T, K]."""
         scores = self._scores(batch)
         if scores.ndim != 3 or scores.shape[0] != batch.shape[0]:
             raise EngineError(
                 f"{self._path}: expected an output [N, T, K] for an input of "
                 f"{list(batch.shape)}, got {list(scores.shape)}; give a text recognition model"
             )
-        has_logits = self._spec.output_activation == "none"
+        best = best_path_of_logits if self._has_logits else best_path
         with np.errstate(invalid="ignore"):
-            indices, values = best_path_of_logits(scores) if has_logits else best_path(scores)
+            indices, values = best(scores)
         if not np.isfinite(values).all():
             raise EngineError(
                 f"{self._path}: the network emitted values that are not finite for an input of "
                 f"{list(batch.shape)}; use its FP32 form"
             )
-        return indices, values.astype(np.float32, copy=False)
-
-    def close(self) -> None:
-        """As `Session.close`."""
-        self._session = None
+        return indices, values.astype(np.float32, copy=False), scores
 
     def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         session = self._session  # another thread may close it meanwhile

@@ -42,6 +42,7 @@ def test_choices_are_those_of_the_recogniser() -> None:
         ("x --model m --max-pixels 0", "at least 1"),
         ("x --model m --max-pixels M", "got 'M'"),
         ("x --model m --max-pixels 6.4M", "got '6.4M'"),
+        ("x --model m --alternatives two", "from 0, got 'two'"),
         ("x --model m --format xml", "invalid choice: 'xml'"),
         ("x --model m --device tpu", "invalid choice: 'tpu'"),
     ],

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from runtime import Recognizer, RecognizerSpec, WidthPolicy
 from runtime.boxes import Box, character_boxes, group_words
 from runtime.recognition import Recognition
 
@@ -107,6 +115,86 @@ def test_padding_does_not_shift_boxes() -> None:
     assert (first.left + first.right) / 2 == 75 and (second.left + second.right) / 2 == 225
     (word,) = alone.words
     assert word.box == (0, 0, 300, 200)
+
+
+class InkSession:
+    """Says class 1 wherever a column has ink, blank elsewhere: runs as wide as the glyphs."""
+
+    description = "ink"
+    px_per_time_step = 4
+
+    def __init__(self, spec: RecognizerSpec) -> None:
+        self.spec = spec
+
+    def read(
+        self, lines: list[NDArray[np.uint8]], width_px: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        indices = np.zeros((len(lines), width_px // self.px_per_time_step), np.int64)
+        for row, line in zip(indices, lines, strict=True):
+            has_ink = line.min(axis=(0, 2)) < 128
+            for step in range(math.ceil(len(has_ink) / self.px_per_time_step)):
+                part = has_ink[step * self.px_per_time_step :][: self.px_per_time_step]
+                row[step] = part.sum() * 2 >= self.px_per_time_step
+        return indices, np.ones(indices.shape, np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+def rendered(text: str, spacing_px: int) -> tuple[NDArray[np.uint8], list[float]]:
+    """A line as high as the network, and where the middle of each glyph's ink lies in it."""
+    pillow = pytest.importorskip("PIL.ImageFont", reason="it draws the lines")
+    image = pytest.importorskip("PIL.Image")
+    draw = pytest.importorskip("PIL.ImageDraw")
+    fonts = pytest.importorskip("matplotlib", reason="its font is drawn with").get_data_path()
+    font = pillow.truetype(str(Path(fonts) / "fonts" / "ttf" / "DejaVuSans.ttf"), 26)
+    middles, pen_px = [], 6
+    canvas = image.new("RGB", (40 + sum(60 for _ in text), 32), "white")
+    for glyph in text:
+        draw.Draw(canvas).text((pen_px, 0), glyph, "black", font)
+        left, _, right, _ = font.getbbox(glyph)
+        middles.append(pen_px + (left + right) / 2)
+        pen_px += round(font.getlength(glyph)) + spacing_px
+    return np.asarray(canvas)[:, : pen_px + 6], middles
+
+
+def offsets_px(recognitions: list[Recognition], middles: list[list[float]]) -> list[float]:
+    """How far right of the ink the boxes' middles lie; those at the edge are cut, so left out."""
+    return [
+        (box.left + box.right) / 2 - middle
+        for recognition, known in zip(recognitions, middles, strict=True)
+        for box, middle in [*zip(recognition.character_boxes, known, strict=True)][1:-1]
+    ]
+
+
+def test_boxes_lie_in_the_middle_of_a_run_and_so_of_the_ink(
+    make_spec: Callable[..., RecognizerSpec],
+) -> None:
+    lines, middles = zip(*(rendered(text, 12) for text in ("mwmwmwmw", "HMHMHM")), strict=True)
+    spec = make_spec(width=WidthPolicy(4, 4, 3200))
+    read = Recognizer(InkSession(spec))(lines)
+    assert [len(one.characters) for one in read] == [8, 6], "a run for every glyph"
+    only_first = [replace(one, last_time_steps=()) for one in read]
+    now, before = (float(np.mean(offsets_px(one, [*middles]))) for one in (read, only_first))
+    assert before < -6, "the first time step of a wide glyph is far left of its middle"
+    assert abs(now) < 0.75
+
+
+def test_a_real_network_s_boxes_lie_on_the_ink() -> None:
+    found = importlib.util.find_spec("rapidocr")
+    if found is None or found.origin is None:
+        pytest.skip("its model is read")
+    texts = ["spring 1987", "HARBOUR", "weather map", "0123456789"]
+    lines, middles = zip(*(rendered(text, 1) for text in texts), strict=True)
+    with Recognizer(
+        Path(found.origin).parent / "models" / "PP-OCRv6_rec_small.onnx", device="cpu"
+    ) as recognizer:
+        read = recognizer(lines)
+    assert [one.text for one in read] == texts
+    px_per_time_step = read[0].input_width_px / read[0].num_time_steps * 32 / 48
+    offsets = offsets_px(read, [*middles])
+    assert abs(np.mean(offsets)) < px_per_time_step / 2
+    assert np.mean(np.abs(offsets)) < px_per_time_step
 
 
 def test_an_unread_image_has_no_boxes() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from runtime.charset import Charset
-from runtime.ctc import best_path, best_path_of_logits, decode_best_path
+from runtime.ctc import best_path, best_path_of_logits, decode_best_path, softmax
 
 CHARSET = Charset(tuple("abc "))
 
@@ -34,6 +34,10 @@ def test_decoding_equals_the_reference(paths: list[list[int]], seed: int) -> Non
         assert line.text == reference_text(path)
         firsts = [t for t, now in enumerate(path) if now != 0 and (t == 0 or path[t - 1] != now)]
         assert list(line.time_steps) == firsts
+        lasts = [
+            t for t, now in enumerate(path) if now and (t + 1 == len(path) or path[t + 1] != now)
+        ]
+        assert list(line.last_time_steps) == lasts
         expected = [float(line_values[t]) for t in firsts]
         assert list(line.character_confidences) == pytest.approx(expected)
         mean = sum(expected) / len(expected) if expected else 0.0
@@ -49,9 +53,10 @@ def test_a_double_letter_needs_a_blank_between() -> None:
 def test_nothing_read_is_an_empty_text_of_no_confidence() -> None:
     (line,) = decode_best_path(np.zeros((1, 4), int), np.ones((1, 4), np.float32), CHARSET)
     assert (line.text, line.confidence, line.time_steps) == ("", 0.0, ())
+    assert line.last_time_steps == ()
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def exact_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
@@ -60,10 +65,12 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def test_logits_give_the_probabilities_of_a_softmax(n: int, t: int, k: int, seed: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 30, (n, t, k)).astype(np.float32)
     indices, values = best_path_of_logits(logits)
-    expected_indices, expected_values = best_path(softmax(logits).astype(np.float32))
+    expected_indices, expected_values = best_path(exact_softmax(logits).astype(np.float32))
     assert np.array_equal(indices, expected_indices)
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, expected_values, rtol=1e-5)
+    assert softmax(logits).dtype == np.float32
+    np.testing.assert_allclose(softmax(logits), exact_softmax(logits), rtol=1e-4, atol=1e-7)
 
 
 def test_large_logits_do_not_overflow() -> None:

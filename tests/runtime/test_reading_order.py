@@ -71,10 +71,12 @@ def test_everything_about_a_character_moves_with_it() -> None:
         characters=tuple(on_paper),
         character_confidences=tuple(index / 10 for index in range(7)),
         time_steps=tuple(range(0, 14, 2)),
+        last_time_steps=tuple(range(1, 15, 2)),
     )
     read = in_reading_order(line)
     assert read.text == f"{SHALOM} A1" == "".join(read.characters)
     assert read.time_steps == (12, 10, 8, 6, 4, 0, 2)
+    assert read.last_time_steps == (13, 11, 9, 7, 5, 1, 3)
     assert read.character_confidences == (0.6, 0.5, 0.4, 0.3, 0.2, 0.0, 0.1)
     assert read.confidence == 0.5
 

@@ -76,6 +76,7 @@ def test_what_a_recognition_says(spec: RecognizerSpec, tmp_path: Path) -> None:
         input_width_px=96,
         content_width_px=80,
         num_time_steps=3,
+        last_time_steps=(1,),
     )
 
 

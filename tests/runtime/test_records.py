@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.alternatives import Alternative
 from runtime.errors import ArtifactError
 from runtime.recognition import Recognition
 from runtime.records import (
@@ -29,6 +31,7 @@ READ = Recognition(
     characters=("日", " ", "é"),
     character_confidences=(0.5, 0.25, 1 / 3),
     time_steps=(0, 4, 9),
+    last_time_steps=(0, 4, 10),
     source="scans/a.png",
     width_px=300,
     height_px=40,
@@ -41,7 +44,7 @@ FAILED = Recognition(text="", confidence=0.0, source="b.png", error="the file is
 WRITERS = {"jsonl": JsonLinesWriter, "csv": CsvWriter, "txt": TextWriter}
 
 
-def written(kind: str, *recognitions: Recognition, **options: bool) -> str:
+def written(kind: str, *recognitions: Recognition, **options: int) -> str:
     stream = io.StringIO()
     writer = WRITERS[kind](stream, **options)
     for recognition in recognitions:
@@ -58,9 +61,27 @@ def test_json_lines() -> None:
         "text": "日 é",
         "confidence": 0.123457,
         "characters": [
-            {"text": "日", "confidence": 0.5, "time_step": 0, "box": [0.0, 0.0, 30.0, 40.0]},
-            {"text": " ", "confidence": 0.25, "time_step": 4, "box": [70.0, 0.0, 110.0, 40.0]},
-            {"text": "é", "confidence": 0.333333, "time_step": 9, "box": [170.0, 0.0, 210.0, 40.0]},
+            {
+                "text": "日",
+                "confidence": 0.5,
+                "time_step": 0,
+                "last_time_step": 0,
+                "box": [0.0, 0.0, 30.0, 40.0],
+            },
+            {
+                "text": " ",
+                "confidence": 0.25,
+                "time_step": 4,
+                "last_time_step": 4,
+                "box": [70.0, 0.0, 110.0, 40.0],
+            },
+            {
+                "text": "é",
+                "confidence": 0.333333,
+                "time_step": 9,
+                "last_time_step": 10,
+                "box": [180.0, 0.0, 220.0, 40.0],
+            },
         ],
         "words": [
             {"text": "日", "kind": "cn", "confidence": 0.5, "box": [0.0, 0.0, 30.0, 40.0]},
@@ -68,7 +89,7 @@ def test_json_lines() -> None:
                 "text": "é",
                 "kind": "en&num",
                 "confidence": 0.333333,
-                "box": [170.0, 0.0, 210.0, 40.0],
+                "box": [180.0, 0.0, 220.0, 40.0],
             },
         ],
         "width_px": 300,
@@ -119,6 +140,32 @@ def test_paddleocr_text() -> None:
 )
 def test_the_suffix_chooses(path: str, kind: str) -> None:
     assert format_of(path, otherwise="-") == kind
+
+
+TWO = (Alternative("日 é", 0.7), Alternative("日, é", 0.12345678))
+
+
+def test_alternatives_stand_where_they_were_asked_for() -> None:
+    read = json.loads(written("jsonl", replace(READ, alternatives=TWO)))
+    assert read["alternatives"] == [
+        {"text": "日 é", "probability": 0.7},
+        {"text": "日, é", "probability": 0.123457},
+    ]
+    assert "alternatives" not in record_from_recognition(READ)
+    lines = written("csv", replace(READ, alternatives=TWO), FAILED, alternatives=3)
+    asked, failed = csv.DictReader(io.StringIO(lines))
+    assert (asked["alternative_2"], asked["probability_2"]) == ("日, é", "0.123457")
+    assert asked["alternative_3"] == failed["probability_1"] == ""
+    assert None not in asked, "no value without a column"
+
+
+def test_other_columns_are_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(written("csv", replace(READ, alternatives=TWO), alternatives=2))
+    assert sum(read_back(path, "csv", alternatives=2).names.values()) == 1
+    for other in (0, 3):
+        with pytest.raises(ArtifactError, match="expected the columns"):
+            read_back(path, "csv", alternatives=other)
 
 
 NAMES = ["a.png", 'quo"te.png', "com,ma.png", "new\nline.png", "\udcff.png", "日本.png", "a.png"]
