@@ -1,0 +1,198 @@
+"""What distillation gives a Student, on real lines, over several seeds.
+
+    python -m benchmarks.distillation --data PACKS --output output/gain --seeds 1 2 3 --steps 500
+
+Every arm (configs/gain/arms.yml) trains the same Student from the same first weights on the same
+lines for the same number of steps; the Student alone is then read. Each run has its own folder in
+OUTPUT and is done once: killed, the command goes on where it was. Exit status: 0 done, 2 not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from benchmarks.distillation.arms import (
+    ARMS,
+    STUDENT,
+    STUDENT_CONFIG,
+    TEACHER,
+    Arms,
+    Plan,
+    read_arms,
+)
+from benchmarks.distillation.lines import ChosenLines, choose_lines
+from benchmarks.distillation.one_run import LATEST
+from benchmarks.distillation.picture import draw
+from benchmarks.distillation.runs import Reference, Result, run_arm, run_reference
+from benchmarks.distillation.start import write_start
+from benchmarks.distillation.summary import summarize, table
+from benchmarks.machine import (
+    ROOT,
+    describe_machine,
+    git_revision,
+    package_versions,
+    write_result,
+)
+from runtime.charset import build_charset
+from runtime.errors import ConfigError, OcrError
+from training.config import load_config
+
+SCHEMA = 1
+_START = ROOT / "weights" / "demo_start.pdparams"
+_START_DICTIONARY = ROOT / "configs" / "demo_dict.txt"
+_START_NETWORKS = {STUDENT: "Student", "Twin": "Teacher"}
+"""Two networks of one structure that the demo trained from different random numbers."""
+_TEACHER = ROOT / "weights" / "latin_start.pdparams"
+_RENDERED = {
+    "name": "SyntheticDataSet",
+    "count": 400,
+    "difficulty": 0.3,
+    "min_text_length": 2,
+    "max_text_length": 10,
+}
+"""Lines of a kind that no arm trains on."""
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.distillation", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of packs of real lines")
+    add("--packs", nargs="+", default=["ic15_words", "sroie_receipts"], help="default: %(default)s")
+    add("--max-width", type=int, default=160, metavar="PX", help="of a line 32 px high")
+    add("--arms-file", type=Path, default=ARMS, help="the arms; default: %(default)s")
+    add("--arms", nargs="+", help="those to run; all by default")
+    add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
+    add("--steps", type=int, default=500, help="default: %(default)s")
+    add("--teacher", type=Path, metavar="FILE", help="trained weights, in the place of training it")
+    add("--teacher-steps", type=int, default=494, help="default: %(default)s")
+    add("-o", "--override", action="append", default=[], metavar="Section.key=value")
+    add("--output", type=Path, default=Path("output/gain"), help="folder of the runs")
+    add("--result", type=Path, metavar="FILE", help="JSON; a picture of the same name beside it")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = options_parser().parse_args(given)
+    try:
+        result = compare(options)
+    except OcrError as error:
+        print(f"benchmarks.distillation: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
+    if options.result is not None:
+        write_result(options.result, result)
+        draw(result, options.result.with_suffix(".png"))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> dict[str, Any]:
+    """Do every run that is not done, print the table after each seed, return everything.
+
+    Raises:
+        OcrError: if something is missing or a run fails.
+    """
+    file = read_arms(options.arms_file)
+    arms = file.chosen(options.arms)
+    output = options.output.resolve()
+    settings = load_config(STUDENT_CONFIG).globals
+    charset = build_charset(ROOT / str(settings.character_dict_path), settings.use_space_char)
+    lines = choose_lines(options.data, options.packs, options.max_width, charset, output / "lines")
+    demo = build_charset(_START_DICTIONARY, use_space_char=True)
+    weights = {
+        network: write_start(
+            _START, source, demo, charset, output / "start" / f"{network}.pdparams"
+        )
+        for network, source in _START_NETWORKS.items()
+    }
+    plan = Plan(
+        train=lines.train,
+        val=lines.val,
+        num_lines=lines.num_train,
+        weights={**weights, TEACHER: _TEACHER},
+        steps=options.steps,
+        options=dict(map(_override, options.override)),
+    )
+    sets = _sets(lines)
+    start = Reference("start", STUDENT, weights[STUDENT])
+    references = {"start": run_reference(start, sets, output / "reference_start")}
+    plan, references["teacher"] = _with_teacher(plan, file, sets, output, options)
+    results: dict[str, dict[int, Result]] = {arm.name: {} for arm in arms}
+    with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
+        for seed in options.seeds:
+            for arm in arms:
+                progress.set_postfix_str(f"{arm.name}, seed {seed}")
+                folder = output / f"{arm.name}_{seed}"
+                results[arm.name][seed] = run_arm(arm, seed, plan, sets, folder)
+                progress.update()
+            shown = table(summarize(results, options.packs), references, options.packs)
+            progress.write(shown, file=sys.stdout)
+    return {
+        "schema": SCHEMA,
+        "benchmark": "distillation",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "revision": git_revision(),
+        "versions": package_versions(),
+        "packs": options.packs,
+        "max_width_px": options.max_width,
+        "training_lines": lines.num_train,
+        "steps": plan.epochs * plan.steps_per_epoch,
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "teacher": None if options.teacher is None else options.teacher.name,
+        "overrides": options.override,
+        "arms": {arm.name: {"networks": arm.networks, "losses": arm.losses} for arm in arms},
+        "summary": [one.as_json() for one in summarize(results, options.packs)],
+        "references": references,
+        "runs": [run for runs in results.values() for run in runs.values()],
+    }
+
+
+def _with_teacher(
+    plan: Plan, file: Arms, sets: dict[str, dict[str, Any]], output: Path, options: Any
+) -> tuple[Plan, Result]:
+    """The plan with a trained Teacher in it, and what that one reads."""
+    if options.teacher is not None:
+        trained = options.teacher.resolve()
+        reference = Reference("teacher", TEACHER, trained)
+        result = run_reference(reference, sets, output / "reference_teacher")
+    else:
+        folder = output / "teacher"
+        result = run_arm(file.teacher, 0, replace(plan, steps=options.teacher_steps), sets, folder)
+        trained = folder / LATEST
+    return replace(plan, weights={**plan.weights, TEACHER: trained}), result
+
+
+def _sets(lines: ChosenLines) -> dict[str, dict[str, Any]]:
+    packs: dict[str, dict[str, Any]] = {
+        pack: {"name": "SimpleDataSet", "data_dir": ".", "label_file_list": [str(file)]}
+        for pack, file in lines.val_by_pack.items()
+    }
+    return {**packs, "rendered": dict(_RENDERED)}
+
+
+def _override(text: str) -> tuple[str, Any]:
+    path, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"-o {text}: expected Section.key=value, got no value")
+    return path, yaml.safe_load(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Which lines of the packs are trained on and which are read, the same for every arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.charset import Charset
+from runtime.errors import DatasetError
+from training.data.image_header import ratio_from_header
+from training.files import write_atomically
+from training.recipes.latin_data import joined_labels
+
+HEIGHT_PX = 32
+
+
+@dataclass(frozen=True)
+class ChosenLines:
+    """Label files with absolute paths.
+
+    Args:
+        train, val: of all packs together.
+        num_train: lines of `train`.
+        val_by_pack: validation lines of each pack alone.
+    """
+
+    train: Path
+    val: Path
+    num_train: int
+    val_by_pack: dict[str, Path]
+
+
+def choose_lines(
+    data: Path, packs: Sequence[str], max_width_px: int, charset: Charset, folder: Path
+) -> ChosenLines:
+    """Write label files of the packs' lines that are narrow enough and in the dictionary.
+
+    Args:
+        data: folder of packs, each with `train.tsv` and `val.tsv`.
+        packs: their names.
+        max_width_px: of a line resized to 32 px of height.
+        charset: of the networks.
+        folder: where to.
+
+    Raises:
+        DatasetError: if a pack is missing, or no line is left.
+    """
+    files: dict[str, Path] = {}
+    texts: dict[str, list[str]] = {"train": [], "val": []}
+    for pack in packs:
+        for part, rows in texts.items():
+            label_file = data / pack / f"{part}.tsv"
+            if not label_file.is_file():
+                raise DatasetError(
+                    f"no pack {pack} in {data}: expected {label_file}, got no such file; name the "
+                    "packs' folder with --data and the packs with --packs"
+                )
+            kept = [
+                f"{path}\t{text}\n"
+                for path, text in joined_labels(label_file)
+                if text
+                and not charset.unknown(text)
+                and HEIGHT_PX * ratio_from_header(Path(path), path) <= max_width_px
+            ]
+            if not kept:
+                raise DatasetError(
+                    f"{label_file}: expected lines of at most {max_width_px} px whose characters "
+                    "are in the dictionary, got none; raise --max-width"
+                )
+            rows += kept
+            if part == "val":
+                files[pack] = _write(folder / f"val_{pack}.tsv", kept)
+    train, val = (_write(folder / f"{part}.tsv", rows) for part, rows in texts.items())
+    return ChosenLines(train, val, len(texts["train"]), files)
+
+
+def _write(path: Path, rows: Sequence[str]) -> Path:
+    write_atomically(path, "".join(rows).encode())
+    return path

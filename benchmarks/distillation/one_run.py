@@ -1,0 +1,101 @@
+"""One run in a process of its own: trains what a folder's config says, then reads.
+
+    python -m benchmarks.distillation.one_run FOLDER
+
+The folder holds `task.json`; `result.json` stands in it once the run is done. A run that was
+killed goes on from its newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.distillation.reading import Reading, read_lines
+from benchmarks.machine import describe_machine, git_revision, package_versions, write_result
+from runtime.errors import OcrError
+from training.command import prepare_process
+from training.config import Config, load_config
+
+TASK, RESULT, CONFIG = "task.json", "result.json", "config.yml"
+LATEST = "latest"
+
+
+def perform(folder: Path) -> dict[str, Any]:
+    """Train if there is a config to train, read, and return the result.
+
+    Args:
+        folder: with `task.json`: `network` to read with, `weights` to read with when nothing is
+            trained, `data_sets` to read; and perhaps `config.yml`.
+
+    Raises:
+        OcrError: with the reason why it cannot be done.
+    """
+    task = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    training: dict[str, Any] | None = None
+    weights = Path(task["weights"]) if task["weights"] else folder / LATEST
+    if not task["weights"]:
+        training = _train(folder)
+    else:
+        prepare_process(Config(None, {}))
+    readings = read_lines(task["network"], weights, folder, task["data_sets"])
+    return {
+        **task["about"],
+        "readings": {name: _figures(reading) for name, reading in readings.items()},
+        "training": training,
+        "machine": describe_machine(),
+        "revision": git_revision(),
+        "versions": package_versions(),
+    }
+
+
+def _train(folder: Path) -> dict[str, Any]:
+    has_begun = (folder / f"{LATEST}.pdparams").is_file()
+    resume = [f"Global.checkpoints={json.dumps(str(folder / LATEST))}"] if has_begun else []
+    config = load_config(folder / CONFIG, resume)
+    prepare_process(config)
+    from training.logs import METRICS_FILE, read_metrics
+    from training.train import train
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    outcome = train(config)
+    records = read_metrics(folder / METRICS_FILE)
+    return {
+        "last": outcome["last"],
+        "evaluations": [one for one in records if one["kind"] == "eval"],
+        "steps": records[-1]["step"],
+        "seconds": round(time.perf_counter() - wall, 1),
+        # What other processes do changes the seconds, not the processor's time. Of a run that
+        # was killed and went on neither is known.
+        "cpu_seconds": None if has_begun else round(time.process_time() - cpu, 1),
+        "config_sha256": config.sha256,
+    }
+
+
+def _figures(reading: Reading) -> dict[str, Any]:
+    return {
+        **asdict(reading),
+        "accuracy": round(reading.accuracy, 5),
+        "character_error_rate": round(reading.character_error_rate, 5),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status: 2 when the run cannot be done."""
+    (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        write_result(folder / RESULT, perform(folder))
+    except OcrError as error:
+        print(f"{folder.name}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

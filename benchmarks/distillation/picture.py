@@ -1,0 +1,49 @@
+"""Curves of every run and the gains, in one picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.files import write_atomically
+
+
+def draw(result: Mapping[str, Any], output: Path) -> None:
+    """Draw the share of lines read exactly over the steps, a colour an arm, and its end by arm.
+
+    Args:
+        result: of the comparison, with `runs` and `summary`.
+        output: the PNG file.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (curves, ends) = pyplot.subplots(1, 2, figsize=(12, 4.5))
+    arms = [one["arm"] for one in result["summary"]]
+    colours = {arm: f"C{index}" for index, arm in enumerate(arms)}
+    for run in result["runs"]:
+        points = [(one["step"], 100 * one["acc"]) for one in run["training"]["evaluations"]]
+        curves.plot(*zip(*points, strict=True), color=colours[run["arm"]], marker="o", markersize=3)
+    for arm, colour in colours.items():
+        curves.plot([], [], color=colour, label=arm)
+    curves.set(title="the Student while it trains, a line a seed", xlabel="step")
+    curves.set_ylabel("validation lines read exactly, %")
+    curves.legend()
+    for index, one in enumerate(result["summary"]):
+        middle, least, most = (100 * one[key] for key in ("accuracy", "least", "most"))
+        spread = [[middle - least], [most - middle]]
+        ends.bar(index, middle, yerr=spread, capsize=6, color=colours[one["arm"]])
+        ends.text(index, most + 0.5, f"{middle:.1f}", ha="center")
+    ends.set_xticks(range(len(arms)), arms)
+    ends.set(title="at the end: mean, least and most over seeds")
+    for axes in (curves, ends):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format="png")
+    pyplot.close(figure)
+    write_atomically(output, picture.getvalue())

@@ -1,0 +1,99 @@
+"""The runs of a comparison: a folder for each arm and seed, each done once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.distillation.arms import Arm, Plan, training_sections
+from benchmarks.distillation.one_run import CONFIG, RESULT, TASK
+from benchmarks.machine import ROOT, write_result
+from runtime.errors import OcrError
+from training.files import write_atomically
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A network that is read as it is.
+
+    Args:
+        name: as the table shows it.
+        network: of `NETWORK_CONFIGS`.
+        weights: its file.
+    """
+
+    name: str
+    network: str
+    weights: Path
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result of a run's folder, None while there is none."""
+    file = folder / RESULT
+    if not file.is_file():
+        return None
+    result: Result = json.loads(file.read_text(encoding="utf-8"))
+    return result
+
+
+def run_arm(
+    arm: Arm, seed: int, plan: Plan, data_sets: Mapping[str, Mapping[str, Any]], folder: Path
+) -> Result:
+    """Train and read, unless that is done; a run that was killed goes on.
+
+    Raises:
+        OcrError: if what is done there was planned otherwise, or the run fails.
+    """
+    sections = training_sections(arm, plan, seed, folder)
+    text = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    file = folder / CONFIG
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
+        raise OcrError(
+            f"{file}: expected the config that these options give, got another one; choose another "
+            "--output, or remove that folder to train it again"
+        )
+    write_atomically(file, text.encode())
+    about = {"arm": arm.name, "seed": seed}
+    return _run(folder, {"about": about, "network": arm.networks[0], "weights": None}, data_sets)
+
+
+def run_reference(
+    reference: Reference, data_sets: Mapping[str, Mapping[str, Any]], folder: Path
+) -> Result:
+    """Read with a network as it is, unless that is done.
+
+    Raises:
+        OcrError: if it fails.
+    """
+    task = {
+        "about": {"reference": reference.name, "weights": reference.weights.name},
+        "network": reference.network,
+        "weights": str(reference.weights),
+    }
+    return _run(folder, task, data_sets)
+
+
+def _run(folder: Path, task: Result, data_sets: Mapping[str, Mapping[str, Any]]) -> Result:
+    done = read_result(folder)
+    if done is not None:
+        return done
+    write_result(folder / TASK, {**task, "data_sets": data_sets})
+    # A process of its own: settings that paddle reads as it is loaded, and memory.
+    command = [sys.executable, "-m", "benchmarks.distillation.one_run", str(folder)]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    result = read_result(folder)
+    if status or result is None:
+        raise OcrError(
+            f"{folder}: expected a result, got exit status {status}; see what the run said above, "
+            "and start again to go on from its newest checkpoint"
+        )
+    return result

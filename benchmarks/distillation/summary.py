@@ -1,0 +1,159 @@
+"""Mean, spread and gain of each arm over its seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ALL = "all"
+BASELINE = "alone"
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """One arm over its seeds; shares from 0 to 1.
+
+    Args:
+        arm: its name.
+        seeds: that are done.
+        accuracy, least, most: of the share of lines read exactly: mean and extremes.
+        deviation: its standard deviation over seeds; None of one seed.
+        character_error_rate: mean.
+        gain: mean of the difference to the baseline with the same seed; None without one.
+        least_gain, most_gain: its extremes.
+        by_set: mean share read exactly of each set of lines.
+        cost: processor time of a training, as a multiple of the baseline's with the same seed.
+    """
+
+    arm: str
+    seeds: tuple[int, ...]
+    accuracy: float
+    least: float
+    most: float
+    deviation: float | None
+    character_error_rate: float
+    gain: float | None
+    least_gain: float | None
+    most_gain: float | None
+    by_set: dict[str, float]
+    cost: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, rounded."""
+        return {
+            name: round(value, 5) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def pooled(readings: Mapping[str, Mapping[str, Any]], sets: Sequence[str]) -> dict[str, float]:
+    """Accuracy and character error rate over several sets of lines together."""
+    total = {
+        key: sum(readings[name][key] for name in sets)
+        for key in ("lines", "exact", "edits", "characters")
+    }
+    return {
+        "accuracy": total["exact"] / total["lines"],
+        "character_error_rate": total["edits"] / total["characters"],
+    }
+
+
+def summarize(
+    results: Mapping[str, Mapping[int, Mapping[str, Any]]], sets: Sequence[str]
+) -> list[ArmSummary]:
+    """Summaries of arms that have a result, in their order.
+
+    Args:
+        results: {arm: {seed: result of a run}}.
+        sets: names of the sets of lines that are judged together.
+    """
+    baseline = results.get(BASELINE, {})
+    return [_summary(arm, runs, baseline, sets) for arm, runs in results.items() if runs]
+
+
+def _summary(
+    arm: str,
+    runs: Mapping[int, Mapping[str, Any]],
+    baseline: Mapping[int, Mapping[str, Any]],
+    sets: Sequence[str],
+) -> ArmSummary:
+    figures = {seed: pooled(run["readings"], sets) for seed, run in runs.items()}
+    accuracies = [one["accuracy"] for one in figures.values()]
+    paired = [seed for seed in runs if seed in baseline]
+    gains = [
+        figures[seed]["accuracy"] - pooled(baseline[seed]["readings"], sets)["accuracy"]
+        for seed in paired
+    ]
+    costs = [
+        runs[seed]["training"]["cpu_seconds"] / baseline[seed]["training"]["cpu_seconds"]
+        for seed in paired
+        if runs[seed]["training"]["cpu_seconds"] and baseline[seed]["training"]["cpu_seconds"]
+    ]
+    names = next(iter(runs.values()))["readings"]
+    return ArmSummary(
+        arm=arm,
+        seeds=tuple(runs),
+        accuracy=statistics.mean(accuracies),
+        least=min(accuracies),
+        most=max(accuracies),
+        deviation=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        character_error_rate=statistics.mean(
+            one["character_error_rate"] for one in figures.values()
+        ),
+        gain=statistics.mean(gains) if gains else None,
+        least_gain=min(gains, default=None),
+        most_gain=max(gains, default=None),
+        by_set={
+            name: statistics.mean(run["readings"][name]["accuracy"] for run in runs.values())
+            for name in names
+        },
+        cost=statistics.median(costs) if costs else None,
+    )
+
+
+def table(
+    summaries: Sequence[ArmSummary],
+    references: Mapping[str, Mapping[str, Any]],
+    sets: Sequence[str],
+) -> str:
+    """The comparison, aligned, in percent and points; the references below it."""
+    if not summaries and not references:
+        return "nothing is done yet"
+    by_set = list(summaries[0].by_set if summaries else next(iter(references.values()))["readings"])
+    heads = ["", "seeds", "exact", "min-max", "CER", "gain", "min-max", "cost", *by_set]
+    rows = [heads]
+    for one in summaries:
+        rows.append(
+            [
+                one.arm,
+                str(len(one.seeds)),
+                f"{one.accuracy:.1%}",
+                f"{one.least:.1%}-{one.most:.1%}",
+                f"{one.character_error_rate:.1%}",
+                _points(one.gain),
+                f"{_points(one.least_gain)} {_points(one.most_gain)}".strip(),
+                "" if one.cost is None else f"{one.cost:.2f}",
+                *(f"{one.by_set[name]:.1%}" for name in by_set),
+            ]
+        )
+    for name, result in references.items():
+        figures = pooled(result["readings"], sets)
+        shares = [f"{result['readings'][one]['accuracy']:.1%}" for one in by_set]
+        error_rate = f"{figures['character_error_rate']:.1%}"
+        rows.append(
+            [f"({name})", "", f"{figures['accuracy']:.1%}", "", error_rate, "", "", "", *shares]
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.1f}"
