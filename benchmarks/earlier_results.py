@@ -98,9 +98,7 @@ def _throughput(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
     ]
     cold = entries.get("cold_start") or {}
     for contender, seconds in cold.get("seconds_each", {}).items():
-        measures.append(
-            _measure(f"cold start / {contender} / one image", "s", "lower", *seconds)
-        )
+        measures.append(_measure(f"cold start / {contender} / one image", "s", "lower", *seconds))
     reference = next((one for one in contenders if contenders[one]["ratio"] == 1), "")
     last = next(iter(contenders.values()))["last_round"]
     options = ["--images", entries["images"], "--count", str(entries["lines"]), "--output", name]

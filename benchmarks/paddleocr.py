@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ _NEEDED_BY_IMPORTS_ALONE = (
 )
 """PaddleOCR imports these for detection and others; its recognition losses use none."""
 
-_NEEDED_BY_ITS_EXPORTER = ("scipy", "scipy.special")
+_NEEDED_BY_OTHERS_OF_ITS = ("scipy", "scipy.special")
 
 
 def import_paddleocr(folder: Path) -> tuple[Any, Any]:
@@ -82,15 +83,36 @@ def export_with_paddleocr(
     import_paddleocr(folder)
     import logging
 
-    for name in _NEEDED_BY_ITS_EXPORTER:
-        _stand_in_for(name)
-    from tools.export_model import export_single_model
-
-    for name in _NEEDED_BY_ITS_EXPORTER:  # others look for SciPy too, and would take this for it
-        if isinstance(sys.modules[name], _StandIn):
-            del sys.modules[name]
+    with _without_scipy():
+        from tools.export_model import export_single_model
     log = logging.getLogger("ppocr")
     export_single_model(network, section, str(output_dir / "inference"), log, None, None)
+
+
+def import_recognizer(folder: Path) -> tuple[Any, Any]:
+    """PaddleOCR's `tools.infer.utility` and the `TextRecognizer` of `predict_rec.py`.
+
+    Args:
+        folder: the checkout, as `import_paddleocr` takes it.
+    """
+    import_paddleocr(folder)
+    sys.argv = ["predict_rec.py"]  # it parses whatever command line there is
+    with _without_scipy():
+        from tools.infer import utility
+        from tools.infer.predict_rec import TextRecognizer
+
+    return utility, TextRecognizer
+
+
+@contextlib.contextmanager
+def _without_scipy() -> Iterator[None]:
+    """Stand-ins for SciPy while PaddleOCR is imported, for functions that nothing here calls."""
+    for name in _NEEDED_BY_OTHERS_OF_ITS:
+        _stand_in_for(name)
+    yield
+    for name in _NEEDED_BY_OTHERS_OF_ITS:  # others look for SciPy too, and would take this for it
+        if isinstance(sys.modules[name], _StandIn):
+            del sys.modules[name]
 
 
 class _StandIn(types.ModuleType):

@@ -116,9 +116,7 @@ def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Resu
             **{"warm_up_s": options.warm_up, "seconds_per_shape": options.seconds},
             **{"batches": options.batches, "widths_px": options.widths},
         },
-        measures=tuple(
-            one for name, runs in good.items() if runs for one in _measures(name, runs)
-        ),
+        measures=tuple(one for name, runs in good.items() if runs for one in _measures(name, runs)),
         failures=(
             *(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
             *(Failure(b.name, b.reason, is_absent=True) for b in backends if b.reason),

@@ -1,6 +1,6 @@
 """One engine in a process of its own: opens it cold, runs every shape, ends in one JSON line.
 
-    python -m benchmarks.latency.contender cpu-fp32 --model FILE --batches 1 4 --widths 64 320
+python -m benchmarks.latency.contender cpu-fp32 --model FILE --batches 1 4 --widths 64 320
 """
 
 from __future__ import annotations

@@ -62,7 +62,12 @@ def _draw_curves(axes: Any, cells: list[dict[str, Any]], title: str) -> None:
         engine = [cell["engine"]["p50"] for cell in own]
         above = [cell["engine"]["p99"] - cell["engine"]["p50"] for cell in own]
         (line, *_) = axes.errorbar(
-            batches, engine, yerr=[[0] * len(own), above], marker="o", capsize=3, label=f"{width} px"
+            batches,
+            engine,
+            yerr=[[0] * len(own), above],
+            marker="o",
+            capsize=3,
+            label=f"{width} px",
         )
         whole = [cell["end_to_end"]["p50"] for cell in own]
         axes.plot(batches, whole, ":", color=line.get_color())

@@ -1,39 +1,57 @@
-"""Lines a second, accuracy, memory and cold start against a peer, on one ONNX model.
+"""A folder of lines end to end: speed, accuracy, stages, threads, memory and cold start.
 
-    python -m benchmarks.throughput --peer rapidocr --images DIR_OR_LABELS --count 1000
+    python -m benchmarks.throughput --images DIR_OR_LABELS [--model student.onnx] [--peer rapidocr]
+    python -m benchmarks.throughput --images LABELS --model student.onnx --inference student/ \
+        --peer paddleocr --paddleocr CHECKOUT
 
-Each contender runs in a process of its own, in alternation. Images are decoded within the time,
-the model is loaded before. Exit status: 0 measured, 2 nothing could be measured.
+Each contender runs in a process of its own, in alternation, on the same model file and the same
+lines. Images are decoded within the time, the model is loaded before. Exit status: 0 measured, 1 a
+contender failed, 2 nothing could be measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.alternation import Attempt, Check, Contender, run_in_alternation
-from benchmarks.comparison import summarize, table
-from benchmarks.machine import (
-    PACKAGES,
-    ROOT,
-    describe_machine,
-    git_revision,
-    package_versions,
-    write_result,
+from tqdm import tqdm
+
+from benchmarks.alternation import Attempt, Check, run_in_alternation
+from benchmarks.comparison import EACH, summarize, table
+from benchmarks.machine import ROOT
+from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.throughput.cold_start import measure_cold_start
+from benchmarks.throughput.contenders import (
+    PEERS,
+    STAGES,
+    TITLES,
+    Chosen,
+    bundled_model,
+    choose,
+    command_of,
+    contender,
 )
-from benchmarks.throughput.cold_start import commands, measure_cold_start
 from benchmarks.throughput.lines import find_lines, write_lines
+from runtime.cpu_budget import available_cpus
 from runtime.errors import OcrError
 from runtime.sessions.engine_sidecar import sha256_of
 
-PEERS = ("rapidocr",)
-_BUNDLED_MODEL = "models/PP-OCRv6_rec_small.onnx"
-_COLUMNS = {"right": "right", "network_share": "in network", "peak_mib": "peak MiB"}
+_COLUMNS = {
+    **{"right": "right", "exact": "exact", "network_share": "in network"},
+    **{"peak_mib": "peak MiB"},
+}
+_FIGURES = (
+    ("right", "right", "lines", "higher", True),
+    ("exact", "exact", "lines", "higher", True),
+    ("character_errors", "character errors", "share", "lower", True),
+    ("network_share", "in the network", "share", "higher", False),
+    ("peak_mib", "peak memory", "MiB", "lower", False),
+)
+"""Figure of a run, how it is called, unit, what is better, whether repeating gives the same."""
 
 
 def options_parser() -> argparse.ArgumentParser:
@@ -41,90 +59,112 @@ def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.throughput", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--peer", choices=PEERS, default=PEERS[0])
-    parser.add_argument(
-        "--images", type=Path, required=True, help="a label file, or a folder of them or of images"
-    )
-    parser.add_argument("--count", type=int, default=1000, help="lines; default: %(default)s")
-    parser.add_argument("--model", type=Path, help="an .onnx file; the peer's own by default")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--cold-starts", type=int, default=5, help="0: none; default: %(default)s")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="everything as JSON")
+    add = parser.add_argument
+    add("--peer", choices=PEERS, default="rapidocr", help="default: %(default)s")
+    add("--paddleocr", type=Path, metavar="DIR", help="a checkout of PaddleOCR")
+    add("--inference", type=Path, metavar="DIR", help="the model as a folder that PaddleOCR opens")
+    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
+    add("--count", type=int, default=1000, help="lines; default: %(default)s")
+    add("--model", type=Path, help="an .onnx file; RapidOCR's own by default")
+    add("--threads", type=int, default=available_cpus(), help="of the CPU; all by default")
+    add("--rounds", type=int, default=3, help="default: %(default)s")
+    add("--cold-starts", type=int, default=5, help="0: none; default: %(default)s")
+    add("--timeout", type=float, default=600.0, metavar="S")
+    add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    options = options_parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = options_parser().parse_args(given)
     try:
-        result = compare(options)
+        result = measure_throughput(options, given)
         if options.output is not None:
-            write_result(options.output, result)
+            save_result(options.output, result)
     except OcrError as error:
         print(f"benchmarks.throughput: {error}", file=sys.stderr)
         return 2
-    return 0
+    if not result.measures:
+        print("benchmarks.throughput: no contender gave a figure", file=sys.stderr)
+        return 2
+    return int(result.has_failed)
 
 
-def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure, print the table, and return everything."""
-    model = options.model or bundled_model(options.peer)
+def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> Result:
+    """Measure, print the tables, and return everything.
+
+    Raises:
+        OcrError: if there are no lines, no model, or no peer that was asked for.
+    """
+    around = surroundings()
+    if options.model is None:
+        options.model = bundled_model("rapidocr")
+    elif not options.model.is_file():
+        raise OcrError(f"no such model: expected a file, got {options.model}; check the path")
     lines = find_lines(options.images, options.count)
+    chosen = choose(options)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "lines.json"
         write_lines(file, lines)
-        contenders = [_contender(name, file, model) for name in ("ours", options.peer)]
-        attempts = run_in_alternation(
-            contenders, options.rounds, options.timeout, ROOT, _equal_inputs(), _say
-        )
-    rows = summarize(attempts, options.peer)
-    print(table(rows, options.peer, _COLUMNS))
-    cold: dict[str, Any] | None = None
-    if options.cold_starts:
-        to_run = commands(options.peer, model, Path(lines[0].path))
-        cold = measure_cold_start(to_run, options.cold_starts, ROOT, options.peer)
-        shown = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in cold["median_s"].items())
-        print(f"cold start of one image: {shown}: {cold['ratio']:.2f} x {options.peer}")
-    return {
-        "machine": describe_machine(),
-        "revision": git_revision(),
-        "versions": package_versions((*PACKAGES, "onnxruntime", options.peer)),
-        "model": {"name": model.name, "sha256": sha256_of(model.read_bytes())},
-        "images": options.images.name,
-        "lines": len(lines),
-        "contenders": {
-            row.contender: {
-                "median_lines_per_s": row.median,
-                "least": row.least,
-                "most": row.most,
-                "ratio": row.ratio,
-                "rounds": row.rounds,
-                "reason": row.reason,
-                "last_round": dict(row.figures),
-            }
-            for row in rows
+        attempts = _attempts(chosen, file, options)
+        one_line = Path(scratch) / "line.json"
+        write_lines(one_line, lines[:1])
+        cold, cold_failures = _cold_starts(chosen, one_line, options)
+    reading = [one for one in attempts if one.contender in chosen.reading]
+    print(table(summarize(reading, chosen.reference, chosen.absent), chosen.reference, _COLUMNS))
+    measures = (*_measures(attempts, chosen), *cold)
+    for one in measures:
+        if not one.name.startswith("reading"):
+            print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g}-{one.most:.4g})")
+    figures = [one.figures for one in attempts if one.figures is not None]
+    return Result(
+        benchmark="throughput",
+        title="A folder of lines, end to end",
+        command=("python", "-m", "benchmarks.throughput", *command),
+        inputs={
+            "model": {
+                "name": options.model.name,
+                "sha256": sha256_of(options.model.read_bytes()),
+            },
+            "lines": {
+                "name": options.images.name,
+                "number": len(lines),
+                "labelled": sum(line.text is not None for line in lines),
+                "sha256": figures[0]["inputs_sha256"] if figures else "",
+            },
         },
-        "cold_start": cold,
-    }
+        settings={"threads": options.threads, "rounds": options.rounds},
+        measures=measures,
+        failures=(
+            *(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
+            *cold_failures,
+            *(Failure(name, why, is_absent=True) for name, why in chosen.absent.items()),
+        ),
+        details={"references": {"reading": chosen.reference}, "titles": TITLES},
+        **around,
+    )
 
 
-def bundled_model(peer: str) -> Path:
-    """The recogniser that comes with the peer.
+def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[Attempt]:
+    contenders = [
+        *(contender(name, name, file, options, options.threads) for name in chosen.reading),
+        *(contender(name, "ours", file, options, n) for name, n in chosen.scaling.items()),
+        contender(STAGES, STAGES, file, options, 1),
+    ]
+    with tqdm(total=len(contenders) * options.rounds, desc="throughput", unit="run") as bar:
 
-    Raises:
-        OcrError: if the peer is not installed.
-    """
-    found = importlib.util.find_spec(peer)
-    if found is None or found.origin is None:
-        raise OcrError(f"{peer} is not installed: pip install {peer}")
-    return Path(found.origin).parent / _BUNDLED_MODEL
+        def report(attempt: Attempt) -> None:
+            figures = attempt.figures
+            bar.set_postfix_str(
+                f"{attempt.contender}: "
+                + (f"{figures[EACH][0]:.1f} lines/s" if figures else str(attempt.reason))
+            )
+            bar.update()
 
-
-def _contender(name: str, lines: Path, model: Path) -> Contender:
-    module = "benchmarks.throughput.contender"
-    options = ("--lines", str(lines), "--model", str(model.resolve()))
-    return Contender(name, (sys.executable, "-m", module, name, *options))
+        return run_in_alternation(
+            contenders, options.rounds, options.timeout, ROOT, _equal_inputs(), report
+        )
 
 
 def _equal_inputs() -> Check:
@@ -139,9 +179,45 @@ def _equal_inputs() -> Check:
     return check
 
 
-def _say(attempt: Attempt) -> None:
-    said = attempt.reason or f"{attempt.figures['images_per_s_each'][0]:.1f} lines/s"  # type: ignore[index]
-    print(f"round {attempt.round}: {attempt.contender}: {said}", file=sys.stderr, flush=True)
+def _measures(attempts: Sequence[Attempt], chosen: Chosen) -> Iterator[Measure]:
+    for name in dict.fromkeys(attempt.contender for attempt in attempts):
+        runs = [one.figures for one in attempts if one.contender == name and one.figures]
+        if not runs:
+            continue
+        if name == STAGES:
+            for stage in runs[0]["ms_a_line"]:
+                samples = [run["ms_a_line"][stage] for run in runs]
+                yield measure(f"stages / {stage} / a line", "ms", "lower", samples)
+            continue
+        speeds = [rate for run in runs for rate in run[EACH]]
+        if name in chosen.scaling:
+            yield measure(f"threads / {chosen.scaling[name]} / speed", "lines/s", "higher", speeds)
+            continue
+        yield measure(f"reading / {name} / speed", "lines/s", "higher", speeds)
+        for key, title, unit, better, is_exact in _FIGURES:
+            if runs[0].get(key) is not None:
+                values = [run[key] for run in runs]
+                yield measure(f"reading / {name} / {title}", unit, better, values, is_exact)
+
+
+def _cold_starts(
+    chosen: Chosen, line: Path, options: argparse.Namespace
+) -> tuple[list[Measure], list[Failure]]:
+    if not options.cold_starts:
+        return [], []
+    to_run = {
+        name: command_of(name, line, options, options.threads, ["--cold"])
+        for name in chosen.reading
+    }
+    measures, failures = [], []
+    try:
+        seconds = measure_cold_start(to_run, options.cold_starts, ROOT)
+    except OcrError as error:
+        failures.append(Failure("cold start", str(error)))
+        seconds = {}
+    for name, each in seconds.items():
+        measures.append(measure(f"cold start / {name} / one image", "s", "lower", each))
+    return measures, failures
 
 
 if __name__ == "__main__":

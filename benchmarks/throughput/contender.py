@@ -1,6 +1,6 @@
 """One contender in a process of its own: reads all lines once and ends in one JSON line.
 
-    python -m benchmarks.throughput.contender ours --lines FILE --model FILE
+    python -m benchmarks.throughput.contender ours --lines FILE --model FILE --threads 2
 
 The model is loaded and a few lines are read before the clock starts; decoding the images is timed.
 """
@@ -11,15 +11,18 @@ import argparse
 import hashlib
 import json
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.scores import Reading, scores_of
 from benchmarks.comparison import EACH
-from benchmarks.throughput.lines import num_right, read_lines
+from benchmarks.throughput.lines import LabelledLine, num_right, read_lines
 from benchmarks.throughput.network_clock import NetworkClock
 
 Images = Iterable[NDArray[np.uint8]]
@@ -29,35 +32,96 @@ Load = Callable[[Sequence[str]], Images]
 _WARM_UP_LINES = 12
 
 
-def ours(model: Path) -> tuple[Read, Load]:
+@dataclass(frozen=True)
+class Opened:
+    """A contender, ready to read.
+
+    Args:
+        read: paths -> texts.
+        load: paths -> the pixels that it reads of them.
+        busy_s: seconds in its network so far, where onnxruntime is not what runs it.
+    """
+
+    read: Read
+    load: Load
+    busy_s: Callable[[], float] = lambda: 0.0
+
+
+def ours(options: argparse.Namespace) -> Opened:
     """This project: reads paths, and loads them as it does for that."""
     from runtime import Recognizer, read_image
 
-    recognizer = Recognizer(model, device="cpu")
+    recognizer = Recognizer(options.model, device="cpu", threads=options.threads)
 
     def read(paths: Sequence[str]) -> list[str]:
         return [one.text for one in recognizer(paths)]
 
-    return read, lambda paths: map(read_image, paths)
+    return Opened(read, lambda paths: map(read_image, paths))
 
 
-def rapidocr(model: Path) -> tuple[Read, Load]:
+def rapidocr(options: argparse.Namespace) -> Opened:
     """RapidOCR's recogniser, given all lines at once, which is how it is fastest."""
     from rapidocr import RapidOCR
     from rapidocr.ch_ppocr_rec import TextRecInput
     from rapidocr.utils.load_image import LoadImage
 
+    from runtime.sessions import open_session
+
+    session = open_session(options.model, device="cpu", threads=1)
+    height = session.spec.height
+    session.close()
     logging.disable(logging.INFO)
-    recognizer = RapidOCR(params={"Rec.model_path": str(model)})._load_rec_model()
+    recognizer = RapidOCR(
+        params={
+            "Rec.model_path": str(options.model),
+            "Rec.rec_img_shape": [3, height, 320],
+            "EngineConfig.onnxruntime.intra_op_num_threads": options.threads,
+        }
+    )._load_rec_model()
     load_image = LoadImage()
 
     def read(paths: Sequence[str]) -> list[str]:
         return list(recognizer(TextRecInput(img=[load_image(path) for path in paths])).txts)
 
-    return read, lambda paths: map(load_image, paths)
+    return Opened(read, lambda paths: map(load_image, paths))
 
 
-CONTENDERS = {"ours": ours, "rapidocr": rapidocr}
+def paddleocr(options: argparse.Namespace) -> Opened:
+    """PaddleOCR's `predict_rec.py` on paddle, as it comes, with the exported folder."""
+    return _paddleocr(options, options.inference)
+
+
+def paddleocr_onednn(options: argparse.Namespace) -> Opened:
+    """The same with `--enable_mkldnn`, what PaddleOCR offers to be faster on a CPU."""
+    return _paddleocr(options, options.inference, onednn=True)
+
+
+def paddleocr_onnx(options: argparse.Namespace) -> Opened:
+    """PaddleOCR's `predict_rec.py` on onnxruntime, with the same file as the others."""
+    return _paddleocr(options, None)
+
+
+def _paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = False) -> Opened:
+    import cv2
+
+    from benchmarks.throughput.paddleocr_reader import PaddleOcrReader
+
+    logging.disable(logging.INFO)
+    reader = PaddleOcrReader(options.paddleocr, options.model, folder, options.threads, onednn)
+
+    def load(paths: Sequence[str]) -> Images:
+        return (np.asarray(cv2.imread(path), dtype=np.uint8) for path in paths)
+
+    return Opened(lambda paths: reader(list(load(paths))), load, lambda: reader.busy_s)
+
+
+CONTENDERS = {
+    "ours": ours,
+    "rapidocr": rapidocr,
+    "paddleocr": paddleocr,
+    "paddleocr-onednn": paddleocr_onednn,
+    "paddleocr-onnx": paddleocr_onnx,
+}
 
 
 def peak_memory_mib() -> float | None:
@@ -78,31 +142,81 @@ def _sha256_of(images: Images) -> str:
     return digest.hexdigest()
 
 
+def _accuracy(lines: Sequence[LabelledLine], texts: Sequence[str]) -> dict[str, object]:
+    readings = [
+        Reading(line.path, line.text, text, 0.0)
+        for line, text in zip(lines, texts, strict=True)
+        if line.text is not None
+    ]
+    if not readings:
+        return {"right": None}
+    scores = scores_of(readings)
+    return {
+        **{"right": num_right(lines, texts), "exact": scores.exact},
+        "character_errors": scores.character_errors,
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", choices=CONTENDERS)
-    parser.add_argument("--lines", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    add = parser.add_argument
+    add("name", choices=(*CONTENDERS, "stages"))
+    add("--lines", type=Path, required=True)
+    add("--model", type=Path, required=True)
+    add("--threads", type=int, required=True)
+    add("--paddleocr", type=Path)
+    add("--inference", type=Path)
+    add("--cold", action="store_true", help="read once, without a warm-up or figures")
     options = parser.parse_args(arguments)
     lines = read_lines(options.lines)
     paths = [line.path for line in lines]
-    read, load = CONTENDERS[options.name](options.model)
-    read(paths[:_WARM_UP_LINES])
+    if options.name == "stages":
+        print(json.dumps(_stages(options.model, paths)))
+        return
+    opened = CONTENDERS[options.name](options)
+    if options.cold:
+        opened.read(paths)
+        return
+    print(json.dumps(_figures(opened, lines, paths)))
+
+
+def _figures(
+    opened: Opened, lines: Sequence[LabelledLine], paths: Sequence[str]
+) -> dict[str, object]:
+    opened.read(paths[:_WARM_UP_LINES])
+    before_s = opened.busy_s()
     with NetworkClock() as clock:
         start = time.perf_counter()
-        texts = read(paths)
+        texts = opened.read(paths)
         seconds = time.perf_counter() - start
-    figures = {
+    busy_s = clock.busy_s + opened.busy_s() - before_s
+    return {
         EACH: [len(lines) / seconds],
         "peak_mib": peak_memory_mib(),
-        "network_share": clock.busy_s / (clock.most_at_once * seconds),
+        "network_share": busy_s / (clock.most_at_once * seconds),
         "network_lanes": clock.most_at_once,
-        "right": num_right(lines, texts),
+        **_accuracy(lines, texts),
         "lines": len(lines),
-        "inputs_sha256": _sha256_of(load(paths)),
+        "inputs_sha256": _sha256_of(opened.load(paths)),
     }
-    print(json.dumps(figures))
+
+
+def _stages(model: Path, paths: Sequence[str]) -> dict[str, object]:
+    from benchmarks.throughput.stages import stage_seconds
+    from runtime import read_image
+
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "readings.jsonl"
+        stage_seconds(model, paths[:_WARM_UP_LINES], output)
+        start = time.perf_counter()
+        spent = stage_seconds(model, paths, output)
+        seconds = time.perf_counter() - start
+    return {
+        EACH: [len(paths) / seconds],
+        "ms_a_line": {stage: 1000 * each / len(paths) for stage, each in spent.items()},
+        "inputs_sha256": _sha256_of(map(read_image, paths)),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,170 @@
+"""Texts against their labels: exact lines, character errors, and what confidence is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runtime.edit_distance import edit_distance
+
+NUM_BINS = 10
+_Z_95 = 1.959964
+"""Standard deviations that hold 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One labelled line as it was read.
+
+    Args:
+        path: of the image.
+        label: what stands in it.
+        text: what was read.
+        confidence: 0 .. 1.
+        error: why nothing was read, None if something was.
+    """
+
+    path: str
+    label: str
+    text: str
+    confidence: float
+    error: str | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every character is right, case and spaces counted."""
+        return self.text == self.label
+
+    @property
+    def num_errors(self) -> int:
+        """Characters to insert, leave out or replace."""
+        return edit_distance(self.text, self.label)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Shares of lines, and errors by character.
+
+    Args:
+        lines: how many.
+        exact: lines read without any error.
+        any_case: lines read right but for case.
+        letters_and_digits: lines whose letters and digits are right, case aside: the measure of
+            scene-text papers.
+        character_errors: errors of all lines by characters of all labels.
+        unread: lines that gave an error instead of a text; they count as read empty.
+    """
+
+    lines: int
+    exact: int
+    any_case: int
+    letters_and_digits: int
+    character_errors: float
+    unread: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, and the 95 % interval of the share of exact lines."""
+        return {**asdict(self), "exact_interval": list(wilson_interval(self.exact, self.lines))}
+
+
+def scores_of(readings: Sequence[Reading]) -> Scores:
+    """All scores of some lines."""
+    characters = sum(len(one.label) for one in readings)
+    return Scores(
+        lines=len(readings),
+        exact=sum(one.is_exact for one in readings),
+        any_case=sum(one.text.casefold() == one.label.casefold() for one in readings),
+        letters_and_digits=sum(_bare(one.text) == _bare(one.label) for one in readings),
+        character_errors=sum(one.num_errors for one in readings) / max(1, characters),
+        unread=sum(one.error is not None for one in readings),
+    )
+
+
+def wilson_interval(right: int, number: int) -> tuple[float, float]:
+    """95 % interval of a share, from `right` of `number`.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if not number:
+        return 0.0, 1.0
+    share, z2 = right / number, _Z_95**2
+    middle = (share + z2 / (2 * number)) / (1 + z2 / number)
+    spread = math.sqrt(share * (1 - share) / number + z2 / (4 * number**2))
+    half = _Z_95 / (1 + z2 / number) * spread
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Lines of about the same confidence.
+
+    Args:
+        low, high: bounds of the confidence, the upper one belongs to it.
+        lines: how many.
+        confidence: their mean confidence; 0 without lines.
+        exact: the share of them read exactly; 0 without lines.
+    """
+
+    low: float
+    high: float
+    lines: int
+    confidence: float
+    exact: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether confidence tells how often a line is right.
+
+    Args:
+        bins: of equal width, from 0 to 1.
+        expected_error: mean distance of confidence and share of exact lines, weighted by lines
+            (ECE). Source: Guo et al. 2017, "On calibration of modern neural networks".
+        at_90_percent: the share of lines, the most confident first, that can be taken with 90 %
+            of them exact.
+    """
+
+    bins: tuple[Bin, ...]
+    expected_error: float
+    at_90_percent: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures."""
+        return asdict(self)
+
+
+def calibration_of(readings: Sequence[Reading], num_bins: int = NUM_BINS) -> Calibration:
+    """Confidence against exactness; lines that could not be read have confidence 0."""
+    groups: list[list[Reading]] = [[] for _ in range(num_bins)]
+    for one in readings:
+        groups[min(num_bins - 1, max(0, math.ceil(one.confidence * num_bins) - 1))].append(one)
+    bins = tuple(
+        Bin(
+            *(index / num_bins, (index + 1) / num_bins, len(group)),
+            confidence=sum(one.confidence for one in group) / max(1, len(group)),
+            exact=sum(one.is_exact for one in group) / max(1, len(group)),
+        )
+        for index, group in enumerate(groups)
+    )
+    distance = sum(one.lines * abs(one.confidence - one.exact) for one in bins)
+    best, right = 0, 0
+    for number, one in enumerate(sorted(readings, key=lambda one: -one.confidence), start=1):
+        right += one.is_exact
+        if right >= 0.9 * number:
+            best = number
+    number = max(1, len(readings))
+    return Calibration(bins, distance / number, best / number)
+
+
+def worst(readings: Sequence[Reading], number: int) -> list[Reading]:
+    """Lines with the most errors by length of their label, the most confident of these first."""
+    wrong = [one for one in readings if not one.is_exact]
+    return sorted(
+        wrong, key=lambda one: (-one.num_errors / max(1, len(one.label)), -one.confidence)
+    )[:number]
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,0 +1,113 @@
+"""Who is measured: this project with several numbers of threads, and its peers."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.alternation import Contender
+from runtime.errors import OcrError
+
+PEERS = {
+    "rapidocr": ("rapidocr",),
+    "paddleocr": ("paddleocr", "paddleocr-onednn", "paddleocr-onnx"),
+    "none": (),
+}
+STAGES = "stages"
+TITLES = {
+    "ours": "this project",
+    "rapidocr": "RapidOCR, the same file",
+    "paddleocr": "PaddleOCR's predict_rec.py on paddle, as it comes",
+    "paddleocr-onednn": "the same with --enable_mkldnn",
+    "paddleocr-onnx": "PaddleOCR's predict_rec.py on onnxruntime, the same file",
+}
+_BUNDLED_MODEL = "models/PP-OCRv6_rec_small.onnx"
+_MODULE = "benchmarks.throughput.contender"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be run.
+
+    Args:
+        reading: names of those that are compared, this project first.
+        scaling: contender -> threads, for this project with fewer than all.
+        absent: peer -> why it is not run.
+    """
+
+    reading: tuple[str, ...]
+    scaling: dict[str, int]
+    absent: dict[str, str]
+
+    @property
+    def reference(self) -> str:
+        """The contender whose ratio is 1: the first peer, or this project alone."""
+        return self.reading[1] if len(self.reading) > 1 else self.reading[0]
+
+
+def choose(options: Namespace) -> Chosen:
+    """The contenders that the options ask for and this machine has."""
+    absent = {}
+    if options.peer == "rapidocr" and importlib.util.find_spec("rapidocr") is None:
+        absent["rapidocr"] = "rapidocr is not installed: pip install rapidocr"
+    peers = [name for name in PEERS[options.peer] if name not in absent]
+    if options.peer == "paddleocr":
+        if options.paddleocr is None:
+            raise OcrError(
+                "--peer paddleocr: expected a checkout of PaddleOCR, got none; name its top folder "
+                "with --paddleocr DIR"
+            )
+        if options.inference is None:
+            reason = "no exported folder was given: --inference DIR with inference.json"
+            absent = {name: reason for name in ("paddleocr", "paddleocr-onednn")}
+            peers = ["paddleocr-onnx"]
+    scaling = {}
+    threads = 1
+    while threads < options.threads:
+        scaling[f"ours, {threads} thread{'s' if threads > 1 else ''}"] = threads
+        threads *= 2
+    return Chosen(("ours", *peers), scaling, absent)
+
+
+def contender(label: str, name: str, lines: Path, options: Namespace, threads: int) -> Contender:
+    """One of them as a command.
+
+    Args:
+        label: in the results.
+        name: of `benchmarks.throughput.contender`.
+        lines: as `write_lines` wrote them.
+        options: the command line.
+        threads: of the CPU.
+    """
+    return Contender(label, tuple(command_of(name, lines, options, threads)))
+
+
+def command_of(
+    name: str, lines: Path, options: Namespace, threads: int, more: Sequence[str] = ()
+) -> list[str]:
+    """The command behind `contender`."""
+    words = [sys.executable, "-m", _MODULE, name, "--lines", str(lines)]
+    words += ["--model", str(options.model.resolve()), "--threads", str(threads), *more]
+    for flag, path in (("--paddleocr", options.paddleocr), ("--inference", options.inference)):
+        if path is not None:
+            words += [flag, str(path.resolve())]
+    return words
+
+
+def bundled_model(peer: str) -> Path:
+    """The recogniser that comes with the peer.
+
+    Raises:
+        OcrError: if the peer is not installed, or brings none.
+    """
+    found = importlib.util.find_spec(peer)
+    if found is None or found.origin is None:
+        raise OcrError(f"{peer} is not installed: pip install {peer}")
+    model = Path(found.origin).parent / _BUNDLED_MODEL
+    if not model.is_file():
+        raise OcrError(f"{peer} brings no {_BUNDLED_MODEL}: name an .onnx file with --model")
+    return model
