@@ -1,0 +1,242 @@
+"""How well labelled lines are read, for every form of a network side by side.
+
+    python -m benchmarks.accuracy --labels val.tsv … --models student.onnx student_fp16.onnx
+
+Exact lines with and without case, letters and digits alone, character errors, calibration of the
+confidence, and the worst lines. Exit status: 0 measured, 1 a form failed that is here, 2 nothing
+could be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.accuracy.pictures import draw_calibration, draw_worst, write_crops
+from benchmarks.accuracy.readers import open_reader
+from benchmarks.accuracy.scores import (
+    Reading,
+    Scores,
+    calibration_of,
+    scores_of,
+    worst,
+)
+from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.throughput.lines import LabelledLine, find_lines
+from runtime.errors import EngineError, OcrError
+from runtime.sessions import ENGINE_SUFFIXES
+from runtime.sessions.engine_sidecar import sha256_of
+
+_PLAIN_NAMES = ("val", "train", "test", "labels")
+NUM_WORST = 12
+ALL = "all"
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--labels", type=Path, nargs="+", required=True, help="label files, path<TAB>text")
+    add("--models", type=Path, nargs="+", required=True, help=".onnx, FP32 or FP16, and .plan")
+    add("--count", type=int, default=500, help="of each label file; default: %(default)s")
+    add("--output", type=Path, metavar="FILE", help="everything as JSON, pictures beside it")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = options_parser().parse_args(given)
+    try:
+        result = measure_accuracy(options, given)
+        if options.output is not None:
+            save_result(options.output, result)
+    except OcrError as error:
+        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
+        return 2
+    for line in report_lines(result):
+        print(line)
+    if not result.measures:
+        return 2
+    return int(result.has_failed)
+
+
+def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Result:
+    """Read all lines with every form.
+
+    Raises:
+        OcrError: if a label file names nothing.
+    """
+    around = surroundings()
+    packs = {_name_of(file): _labelled(file, options.count) for file in options.labels}
+    if len(packs) < len(options.labels):
+        raise OcrError("expected label files of different names, got two of one; rename one")
+    hashes = {name: _sha256_of(lines) for name, lines in packs.items()}
+    read, titles, failures = _read_all(options.models, packs)
+    details = {
+        name: {"title": titles[name], **_details_of(by_pack)} for name, by_pack in read.items()
+    }
+    first = next(iter(read.values()), {})
+    for name, by_pack in read.items():
+        pairs = zip(_flat(first), _flat(by_pack), strict=True)
+        details[name]["as_the_first"] = sum(one.text == other.text for one, other in pairs)
+    if options.output is not None and read:
+        _draw(options.output, read, details)
+    return Result(
+        benchmark="accuracy",
+        title="Labelled lines, read by every form",
+        command=("python", "-m", "benchmarks.accuracy", *command),
+        inputs={
+            "lines": {
+                name: {"number": len(lines), "sha256": hashes[name]}
+                for name, lines in packs.items()
+            },
+            "models": {
+                file.name: {"sha256": sha256_of(file.read_bytes())}
+                for file in options.models
+                if file.is_file()
+            },
+        },
+        settings={"count": options.count},
+        measures=tuple(one for name, by_pack in read.items() for one in _measures(name, by_pack)),
+        failures=tuple(failures),
+        details={"forms": details},
+        **around,
+    )
+
+
+def _name_of(file: Path) -> str:
+    """What a reader would call the lines of a label file."""
+    return file.resolve().parent.name if file.stem in _PLAIN_NAMES else file.stem
+
+
+def _labelled(file: Path, count: int) -> list[LabelledLine]:
+    lines = [line for line in find_lines(file, count) if line.text is not None]
+    if not lines:
+        raise OcrError(f"no labels in {file}: expected lines of path, tab and text; check --labels")
+    return lines
+
+
+def _sha256_of(lines: Sequence[LabelledLine]) -> str:
+    """Of the files and their labels."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(hashlib.sha256(Path(line.path).read_bytes()).digest())
+        digest.update(f"{line.text}\n".encode())
+    return digest.hexdigest()
+
+
+_ByPack = Mapping[str, Sequence[Reading]]
+
+
+def _read_all(
+    models: Sequence[Path], packs: Mapping[str, Sequence[LabelledLine]]
+) -> tuple[dict[str, _ByPack], dict[str, str], list[Failure]]:
+    read: dict[str, _ByPack] = {}
+    titles, failures = {}, []
+    total = sum(map(len, packs.values()))
+    with tqdm(total=len(models) * total, desc="accuracy", unit="line") as bar:
+        for model in models:
+            bar.set_postfix_str(model.name)
+            try:
+                reader = open_reader(model)
+                read[model.name] = {
+                    name: _readings(lines, _counted(reader.read([o.path for o in lines]), bar))
+                    for name, lines in packs.items()
+                }
+                titles[model.name] = reader.title
+            except OcrError as error:
+                is_absent = isinstance(error, EngineError) and model.suffix in ENGINE_SUFFIXES
+                failures.append(Failure(model.name, str(error), is_absent=is_absent))
+    return read, titles, failures
+
+
+def _counted(read: Iterator[Any], bar: Any) -> Iterator[Any]:
+    for one in read:
+        bar.update()
+        yield one
+
+
+def _readings(
+    lines: Sequence[LabelledLine], read: Iterator[tuple[str, float, str | None]]
+) -> list[Reading]:
+    return [Reading(line.path, str(line.text), *one) for line, one in zip(lines, read, strict=True)]
+
+
+def _flat(by_pack: _ByPack) -> list[Reading]:
+    return [one for readings in by_pack.values() for one in readings]
+
+
+def _details_of(by_pack: _ByPack) -> dict[str, Any]:
+    every = _flat(by_pack)
+    return {
+        "packs": {
+            **{name: scores_of(readings).as_json() for name, readings in by_pack.items()},
+            ALL: scores_of(every).as_json(),
+        },
+        "calibration": calibration_of(every).as_json(),
+    }
+
+
+def _measures(name: str, by_pack: _ByPack) -> Iterator[Measure]:
+    rows: dict[str, Scores] = {pack: scores_of(readings) for pack, readings in by_pack.items()}
+    rows[ALL] = scores_of(_flat(by_pack))
+    for pack, scores in rows.items():
+        for key in ("exact", "any_case", "letters_and_digits"):
+            share = asdict(scores)[key] / max(1, scores.lines)
+            title = key.replace("_", " ")
+            yield measure(f"{name} / {pack} / {title}", "share", "higher", [share], is_exact=True)
+        errors = [scores.character_errors]
+        yield measure(f"{name} / {pack} / character errors", "share", "lower", errors, True)
+    error = calibration_of(_flat(by_pack)).expected_error
+    yield measure(f"{name} / {ALL} / calibration error", "share", "lower", [error], True)
+
+
+def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]) -> None:
+    """Pictures beside the result; it names the crops of the first form's worst lines."""
+    calibrations = {name: calibration_of(_flat(by_pack)) for name, by_pack in read.items()}
+    draw_calibration(calibrations, output.with_suffix(".png"))
+    name = next(iter(read))
+    found = worst(_flat(read[name]), NUM_WORST)
+    folder = output.with_name(f"{output.stem}_worst")
+    draw_worst(found, output.with_name(f"{output.stem}_worst.png"))
+    details[name]["worst"] = [
+        {
+            **{"label": one.label, "text": one.text, "confidence": one.confidence},
+            **{"errors": one.num_errors, "picture": f"{folder.name}/{crop}" if crop else None},
+        }
+        for one, crop in zip(found, write_crops(found, folder), strict=True)
+    ]
+
+
+def report_lines(result: Result) -> Iterator[str]:
+    """A row for each form and pack, the calibration, then what could not be read."""
+    for name, form in result.details["forms"].items():
+        yield f"{name}: {form['title']}"
+        for pack, row in form["packs"].items():
+            number = max(1, row["lines"])
+            yield (
+                f"  {pack}: {row['lines']} lines: exact {100 * row['exact'] / number:.1f} %, any "
+                f"case {100 * row['any_case'] / number:.1f} %, letters and digits "
+                f"{100 * row['letters_and_digits'] / number:.1f} %, character errors "
+                f"{100 * row['character_errors']:.2f} %"
+            )
+        yield (
+            f"  calibration error {form['calibration']['expected_error']:.3f}; "
+            f"{form['as_the_first']} texts as the first form reads them"
+        )
+    for failure in result.failures:
+        yield f"{failure.what}: {'not here' if failure.is_absent else 'FAILED'}: {failure.reason}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

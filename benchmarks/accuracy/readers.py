@@ -1,0 +1,84 @@
+"""The forms of one network, each as it is read in production, or as near as this machine comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.forms import ProbabilityForm, form_of_file
+from export.lines import prepared_batches
+from export.recognizer_file import read_recognizer
+from runtime import Recognizer, read_image
+from runtime.ctc import decode_best_path
+from runtime.errors import OcrError
+from runtime.preprocess import Image
+from runtime.sessions import ENGINE_SUFFIXES
+from runtime.spec import RecognizerSpec
+
+Read = Callable[[Sequence[str]], Iterator[tuple[str, float, str | None]]]
+"""Paths -> text, confidence and error of each."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One form, open.
+
+    Args:
+        title: engine and precision, and how it was run.
+        read: reads paths.
+    """
+
+    title: str
+    read: Read
+
+
+def open_reader(model: Path) -> Reader:
+    """Open a form: the runtime itself, or for FP16 on a CPU its roundings emulated.
+
+    onnxruntime's CPU provider computes FP16 nodes in FP32, which would hide what they lose.
+
+    Raises:
+        OcrError: if it cannot be opened here.
+    """
+    if model.suffix.lower() in ENGINE_SUFFIXES:
+        recognizer = Recognizer(model)
+        return Reader(recognizer.description, lambda paths: _through_runtime(recognizer, paths))
+    if read_recognizer(model).is_half:
+        form, spec = form_of_file(model)
+        if not isinstance(form, ProbabilityForm):
+            raise OcrError(f"{model}: expected an ONNX file; name one in .onnx")
+        return Reader(
+            "ONNX, FP16, every rounding emulated", lambda paths: _through_form(form, spec, paths)
+        )
+    recognizer = Recognizer(model, device="cpu")
+    return Reader("ONNX, FP32, onnxruntime", lambda paths: _through_runtime(recognizer, paths))
+
+
+def _through_runtime(
+    recognizer: Recognizer, paths: Sequence[str]
+) -> Iterator[tuple[str, float, str | None]]:
+    for one in recognizer.stream(paths):
+        yield one.text, one.confidence, one.error
+
+
+def _through_form(
+    form: ProbabilityForm, spec: RecognizerSpec, paths: Sequence[str]
+) -> Iterator[tuple[str, float, str | None]]:
+    read: dict[int, tuple[str, float, str | None]] = {}
+    images: list[Image] = []
+    places: list[int] = []
+    for place, path in enumerate(paths):
+        try:
+            images.append(read_image(path))
+            places.append(place)
+        except OcrError as error:
+            read[place] = "", 0.0, str(error)
+    # One line at a time, as the runtime does on a CPU.
+    for positions, batch, width in prepared_batches(images, spec, batch_size=1):
+        outputs = form.read(batch, width)
+        decoded = decode_best_path(outputs.classes, outputs.confidences, spec.charset)
+        for position, line in zip(positions, decoded, strict=True):
+            read[places[position]] = line.text, line.confidence, None
+    for place in range(len(paths)):
+        yield read[place]
