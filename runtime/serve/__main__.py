@@ -1,0 +1,100 @@
+"""Read line images over HTTP: `python -m runtime.serve --model student.onnx`.
+
+Exit status: 0 ended in good order; 2 nothing could be served, for the reason given in one line.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from runtime.errors import OcrError
+from runtime.serve.arguments import parse_arguments
+
+ENDED, UNUSABLE = 0, 2
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_log = logging.getLogger("runtime.serve")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; those of the process when None.
+
+    Returns:
+        the exit status.
+    """
+    arguments = parse_arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    _log.setLevel(logging.INFO)
+    try:
+        _serve(arguments)
+    except OcrError as error:
+        print(f"serve: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("serve: interrupted before it was ready", file=sys.stderr)
+        return UNUSABLE
+    return ENDED
+
+
+def _serve(arguments: Namespace) -> None:
+    from runtime.serve.access import api_key
+    from runtime.serve.ray_cluster import RayCluster
+    from runtime.serve.replicas import Replicas
+    from runtime.serve.server import listen, run
+    from runtime.serve.service import Service
+    from runtime.serve.settings import Limits, ReaderOptions
+
+    limits = Limits(
+        images_per_request=min(arguments.max_images, arguments.queue),
+        body_bytes=arguments.max_body,
+        pixels=arguments.max_pixels,
+        queued_images=arguments.queue,
+        queued_bytes=arguments.max_queue_bytes,
+        seconds=arguments.time_limit,
+    )
+    key = api_key(arguments.api_key_file)
+    options = ReaderOptions(
+        arguments.model,
+        arguments.dictionary,
+        arguments.device,
+        arguments.max_pixels,
+        arguments.max_batch,
+    )
+    with ExitStack() as stack:
+        socket = stack.enter_context(listen(arguments.host, arguments.port))
+        cluster = stack.enter_context(RayCluster(arguments.ray_address))
+        # Ray's own handler would end this process without a word.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        replicas = stack.enter_context(Replicas(cluster, options, arguments.replicas))
+        name = arguments.name or arguments.model.stem
+        service = Service(
+            replicas, name, limits, key, arguments.max_batch, arguments.max_wait_ms / 1000
+        )
+        sizes = replicas.sizes
+        _log.info(
+            "%s: %d replica(s) of %g CPU(s), %g GPU(s) and %d thread(s) each",
+            replicas.description,
+            sizes.replicas,
+            sizes.cpus,
+            sizes.gpus,
+            sizes.threads,
+        )
+        host, port = socket.getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if host not in _LOOPBACK and key is None:
+            _log.warning("anyone who reaches %s may use this: no API key is set", host)
+        _log.info("reading %s at http://%s/", name, address)
+        run(service, socket)
+        _log.info("ended: what was accepted has been answered")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

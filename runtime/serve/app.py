@@ -1,0 +1,162 @@
+# Not `from __future__ import annotations`: FastAPI must see the types that `build_app` imports.
+"""The routes, as a FastAPI application; what reads the images is given to it."""
+
+import json
+import logging
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import runtime
+from runtime.errors import OcrError
+from runtime.serve.access import check_key
+from runtime.serve.body import read_images
+from runtime.serve.page import page_and_policy
+from runtime.serve.protocol import add_protocol
+from runtime.serve.refusal import Refusal
+from runtime.serve.schemas import ANY_OBJECT, IMAGES_BODY, READING, answers
+from runtime.serve.service import Service
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_READING = (400, 401, 408, 413, 415, 422, 429, 500, 504)
+_CLIENT_WENT_AWAY = 400
+
+_log = logging.getLogger(__name__)
+
+
+def build_app(service: Service) -> "FastAPI":
+    """All routes of a service.
+
+    Args:
+        service: answers them.
+    """
+    from fastapi import APIRouter, Depends, FastAPI, Request, Response
+    from fastapi.responses import HTMLResponse, JSONResponse
+
+    async def shows_key(request: Request) -> None:
+        check_key(request, service.key)
+
+    app = FastAPI(
+        title="distilrec",
+        description="Reads images of text lines.",
+        version=runtime.__version__,
+        docs_url=None,  # These pages would load scripts from elsewhere.
+        redoc_url=None,
+    )
+    closed = APIRouter(dependencies=[Depends(shows_key)])
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page() -> Response:
+        """A page to try the service with."""
+        text, policy = page_and_policy()
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy})
+
+    @app.get("/health", responses=answers(ANY_OBJECT))
+    async def health() -> Response:
+        """Whether the process answers."""
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/ready", responses=answers(ANY_OBJECT, 503))
+    async def ready() -> Response:
+        """Whether images can be read."""
+        if not await service.backend.is_ready():
+            raise Refusal(503, "no replica is ready", retry_after_s=1)
+        return JSONResponse({"status": "ready"})
+
+    @closed.post(
+        "/recognize",
+        openapi_extra={"requestBody": IMAGES_BODY},
+        responses=answers(READING, *_READING),
+    )
+    async def recognize(request: Request) -> Response:
+        """Read images: files of a form, or the bytes of one; in the answer they keep their order.
+
+        An image that cannot be read has its `error` set; if none can, the status is 422.
+        """
+        records = await service.answer(request, read_images)
+        answer: dict[str, Any] = {"model": service.name, "results": records}
+        status = 200
+        if all(record["error"] is not None for record in records):
+            status = 422
+            answer["error"] = f"no image could be read: {records[0]['error']}"
+        return Response(_json(answer), status, media_type="application/json")
+
+    @closed.get("/model", responses=answers(ANY_OBJECT, 401))
+    async def model() -> Response:
+        """What the model expects and emits, and how much the service takes at a time."""
+        backend = service.backend
+        entries = {
+            "name": service.name,
+            "engine": backend.description,
+            "replicas": backend.num_replicas,
+            "limits": asdict(service.limits),
+            "spec": asdict(backend.spec),
+        }
+        return Response(_json(entries), media_type="application/json")
+
+    @closed.get("/metrics", responses=answers({"type": "string"}, 401, media="text/plain"))
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        text, media_type = service.metrics.exposition()
+        return Response(text, media_type=media_type)
+
+    add_protocol(app, closed, service)
+    app.include_router(closed)
+    _add_refusals(app)
+    app.add_middleware(_Counted, service=service)
+    return app
+
+
+def _add_refusals(app: "FastAPI") -> None:
+    """Whatever goes wrong is a status and `{"error": reason}`."""
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import JSONResponse, Response
+
+    @app.exception_handler(OcrError)
+    async def refused(request: Request, error: OcrError) -> Response:
+        refusal = error if isinstance(error, Refusal) else Refusal(500, str(error))
+        headers = {}
+        if refusal.retry_after_s is not None:
+            headers["Retry-After"] = str(refusal.retry_after_s)
+        if refusal.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return JSONResponse({"error": str(error)}, refusal.status, headers)
+
+    @app.exception_handler(HTTPException)
+    async def not_routed(request: Request, error: HTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def went_away(request: Request, error: ClientDisconnect) -> Response:
+        return JSONResponse({"error": "the client went away"}, _CLIENT_WENT_AWAY)
+
+
+class _Counted:
+    """Tells the service's metrics of every request."""
+
+    def __init__(self, app: Any, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, status = time.perf_counter(), 500
+
+        async def sent(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self._service.metrics.count_request(route, status, time.perf_counter() - begin)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")

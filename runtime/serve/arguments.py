@@ -1,0 +1,107 @@
+"""The command line of `python -m runtime.serve`; nothing heavy is imported to parse it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+USAGE_ERROR = 2
+
+_MULTIPLES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage in front of it."""
+        self.exit(USAGE_ERROR, f"serve: {message} (--help shows all options)\n")
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse and check the command line; leaves with a complaint if it makes no sense."""
+    return build_parser().parse_args(argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of the command line."""
+    parser = _Parser(
+        prog="python -m runtime.serve",
+        description="Read line images over HTTP: a page at /, POST /recognize, and the Open "
+        "Inference Protocol under /v2.",
+        epilog="Ctrl-C and SIGTERM answer what was accepted, then end it. Exit status: 0 ended, "
+        "2 nothing could be served.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    model = parser.add_argument_group("model")
+    add = model.add_argument
+    add("--model", type=Path, required=True, metavar="FILE", help="an .onnx or .plan file")
+    add("--name", help="of the model, in paths and answers; its file's if not given")
+    add("--dictionary", type=Path, metavar="FILE", help="for a model that carries no characters")
+    add("--device", choices=_DEVICES, default="auto", help="where it runs")
+    network = parser.add_argument_group("network")
+    add = network.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on")
+    add("--port", type=int, default=8000, metavar="N", help="0 takes a free one")
+    add(
+        "--api-key-file",
+        metavar="FILE",
+        help="requests must show the key in its first line; DISTILREC_API_KEY does the same",
+    )
+    replicas = parser.add_argument_group("replicas")
+    add = replicas.add_argument
+    add("--replicas", type=_positive, metavar="N", help="if not given, as many as suit")
+    add("--max-batch", type=_positive, default=16, metavar="N", help="images in one call at most")
+    add(
+        "--max-wait-ms",
+        type=_milliseconds,
+        default=5.0,
+        metavar="MS",
+        help="how long images wait for others while all replicas are at work",
+    )
+    add("--ray-address", metavar="ADDRESS", help="a running Ray cluster; else one is started here")
+    limits = parser.add_argument_group("limits")
+    add = limits.add_argument
+    add("--queue", type=_positive, default=128, metavar="N", help="images in hand; beyond it 429")
+    add("--max-images", type=_positive, default=64, metavar="N", help="images in one request")
+    add("--max-body", type=_multiple, default="16M", metavar="BYTES", help="of one request")
+    add("--max-queue-bytes", type=_multiple, default="256M", metavar="BYTES", help="in hand")
+    add("--max-pixels", type=_multiple, default="64M", metavar="N", help="of one image")
+    add("--time-limit", type=_seconds, default=30.0, metavar="S", help="of one request")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _multiple(text: str) -> int:
+    found = re.fullmatch(r"0*([1-9][0-9]{0,15})([kmg]?)", text.lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least 1, with k, M or G behind it if need be, got "
+            f"{text!r}"
+        )
+    return int(found[1]) * _MULTIPLES[found[2]]
+
+
+def _milliseconds(text: str) -> float:
+    return _number(text, 0.0, 60_000.0)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, 0.001, 3600.0)
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"expected {least:g} .. {most:g}, got {text!r}")
+    return number

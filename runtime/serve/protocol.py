@@ -1,0 +1,182 @@
+# Not `from __future__ import annotations`: FastAPI must see the types that are imported late.
+"""The Open Inference Protocol, version 2, over HTTP: what KServe's and Triton's clients speak."""
+
+from typing import TYPE_CHECKING, Any
+
+import runtime
+from runtime.serve.batcher import Record
+from runtime.serve.body import NamedBytes, check_number, read_body
+from runtime.serve.refusal import Refusal
+from runtime.serve.schemas import ANY_OBJECT, INFER_BODY, INFERENCE, answers
+from runtime.serve.service import Service
+from runtime.serve.settings import Limits
+from runtime.serve.tensors import (
+    Output,
+    images_from_message,
+    message_from_outputs,
+    parameters_of,
+    read_message,
+)
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter, FastAPI
+    from starlette.requests import Request as AnyRequest
+
+INPUT = "image"
+OUTPUTS = ("text", "confidence", "error")
+VERSION = "1"
+
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+_INFERENCE = (400, 401, 404, 408, 413, 415, 422, 429, 500, 504)
+
+
+def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
+    """Add the protocol's routes.
+
+    Args:
+        app: takes what needs no key.
+        closed: takes what needs one.
+        service: answers.
+    """
+    from fastapi import Request, Response
+    from fastapi.responses import JSONResponse
+
+    @app.get("/v2/health/live", responses=answers(ANY_OBJECT))
+    async def live() -> Response:
+        """Whether the process answers."""
+        return JSONResponse({"live": True})
+
+    @app.get("/v2/health/ready", responses=answers(ANY_OBJECT, 503))
+    async def ready() -> Response:
+        """Whether images can be read."""
+        if not await service.backend.is_ready():
+            raise Refusal(503, "no replica is ready", retry_after_s=1)
+        return JSONResponse({"ready": True})
+
+    @closed.get("/v2", responses=answers(ANY_OBJECT, 401))
+    async def server() -> Response:
+        """Name, version and extensions of the server."""
+        return JSONResponse(
+            {
+                "name": "distilrec",
+                "version": runtime.__version__,
+                "extensions": ["binary_tensor_data"],
+            }
+        )
+
+    async def model(name: str, version: str = VERSION) -> Response:
+        """The model's tensors."""
+        _check_model(service, name, version)
+        return JSONResponse(_metadata(service))
+
+    async def model_ready(name: str, version: str = VERSION) -> Response:
+        """Whether the model can read."""
+        _check_model(service, name, version)
+        if not await service.backend.is_ready():
+            raise Refusal(503, "no replica is ready", retry_after_s=1)
+        return JSONResponse({"name": service.name, "ready": True})
+
+    async def infer(request: Request, name: str, version: str = VERSION) -> Response:
+        """Read images: one BYTES tensor `image` in, `text`, `confidence` and `error` out.
+
+        An image that cannot be read has an `error` that is not empty; if none can, the status is
+        422.
+        """
+        _check_model(service, name, version)
+        message: dict[str, Any] = {}
+
+        async def images_of(request: "AnyRequest", limits: Limits) -> list[NamedBytes]:
+            body = await read_body(request, limits)
+            read, binary = read_message(body, _json_bytes(request))
+            message.update(read)
+            _wanted(message)  # What cannot be answered need not be read.
+            images = images_from_message(message, binary, INPUT)
+            if not images:
+                raise Refusal(400, f"the input {INPUT!r} holds no image")
+            check_number(len(images), limits)
+            return [(None, image) for image in images]
+
+        records = await service.answer(request, images_of)
+        if all(record["error"] is not None for record in records):
+            raise Refusal(422, f"no image could be read: {records[0]['error']}")
+        return _response(service, message, records, Response)
+
+    for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        routes: tuple[tuple[str, Any, str, Any, Any], ...] = (
+            ("", model, "GET", answers(ANY_OBJECT, 401, 404), None),
+            ("/ready", model_ready, "GET", answers(ANY_OBJECT, 401, 404, 503), None),
+            (
+                "/infer",
+                infer,
+                "POST",
+                answers(INFERENCE, *_INFERENCE),
+                {"requestBody": INFER_BODY},
+            ),
+        )
+        for tail, endpoint, method, responses, extra in routes:
+            closed.add_api_route(
+                path + tail, endpoint, methods=[method], responses=responses, openapi_extra=extra
+            )
+
+
+def _check_model(service: Service, name: str, version: str) -> None:
+    if name != service.name or version != VERSION:
+        raise Refusal(404, f"no such model: expected {service.name!r} in version {VERSION!r}")
+
+
+def _metadata(service: Service) -> dict[str, Any]:
+    tensors = ((INPUT, "BYTES"), *zip(OUTPUTS, ("BYTES", "FP32", "BYTES"), strict=True))
+    described = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in tensors]
+    return {
+        "name": service.name,
+        "versions": [VERSION],
+        "platform": service.backend.description,
+        "inputs": described[:1],
+        "outputs": described[1:],
+    }
+
+
+def _json_bytes(request: "AnyRequest") -> int | None:
+    text = request.headers.get(_HEADER_LENGTH)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Refusal(400, f"impossible {_HEADER_LENGTH}: expected a whole number")
+    return int(text)
+
+
+def _wanted(message: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Names of the outputs asked for, and whether each is to be binary."""
+    is_binary = parameters_of(message).get("binary_data_output") is True
+    outputs = message.get("outputs") or [{"name": name} for name in OUTPUTS]
+    if not isinstance(outputs, list):
+        raise Refusal(400, "expected outputs as a list")
+    wanted = []
+    for output in outputs:
+        if not isinstance(output, dict) or output.get("name") not in OUTPUTS:
+            raise Refusal(400, f"unknown output: expected one of {', '.join(OUTPUTS)}")
+        is_own = parameters_of(output).get("binary_data", is_binary) is True
+        wanted.append((str(output["name"]), is_own))
+    return wanted
+
+
+def _response(
+    service: Service, message: dict[str, Any], records: list[Record], response: Any
+) -> Any:
+    columns: dict[str, list[Any]] = {
+        "text": [record["text"] for record in records],
+        "confidence": [record["confidence"] for record in records],
+        "error": [record["error"] or "" for record in records],
+    }
+    outputs = [Output(name, columns[name], is_binary) for name, is_binary in _wanted(message)]
+    head: dict[str, Any] = {"model_name": service.name, "model_version": VERSION}
+    if isinstance(message.get("id"), str):
+        head["id"] = message["id"]
+    body, json_bytes = message_from_outputs(head, outputs)
+    if not any(output.is_binary for output in outputs):
+        return response(body, media_type="application/json")
+    return response(
+        body,
+        media_type="application/octet-stream",
+        headers={_HEADER_LENGTH: str(json_bytes)},
+    )

@@ -1,0 +1,83 @@
+"""A Ray cluster to run on: one started on this machine, or one that runs already."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from types import TracebackType
+from typing import Any
+
+from runtime.cpu_budget import available_cpus
+from runtime.errors import OcrError
+
+INSTALL = "pip install 'distilrec[serve]'"
+
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
+_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Says no to clusters of several machines; on Linux, too, Ray then listens on loopback alone."""
+
+_OBJECT_STORE_BYTES = 256 * 2**20
+"""Calls carry images of some KiB and are short; Ray's own choice is a third of the memory."""
+
+
+class RayCluster:
+    """From entering the block to leaving it, this process is connected to a cluster.
+
+    Args:
+        address: of a running Ray cluster; None starts one on this machine, reachable from this
+            machine alone, which ends with the block.
+
+    Raises:
+        OcrError: if Ray is not installed, or cannot be started or reached.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        # Ray reads these when it is imported, and what it starts inherits them.
+        os.environ.update(_QUIET if address is not None else _QUIET | _ON_LOOPBACK)
+        self.address = address
+        self.ray, self.serve = _import("ray"), _import("ray.serve")
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was started here and ends here."""
+        return self.address is None
+
+    def free(self) -> tuple[float, float]:
+        """CPUs and GPUs that nothing else has taken."""
+        resources = self.ray.available_resources()
+        return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+
+    def __enter__(self) -> RayCluster:
+        local: dict[str, Any] = {
+            "address": "local",
+            "num_cpus": available_cpus(),
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+        try:
+            self.ray.init(
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **(local if self.is_ours else {"address": self.address}),
+            )
+        except Exception as error:
+            where = self.address or "on this machine"
+            raise OcrError(f"Ray cannot be started or reached ({where}): {error}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.ray.shutdown()
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise OcrError(f"{name} is not installed, which runs the replicas: {INSTALL}") from error

@@ -1,0 +1,193 @@
+"""Replicas on Ray Serve: sized by what the cluster has, called with the images of many requests.
+
+Ray Serve's own HTTP proxy stays off: a request through it costs more than reading a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from runtime.errors import EngineError, OcrError
+from runtime.serve.batcher import Record, ReplicaLost
+from runtime.serve.ray_cluster import RayCluster
+from runtime.serve.replica import SPARE_CALLS, Reader
+from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
+from runtime.sessions import ENGINE_SUFFIXES, open_session
+from runtime.spec import RecognizerSpec
+
+_CPUS_PER_REPLICA = 8
+"""More threads than this in one process begin to wait for Python."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What each replica gets.
+
+    Args:
+        replicas: how many.
+        cpus, gpus: of the cluster, for each.
+        threads: that read in each.
+    """
+
+    replicas: int
+    cpus: float
+    gpus: float
+    threads: int
+
+
+def sizes_for(cpus: float, gpus: float, replicas: int | None) -> Sizes:
+    """Share out what is free, so that no replica waits for what never comes.
+
+    Args:
+        cpus, gpus: what the cluster has free.
+        replicas: how many are wanted; when None one for each GPU, else one for every 8 CPUs.
+
+    Raises:
+        OcrError: if there is no CPU.
+    """
+    if cpus <= 0:
+        raise OcrError(
+            "the Ray cluster has no CPU free: expected at least a part of one; stop other work "
+            "there, or leave --ray-address out"
+        )
+    if replicas is None:
+        replicas = int(gpus) or max(1, int(cpus // _CPUS_PER_REPLICA))
+    # Ray counts in ten-thousandths; rounded down, all replicas together never ask for too much.
+    each_cpu, each_gpu = (int(free / replicas * 10_000) / 10_000 for free in (cpus, gpus))
+    if each_cpu >= 1:
+        each_cpu = int(each_cpu)
+    return Sizes(replicas, each_cpu, min(1.0, each_gpu), max(1, int(each_cpu)))
+
+
+class Replicas:
+    """A model on Ray Serve, from entering the block to leaving it.
+
+    Args:
+        cluster: entered already.
+        options: the model and how to read with it.
+        replicas: how many; None for as many as suit the cluster.
+
+    Raises:
+        OcrError: if the model cannot be opened, here or by a replica.
+    """
+
+    def __init__(
+        self, cluster: RayCluster, options: ReaderOptions, replicas: int | None = None
+    ) -> None:
+        self._cluster, self._options, self._wanted = cluster, options, replicas
+        # Opened here once, so that what is wrong with it is said before replicas are started.
+        session = open_session(options.model, options.dictionary, options.device, threads=1)
+        self._spec, self._engine = session.spec, session.description.rpartition(",")[0]
+        session.close()
+        self._app = f"distilrec-{os.getpid()}"
+        self._lost = _exceptions(cluster.ray)
+        self._handle: Any = None
+        self.sizes = Sizes(0, 0, 0, 0)
+
+    @property
+    def spec(self) -> RecognizerSpec:
+        """What the model expects and emits."""
+        return self._spec
+
+    @property
+    def description(self) -> str:
+        """Engine, version, device and threads of a replica."""
+        return f"{self._engine}, {self.sizes.threads} threads a replica"
+
+    @property
+    def num_replicas(self) -> int:
+        """How many there shall be."""
+        return self.sizes.replicas
+
+    def __enter__(self) -> Replicas:
+        serve = self._cluster.serve
+        # A line for every call costs as much as the call.
+        quiet = serve.schema.LoggingConfig(enable_access_log=False, log_level="WARNING")
+        cpus, gpus = self._cluster.free()
+        self.sizes = sizes_for(cpus, gpus if self._is_on_gpu() else 0.0, self._wanted)
+        deployment = serve.deployment(
+            Reader,
+            name="reader",
+            num_replicas=self.sizes.replicas,
+            max_ongoing_requests=CALLS_PER_REPLICA + SPARE_CALLS,
+            ray_actor_options={"num_cpus": self.sizes.cpus, "num_gpus": self.sizes.gpus},
+            health_check_period_s=1.0,
+            graceful_shutdown_timeout_s=5.0,
+            logging_config=quiet,
+        )
+        bound = deployment.bind(self._absolute(), self.sizes.threads)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                serve.start(proxy_location="Disabled", logging_config=quiet)
+                self._handle = serve.run(bound, name=self._app, route_prefix=None)
+        except RuntimeError as error:
+            raise OcrError(f"the replicas cannot be started: {error}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._cluster.is_ours:  # Otherwise they end with it, sooner.
+            self._cluster.serve.delete(self._app)
+
+    async def read(self, images: Sequence[bytes]) -> Sequence[Record]:
+        """One record for each image.
+
+        Raises:
+            ReplicaLost: if the replica died.
+            EngineError: if the engine fails.
+        """
+        try:
+            records: Sequence[Record] = await self._handle.remote(list(images))
+            return records
+        except self._lost as error:
+            raise ReplicaLost(f"a replica was lost ({type(error).__name__})") from error
+        except self._cluster.ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, OcrError):
+                raise EngineError(str(error.cause)) from error
+            raise
+
+    async def is_ready(self) -> bool:
+        """Whether at least one replica can read."""
+        return await asyncio.to_thread(self._is_ready)
+
+    def _is_ready(self) -> bool:
+        application = self._cluster.serve.status().applications.get(self._app)
+        return application is not None and any(
+            deployment.replica_states.get("RUNNING", 0)
+            for deployment in application.deployments.values()
+        )
+
+    def _is_on_gpu(self) -> bool:
+        options = self._options
+        is_engine = options.model.suffix.lower() in ENGINE_SUFFIXES
+        return is_engine or options.device in ("cuda", "tensorrt") or "CUDA" in self._engine
+
+    def _absolute(self) -> ReaderOptions:
+        """The options, with paths that hold in another process's folder."""
+        options = self._options
+        dictionary = options.dictionary and options.dictionary.resolve()
+        return replace(options, model=options.model.resolve(), dictionary=dictionary)
+
+
+def _exceptions(ray: Any) -> tuple[type[BaseException], ...]:
+    """What says that a replica died, and not that it failed."""
+    known = ray.exceptions
+    return (
+        known.RayActorError,
+        known.WorkerCrashedError,
+        known.NodeDiedError,
+        known.ObjectLostError,
+        known.LocalRayletDiedError,
+        ray.serve.exceptions.ReplicaUnavailableError,
+    )

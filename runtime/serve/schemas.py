@@ -1,0 +1,158 @@
+"""The shapes of answers and bodies, for the OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_BOX: Schema = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "left, top, right, bottom in px of the image",
+}
+
+
+def _object(required: bool = True, **properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": list(properties)} if required else {}),
+    }
+
+
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_PIECE = {"text": _TEXT, "confidence": {"type": "number", "minimum": 0, "maximum": 1}, "box": _BOX}
+
+ERROR = _object(error=_TEXT)
+
+RECORD = _object(
+    name={"type": ["string", "null"], "description": "file name, as the client gave it"},
+    text=_TEXT,
+    confidence=_PIECE["confidence"],
+    characters={"type": "array", "items": _object(**_PIECE, time_step=_COUNT)},
+    words={"type": "array", "items": _object(**_PIECE, kind=_TEXT)},
+    width_px=_COUNT,
+    height_px=_COUNT,
+    input_width_px=_COUNT,
+    warnings={"type": "array", "items": _TEXT},
+    error={"type": ["string", "null"], "description": "why the image could not be read"},
+)
+
+READING = _object(model=_TEXT, results={"type": "array", "items": RECORD})
+
+IMAGES_BODY: Schema = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": _object(
+                image={"type": "array", "items": {"type": "string", "format": "binary"}}
+            )
+        },
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+_TENSOR = {
+    "name": _TEXT,
+    "datatype": _TEXT,
+    "shape": {"type": "array", "items": _COUNT, "minItems": 1},
+}
+
+INFER_BODY: Schema = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                **_object(
+                    required=False,
+                    id=_TEXT,
+                    parameters={"type": "object"},
+                    inputs={
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 1,
+                        "items": {
+                            "type": "object",
+                            "required": ["name", "datatype", "shape", "data"],
+                            "properties": {
+                                **_TENSOR,
+                                "name": {"const": "image"},
+                                "datatype": {"const": "BYTES"},
+                                "data": {
+                                    "type": "array",
+                                    "items": {"type": "string", "format": "byte"},
+                                },
+                            },
+                        },
+                    },
+                    outputs={
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["name"],
+                            "properties": {
+                                "name": {"enum": ["text", "confidence", "error"]},
+                                "parameters": _object(
+                                    required=False, binary_data={"type": "boolean"}
+                                ),
+                            },
+                        },
+                    },
+                ),
+                "required": ["inputs"],
+            }
+        }
+    },
+}
+
+INFERENCE = {
+    **_object(
+        required=False,
+        model_name=_TEXT,
+        model_version=_TEXT,
+        id=_TEXT,
+        outputs={"type": "array", "items": {**_object(**_TENSOR)}},
+    ),
+    "required": ["model_name", "model_version", "outputs"],
+}
+
+ANY_OBJECT: Schema = {"type": "object"}
+
+_REASONS = {
+    400: "The request is not understood",
+    401: "The API key is missing or wrong",
+    404: "There is no such model",
+    408: "The body did not come in time",
+    413: "The body is too long, or holds too many images",
+    415: "The body is of a kind that is not understood",
+    422: "None of the images could be read",
+    429: "Too busy; Retry-After says when to try again",
+    500: "The engine failed",
+    503: "Not ready",
+    504: "Not read in time",
+}
+
+
+def answers(ok: Schema, *statuses: int, media: str = "application/json") -> dict[int | str, Any]:
+    """Every answer of an operation.
+
+    Args:
+        ok: what 200 brings.
+        statuses: the refusals that may come.
+        media: content type of 200.
+    """
+    described: dict[int | str, Any] = {
+        200: {"description": "Done", "content": {media: {"schema": ok}}}
+    }
+    for status in statuses:
+        described[status] = {
+            "description": _REASONS[status],
+            "content": {"application/json": {"schema": ERROR}},
+        }
+    return described

@@ -1,0 +1,62 @@
+"""What a service is asked to do, and how much it takes at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import OcrError
+from runtime.images import DEFAULT_MAX_PIXELS
+
+CALLS_PER_REPLICA = 2
+"""One that a replica reads and one that waits there, so that it never waits for the next."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request, and all together, may ask for.
+
+    Args:
+        images_per_request: images in one request at most.
+        body_bytes: length of a request's body at most, unpacked.
+        pixels: of one image at most; a larger one is refused from its header.
+        queued_images: images accepted and not yet answered at most, of all requests.
+        queued_bytes: the same in bytes.
+        seconds: from a request's first byte to its answer at most.
+    """
+
+    images_per_request: int = 64
+    body_bytes: int = 16 * 2**20
+    pixels: int = DEFAULT_MAX_PIXELS
+    queued_images: int = 128
+    queued_bytes: int = 256 * 2**20
+    seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, inner, outer in (
+            ("images", self.images_per_request, self.queued_images),
+            ("bytes", self.body_bytes, self.queued_bytes),
+        ):
+            if inner > outer:
+                raise OcrError(
+                    f"a request may be larger than the queue: expected at most {outer} {name} in "
+                    f"a request, got {inner}; lower the one limit or raise the other"
+                )
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """The model and how replicas read with it.
+
+    Args:
+        model: path of the ONNX file or plan, on every machine that has a replica.
+        dictionary, device: as `Recognizer`.
+        max_pixels: as `Recognizer`.
+        max_batch: images in one call of a replica at most, and N at most.
+    """
+
+    model: Path
+    dictionary: Path | None = None
+    device: str = "auto"
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_batch: int = 16
