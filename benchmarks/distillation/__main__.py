@@ -54,7 +54,6 @@ _START_NETWORKS = {STUDENT: "Student", "Twin": "Teacher"}
 _TEACHER = ROOT / "weights" / "latin_start.pdparams"
 _RENDERED = {
     "name": "SyntheticDataSet",
-    "count": 400,
     "difficulty": 0.3,
     "min_text_length": 2,
     "max_text_length": 10,
@@ -77,6 +76,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=500, help="default: %(default)s")
     add("--teacher", type=Path, metavar="FILE", help="trained weights, in the place of training it")
     add("--teacher-steps", type=int, default=494, help="default: %(default)s")
+    add("--rendered", type=int, default=400, help="rendered lines to read besides")
     add("-o", "--override", action="append", default=[], metavar="Section.key=value")
     add("--output", type=Path, default=Path("output/gain"), help="folder of the runs")
     add("--result", type=Path, metavar="FILE", help="JSON; a picture of the same name beside it")
@@ -128,7 +128,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         steps=options.steps,
         options=dict(map(_override, options.override)),
     )
-    sets = _sets(lines)
+    sets = _sets(lines, options.rendered)
     start = Reference("start", STUDENT, weights[STUDENT])
     references = {"start": run_reference(start, sets, output / "reference_start")}
     plan, references["teacher"] = _with_teacher(plan, file, sets, output, options)
@@ -179,12 +179,12 @@ def _with_teacher(
     return replace(plan, weights={**plan.weights, TEACHER: trained}), result
 
 
-def _sets(lines: ChosenLines) -> dict[str, dict[str, Any]]:
+def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
     packs: dict[str, dict[str, Any]] = {
         pack: {"name": "SimpleDataSet", "data_dir": ".", "label_file_list": [str(file)]}
         for pack, file in lines.val_by_pack.items()
     }
-    return {**packs, "rendered": dict(_RENDERED)}
+    return {**packs, "rendered": {**_RENDERED, "count": num_rendered}}
 
 
 def _override(text: str) -> tuple[str, Any]:

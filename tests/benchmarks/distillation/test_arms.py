@@ -1,0 +1,115 @@
+"""Arms and the configs that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmarks.distillation.arms import (
+    ARMS,
+    Plan,
+    read_arms,
+    reading_sections,
+    training_sections,
+)
+from benchmarks.machine import ROOT
+from runtime.errors import ConfigError
+from training.check_config import check_config
+from training.config import Config
+
+LOSS = {"DistillationCTCLoss": {"weight": 1.0, "model_name_list": ["Student"], "key": "head_out"}}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    label_file = tmp_path / "lines.tsv"
+    label_file.write_text("a.png\ta\n")
+    weights = dict.fromkeys(("Student", "Twin"), ROOT / "weights" / "demo_start.pdparams")
+    weights["Teacher"] = ROOT / "weights" / "latin_start.pdparams"
+    return Plan(label_file, label_file, num_lines=1000, weights=weights, steps=100)
+
+
+def write(path: Path, content: dict[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("file", ["arms.yml", "tuning.yml"])
+def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, plan: Plan) -> None:
+    arms = read_arms(ARMS.with_name(file))
+    for arm in [arms.teacher, *arms.chosen(None)]:
+        sections = training_sections(arm, plan, 1, Path("out"))
+        check_config(Config(None, sections))
+        assert sections["PostProcess"]["model_name"][0] == arm.networks[0]
+        assert not arm.frozen & set(sections["PostProcess"]["model_name"])
+
+
+def test_arms_differ_in_networks_and_losses_alone(plan: Plan) -> None:
+    alone, *others = (
+        training_sections(arm, plan, 7, Path("out")) for arm in read_arms(ARMS).chosen(None)
+    )
+    assert others
+    for other in others:
+        for section in ("Global", "Optimizer", "Train", "Eval"):
+            assert other[section] == alone[section]
+        student = "Student"
+        models = other["Architecture"]["Models"]
+        assert models[student] == alone["Architecture"]["Models"][student]
+
+
+def test_the_teacher_is_frozen_and_the_student_is_not(plan: Plan) -> None:
+    arm = read_arms(ARMS).by_name["guided"]
+    models = training_sections(arm, plan, 1, Path("out"))["Architecture"]["Models"]
+    assert models["Teacher"]["freeze_params"] is True
+    assert models["Student"]["freeze_params"] is False
+
+
+def test_overrides_of_an_arm_reach_its_config(plan: Plan) -> None:
+    arm = replace(read_arms(ARMS).by_name["alone"], options={"Optimizer.lr.learning_rate": 0.5})
+    plan = replace(plan, options={"Train.loader.num_workers": 0})
+    sections = training_sections(arm, plan, 1, Path("out"))
+    assert sections["Optimizer"]["lr"]["learning_rate"] == 0.5
+    assert sections["Train"]["loader"]["num_workers"] == 0
+
+
+def test_steps_become_whole_epochs_in_which_no_line_comes_twice(plan: Plan) -> None:
+    assert (plan.epochs, plan.steps_per_epoch) == (4, 25)
+    assert plan.steps_per_epoch * plan.batch_size <= plan.num_lines
+    short = replace(plan, steps=10)
+    assert (short.epochs, short.steps_per_epoch) == (1, 10)
+
+
+def test_one_network_is_read_by_itself() -> None:
+    sections = reading_sections("Student", Path("w"), Path("out"), {"name": "SyntheticDataSet"})
+    assert list(sections["Architecture"]["Models"]) == ["Student"]
+    assert sections["Eval"]["dataset"]["transforms"]
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"networks": ["Teacher"], "losses": [LOSS]},
+        {"networks": ["Student", "Tutor"], "losses": [LOSS]},
+        {"networks": ["Student"]},
+        {"networks": ["Student"], "losses": [LOSS], "loses": []},
+        None,
+    ],
+)
+def test_an_arm_that_cannot_be_is_refused(arm: Any, tmp_path: Path) -> None:
+    teacher = {"networks": ["Teacher"], "losses": [LOSS]}
+    file = write(tmp_path / "arms.yml", {"teacher": teacher, "arms": {"alone": arm}})
+    with pytest.raises(ConfigError, match="alone: expected networks"):
+        read_arms(file)
+
+
+def test_a_file_without_arms_and_an_unknown_arm_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no arms"):
+        read_arms(write(tmp_path / "a.yml", {"arm": {}}))
+    with pytest.raises(ConfigError, match="cannot read the arms"):
+        read_arms(tmp_path / "none.yml")
+    with pytest.raises(ConfigError, match="no arm paired: expected some of alone"):
+        read_arms(ARMS).chosen(["paired"])

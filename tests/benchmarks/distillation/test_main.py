@@ -1,0 +1,78 @@
+"""The command from packs to table, result and picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from benchmarks.distillation.__main__ import main
+from training.data.synthetic import SyntheticDataSet
+
+
+@pytest.fixture
+def packs(tmp_path: Path) -> Path:
+    """One small pack of rendered words."""
+    pack = tmp_path / "packs" / "words"
+    pack.mkdir(parents=True)
+    lines = SyntheticDataSet(
+        [*"abcdefghij"], count=72, seed=3, min_text_length=1, max_text_length=5, difficulty=0.0
+    )
+    rows = []
+    for index in range(len(lines)):
+        image, text = lines.line(index)
+        cv2.imwrite(str(pack / f"{index}.png"), image)
+        rows.append(f"{index}.png\t{text}\n")
+    (pack / "train.tsv").write_text("".join(rows[:64]), encoding="utf-8")
+    (pack / "val.tsv").write_text("".join(rows[64:]), encoding="utf-8")
+    return pack.parent
+
+
+@pytest.mark.slow
+def test_arms_are_trained_read_and_compared_once(
+    packs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "result.json"
+    command = [
+        *("--data", str(packs), "--packs", "words", "--max-width", "400", "--seeds", "1"),
+        *("--arms", "alone", "guided", "--steps", "2", "--teacher-steps", "2"),
+        *("-o", "Train.loader.num_workers=0", "--rendered", "10"),
+        *("--output", str(tmp_path / "runs"), "--result", str(result)),
+    ]
+    assert main(command) == 0
+    first = json.loads(result.read_text(encoding="utf-8"))
+    assert [one["arm"] for one in first["summary"]] == ["alone", "guided"]
+    assert [one["training"]["steps"] for one in first["runs"]] == [2, 2]
+    assert first["references"]["start"]["training"] is None
+    assert first["references"]["teacher"]["training"]["steps"] == 2
+    for run in (*first["runs"], *first["references"].values()):
+        assert run["readings"]["words"]["lines"] == 8
+        assert run["readings"]["rendered"]["lines"] == 10
+    assert result.with_suffix(".png").stat().st_size > 0
+
+    # What is done stays; a run that lost its result goes on from its checkpoint to the same end.
+    (tmp_path / "runs" / "guided_1" / "result.json").unlink()
+    assert main(command) == 0
+    again = json.loads(result.read_text(encoding="utf-8"))
+    assert again["summary"][1]["accuracy"] == first["summary"][1]["accuracy"]
+    assert again["runs"][0] == first["runs"][0]
+    assert "(teacher)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--arms", "paired"], "no arm paired"),
+        (["--packs", "letters"], "no pack letters"),
+        (["-o", "Train"], "expected Section.key=value"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    options: list[str], said: str, packs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ["--output", str(tmp_path / "runs"), "--packs", "words"]
+    assert main(["--data", str(packs), *output, *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("*_1"))

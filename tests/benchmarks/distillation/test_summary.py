@@ -1,0 +1,87 @@
+"""Means, spreads and gains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.distillation.reading import Reading
+from benchmarks.distillation.summary import pooled, summarize, table
+
+SETS = ["words", "receipts"]
+
+
+def run(words: int, receipts: int, cpu_seconds: float | None = 10.0) -> dict[str, Any]:
+    def reading(lines: int, exact: int) -> dict[str, Any]:
+        edits = lines - exact
+        return {
+            "lines": lines,
+            "exact": exact,
+            "edits": edits,
+            "characters": 5 * lines,
+            "accuracy": exact / lines,
+        }
+
+    return {
+        "readings": {
+            "words": reading(100, words),
+            "receipts": reading(300, receipts),
+            "rendered": reading(10, 1),
+        },
+        "training": {"cpu_seconds": cpu_seconds},
+    }
+
+
+def test_a_reading_counts_lines_and_edits() -> None:
+    reading = Reading.of([("abc", "abc"), ("abd", "abc"), ("", "ab"), ("Ab", "ab")])
+    assert (reading.lines, reading.exact, reading.edits, reading.characters) == (4, 1, 4, 10)
+    assert reading.accuracy == 0.25
+    assert reading.character_error_rate == pytest.approx(0.4)
+
+
+def test_sets_are_pooled_by_their_lines() -> None:
+    figures = pooled(run(50, 300)["readings"], SETS)
+    assert figures["accuracy"] == pytest.approx(350 / 400)
+    assert figures["character_error_rate"] == pytest.approx(50 / 2000)
+
+
+def test_gains_are_those_of_equal_seeds() -> None:
+    results = {
+        "alone": {1: run(50, 150), 2: run(60, 160)},
+        "guided": {1: run(60, 180, 20.0), 2: run(60, 168, 30.0), 3: run(100, 300)},
+    }
+    alone, guided = summarize(results, SETS)
+    assert alone.gain == 0
+    assert guided.seeds == (1, 2, 3)
+    assert guided.gain == pytest.approx((40 / 400 + 8 / 400) / 2)
+    assert (guided.least_gain, guided.most_gain) == (
+        pytest.approx(8 / 400),
+        pytest.approx(40 / 400),
+    )
+    assert guided.most == 1.0
+    assert guided.cost == pytest.approx(2.5)
+    assert alone.deviation == pytest.approx(20 / 400 / 2**0.5)
+
+
+def test_an_arm_without_a_baseline_has_no_gain() -> None:
+    (guided,) = summarize({"guided": {1: run(1, 1)}}, SETS)
+    assert guided.gain is None
+    assert guided.deviation is None
+
+
+def test_a_cost_that_was_not_measured_is_left_out() -> None:
+    alone, guided = summarize({"alone": {1: run(1, 1)}, "guided": {1: run(2, 2, None)}}, SETS)
+    assert alone.cost == 1.0
+    assert guided.cost is None
+
+
+def test_the_table_shows_percent_and_points() -> None:
+    results = {"alone": {1: run(50, 150)}, "guided": {1: run(60, 180)}, "pair": {}}
+    shown = table(summarize(results, SETS), {"teacher": run(90, 290)}, SETS).splitlines()
+    assert len(shown) == 4
+    assert "60.0%" in shown[2]
+    assert "+10.0" in shown[2]
+    assert shown[3].startswith("(teacher)")
+    assert "95.0%" in shown[3]
+    assert table([], {}, SETS) == "nothing is done yet"
