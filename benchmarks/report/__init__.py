@@ -1,0 +1,1 @@
+"""Results as one page that needs nothing else, and as Markdown."""

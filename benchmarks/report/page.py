@@ -1,0 +1,165 @@
+"""The page: one HTML file with everything inside."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.charts import latency_curves, reliability
+from benchmarks.report.numbers import shown, spread, unit_shown
+from benchmarks.report.views import (
+    HEADINGS,
+    Bar,
+    Entry,
+    bars,
+    best_and_worst,
+    by_benchmark,
+    grouped,
+    stages,
+    tiles,
+)
+from benchmarks.result import Failure
+from runtime.errors import OcrError
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) -> str:
+    """The whole page.
+
+    Args:
+        entries: the results, in any order.
+        unreadable: files that were to be shown and could not be read.
+
+    Raises:
+        OcrError: if Jinja is not installed.
+    """
+    try:
+        import jinja2
+        from markupsafe import Markup
+    except ImportError as error:
+        raise OcrError(
+            "the page is laid out by Jinja, which is not installed: pip install 'distilrec[dev]'"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,
+    )
+    environment.filters.update(
+        **{"shown": shown, "spread": spread, "unit_shown": unit_shown, "bars": bars},
+        **{"grouped": grouped, "stages": stages, "thread_bars": _thread_bars, "heat": _heat},
+        **{"machine": machine_shown, "name": name_of, "flat": _flat, "paths": _paths},
+        curves=lambda cells, name: Markup(latency_curves(cells, name)),
+        reliability=lambda entry: Markup(
+            reliability(entry.result.details["forms"], f"{entry.anchor}-reliability")
+        ),
+        **{"picture": _picture, "has_pictures": _has_pictures},
+        truth=lambda pair: Markup("").join(_marked(Markup, *pair, is_label=True)),
+        reading=lambda pair: Markup("").join(_marked(Markup, *pair, is_label=False)),
+    )
+    failures: list[tuple[Entry | None, Failure]] = [(None, one) for one in unreadable]
+    failures += [(entry, one) for entry in entries for one in entry.result.failures]
+    failures.sort(key=lambda pair: pair[1].is_absent)
+    shown_entries = [one for one in entries if one.result.benchmark != "suite"]
+    times = [entry.result.time[:10] for entry in entries if entry.result.time]
+    return environment.get_template("page.html").render(
+        title="Benchmarks of distilrec",
+        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        entries=entries,
+        sections=by_benchmark(shown_entries),
+        heading=lambda kind: HEADINGS.get(kind, kind.capitalize()),
+        tiles=tiles(shown_entries),
+        failures=failures,
+        machines="; ".join(dict.fromkeys(machine_shown(one.result.machine) for one in entries)),
+        newest=max(times, default=""),
+    )
+
+
+def name_of(entry: Entry) -> str:
+    """What the page calls a result: its file, in words."""
+    return entry.path.stem.replace("_", " ")
+
+
+def machine_shown(machine: Mapping[str, Any]) -> str:
+    """A machine in one line."""
+    gpus = ", ".join(machine.get("gpus") or []) or "no GPU"
+    cpus = machine["cpus_available"]
+    memory = f", {machine['memory_gib']:g} GiB" if machine.get("memory_gib") else ""
+    return f"{machine['cpu']}, {cpus} CPU{'s' if cpus != 1 else ''}{memory}, {gpus}"
+
+
+def _thread_bars(groups: Mapping[str, Any], threads: int) -> list[Bar]:
+    """This project with few threads up to all of them."""
+    rows = {
+        f"ours, {number} thread{'s' if number != '1' else ''}": row
+        for number, row in groups["threads"].items()
+    }
+    first = next(iter(rows))
+    every = groups.get("reading", {}).get("ours")
+    if every:
+        rows[f"ours, {threads} threads"] = every
+    return bars(rows, "speed", first)
+
+
+def _heat(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of the heat map; colour by the logarithm, so that a ratio looks the same anywhere."""
+    least, most = best_and_worst(cells)
+    span = math.log(most / least) or 1.0
+    by_shape = {(cell["batch"], cell["width_px"]): cell for cell in cells}
+    batches = sorted({batch for batch, _ in by_shape})
+    widths = sorted({width for _, width in by_shape})
+    rows = []
+    for batch in batches:
+        row = []
+        for width in widths:
+            batch_ms = by_shape[batch, width]["engine"]["p50"]
+            heat = round(100 * math.log(batch_ms / batch / least) / span)
+            row.append({"line_ms": batch_ms / batch, "batch_ms": batch_ms, "heat": heat})
+        rows.append({"batch": batch, "cells": row})
+    return {"widths": widths, "rows": rows}
+
+
+def _picture(entry: Entry, name: str | None) -> str | None:
+    """A PNG beside the result as a data URI; None where it is not."""
+    path = entry.path.parent / name if name else None
+    if path is None or not path.is_file():
+        return None
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _has_pictures(entry: Entry, form: Mapping[str, Any]) -> bool:
+    return any(_picture(entry, line["picture"]) for line in form["worst"])
+
+
+def _marked(markup: Any, label: str, text: str, is_label: bool) -> Iterator[Any]:
+    """One of two texts with what differs from the other marked."""
+    for kind, start, end, other_start, other_end in SequenceMatcher(
+        None, label, text, autojunk=False
+    ).get_opcodes():
+        part = label[start:end] if is_label else text[other_start:other_end]
+        if not part:
+            continue
+        tag = "ins" if is_label else "del"
+        yield (
+            markup(f"<{tag}>{{}}</{tag}>").format(part) if kind != "equal" else markup.escape(part)
+        )
+
+
+def _flat(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _paths(inputs: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Nested entries as `a / b` and text."""
+    found: list[tuple[str, str]] = []
+    for key, value in inputs.items():
+        name = f"{before} / {key}" if before else str(key)
+        found += _paths(value, name) if isinstance(value, Mapping) else [(name, _flat(value))]
+    return found

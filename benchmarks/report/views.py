@@ -1,0 +1,193 @@
+"""From results to what the page and the summary show of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.numbers import shown
+from benchmarks.result import Measure, Result
+
+ORDER = ("accuracy", "throughput", "latency", "training", "distillation")
+HEADINGS: Mapping[str, str] = {
+    "accuracy": "Accuracy",
+    "throughput": "Reading speed",
+    "latency": "Latency",
+    "training": "Training speed",
+    "distillation": "Distillation",
+    "suite": "The run itself",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result with its place on the page.
+
+    Args:
+        result: as read.
+        path: of its file.
+        anchor: of its command, which every number of it links to.
+    """
+
+    result: Result
+    path: Path
+    anchor: str
+
+    @property
+    def command(self) -> str:
+        """As it may be typed again."""
+        return " ".join(self.result.command)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a bar chart.
+
+    Args:
+        label: who or what.
+        measure: its figure.
+        share: of the longest bar, 0 .. 1; and where its spread begins and ends.
+        ratio: to the reference, None without one.
+        is_ours: whether it is this project's.
+    """
+
+    label: str
+    measure: Measure
+    share: float
+    least: float
+    most: float
+    ratio: float | None
+    is_ours: bool
+
+
+def by_benchmark(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Entries of each benchmark, in the order of the page; unknown ones come last."""
+    kinds = dict.fromkeys(entry.result.benchmark for entry in entries)
+    ordered = [*(one for one in ORDER if one in kinds), *(one for one in kinds if one not in ORDER)]
+    return {
+        kind: [entry for entry in entries if entry.result.benchmark == kind] for kind in ordered
+    }
+
+
+def grouped(result: Result) -> dict[str, dict[str, dict[str, Measure]]]:
+    """Measures as group -> subject -> quantity -> figure, by the parts of their names.
+
+    A name with other than three parts has the last for its quantity, the first for its group.
+    """
+    found: dict[str, dict[str, dict[str, Measure]]] = {}
+    for one in result.measures:
+        parts = one.name.split(" / ")
+        group, subject = parts[0], " / ".join(parts[1:-1]) or parts[0]
+        found.setdefault(group, {}).setdefault(subject, {})[parts[-1]] = one
+    return found
+
+
+def bars(
+    rows: Mapping[str, Mapping[str, Measure]],
+    quantity: str,
+    reference: str = "",
+    titles: Mapping[str, str] | None = None,
+) -> list[Bar]:
+    """Bars of one quantity, the longest being the largest value with its spread.
+
+    Args:
+        rows: subject -> quantity -> figure.
+        quantity: which.
+        reference: the subject whose ratio is 1.
+        titles: subject -> what to call it.
+    """
+    values = {name: row[quantity] for name, row in rows.items() if quantity in row}
+    longest = max((one.most for one in values.values()), default=0.0) or 1.0
+    base = values[reference].value if reference in values else None
+    return [
+        Bar(
+            (titles or {}).get(name, name),
+            one,
+            *(one.value / longest, one.least / longest, one.most / longest),
+            ratio=one.value / base if base and name != reference else None,
+            is_ours=name.startswith("ours"),
+        )
+        for name, one in values.items()
+    ]
+
+
+def stages(rows: Mapping[str, Mapping[str, Measure]]) -> list[tuple[str, Measure, float]]:
+    """Stage, its figure, and its share of them all."""
+    measures = [(stage, next(iter(row.values()))) for stage, row in rows.items()]
+    total = sum(one.value for _, one in measures) or 1.0
+    return [(stage, one, one.value / total) for stage, one in measures]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure for the top of the page.
+
+    Args:
+        figure: as shown, with its unit.
+        what: what it is.
+        on: measured on what, against what.
+        anchor: of its command.
+    """
+
+    figure: str
+    what: str
+    on: str
+    anchor: str
+
+
+def tiles(entries: Sequence[Entry]) -> list[Tile]:
+    """The one figure of each result that answers most."""
+    return [tile for entry in entries for tile in _tile(entry)]
+
+
+def _tile(entry: Entry) -> Iterator[Tile]:
+    result, kind = entry.result, entry.result.benchmark
+    if kind == "accuracy" and result.details["forms"]:
+        form = next(iter(result.details["forms"].values()))
+        row = form["packs"]["all"]
+        figure = shown(row["exact"] / max(1, row["lines"]), "share")
+        yield Tile(
+            figure,
+            "of lines read exactly",
+            f"{row['lines']:,} lines, {form['title']}",
+            entry.anchor,
+        )
+    elif kind in ("throughput", "training"):
+        yield from _speed_tile(entry)
+    elif kind == "latency":
+        for name, backend in result.details["backends"].items():
+            cells = [one for one in backend["cells"] if one["batch"] == 1]
+            if cells:
+                cell = min(cells, key=lambda one: abs(one["width_px"] - 320))
+                title = result.details["titles"].get(name, name)
+                yield Tile(
+                    f"{shown(cell['end_to_end']['p50'], 'ms')}\u202fms",
+                    "a line, image to text, median",
+                    f"{cell['width_px']} px wide, {title}",
+                    entry.anchor,
+                )
+                return
+
+
+def _speed_tile(entry: Entry) -> Iterator[Tile]:
+    result = entry.result
+    for group, rows in grouped(result).items():
+        reference = result.details.get("references", {}).get(group)
+        ours = rows.get("ours", {}).get("speed")
+        if ours is None or reference is None:
+            continue
+        what = "lines a second" if ours.unit == "lines/s" else "training images a second"
+        peer = rows.get(reference, {}).get("speed")
+        on = entry.path.stem.replace("_", " ")
+        if peer is not None and reference != "ours":
+            on = f"{ours.value / peer.value:.1f} times {reference} ({shown(peer.value, '')}); {on}"
+        yield Tile(shown(ours.value, ours.unit), what, on, entry.anchor)
+        return
+
+
+def best_and_worst(cells: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Least and most ms a line inside the engine of a latency sweep."""
+    values = [cell["engine"]["p50"] / cell["batch"] for cell in cells]
+    return min(values), max(values)
