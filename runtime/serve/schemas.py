@@ -15,12 +15,14 @@ _BOX: Schema = {
 }
 
 
-def _object(required: bool = True, **properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": list(properties)} if required else {}),
-    }
+def _object(**properties: Schema) -> Schema:
+    """An object that has all of these."""
+    return {**_open_object(**properties), "required": list(properties)}
+
+
+def _open_object(**properties: Schema) -> Schema:
+    """An object that may have these."""
+    return {"type": "object", "properties": properties}
 
 
 _TEXT: Schema = {"type": "string"}
@@ -69,8 +71,7 @@ INFER_BODY: Schema = {
     "content": {
         "application/json": {
             "schema": {
-                **_object(
-                    required=False,
+                **_open_object(
                     id=_TEXT,
                     parameters={"type": "object"},
                     inputs={
@@ -98,9 +99,7 @@ INFER_BODY: Schema = {
                             "required": ["name"],
                             "properties": {
                                 "name": {"enum": ["text", "confidence", "error"]},
-                                "parameters": _object(
-                                    required=False, binary_data={"type": "boolean"}
-                                ),
+                                "parameters": _open_object(binary_data={"type": "boolean"}),
                             },
                         },
                     },
@@ -112,8 +111,7 @@ INFER_BODY: Schema = {
 }
 
 INFERENCE = {
-    **_object(
-        required=False,
+    **_open_object(
         model_name=_TEXT,
         model_version=_TEXT,
         id=_TEXT,

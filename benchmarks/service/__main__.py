@@ -1,0 +1,235 @@
+"""The service under load, with every answer checked against what a recogniser reads offline.
+
+    python -m benchmarks.service --model student.onnx --images LABELS --clients 32 --minutes 5
+
+Rounds of offline reading, requests of one image and requests of several alternate; then a flood, a
+replica killed, and memory. Exit status: 0 all answers right, 1 some were not, 2 nothing measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.service.clients import Tally, Work, run_clients, run_flood
+from benchmarks.service.memory import MemoryWatch
+from benchmarks.service.offline import measure_offline
+from benchmarks.service.process import ServiceProcess
+from benchmarks.throughput.lines import find_lines, write_lines
+from runtime.errors import OcrError
+from runtime.sessions.engine_sidecar import sha256_of
+
+_FLOOD_FACTOR = 10
+_RECOVERED_WITHIN_S = 30.0
+
+
+def options_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.service", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="an .onnx file")
+    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
+    add("--count", type=int, default=500, help="different images; default: %(default)s")
+    add("--clients", type=int, default=32, help="at once; default: %(default)s")
+    add("--per-request", type=int, default=4, help="images in a request; default: %(default)s")
+    add("--minutes", type=float, default=5.0, help="of load in all; default: %(default)s")
+    add("--rounds", type=int, default=3, help="default: %(default)s")
+    add("--flood-seconds", type=float, default=10.0, help="0: none; default: %(default)s")
+    add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
+    add("--output", type=Path, metavar="FILE", help="everything as JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = options_parser().parse_args(arguments)
+    try:
+        result = run(options)
+        if options.output is not None:
+            save_result(options.output, result)
+    except OcrError as error:
+        print(f"benchmarks.service: {error}", file=sys.stderr)
+        return 2
+    for one in result.measures:
+        print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g} .. {one.most:.4g})")
+    for failure in result.failures:
+        print(f"FAILED: {failure.what}: {failure.reason}")
+    return 1 if result.failures else 0
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Start a service, load it, and return what was found."""
+    around = surroundings()
+    lines = find_lines(options.images, options.count)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "lines.json"
+        write_lines(file, lines)
+        texts = measure_offline(options.model, file, 0.0)["texts"]
+        images = [Path(line.path).read_bytes() for line in lines]
+        with ServiceProcess(options.model, Path(scratch) / "log", options.serve) as service:
+            load = _Load(service, options, file, images, texts)
+            measures = load.measures()
+            status = service.end()
+    if status:
+        load.failures.append(Failure("end", f"the service ended with status {status}"))
+    return Result(
+        benchmark="service",
+        title="The service under load",
+        command=("python", "-m", "benchmarks.service", *sys.argv[1:]),
+        inputs={
+            "model": {"name": options.model.name, "sha256": sha256_of(options.model.read_bytes())},
+            "images": {"name": options.images.name, "count": len(lines)},
+        },
+        settings={
+            "clients": options.clients,
+            "per_request": options.per_request,
+            "rounds": options.rounds,
+            "minutes": options.minutes,
+            "serve": list(options.serve),
+        },
+        measures=tuple(measures),
+        failures=tuple(load.failures),
+        details={"different_texts": len(set(texts)), **load.details},
+        **around,
+    )
+
+
+class _Load:
+    """The steps of a run on one service."""
+
+    def __init__(
+        self,
+        service: ServiceProcess,
+        options: argparse.Namespace,
+        lines: Path,
+        images: Sequence[bytes],
+        texts: Sequence[str | None],
+    ) -> None:
+        self._service, self._options, self._lines = service, options, lines
+        self._works = {
+            f"requests of {number}": Work(service.host, service.port, images, texts, number)
+            for number in dict.fromkeys((1, options.per_request))
+        }
+        self.failures: list[Failure] = []
+        self.details: dict[str, Any] = {}
+
+    def measures(self) -> list[Measure]:
+        """All steps, in their order."""
+        found = [measure("start", "s", "lower", [self._service.seconds_to_start])]
+        found += self._rounds()
+        if self._options.flood_seconds:
+            found += self._flood()
+        return found + self._kill()
+
+    def _rounds(self) -> list[Measure]:
+        options = self._options
+        seconds = options.minutes * 60 / options.rounds / (1 + len(self._works))
+        offline: list[float] = []
+        tallies: dict[str, list[Tally]] = {name: [] for name in self._works}
+        for work in self._works.values():  # once unmeasured, so that all buffers are there
+            run_clients(work, options.clients, min(3.0, seconds))
+        steps = tqdm(total=options.rounds * (1 + len(self._works)), desc="load", unit="step")
+        with steps, MemoryWatch(self._service.replica_pids) as memory:
+            for _ in range(options.rounds):
+                found = measure_offline(options.model, self._lines, seconds)
+                offline.append(found["images_per_s"])
+                steps.update()
+                for name, work in self._works.items():
+                    tally = run_clients(work, options.clients, seconds)
+                    tallies[name].append(tally)
+                    self._check(name, tally)
+                    steps.set_postfix_str(f"{tally.images_per_s:.0f} / {offline[-1]:.0f} images/s")
+                    steps.update()
+        measures = [measure("offline / images per second", "images/s", "higher", offline)]
+        for name, several in tallies.items():
+            rates = [tally.images_per_s for tally in several]
+            shares = [rate / base for rate, base in zip(rates, offline, strict=True)]
+            measures.append(measure(f"{name} / images per second", "images/s", "higher", rates))
+            measures.append(measure(f"{name} / share of offline", "share", "higher", shares))
+            for percent in (50, 95, 99):
+                values = [tally.percentile_ms(percent) for tally in several]
+                measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))
+        measures.append(measure("replicas / peak memory", "MiB", "lower", [memory.peak_mib]))
+        slope = memory.slope_mib_per_min
+        if slope == slope:
+            measures.append(measure("replicas / memory slope", "MiB/min", "lower", [slope]))
+        return measures
+
+    def _flood(self) -> list[Measure]:
+        """Ten times what it can take, and how soon it answers a newcomer afterwards."""
+        work = self._works[f"requests of {self._options.per_request}"]
+        capacity = run_clients(work, self._options.clients, 3.0).images_per_s
+        rate = _FLOOD_FACTOR * capacity
+        answered: list[float] = []
+        flood = threading.Thread(
+            target=lambda: tallies.append(run_flood(work, rate, self._options.flood_seconds))
+        )
+        tallies: list[Tally] = []
+        flood.start()
+        time.sleep(self._options.flood_seconds)
+        begin = time.perf_counter()
+        while not answered and time.perf_counter() - begin < _RECOVERED_WITHIN_S:
+            if run_clients(self._works["requests of 1"], 1, 0.001).statuses["200"]:
+                answered.append(time.perf_counter() - begin)
+        flood.join()
+        (tally,) = tallies
+        self.details["flood"] = dict(tally.statuses)
+        if set(tally.statuses) - {"200", "429"} or tally.num_wrong:
+            self._fail("flood", tally)
+        if not answered:
+            reason = f"no answer within {_RECOVERED_WITHIN_S:.0f} s after it"
+            self.failures.append(Failure("flood", reason))
+            return []
+        total = sum(tally.statuses.values())
+        asked = total * work.per_request / self._options.flood_seconds
+        return [
+            measure("flood / asked for", "x capacity", "higher", [asked / capacity]),
+            measure("flood / share of 429", "share", "lower", [tally.statuses["429"] / total]),
+            measure("flood / recovered after", "s", "lower", answered),
+        ]
+
+    def _kill(self) -> list[Measure]:
+        """One replica is killed while all clients ask."""
+        work = self._works["requests of 1"]
+        tallies: list[Tally] = []
+        load = threading.Thread(
+            target=lambda: tallies.append(run_clients(work, self._options.clients, 8.0))
+        )
+        load.start()
+        time.sleep(2.0)
+        pids = self._service.replica_pids()
+        if not pids:
+            self.failures.append(Failure("killed replica", "no process of a replica was found"))
+        else:
+            os.kill(pids[0], signal.SIGKILL)
+        load.join()
+        (tally,) = tallies
+        self.details["killed replica"] = dict(tally.statuses)
+        self._check("killed replica", tally)
+        longest = max(tally.latencies_s, default=float("inf"))
+        return [measure("killed replica / longest wait", "s", "lower", [longest])]
+
+    def _check(self, what: str, tally: Tally) -> None:
+        if not tally.is_faultless:
+            self._fail(what, tally)
+
+    def _fail(self, what: str, tally: Tally) -> None:
+        reason = f"statuses {dict(tally.statuses)}, {tally.num_wrong} wrong: {tally.wrong}"
+        self.failures.append(Failure(what, reason))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""Concurrent clients that check every answer against what a recogniser reads offline."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_BOUNDARY = "distilrec-benchmark"
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What clients ask for, over and over.
+
+    Args:
+        host, port: of the service.
+        images: bytes of image files.
+        texts: what stands in each offline, None if it cannot be read.
+        per_request: images in one request.
+    """
+
+    host: str
+    port: int
+    images: Sequence[bytes]
+    texts: Sequence[str | None]
+    per_request: int = 1
+
+    def request(self, begin: int) -> tuple[bytes, list[str | None], dict[str, str]]:
+        """A body with the images from `begin` on, the texts expected, and its headers."""
+        places = [(begin + one) % len(self.images) for one in range(self.per_request)]
+        texts = [self.texts[place] for place in places]
+        if self.per_request == 1:
+            headers = {"Content-Type": "application/octet-stream"}
+            return self.images[places[0]], texts, headers
+        pieces = []
+        for place in places:
+            head = (
+                f"--{_BOUNDARY}\r\nContent-Disposition: form-data; name=image; "
+                f'filename="{place}"\r\n\r\n'
+            )
+            pieces += [head.encode(), self.images[place], b"\r\n"]
+        pieces.append(f"--{_BOUNDARY}--\r\n".encode())
+        return (
+            b"".join(pieces),
+            texts,
+            {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"},
+        )
+
+
+@dataclass
+class Tally:
+    """What came of the requests.
+
+    Args:
+        statuses: how many of each; `lost` where no answer came.
+        num_right: images whose text is that read offline.
+        wrong: other answers, the first few.
+        latencies_s: of each request that was answered with 200.
+        seconds: from the first request to the last answer.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    num_right: int = 0
+    num_wrong: int = 0
+    wrong: list[str] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def images_per_s(self) -> float:
+        """Images answered rightly, per second."""
+        return self.num_right / self.seconds
+
+    @property
+    def is_faultless(self) -> bool:
+        """Whether every request was answered, and rightly."""
+        return set(self.statuses) <= {"200"} and not self.num_wrong
+
+    def percentile_ms(self, percent: float) -> float:
+        """Latency in ms that so many percent of the requests stay within."""
+        ordered = sorted(self.latencies_s)
+        place = min(len(ordered) - 1, int(len(ordered) * percent / 100))
+        return 1000 * ordered[place] if ordered else float("nan")
+
+    def count(self, status: str, seconds: float) -> None:
+        """One request was answered, or was not."""
+        self.statuses[status] += 1
+        if status == "200":
+            self.latencies_s.append(seconds)
+
+    def compare(self, expected: Sequence[str | None], body: bytes) -> None:
+        """Hold the texts of an answer against those expected."""
+        results = json.loads(body)["results"]
+        read = [None if one["error"] else one["text"] for one in results]
+        if len(read) != len(expected):
+            self.num_wrong += len(expected)
+            self.wrong.append(f"{len(read)} answers for {len(expected)} images")
+            return
+        for got, wanted in zip(read, expected, strict=True):
+            if got == wanted:
+                self.num_right += 1
+            else:
+                self.num_wrong += 1
+                if len(self.wrong) < 5:
+                    self.wrong.append(f"{got!r} instead of {wanted!r}")
+
+
+def run_clients(work: Work, num_clients: int, seconds: float) -> Tally:
+    """So many clients at once, each asking as soon as it was answered.
+
+    Args:
+        work: what they ask for.
+        num_clients: how many.
+        seconds: after which no new request is made; those under way are waited for.
+    """
+    tally, lock, turn = Tally(), threading.Lock(), itertools.count()
+    begin = time.perf_counter()
+
+    def client() -> None:
+        connection = http.client.HTTPConnection(work.host, work.port, timeout=_TIMEOUT_S)
+        while time.perf_counter() - begin < seconds:
+            body, texts, headers = work.request(next(turn) * work.per_request)
+            asked = time.perf_counter()
+            status, answer = ask(connection, body, headers)
+            took = time.perf_counter() - asked
+            with lock:
+                tally.count(status, took)
+                if status == "200":
+                    tally.compare(texts, answer)
+        connection.close()
+
+    _all_at_once([threading.Thread(target=client) for _ in range(num_clients)])
+    tally.seconds = time.perf_counter() - begin
+    return tally
+
+
+def run_flood(work: Work, images_per_s: float, seconds: float, num_clients: int = 256) -> Tally:
+    """Requests at a given rate, whether or not the ones before were answered.
+
+    Args:
+        work: what is asked for.
+        images_per_s: the rate aimed at; clients that still wait make it less.
+        seconds: how long.
+        num_clients: who share the rate.
+    """
+    tally, lock, turn = Tally(), threading.Lock(), itertools.count()
+    pause_s = work.per_request / images_per_s
+    begin = time.perf_counter()
+
+    def client() -> None:
+        connection = http.client.HTTPConnection(work.host, work.port, timeout=_TIMEOUT_S)
+        while True:
+            number = next(turn)
+            due = begin + number * pause_s
+            time.sleep(max(0.0, due - time.perf_counter()))
+            if max(due, time.perf_counter()) > begin + seconds:
+                break
+            body, texts, headers = work.request(number * work.per_request)
+            asked = time.perf_counter()
+            status, answer = ask(connection, body, headers)
+            with lock:
+                tally.count(status, time.perf_counter() - asked)
+                if status == "200":
+                    tally.compare(texts, answer)
+        connection.close()
+
+    _all_at_once([threading.Thread(target=client) for _ in range(num_clients)])
+    tally.seconds = time.perf_counter() - begin
+    return tally
+
+
+def ask(
+    connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
+) -> tuple[str, bytes]:
+    """Status and body of one answer; `lost` when none came."""
+    try:
+        connection.request("POST", "/recognize", body, headers)
+        response = connection.getresponse()
+        return str(response.status), response.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        return "lost", b""
+
+
+def _all_at_once(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

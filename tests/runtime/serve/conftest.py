@@ -1,0 +1,196 @@
+"""A service in a thread of this process, and one of its own with Ray; both read with a toy model."""
+
+from __future__ import annotations
+
+import contextlib
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime import Recognizer, RecognizerSpec
+from runtime.serve.batcher import Record
+from runtime.serve.service import Service
+from runtime.serve.settings import Limits, ReaderOptions
+from tests.runtime.conftest import toy_spec, write_toy_model
+
+ROOT = Path(__file__).parents[3]
+SECONDS_TO_START = 120
+
+
+class LocalBackend:
+    """Reads in this process. `before` may hold a call up or make it fail."""
+
+    def __init__(self, model: Path, max_pixels: int) -> None:
+        from runtime.serve.replica import Reader
+
+        self._reader = Reader(ReaderOptions(model, max_pixels=max_pixels), threads=1)
+        self.num_replicas, self.is_up = 1, True
+        self.calls: list[int] = []
+        self.before: Callable[[Sequence[bytes]], Any] | None = None
+
+    @property
+    def spec(self) -> RecognizerSpec:
+        return self._reader.recognizer.spec
+
+    @property
+    def description(self) -> str:
+        return self._reader.recognizer.description
+
+    async def read(self, images: Sequence[bytes]) -> Sequence[Record]:
+        self.calls.append(len(images))
+        if self.before is not None:
+            await self.before(images)
+        return await self._reader(images)
+
+    async def is_ready(self) -> bool:
+        return self.is_up
+
+
+class Served:
+    """A service in a thread, from entering to leaving the block."""
+
+    def __init__(self, backend: LocalBackend, **options: Any) -> None:
+        import uvicorn
+
+        from runtime.serve.app import build_app
+
+        self.backend, self.service = backend, Service(backend, "toy", **options)
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:{}".format(self.socket.getsockname()[1])
+        config = uvicorn.Config(build_app(self.service), log_config=None)
+        self.server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self.server.run, args=([self.socket],), daemon=True)
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.server.should_exit = True
+        self._thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def toy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy model that carries its spec."""
+    pytest.importorskip("onnxruntime")
+    return write_toy_model(tmp_path_factory.mktemp("toy") / "toy.onnx", spec=toy_spec())
+
+
+@pytest.fixture(scope="session")
+def line_files() -> list[bytes]:
+    """Sixty PNG files of many sizes that the toy model reads differently."""
+    rng = np.random.default_rng(11)
+    files = []
+    for width, height in zip(rng.integers(20, 400, 60), rng.integers(16, 60, 60), strict=True):
+        blocks = rng.integers(0, 256, (1, max(2, int(width) // 12), 3), dtype=np.uint8)
+        image = np.repeat(np.repeat(blocks, height, axis=0), 12, axis=1)
+        files.append(bytes(cv2.imencode(".png", image)[1]))
+    return files
+
+
+@pytest.fixture(scope="session")
+def expected_texts(toy_file: Path, line_files: list[bytes]) -> list[str]:
+    """What a recogniser reads in them, offline."""
+    with Recognizer(toy_file) as recognizer:
+        return [one.text for one in recognizer(line_files)]
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve(toy_file: Path) -> Iterator[Serve]:
+    """Starts a service in this process; takes the arguments of `Service` and of `Limits`."""
+    for library in ("fastapi", "uvicorn", "httpx", "prometheus_client", "python_multipart"):
+        pytest.importorskip(library)
+    with contextlib.ExitStack() as stack:
+
+        def start(limits: dict[str, Any] | None = None, **options: Any) -> Served:
+            chosen = Limits(**(limits or {}))
+            backend = LocalBackend(toy_file, chosen.pixels)
+            return stack.enter_context(Served(backend, limits=chosen, **options))
+
+        yield start
+
+
+class ServiceProcess:
+    """`python -m runtime.serve` in a process of its own."""
+
+    def __init__(self, model: Path, log: Path, *options: str, **environment: str) -> None:
+        self._log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runtime.serve", "--model", model, "--port", "0", *options],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stderr=log.open("wb"),
+            start_new_session=True,
+        )
+        self.url = self._url()
+
+    def _url(self) -> str:
+        end = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < end and self.process.poll() is None:
+            found = re.search(r"at (http://\S+?)/\n", self.log)
+            if found:
+                return found[1]
+            time.sleep(0.1)
+        self.process.kill()
+        raise AssertionError(f"the service did not start:\n{self.log}")
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def replicas(self) -> list[int]:
+        """Process ids of the replicas."""
+        found = subprocess.run(
+            ["ps", "-e", "-o", "pid=,sid=,ppid=,args="], capture_output=True, text=True, check=True
+        )
+        rows = [line.split(None, 3) for line in found.stdout.splitlines()]
+        parents = {int(pid): int(parent) for pid, _, parent, *_ in rows}
+
+        def is_ours(pid: int) -> bool:
+            while pid in parents and pid != self.process.pid:
+                pid = parents[pid]
+            return pid == self.process.pid
+
+        return [int(row[0]) for row in rows if "reader" in row[-1] and is_ours(int(row[0]))]
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def ray_service(
+    toy_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
+    """A service on Ray with two replicas, shared by the tests of a session."""
+    pytest.importorskip("ray", reason="ray runs the replicas: pip install 'ray[serve]'")
+    log = tmp_path_factory.mktemp("service") / "log"
+    service = ServiceProcess(toy_file, log, "--replicas", "2")
+    yield service
+    if service.process.poll() is None:
+        service.end()
+
+
+def png(width: int = 60, height: int = 20, level: int = 128) -> bytes:
+    """A PNG file of one colour."""
+    return bytes(cv2.imencode(".png", np.full((height, width, 3), level, dtype=np.uint8))[1])
