@@ -8,6 +8,7 @@ from typing import NoReturn
 
 FORMATS = ("table", "jsonl", "csv", "txt")
 COMPATS = ("paddleocr2", "paddleocr3")
+RAY_FILES = ("auto", "shared", "ship")
 USAGE_ERROR = 2
 
 _MULTIPLES = {"k": 2**10, "m": 2**20, "g": 2**30}
@@ -31,6 +32,16 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("no model was given: expected --model FILE.onnx or FILE.plan")
     if arguments.stdin_images and "-" in arguments.paths:
         parser.error("standard input holds either names (-) or images (--stdin-images), got both")
+    for name, is_given in {
+        "--address": arguments.address is not None,
+        "--ray-files": arguments.ray_files != "auto",
+    }.items():
+        if is_given and not arguments.ray:
+            parser.error(f"{name} is about a cluster: expected --ray too")
+    if arguments.ray and arguments.compat:
+        parser.error("--compat needs all images at once: expected it without --ray")
+    if arguments.ray and arguments.device_id:
+        parser.error("--ray chooses the GPUs: expected no --device-id")
     if arguments.resume and arguments.output is None:
         parser.error("--resume needs the results to go on with: expected --output FILE")
     return arguments
@@ -47,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_images(parser.add_argument_group("images"))
     _add_model(parser.add_argument_group("model"))
     _add_results(parser.add_argument_group("results"))
+    _add_cluster(parser.add_argument_group("many machines"))
     return parser
 
 
@@ -129,12 +141,14 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="write results to a file, as its suffix says: .csv, .txt, else JSON lines",
+        help="write results to a file, as its suffix says: .csv, .txt, else JSON lines; .parquet "
+        "or a folder for a folder of Parquet files",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="skip the images that --output (JSON lines or .csv) holds already, add the others",
+        help="skip the images that --output (JSON lines, .csv, Parquet) holds already, add the "
+        "others",
     )
     group.add_argument(
         "--visualize", metavar="DIR", help="draw each image with what was read (needs pillow)"
@@ -144,6 +158,28 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--quiet", action="store_true", help="print neither results nor summary, only errors"
+    )
+
+
+def _add_cluster(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--ray",
+        action="store_true",
+        help="read with processes that Ray starts, on this machine or a cluster; images may then "
+        "be addresses such as s3://bucket/folder",
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a running Ray cluster; auto for the one that this machine belongs to; default: "
+        "one of this machine's own, which ends with the run",
+    )
+    group.add_argument(
+        "--ray-files",
+        choices=RAY_FILES,
+        default="auto",
+        help="shared: every machine has the files under the same paths; ship: their bytes are "
+        "sent; auto: they are sent if other machines may read; default: %(default)s",
     )
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ from runtime.errors import OcrError
 
 if TYPE_CHECKING:  # What takes its time is imported once the command line is known to be sound.
     from runtime.images import ImageSource
+    from runtime.recognition import Recognition
+
+    Stream = Callable[[Iterable[ImageSource]], Iterator[Recognition]]
 
 ALL_READ, SOME_FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
@@ -60,7 +63,6 @@ def _infer(arguments: Namespace) -> int:
 
     from runtime.interruption import Interruption
     from runtime.progress import Progress
-    from runtime.recognizer import Recognizer
     from runtime.results import Results
     from runtime.source_queue import SourceQueue
 
@@ -68,12 +70,12 @@ def _infer(arguments: Namespace) -> int:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
-        recognizer = stack.enter_context(Recognizer(arguments.model, **_options(arguments)))
+        stream = _stream(arguments, stack, lambda: interruption.is_due)
         results = Results(arguments, stack)
         images = _images(arguments, lambda: interruption.is_asked)
         sources = SourceQueue(images, lambda: interruption.is_asked, results.done.names)
         progress = stack.enter_context(Progress(_terminal(arguments)))
-        for recognition in recognizer.stream(sources):
+        for recognition in stream(sources):
             results.take(sources.next_taken(), recognition)
             progress.count()
             if interruption.is_due:
@@ -86,6 +88,24 @@ def _infer(arguments: Namespace) -> int:
     if interruption.is_asked:
         raise KeyboardInterrupt
     return SOME_FAILED if results.num_failed else ALL_READ
+
+
+def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+    """What reads: a recogniser in this process, or readers on a cluster."""
+    if not arguments.ray:
+        from runtime.recognizer import Recognizer
+
+        return stack.enter_context(Recognizer(arguments.model, **_options(arguments))).stream
+    from runtime.cluster.recognizer import ClusterRecognizer
+
+    cluster = ClusterRecognizer(
+        arguments.model,
+        address=arguments.address,
+        files=arguments.ray_files,
+        **_options(arguments),
+    )
+    reader = stack.enter_context(cluster)
+    return lambda images: reader.stream(images, is_due)
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:
@@ -104,7 +124,12 @@ def _images(arguments: Namespace, is_over: Callable[[], bool]) -> Iterator[Image
 
     stdin = StandardInput(_STDIN, is_over)
     for name in arguments.paths:
-        yield from sources_from(stdin.names() if name == "-" else [name])
+        if arguments.ray and "://" in name:
+            from runtime.cluster.addresses import images_at
+
+            yield from images_at(name)
+        else:
+            yield from sources_from(stdin.names() if name == "-" else [name])
     for file in arguments.list:
         yield from sources_from(listed_names(file))
     if arguments.stdin_images:
@@ -118,7 +143,7 @@ def _terminal(arguments: Namespace) -> Any:
 
 
 def _how_to_go_on(arguments: Namespace) -> str:
-    if arguments.output is None or not os.path.isfile(arguments.output):
+    if arguments.output is None or not os.path.exists(arguments.output):
         return ""
     return f"; what was read is in {arguments.output}: go on with --resume"
 

@@ -12,6 +12,7 @@ from runtime.errors import OcrError
 from runtime.images import ImageSource
 from runtime.labels import Labels
 from runtime.output import TableWriter
+from runtime.parquet_folder import ParquetFolder, is_parquet_folder, read_back_folder
 from runtime.recognition import Recognition
 from runtime.records import (
     ENCODING_ERRORS,
@@ -126,13 +127,20 @@ class Results:
         return summary if self._labels is None else f"{summary}\n{self._labels.summary()}"
 
     def _open_output(self, arguments: Namespace, stack: ExitStack) -> str:
+        if is_parquet_folder(arguments.output):
+            if arguments.resume:
+                self.done = read_back_folder(arguments.output)
+            folder = ParquetFolder(arguments.output, may_continue=arguments.resume)
+            stack.callback(folder.close)  # however the run ends, what was read is kept
+            self._writers.append(folder)
+            return "parquet"
         kind = format_of(arguments.output, otherwise="jsonl")
         continue_after = None
         if arguments.resume:
             if kind not in RESUMABLE:
                 raise OcrError(
-                    f"cannot go on with {arguments.output}: expected JSON lines or .csv; name "
-                    "another --output, or leave out --resume"
+                    f"cannot go on with {arguments.output}: expected JSON lines, .csv or "
+                    ".parquet; name another --output, or leave out --resume"
                 )
             self.done = read_back(arguments.output, kind, arguments.alternatives)
             continue_after = self.done.num_bytes

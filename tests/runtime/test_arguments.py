@@ -6,6 +6,7 @@ import pytest
 
 from runtime import arguments, compat
 from runtime.arguments import parse_arguments
+from runtime.cluster import recognizer
 
 Capture = pytest.CaptureFixture[str]
 
@@ -30,6 +31,7 @@ def test_provider_is_another_word_for_device() -> None:
 
 def test_choices_are_those_of_the_recogniser() -> None:
     assert arguments.COMPATS == compat.COMPATS
+    assert arguments.RAY_FILES == recognizer.FILES
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,10 @@ def test_choices_are_those_of_the_recogniser() -> None:
         ("x --model m --max-pixels M", "got 'M'"),
         ("x --model m --max-pixels 6.4M", "got '6.4M'"),
         ("x --model m --alternatives two", "from 0, got 'two'"),
+        ("x --model m --address auto", "expected --ray too"),
+        ("x --model m --ray-files ship", "expected --ray too"),
+        ("x --model m --ray --compat paddleocr2", "without --ray"),
+        ("x --model m --ray --device-id 1", "no --device-id"),
         ("x --model m --format xml", "invalid choice: 'xml'"),
         ("x --model m --device tpu", "invalid choice: 'tpu'"),
     ],

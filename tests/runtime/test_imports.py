@@ -13,7 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GPU_ONLY = ["tensorrt", "tensorrt_rtx", "cuda", "pycuda"]
-NOT_AT_IMPORT = ["paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime", *GPU_ONLY]
+ON_CLUSTERS = ["ray", "pyarrow"]
+NOT_AT_IMPORT = [
+    *("paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime"),
+    *GPU_ONLY,
+    *ON_CLUSTERS,
+]
 OURS = ["training", "export", "benchmarks"]
 
 IMPORT_ALL = """

@@ -1,0 +1,85 @@
+"""Images at addresses (`s3://`, `gs://`, `hdfs://`, `file://`), through PyArrow's file systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from runtime.errors import ArtifactError, EngineError
+from runtime.images import most_bytes
+from runtime.sources import IMAGE_SUFFIXES, NamedImage, Refused
+
+
+def _import_fs() -> Any:
+    try:
+        fs = import_module("pyarrow.fs")
+    except ImportError as error:
+        raise EngineError(
+            f"addresses are read with PyArrow, which cannot be imported ({error}): "
+            "pip install 'distilrec[ray]'"
+        ) from error
+    return fs
+
+
+def images_at(address: str) -> Iterator[str]:
+    """The addresses of a folder's images, sorted, its folders searched through; a file's its own.
+
+    Raises:
+        ArtifactError: if it cannot be listed.
+        EngineError: if PyArrow is not installed.
+    """
+    fs = _import_fs()
+    try:
+        system, path = fs.FileSystem.from_uri(address)
+        if system.get_file_info(path).type != fs.FileType.Directory:
+            yield address
+            return
+        found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"cannot list {address}: {' '.join(str(error).split())[:300]}; check the address and "
+            "the rights to it"
+        ) from error
+    root, mark, query = address.partition("?")
+    for one in sorted(found, key=lambda info: info.path.split("/")):
+        inner = one.path.removeprefix(path.rstrip("/")).lstrip("/")
+        is_hidden = any(part.startswith(".") for part in inner.split("/"))
+        suffix = f".{one.extension.lower()}"
+        if one.type == fs.FileType.File and suffix in IMAGE_SUFFIXES and not is_hidden:
+            yield f"{root.rstrip('/')}/{quote(inner)}{mark}{query}"
+
+
+def fetched(address: str, max_pixels: int) -> NamedImage | Refused:
+    """The file at an address, or why there is none."""
+    try:
+        system, path = _file_system(address)
+        limit = most_bytes(max_pixels)
+        with system.open_input_stream(path) as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            return Refused(address, f"too large: expected at most {limit} bytes")
+        return NamedImage(address, data)
+    except FileNotFoundError:
+        return Refused(address, "no such file; check the address")
+    except (OSError, ValueError, EngineError) as error:
+        return Refused(address, f"cannot be fetched: {' '.join(str(error).split())[:300]}")
+
+
+def _file_system(address: str) -> tuple[Any, str]:
+    """A connection is kept for every bucket; what follows its name is the path in it."""
+    parts = urlsplit(address)
+    if not parts.netloc:
+        system, path = _import_fs().FileSystem.from_uri(address)
+        return system, path
+    query = f"?{parts.query}" if parts.query else ""
+    system, bucket = _connection(f"{parts.scheme}://{parts.netloc}{query}")
+    return system, f"{bucket.rstrip('/')}{unquote(parts.path)}"
+
+
+@lru_cache(maxsize=32)
+def _connection(root: str) -> tuple[Any, str]:
+    system, path = _import_fs().FileSystem.from_uri(root)
+    return system, path

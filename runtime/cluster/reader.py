@@ -1,0 +1,92 @@
+"""What runs on the machines of a cluster: a recogniser of its own in every reader."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.cluster.addresses import fetched
+from runtime.cluster.shards import is_address
+from runtime.errors import ArtifactError
+from runtime.images import ImageSource
+from runtime.recognition import Recognition
+from runtime.recognizer import Recognizer
+from runtime.sessions.engine_sidecar import sidecar_path
+from runtime.sessions.inference_yml import FILE_NAME
+
+_FETCHES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model that travels: its file and what belongs beside it.
+
+    Args:
+        model: name of the model's file.
+        dictionary: name of the dictionary, None where the model carries one.
+        contents: name -> bytes.
+    """
+
+    model: str
+    dictionary: str | None
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, model: str | Path, dictionary: str | Path | None) -> ModelFiles:
+        """Read the files.
+
+        Raises:
+            ArtifactError: if the model or the dictionary cannot be read.
+        """
+        path = Path(model)
+        beside = [sidecar_path(path), path.with_name(FILE_NAME)]
+        files = [path, *(one for one in beside if one.is_file())]
+        if dictionary is not None:
+            files.append(Path(dictionary))
+        try:
+            contents = {one.name: one.read_bytes() for one in files}
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot read {error.filename}: {error.strerror}; check --model and --dictionary"
+            ) from error
+        name = None if dictionary is None else Path(dictionary).name
+        return cls(path.name, name, contents)
+
+
+class Reader:
+    """A recogniser in a process of its own; Ray makes it an actor."""
+
+    def open(self, model: str | ModelFiles, options: Mapping[str, Any]) -> str:
+        """Open the model; gives its description.
+
+        Args:
+            model: a path, or the files themselves.
+            options: arguments of `Recognizer`.
+
+        Raises:
+            OcrError: as `Recognizer`.
+        """
+        if isinstance(model, ModelFiles):
+            with tempfile.TemporaryDirectory() as folder:
+                for name, data in model.contents.items():
+                    (Path(folder) / name).write_bytes(data)
+                dictionary = None if model.dictionary is None else Path(folder) / model.dictionary
+                place = Path(folder) / model.model
+                self._recognizer = Recognizer(place, **{**options, "dictionary": dictionary})
+        else:
+            self._recognizer = Recognizer(model, **options)
+        self._fetchers = ThreadPoolExecutor(_FETCHES_AT_ONCE, "fetch")
+        return self._recognizer.description
+
+    def read(self, sources: Sequence[ImageSource]) -> list[Recognition]:
+        """Read a shard; what stands at an address is fetched first."""
+        return self._recognizer(list(self._fetchers.map(self._at_hand, sources)))
+
+    def _at_hand(self, source: ImageSource) -> ImageSource:
+        if is_address(source):
+            return fetched(str(source), self._recognizer.max_pixels)
+        return source

@@ -1,0 +1,115 @@
+"""Images on their way to another process: in shards, with their bytes where it has no such file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from runtime.errors import ImageError
+from runtime.images import ImageSource, most_bytes, read_image, source_name
+from runtime.sources import NamedImage, Page, Refused
+
+_MOST_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Travelling:
+    """A source as it travels.
+
+    Args:
+        name: under which results speak of it, None for what has none.
+        source: what a reader is given.
+    """
+
+    name: str | None
+    source: ImageSource
+
+    @property
+    def num_bytes(self) -> int:
+        """How much travels along, apart from names."""
+        if isinstance(self.source, NamedImage):
+            return len(self.source.data)
+        return getattr(self.source, "nbytes", 0)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Sources that one reader reads in one go.
+
+    Args:
+        start: position of the first in the input.
+        items: the sources.
+        deaths: how many readers died with it in hand.
+    """
+
+    start: int
+    items: tuple[Travelling, ...]
+    deaths: int = 0
+
+    def halves(self) -> tuple[Shard, Shard]:
+        """Both halves of it, as if new."""
+        middle = len(self.items) // 2
+        return (
+            Shard(self.start, self.items[:middle]),
+            Shard(self.start + middle, self.items[middle:]),
+        )
+
+
+def shards_of(items: Iterable[Travelling], most_images: int) -> Iterator[Shard]:
+    """Shards of so many images, or of fewer that are large."""
+    start, held, num_bytes = 0, list[Travelling](), 0
+    for item in items:
+        held.append(item)
+        num_bytes += item.num_bytes
+        if len(held) == most_images or num_bytes >= _MOST_BYTES:
+            yield Shard(start, tuple(held))
+            start, held, num_bytes = start + len(held), [], 0
+    if held:
+        yield Shard(start, tuple(held))
+
+
+def is_address(name: object) -> bool:
+    """Whether a source is an address such as `s3://bucket/line.png`, not a file of this machine."""
+    return isinstance(name, str) and "://" in name and not os.path.lexists(name)
+
+
+def travelling(source: ImageSource, with_bytes: bool, max_pixels: int) -> Travelling:
+    """What a reader needs to read `source` as this process would.
+
+    Args:
+        source: as `read_image` takes it, or an address, which a reader fetches itself.
+        with_bytes: whether readers may not have the file; where they do, its full path is enough.
+        max_pixels: as `read_image`.
+    """
+    name = source_name(source)
+    if isinstance(source, str | Path) and not is_address(source):
+        path = os.path.abspath(source) if source != "" else ""
+        return Travelling(name, _with_bytes(str(source), max_pixels) if with_bytes else path)
+    if isinstance(source, Page):
+        page = Page(os.path.abspath(source.path), source.number)
+        return Travelling(name, _as_png(source, max_pixels) if with_bytes else page)
+    return Travelling(name, source)
+
+
+def _with_bytes(path: str, max_pixels: int) -> ImageSource:
+    """The file, or why it cannot be read: nobody else can find that out."""
+    try:
+        if os.path.isfile(path) and os.path.getsize(path) <= most_bytes(max_pixels):
+            return NamedImage(path, Path(path).read_bytes())
+        return _as_png(path, max_pixels)
+    except OSError as error:
+        return Refused(path, f"cannot be opened: {error.strerror}")
+
+
+def _as_png(source: str | Page, max_pixels: int) -> NamedImage | Refused:
+    """The image without loss: it is 8 bits deep, opaque and upright already."""
+    name = str(source_name(source))
+    try:
+        pixels = read_image(source, max_pixels)
+    except ImageError as error:
+        return Refused(name, str(error).removeprefix(f"{name}: "))
+    return NamedImage(name, cv2.imencode(".png", pixels)[1].tobytes())
