@@ -69,6 +69,8 @@ def require_comparable(before: Result, after: Result, allowed: Sequence[str] = (
                     f"{', '.join(one.machine.get('gpus') or ['no GPU'])}"
                     for one in (before, after)],
     }  # fmt: skip
+    shown["settings"] = _different(before.settings, after.settings)
+    shown["inputs"] = _different(hashes_of(before.inputs), hashes_of(after.inputs))
     different = {
         what: shown.get(what, pair)
         for what, pair in pairs.items()
@@ -80,6 +82,12 @@ def require_comparable(before: Result, after: Result, allowed: Sequence[str] = (
             f"expected equal {', '.join(ALLOWABLE)}, got different {told}; measure again alike, "
             f"or add --allow {' '.join(different)}"
         )
+
+
+def _different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The entries of either that the other does not have alike."""
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return [", ".join(f"{name} {side.get(name)}" for name in names) for side in (one, other)]
 
 
 def hashes_of(inputs: Mapping[str, Any], path: str = "") -> dict[str, str]:

@@ -20,6 +20,8 @@ def upgraded(entries: dict[str, Any], name: str) -> dict[str, Any]:
     """
     if entries.get("schema") == 1 and entries.get("benchmark") == "training":
         return _training(entries)
+    if entries.get("schema") == 1 and entries.get("benchmark") == "distillation":
+        return _distillation(entries)
     if "schema" not in entries and "contenders" in entries and "lines" in entries:
         return _throughput(entries, name)
     return entries
@@ -86,6 +88,31 @@ def _training(entries: Mapping[str, Any]) -> dict[str, Any]:
         "measures": measures,
         "failures": failures,
         "details": {"references": references, "contenders": steps.get("contenders", {})},
+    }
+
+
+def _distillation(entries: Mapping[str, Any]) -> dict[str, Any]:
+    measures = []
+    for row in entries["summary"]:
+        what = f"distillation / {row['arm']}"
+        exact = _measure(f"{what} / exact", "share", "higher", row["accuracy"])
+        measures.append({**exact, "least": row["least"], "most": row["most"]})
+        errors = row["character_error_rate"]
+        measures.append(_measure(f"{what} / character errors", "share", "lower", errors))
+        if row["gain"] is not None:
+            gain = _measure(f"{what} / gain", "share", "higher", row["gain"])
+            measures.append({**gain, "least": row["least_gain"], "most": row["most_gain"]})
+        if row["cost"] is not None:
+            measures.append(_measure(f"{what} / cost", "x", "lower", row["cost"]))
+    settings = ("packs", "training_lines", "steps", "epochs", "batch_size", "max_width_px")
+    return {
+        **_common(entries),
+        "benchmark": "distillation",
+        "title": "What distillation brings",
+        "settings": {name: entries[name] for name in settings if name in entries},
+        "measures": measures,
+        "failures": [],
+        "details": {"references": {"distillation": "alone"}, "arms": entries.get("arms", {})},
     }
 
 

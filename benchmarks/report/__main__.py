@@ -65,7 +65,8 @@ def collect(paths: Sequence[Path]) -> tuple[list[Entry], list[Failure]]:
         for path in paths
         for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
     ]
-    entries, unreadable = [], []
+    entries: list[Entry] = []
+    unreadable: list[Failure] = []
     for file in files:
         try:
             result = read_result(file)

@@ -80,13 +80,17 @@ def reliability(forms: Mapping[str, Mapping[str, Any]], name: str) -> str:
         most = max(
             (b["lines"] for f in forms.values() for b in f["calibration"]["bins"]), default=1
         )
-        for (label, form), colour in zip(forms.items(), _SERIES, strict=False):
+        for number, ((label, form), colour) in enumerate(zip(forms.items(), _SERIES, strict=False)):
             filled = [one for one in form["calibration"]["bins"] if one["lines"]]
             x = [one["confidence"] for one in filled]
             y = [one["exact"] for one in filled]
-            axes.plot(x, y, color=colour, linewidth=1.2, label=label)
+            # Forms that agree lie upon each other: later ones are narrower and dashed.
+            style = "--" if number else "-"
+            axes.plot(x, y, color=colour, linestyle=style, linewidth=1.8, label=label)
             sizes = [12 + 90 * one["lines"] / max(1, most) for one in filled]
-            axes.scatter(x, y, s=sizes, color=colour, alpha=0.75, linewidth=0)
+            axes.scatter(
+                x, y, s=[one / (1 + 2 * number) for one in sizes], color=colour, linewidth=0
+            )
         axes.set(xlabel="confidence", ylabel="read exactly", xlim=(0, 1.03), ylim=(0, 1.03))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")

@@ -19,6 +19,7 @@ from benchmarks.report.views import (
     best_and_worst,
     by_benchmark,
     grouped,
+    name_of,
     stages,
     tiles,
 )
@@ -26,6 +27,10 @@ from benchmarks.result import Failure
 from runtime.errors import OcrError
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_STAGE_COLOURS = {
+    **{"decode": "s3", "resize": "s5", "normalise": "s2", "network": "s1", "ctc": "s4"},
+    "output": "s6",
+}
 
 
 def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) -> str:
@@ -60,9 +65,10 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         reliability=lambda entry: Markup(
             reliability(entry.result.details["forms"], f"{entry.anchor}-reliability")
         ),
+        colour=lambda stage: _STAGE_COLOURS.get(stage, "s6"),
         **{"picture": _picture, "has_pictures": _has_pictures},
-        truth=lambda pair: Markup("").join(_marked(Markup, *pair, is_label=True)),
-        reading=lambda pair: Markup("").join(_marked(Markup, *pair, is_label=False)),
+        truth=lambda pair: Markup("").join(_marked(Markup, pair, is_label=True)),
+        reading=lambda pair: Markup("").join(_marked(Markup, pair, is_label=False)),
     )
     failures: list[tuple[Entry | None, Failure]] = [(None, one) for one in unreadable]
     failures += [(entry, one) for entry in entries for one in entry.result.failures]
@@ -80,11 +86,6 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         machines="; ".join(dict.fromkeys(machine_shown(one.result.machine) for one in entries)),
         newest=max(times, default=""),
     )
-
-
-def name_of(entry: Entry) -> str:
-    """What the page calls a result: its file, in words."""
-    return entry.path.stem.replace("_", " ")
 
 
 def machine_shown(machine: Mapping[str, Any]) -> str:
@@ -138,8 +139,9 @@ def _has_pictures(entry: Entry, form: Mapping[str, Any]) -> bool:
     return any(_picture(entry, line["picture"]) for line in form["worst"])
 
 
-def _marked(markup: Any, label: str, text: str, is_label: bool) -> Iterator[Any]:
-    """One of two texts with what differs from the other marked."""
+def _marked(markup: Any, pair: tuple[str, str], is_label: bool) -> Iterator[Any]:
+    """Label or reading, what differs from the other marked."""
+    label, text = pair
     for kind, start, end, other_start, other_end in SequenceMatcher(
         None, label, text, autojunk=False
     ).get_opcodes():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.report.numbers import shown, spread
-from benchmarks.report.page import machine_shown, name_of
-from benchmarks.report.views import HEADINGS, Entry, bars, by_benchmark, grouped
+from benchmarks.report.page import machine_shown
+from benchmarks.report.views import HEADINGS, Entry, bars, by_benchmark, grouped, name_of
 from benchmarks.result import Measure
 
 

@@ -10,14 +10,22 @@ from typing import Any
 from benchmarks.report.numbers import shown
 from benchmarks.result import Measure, Result
 
-ORDER = ("accuracy", "throughput", "latency", "training", "distillation")
+ORDER = ("accuracy", "throughput", "latency", "service", "training", "distillation")
 HEADINGS: Mapping[str, str] = {
     "accuracy": "Accuracy",
     "throughput": "Reading speed",
     "latency": "Latency",
+    "service": "The service",
     "training": "Training speed",
     "distillation": "Distillation",
     "suite": "The run itself",
+}
+
+
+_PEERS = {
+    "rapidocr": "RapidOCR",
+    **dict.fromkeys(("paddleocr", "paddleocr-onednn", "paddleocr-onnx"), "PaddleOCR"),
+    "paddle": "paddle",
 }
 
 
@@ -39,6 +47,28 @@ class Entry:
     def command(self) -> str:
         """As it may be typed again."""
         return " ".join(self.result.command)
+
+
+def name_of(entry: Entry) -> str:
+    """What the page calls a result: what went in, and beside whom."""
+    result, inputs = entry.result, entry.result.inputs
+    if result.benchmark == "throughput":
+        rows = grouped(result).get("reading", {})
+        peers = [_PEERS.get(name, name) for name in rows if name in _PEERS]
+        beside = f" beside {' and '.join(dict.fromkeys(peers))}" if peers else ""
+        return f"{inputs['model']['name']}{beside}, {inputs['lines']['number']:,} lines"
+    if result.benchmark == "accuracy":
+        lines = inputs["lines"]
+        number = sum(one["number"] for one in lines.values())
+        return f"{', '.join(inputs['models'])} on {number:,} lines of {', '.join(lines)}"
+    if result.benchmark == "latency":
+        return ", ".join(inputs)
+    if result.benchmark == "training" and "classes" in result.settings:
+        words = result.settings
+        shape = f"batches of {words['batch_size']}, {words['width_px']} px wide"
+        return f"PP-OCRv2's distillation pair, {shape}, {words['classes']:,} classes"
+    name = entry.path.stem.replace("_", " ")
+    return name[:1].upper() + name[1:]
 
 
 @dataclass(frozen=True)
@@ -180,9 +210,10 @@ def _speed_tile(entry: Entry) -> Iterator[Tile]:
             continue
         what = "lines a second" if ours.unit == "lines/s" else "training images a second"
         peer = rows.get(reference, {}).get("speed")
-        on = entry.path.stem.replace("_", " ")
+        on = str(result.inputs["model"]["name"]) if "model" in result.inputs else group
         if peer is not None and reference != "ours":
-            on = f"{ours.value / peer.value:.1f} times {reference} ({shown(peer.value, '')}); {on}"
+            who = _PEERS.get(reference, reference)
+            on = f"{ours.value / peer.value:.1f} \u00d7 {who}'s {shown(peer.value, '')}; {on}"
         yield Tile(shown(ours.value, ours.unit), what, on, entry.anchor)
         return
 

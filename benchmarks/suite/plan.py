@@ -154,8 +154,10 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
         "accuracy",
         ("benchmarks.accuracy", "--labels", "images/labels.txt", labels, *forms),
     )
-    reading = ("benchmarks.throughput", "--rounds", str(size.rounds))
-    reading += ("--cold-starts", str(size.cold_starts), "--count", str(size.lines))
+    reading = (
+        *("benchmarks.throughput", "--rounds", str(size.rounds)),
+        *("--cold-starts", str(size.cold_starts), "--count", str(size.lines)),
+    )
     has_peer = importlib.util.find_spec("rapidocr") is not None
     peer = ("--peer", "rapidocr" if has_peer else "none")
     yield measuring("throughput", (*reading, *peer, "--images", labels, "--model", student))
@@ -195,8 +197,10 @@ def _with_peers(
         nothing = None if packs else f"no */val.tsv in {wanted.data}"
         yield measuring("accuracy_real", command, (), absent or nothing)
     if wanted.paddleocr is not None:
-        words = ("--peer", "paddleocr", "--paddleocr", shown(wanted.paddleocr))
-        words += ("--inference", shown(wanted.output / "model" / "student"))
+        words = (
+            *("--peer", "paddleocr", "--paddleocr", shown(wanted.paddleocr)),
+            *("--inference", shown(wanted.output / "model" / "student")),
+        )
         command = (*reading, *words, "--images", labels, "--model", student)
         yield measuring("throughput_paddleocr", command, ("model", "lines"))
 

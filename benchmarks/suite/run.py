@@ -153,8 +153,9 @@ def _wait(
         try:
             return process.wait(_POLL_S)
         except subprocess.TimeoutExpired:
-            said = (_last_lines(log) or [""])[-1]
-            bar.set_postfix_str(f"{step.name}: {said[:_SHOWN_CHARACTERS]}")
+            if sys.stderr.isatty():
+                said = (_last_lines(log) or [""])[-1]
+                bar.set_postfix_str(f"{step.name}: {said[:_SHOWN_CHARACTERS]}")
     process.kill()
     process.wait()
     return None
