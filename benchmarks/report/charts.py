@@ -14,10 +14,10 @@ _COLOURS = {
     _FAINT: "var(--line)",
     **{colour: f"var(--s{number})" for number, colour in enumerate(_SERIES, start=1)},
 }
-_SIZE_IN = (4.6, 3.1)
+_SIZE_IN = (4.7, 3.4)
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 10.5,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _FAINT,
@@ -31,7 +31,7 @@ _STYLE: dict[str, Any] = {
     "grid.color": _FAINT,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9.5,
     "lines.linewidth": 1.7,
     "lines.markersize": 4,
 }

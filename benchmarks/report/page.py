@@ -70,9 +70,6 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         truth=lambda pair: Markup("").join(_marked(Markup, pair, is_label=True)),
         reading=lambda pair: Markup("").join(_marked(Markup, pair, is_label=False)),
     )
-    failures: list[tuple[Entry | None, Failure]] = [(None, one) for one in unreadable]
-    failures += [(entry, one) for entry in entries for one in entry.result.failures]
-    failures.sort(key=lambda pair: pair[1].is_absent)
     shown_entries = [one for one in entries if one.result.benchmark != "suite"]
     times = [entry.result.time[:10] for entry in entries if entry.result.time]
     return environment.get_template("page.html").render(
@@ -82,10 +79,23 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         sections=by_benchmark(shown_entries),
         heading=lambda kind: HEADINGS.get(kind, kind.capitalize()),
         tiles=tiles(shown_entries),
-        failures=failures,
+        failures=_failures(entries, unreadable),
         machines="; ".join(dict.fromkeys(machine_shown(one.result.machine) for one in entries)),
         newest=max(times, default=""),
     )
+
+
+def _failures(
+    entries: Sequence[Entry], unreadable: Sequence[Failure]
+) -> list[tuple[Entry | None, list[str], Failure]]:
+    """Entry, all that has one reason, and the first of it; what failed comes first."""
+    found: dict[tuple[str, str], tuple[Entry | None, list[str], Failure]] = {}
+    pairs: list[tuple[Entry | None, Failure]] = [(None, one) for one in unreadable]
+    pairs += [(entry, one) for entry in entries for one in entry.result.failures]
+    for entry, one in pairs:
+        key = (entry.anchor if entry else "", one.reason)
+        found.setdefault(key, (entry, [], one))[1].append(one.what)
+    return sorted(found.values(), key=lambda row: row[2].is_absent)
 
 
 def machine_shown(machine: Mapping[str, Any]) -> str:
@@ -98,15 +108,15 @@ def machine_shown(machine: Mapping[str, Any]) -> str:
 
 def _thread_bars(groups: Mapping[str, Any], threads: int) -> list[Bar]:
     """This project with few threads up to all of them."""
-    rows = {
-        f"ours, {number} thread{'s' if number != '1' else ''}": row
-        for number, row in groups["threads"].items()
-    }
-    first = next(iter(rows))
+    rows = {f"ours {number}": row for number, row in groups["threads"].items()}
     every = groups.get("reading", {}).get("ours")
     if every:
-        rows[f"ours, {threads} threads"] = every
-    return bars(rows, "speed", first)
+        rows[f"ours {threads}"] = every
+    titles = {
+        name: f"this project, {count} thread{'s' if count != '1' else ''}"
+        for name, count in ((name, name.removeprefix("ours ")) for name in rows)
+    }
+    return bars(rows, "speed", next(iter(rows)), titles)
 
 
 def _heat(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

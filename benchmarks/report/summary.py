@@ -52,7 +52,7 @@ def _throughput(entry: Entry) -> Iterator[list[str]]:
     yield ["", "lines/s", "min\u2013max", f"x {reference}", "right", "exact", "peak MiB"]
     rows = grouped(entry.result).get("reading", {})
     for bar in bars(rows, "speed", reference):
-        row = rows[bar.label]
+        row = rows[bar.name]
         ratio = "1" if bar.ratio is None else f"{bar.ratio:.2f}"
         more = [_cell(row, key) for key in ("right", "exact", "peak memory")]
         yield [bar.label, shown(bar.measure.value, "lines/s"), spread(bar.measure), ratio, *more]

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.report.numbers import shown
 from benchmarks.result import Measure, Result
+from benchmarks.throughput.contenders import TITLES
 
 ORDER = ("accuracy", "throughput", "latency", "service", "training", "distillation")
 HEADINGS: Mapping[str, str] = {
@@ -60,13 +61,15 @@ def name_of(entry: Entry) -> str:
     if result.benchmark == "accuracy":
         lines = inputs["lines"]
         number = sum(one["number"] for one in lines.values())
-        return f"{', '.join(inputs['models'])} on {number:,} lines of {', '.join(lines)}"
+        forms = result.details["forms"] or inputs["models"]
+        return f"{', '.join(forms)} on {number:,} lines of {', '.join(lines)}"
     if result.benchmark == "latency":
         return ", ".join(inputs)
     if result.benchmark == "training" and "classes" in result.settings:
         words = result.settings
         shape = f"batches of {words['batch_size']}, {words['width_px']} px wide"
-        return f"PP-OCRv2's distillation pair, {shape}, {words['classes']:,} classes"
+        more = " and real lines" if "real lines" in grouped(result) else ""
+        return f"PP-OCRv2's distillation pair, {shape}, {words['classes']:,} classes{more}"
     name = entry.path.stem.replace("_", " ")
     return name[:1].upper() + name[1:]
 
@@ -76,13 +79,15 @@ class Bar:
     """One row of a bar chart.
 
     Args:
-        label: who or what.
+        name: of the subject in the result.
+        label: who or what, in words.
         measure: its figure.
         share: of the longest bar, 0 .. 1; and where its spread begins and ends.
         ratio: to the reference, None without one.
         is_ours: whether it is this project's.
     """
 
+    name: str
     label: str
     measure: Measure
     share: float
@@ -133,7 +138,8 @@ def bars(
     base = values[reference].value if reference in values else None
     return [
         Bar(
-            (titles or {}).get(name, name),
+            name,
+            _label(name, {**TITLES, **(titles or {})}),
             one,
             *(one.value / longest, one.least / longest, one.most / longest),
             ratio=one.value / base if base and name != reference else None,
@@ -141,6 +147,12 @@ def bars(
         )
         for name, one in values.items()
     ]
+
+
+def _label(name: str, titles: Mapping[str, str]) -> str:
+    title = titles.get(name, name)
+    is_said = not name.startswith("ours") or title.startswith("this project")
+    return title if is_said else f"this project: {title.removeprefix('as ours, ')}"
 
 
 def stages(rows: Mapping[str, Mapping[str, Measure]]) -> list[tuple[str, Measure, float]]:
