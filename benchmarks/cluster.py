@@ -1,0 +1,169 @@
+"""What Ray costs on one machine: start-up seconds, steady lines a second, against one process.
+
+    python -m benchmarks.cluster --images DIR_OR_LABELS --count 1000 --output FILE
+
+Each contender runs in a process of its own, in alternation, and must read the same texts. Start-up
+goes from before anything is imported to the first result; the steady rate leaves out the first
+quarter of the lines. Exit status: 0 measured, 1 some contender failed, 2 nothing was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.alternation import Attempt, Check, Contender, run_in_alternation
+from benchmarks.comparison import EACH, summarize, table
+from benchmarks.machine import ROOT
+from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.throughput.contenders import bundled_model
+from benchmarks.throughput.lines import find_lines, read_lines, write_lines
+from runtime.errors import OcrError
+from runtime.sessions.engine_sidecar import sha256_of
+
+ALONE, SHARED, SHIP = "one process", "ray, shared files", "ray, files sent"
+_LINES_BEFORE_STEADY = 0.25
+_COLUMNS = {"start_s": "start, s", "total_s": "total, s"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    try:
+        if options.contender is not None:
+            print(json.dumps(_read(options.contender, options.images, options.model)))
+            return 0
+        result = measure_cluster(options, given)
+        if options.output is not None:
+            save_result(options.output, result)
+    except OcrError as error:
+        print(f"benchmarks.cluster: {error}", file=sys.stderr)
+        return 2
+    return int(result.has_failed) if result.measures else 2
+
+
+def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Result:
+    """Measure, print the table, and return everything.
+
+    Raises:
+        OcrError: if there are no lines, no model, or no Ray.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise OcrError("Ray is not installed: pip install 'distilrec[ray]'")
+    around = surroundings()
+    model = options.model or bundled_model("rapidocr")
+    lines = find_lines(options.images, options.count)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "lines.json"
+        write_lines(file, lines)
+        contenders = [_contender(name, file, model) for name in (ALONE, SHARED, SHIP)]
+        attempts = run_in_alternation(
+            contenders, options.rounds, options.timeout, ROOT, _equal_texts(), _say
+        )
+    print(table(summarize(attempts, ALONE), ALONE, _COLUMNS))
+    return Result(
+        benchmark="cluster",
+        title="What Ray costs on one machine",
+        command=("python", "-m", "benchmarks.cluster", *command),
+        inputs={
+            "model": {"name": model.name, "sha256": sha256_of(model.read_bytes())},
+            "lines": {"name": options.images.name, "number": len(lines)},
+        },
+        settings={"rounds": options.rounds},
+        measures=tuple(_measures(attempts)),
+        failures=tuple(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
+        **around,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.cluster", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
+    add("--count", type=int, default=1000, help="lines; default: %(default)s")
+    add("--model", type=Path, help="an .onnx file; RapidOCR's own by default")
+    add("--rounds", type=int, default=3, help="default: %(default)s")
+    add("--timeout", type=float, default=600.0, metavar="S")
+    add("--output", type=Path, metavar="FILE", help="everything as JSON")
+    add("--contender", choices=(ALONE, SHARED, SHIP), help=argparse.SUPPRESS)
+    return parser
+
+
+def _contender(name: str, lines: Path, model: Path) -> Contender:
+    options = ("--images", str(lines), "--model", str(model.resolve()), "--contender", name)
+    return Contender(name, (sys.executable, "-m", "benchmarks.cluster", *options))
+
+
+def _read(name: str, lines: Path, model: Path) -> dict[str, Any]:
+    """Read all lines once; the figures of one contender in this process."""
+    paths = [line.path for line in read_lines(lines)]
+    begin = time.perf_counter()
+    digest, times = hashlib.sha256(), []
+    with _stream(name, model) as stream:
+        for one in stream(paths):
+            times.append(time.perf_counter())
+            digest.update(f"{one.text}\n".encode())
+    first = int(len(paths) * _LINES_BEFORE_STEADY)
+    return {
+        EACH: [(len(times) - 1 - first) / (times[-1] - times[first])],
+        "start_s": times[0] - begin,
+        "total_s": times[-1] - begin,
+        "texts_sha256": digest.hexdigest(),
+    }
+
+
+@contextmanager
+def _stream(name: str, model: Path) -> Iterator[Callable[..., Iterator[Any]]]:
+    if name == ALONE:
+        from runtime import Recognizer
+
+        with Recognizer(model, device="cpu") as recognizer:
+            yield recognizer.stream
+        return
+    from runtime.cluster.recognizer import ClusterRecognizer
+
+    files = "ship" if name == SHIP else "shared"
+    with ClusterRecognizer(model, device="cpu", files=files) as cluster:
+        yield cluster.stream
+
+
+def _measures(attempts: Sequence[Attempt]) -> Iterator[Measure]:
+    good = [one for one in attempts if one.figures is not None]
+    for name in dict.fromkeys(one.contender for one in good):
+        figures = [one.figures or {} for one in good if one.contender == name]
+        rates = [one[EACH][0] for one in figures]
+        yield measure(f"{name} / lines per second", "lines/s", "higher", rates)
+        yield measure(f"{name} / start-up", "s", "lower", [one["start_s"] for one in figures])
+
+
+def _equal_texts() -> Check:
+    """Refuses figures of a run that read other texts than the first."""
+    first: list[str] = []
+
+    def check(figures: dict[str, Any]) -> str | None:
+        first.append(figures["texts_sha256"])
+        return None if first[-1] == first[0] else "read other texts than the first contender"
+
+    return check
+
+
+def _say(attempt: Attempt) -> None:
+    figures = attempt.figures or {}
+    said = attempt.reason or f"{figures[EACH][0]:.1f} lines/s after {figures['start_s']:.1f} s"
+    print(f"round {attempt.round}: {attempt.contender}: {said}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
