@@ -7,6 +7,7 @@ A file is checked against `SCHEMA` when it is read, and older shapes are brought
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -220,6 +221,12 @@ def _check(entries: Any, path: Path) -> None:
             f"{path} is no result of format {FORMAT}: {where}: {faults[0].message[:200]}; "
             "measure again"
         )
+    for one in entries["measures"]:
+        if not all(map(math.isfinite, (one["value"], one["least"], one["most"], *one["samples"]))):
+            raise ArtifactError(
+                f"{path}: expected numbers for {one['name']!r}, got some that are not finite; "
+                "measure again"
+            )
     names = [one["name"] for one in entries["measures"]]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

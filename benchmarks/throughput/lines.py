@@ -28,10 +28,11 @@ class LabelledLine:
 
 
 def find_lines(source: Path, count: int) -> list[LabelledLine]:
-    """The first lines of a label file, of the label files in a folder, or a folder's images.
+    """The first lines of a label file, of a folder's label files, of its packs, or its images.
 
     Args:
-        source: a label file (path<TAB>text, relative to it), or a folder.
+        source: a label file (path<TAB>text, relative to it), or a folder, of packs too, which
+            are folders with `val.tsv`.
         count: how many at most.
 
     Raises:
@@ -58,7 +59,11 @@ def _lines(source: Path) -> Iterator[LabelledLine]:
     ]
     for file in label_files:
         yield from _labelled(file)
-    if not label_files and source.is_dir():
+    packs = [] if label_files else sorted(source.glob("*/val.tsv"))
+    # One of each in turn, so that the first lines are of all packs alike.
+    for row in itertools.zip_longest(*map(_labelled, packs)):
+        yield from (line for line in row if line is not None)
+    if not label_files and not packs and source.is_dir():
         yield from (LabelledLine(path, None) for path in find_images([source]))
 
 

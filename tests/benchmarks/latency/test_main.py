@@ -1,0 +1,58 @@
+"""The command from end to end on the toy network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.latency.__main__ import main
+from benchmarks.result import read_result
+
+pytest.importorskip("onnxruntime", reason="it is what is measured")
+QUICK = ["--rounds", "2", "--seconds", "0.01", "--warm-up", "0.001", "--threads", "1"]
+
+
+def test_all_shapes_are_measured_and_what_is_not_here_is_named(
+    toy_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "latency.json"
+    shapes = ["--batches", "1", "3", "--widths", "32", "96"]
+    status = main(["--model", str(toy_onnx), *shapes, *QUICK, "--output", str(output)])
+    assert status == 0
+    result = read_result(output)
+    cells = result.details["backends"]["cpu-fp32"]["cells"]
+    assert [(one["batch"], one["width_px"]) for one in cells] == [
+        *((1, 32), (1, 96), (3, 32), (3, 96)),
+    ]
+    for cell in cells:
+        assert cell["runs"] >= 20
+        for clock in ("engine", "end_to_end"):
+            each = [cell[clock][name] for name in ("p50", "p90", "p95", "p99")]
+            assert each == sorted(each) and each[0] > 0
+    named = {one.name: one for one in result.measures}
+    assert len(named["cpu-fp32 / 3 x 96 px / engine only, median"].samples) == 2
+    assert named["cpu-fp32 / cold start / open"].value > 0
+    absent = {one.what for one in result.failures if one.is_absent}
+    assert {"cpu-fp16", "tensorrt-fp16", "rtx-fp32"} <= absent
+    assert result.inputs["toy.onnx"]["sha256"]
+    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    out = capsys.readouterr().out
+    assert "3 x 96" in out and "tensorrt-fp16: not here: " in out
+
+
+def test_an_engine_that_fails_is_told_and_is_status_2_when_it_is_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    output = tmp_path / "latency.json"
+    assert main(["--model", str(broken), *QUICK, "--output", str(output)]) == 2
+    assert "cpu-fp32: FAILED: " in capsys.readouterr().out
+    (failed,) = [one for one in read_result(output).failures if not one.is_absent]
+    assert "broken.onnx" in failed.reason
+
+
+def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "none.onnx"]) == 2
+    assert "none.onnx" in capsys.readouterr().err
