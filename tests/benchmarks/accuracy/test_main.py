@@ -12,7 +12,7 @@ from benchmarks.result import read_result
 from runtime import Recognizer
 
 pytest.importorskip("onnxruntime", reason="it reads the lines")
-onnx = pytest.importorskip("onnx", reason="the forms are ONNX")
+pytest.importorskip("onnx", reason="the forms are ONNX")
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,10 @@ def test_the_hash_is_of_pixels_and_labels(
 def test_a_form_in_fp16_reads_with_every_rounding(
     toy_onnx: Path, true_labels: Path, tmp_path: Path
 ) -> None:
-    from export.precision.half import half_model
+    from export.commands.precision import convert_file
 
-    model = onnx.load(toy_onnx)
     file = tmp_path / "half.onnx"
-    onnx.save(half_model(model, set()), file)
+    convert_file(toy_onnx, file, [str(true_labels.parent)])
     reader = open_reader(file)
     assert "emulated" in reader.title
     paths = [str(labels) for labels in sorted(true_labels.parent.glob("*.png"))]

@@ -25,9 +25,7 @@ def test_every_engine_has_a_file_or_a_reason(toy_onnx: Path) -> None:
 def test_a_runtime_without_cuda_is_said(toy_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     found = {one.name: one for one in find_backends(toy_onnx, toy_onnx, [])}
-    assert found["cuda-fp32"].reason == (
-        "this onnxruntime has no CUDA, only CPUExecutionProvider"
-    )
+    assert found["cuda-fp32"].reason == ("this onnxruntime has no CUDA, only CPUExecutionProvider")
 
 
 def test_a_plan_is_known_by_its_sidecar(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,3 +55,13 @@ def test_case_and_spaces_do_not_count() -> None:
     lines = [LabelledLine("a", "TOTAL 5"), LabelledLine("b", "x"), LabelledLine("c", None)]
     assert num_right(lines, ["total5", "y", "z"]) == 1
     assert num_right(lines[2:], ["z"]) is None
+
+
+def test_packs_take_turns(tmp_path: Path) -> None:
+    for pack, names in (("one", "ab"), ("two", "c")):
+        (tmp_path / pack).mkdir()
+        for name in names:
+            cv2.imwrite(str(tmp_path / pack / f"{name}.png"), np.zeros((8, 20, 3), np.uint8))
+        rows = "".join(f"{name}.png\t{name}\n" for name in names)
+        (tmp_path / pack / "val.tsv").write_text(rows, encoding="utf-8")
+    assert [line.text for line in find_lines(tmp_path, 10)] == ["a", "c", "b"]

@@ -1,47 +1,126 @@
+"""The command from end to end: equal inputs, stages, threads, cold start."""
+
 from __future__ import annotations
 
-import json
+import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.throughput.__main__ import bundled_model, main
+from benchmarks.result import read_result
+from benchmarks.throughput.__main__ import main
 from benchmarks.throughput.cold_start import measure_cold_start
+from benchmarks.throughput.contenders import bundled_model, choose
+from benchmarks.throughput.stages import STAGES, stage_seconds
 from runtime.errors import OcrError
 
-pytest.importorskip("rapidocr", reason="it is the peer")
+pytest.importorskip("onnxruntime", reason="it reads the lines")
 IMAGES = Path(__file__).parents[3] / "images"
+PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
+SHORT = ["--count", "4", "--rounds", "1", "--cold-starts", "0"]
 
 
 def test_both_read_the_same_pixels_with_the_same_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("rapidocr", reason="it is the peer")
     output = tmp_path / "result.json"
-    arguments = ["--images", str(IMAGES), "--count", "4", "--rounds", "1", "--cold-starts", "0"]
-    assert main([*arguments, "--output", str(output)]) == 0
-    result = json.loads(output.read_text())
-    contenders = result["contenders"]
-    assert set(contenders) == {"ours", "rapidocr"}
-    last = [one["last_round"] for one in contenders.values()]
-    assert last[0]["inputs_sha256"] == last[1]["inputs_sha256"]
-    assert all(one["lines"] == 4 and 0 < one["network_share"] <= 1 for one in last)
-    assert contenders["rapidocr"]["ratio"] == 1
+    labels = ["--images", str(IMAGES / "labels.txt")]
+    assert main([*labels, *SHORT, "--threads", "2", "--output", str(output)]) == 0
+    result = read_result(output)
+    figures = {one.name: one for one in result.measures}
+    for name in ("ours", "rapidocr"):
+        assert figures[f"reading / {name} / speed"].value > 0
+        assert 0 < figures[f"reading / {name} / in the network"].value <= 1
+        assert 0 <= figures[f"reading / {name} / right"].value <= 4
+        assert figures[f"reading / {name} / exact"].is_exact
+    assert figures["threads / 1 / speed"].value > 0
+    assert {one for one in figures if one.startswith("stages")} == {
+        f"stages / {stage} / a line" for stage in STAGES
+    }
+    assert len(result.inputs["lines"]["sha256"]) == len(result.inputs["model"]["sha256"]) == 64
+    assert result.settings["threads"] == 2
+    assert result.details["references"] == {"reading": "rapidocr"}
     assert "x rapidocr" in capsys.readouterr().out
 
 
+def test_alone_there_is_no_ratio(toy_onnx: Path, labelled_lines: Path, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    options = ["--images", str(labelled_lines), "--model", str(toy_onnx), "--peer", "none"]
+    assert main([*options, *SHORT[:-1], "1", "--threads", "1", "--output", str(output)]) == 0
+    result = read_result(output)
+    names = {one.name for one in result.measures}
+    assert "cold start / ours / one image" in names
+    assert not any(name.startswith("threads") for name in names)
+    assert result.details["references"] == {"reading": "ours"}
+
+
+def test_stages_add_up_to_the_reading(toy_onnx: Path, labelled_lines: Path, tmp_path: Path) -> None:
+    paths = [str(labelled_lines.parent / f"{number}.png") for number in range(3)]
+    output = tmp_path / "read.jsonl"
+    spent = stage_seconds(toy_onnx, [*paths, str(labelled_lines)], output)
+    assert list(spent) == list(STAGES)
+    assert all(seconds > 0 for seconds in spent.values())
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 3  # a label file is no image
+
+
 def test_what_cannot_be_measured_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    toy_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--images", str(tmp_path)]) == 2
+    assert main(["--images", str(tmp_path), "--model", str(toy_onnx)]) == 2
     assert "expected a label file" in capsys.readouterr().err
+    assert main(["--images", str(IMAGES), "--model", str(tmp_path / "no.onnx")]) == 2
+    assert "no.onnx" in capsys.readouterr().err
+    paddleocr = ["--peer", "paddleocr", "--images", str(IMAGES), "--model", str(toy_onnx)]
+    assert main(paddleocr) == 2
+    assert "--paddleocr DIR" in capsys.readouterr().err
     with pytest.raises(OcrError, match="pip install nosuchpeer"):
         bundled_model("nosuchpeer")
 
 
+def test_a_peer_that_fails_does_not_stop_the_others(
+    toy_onnx: Path, labelled_lines: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "result.json"
+    options = ["--images", str(labelled_lines), "--model", str(toy_onnx), "--peer", "paddleocr"]
+    options += ["--paddleocr", str(tmp_path), *SHORT, "--threads", "1"]
+    assert main([*options, "--output", str(output)]) == 1
+    result = read_result(output)
+    assert any(one.name == "reading / ours / speed" for one in result.measures)
+    reasons = {one.what: one for one in result.failures}
+    assert "expected a checkout of PaddleOCR" in reasons["paddleocr-onnx"].reason
+    assert reasons["paddleocr"].is_absent  # without an exported folder
+
+
+def test_half_as_many_threads_down_to_one() -> None:
+    options = Namespace(peer="none", threads=8, paddleocr=None, inference=None)
+    assert list(choose(options).scaling.values()) == [1, 2, 4]
+
+
 def test_a_cold_start_that_fails_is_told(tmp_path: Path) -> None:
     good, bad = [sys.executable, "-c", ""], [sys.executable, "-c", "raise SystemExit('broken')"]
-    measured = measure_cold_start({"ours": good, "peer": good}, 2, tmp_path, "peer")
-    assert [len(each) for each in measured["seconds_each"].values()] == [2, 2]
+    measured = measure_cold_start({"ours": good, "peer": good}, 2, tmp_path)
+    assert [len(each) for each in measured.values()] == [2, 2]
     with pytest.raises(OcrError, match="status 1: broken"):
-        measure_cold_start({"ours": good, "peer": bad}, 1, tmp_path, "peer")
+        measure_cold_start({"ours": good, "peer": bad}, 1, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PADDLEOCR is None, reason="DISTILREC_PADDLEOCR names no checkout")
+def test_paddleocr_reads_the_same_lines(tmp_path: Path) -> None:
+    from export.chain import ExportOptions, Source, export_network
+    from training.config import load_config
+
+    source = Source(load_config(Path("configs/demo.yml")), "weights/demo_start", "Student")
+    export_network(source, tmp_path, ExportOptions())
+    output = tmp_path / "result.json"
+    options = ["--images", str(IMAGES / "labels.txt"), "--model", str(tmp_path / "student.onnx")]
+    options += ["--peer", "paddleocr", "--paddleocr", str(PADDLEOCR)]
+    options += ["--inference", str(tmp_path / "student"), "--rounds", "1", "--cold-starts", "0"]
+    assert main([*options, "--output", str(output)]) == 0
+    figures = {one.name: one.value for one in read_result(output).measures}
+    peers = ("paddleocr", "paddleocr-onednn", "paddleocr-onnx")
+    assert len({figures[f"reading / {peer} / right"] for peer in peers}) == 1
+    assert all(figures[f"reading / {peer} / in the network"] > 0 for peer in peers)
