@@ -23,6 +23,7 @@ COMMANDS = {
     "strip": "strip",
     "convert": "convert",
     "precision": "precision",
+    "quantize": "quantize",
     "build": "build",
     "verify": "verify",
     "adopt": "adopt",

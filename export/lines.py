@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from runtime.spec import RecognizerSpec
 
 BATCH_SIZE = 16
 _NUM_RENDERED = 64
+
+T = TypeVar("T")
 
 log = logging.getLogger("export")
 
@@ -72,6 +75,12 @@ def readable_lines(paths: Sequence[str | Path]) -> tuple[Mapping[str, Image], in
             "on; check --images"
         )
     return lines, num_unreadable
+
+
+def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the items, from the whole of them, in order."""
+    step = max(1.0, len(items) / max(1, most))
+    return [items[int(number * step)] for number in range(min(len(items), most))]
 
 
 def _rendered_lines(charset: Charset) -> tuple[list[Image], str]:

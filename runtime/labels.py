@@ -41,6 +41,11 @@ class Labels:
         self._num_edits = 0
         self._num_characters = 0
 
+    @property
+    def paths(self) -> list[str]:
+        """The images, in the file's order."""
+        return [str(path) for path in self._texts]
+
     def text_of(self, source: str | Path) -> str | None:
         """The true text of an image, None if it has no label."""
         return self._texts.get(Path(source).resolve())

@@ -1,0 +1,87 @@
+"""`python -m export quantize`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from export.commands.arguments import add_images
+
+HELP = "FP32 ONNX -> 8-bit ONNX for CPUs, and what that costs in reading"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the lines, the limits."""
+    parser.add_argument("--onnx", required=True, type=Path, help="the FP32 recogniser")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: NAME_int8.onnx beside it"
+    )
+    add_images(parser)
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="a PaddleOCR label file: its lines are taken, unless --images names some, and "
+        "accuracy decides",
+    )
+    parser.add_argument(
+        "--count", type=int, default=1000, metavar="N", help="lines at most; default: 1000"
+    )
+    parser.add_argument(
+        "--dictionary", type=Path, help="one character per line; for a model that carries none"
+    )
+    parser.add_argument(
+        "--maxLoss",
+        type=float,
+        default=0.005,
+        metavar="SHARE",
+        help="of the labelled lines that may be lost, less those gained; default: 0.005",
+    )
+    parser.add_argument(
+        "--minEqual",
+        type=float,
+        default=0.95,
+        metavar="SHARE",
+        help="of the lines that must read as in FP32, without labels; default: 0.95",
+    )
+
+
+def run(options: argparse.Namespace) -> Mapping[str, Any]:
+    """Quantise, judge, write.
+
+    Raises:
+        OcrError: with every reason this project knows; nothing is written then.
+    """
+    from export.lines import comparison_lines, evenly_spaced, readable_lines
+    from export.quantization import Limits, eight_bit_recognizer
+    from export.recognizer_file import read_recognizer
+    from export.staging import staged
+    from runtime.images import find_images
+    from runtime.labels import Labels
+
+    limits = Limits(options.maxLoss, options.minEqual)
+    source = read_recognizer(options.onnx, options.dictionary)
+    truth: list[str | None] | None = None
+    if options.labels is not None:
+        labels = Labels(options.labels)
+        paths = list(find_images(options.images)) if options.images else labels.paths
+        named, _ = readable_lines(evenly_spaced(paths, options.count))
+        lines, lines_from = list(named.values()), f"{len(named)} images"
+        truth = [labels.text_of(path) for path in named]
+    else:
+        lines, lines_from = comparison_lines(options.images, source.spec.charset)
+        lines = evenly_spaced(lines, options.count)
+    output = options.output or options.onnx.with_name(f"{options.onnx.stem}_int8.onnx")
+    made = eight_bit_recognizer(
+        source.model,
+        source.spec,
+        lines,
+        lines_from,
+        truth=truth,
+        limits=limits,
+        source_sha256=source.sha256,
+    )
+    with staged(output.parent) as folder:
+        (folder / output.name).write_bytes(made.model.SerializeToString(deterministic=True))
+    return {"onnx": str(output), "source_sha256": source.sha256, **made.report.as_json()}

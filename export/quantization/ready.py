@@ -1,0 +1,137 @@
+"""A graph made ready for onnxruntime's quantiser, and the nodes of it that are worth quantising."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from export.precision.emulate import cpu_session
+from export.precision.tensors import named_copy
+from runtime.errors import ArtifactError
+
+LEAST_OPSET = 13
+"""The first in which a weight may have a scale for each channel."""
+_OPSET = 17
+LEAST_SHARE = 0.004
+"""Of the network's multiply-adds; below it, converting to 8 bit costs more than it saves."""
+
+
+def ready_for_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold, fuse and name, without changing what is computed.
+
+    GELU becomes one node here, since its parts are no longer recognised between 8-bit neighbours,
+    and run one by one then.
+
+    Args:
+        model: FP32, no control flow.
+
+    Raises:
+        ArtifactError: if onnxruntime or the ONNX package cannot work on the graph.
+    """
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.transformers.fusion_gelu import FusionGelu
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    model = named_copy(model)
+    try:
+        if _opset_of(model) < LEAST_OPSET:
+            model = onnx.version_converter.convert_version(model, _OPSET)
+        with tempfile.TemporaryDirectory() as scratch:
+            named, folded = Path(scratch) / "named.onnx", Path(scratch) / "folded.onnx"
+            onnx.save(model, named)
+            quant_pre_process(str(named), str(folded), skip_symbolic_shape=True)
+            graph = OnnxModel(onnx.load(folded))
+    except Exception as error:  # neither package has a base class for its errors
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(
+            f"the model cannot be made ready for 8 bit: {reason}; export it again, with opset "
+            f"{LEAST_OPSET} or later"
+        ) from error
+    with _quiet("onnxruntime.transformers"):
+        FusionGelu(graph).apply()
+        graph.prune_graph()
+        graph.topological_sort()
+    return named_copy(graph.model)
+
+
+def worth_quantizing(
+    model: onnx.ModelProto, input_name: str, batch: NDArray[np.float32]
+) -> dict[str, float]:
+    """Nodes with enough arithmetic: dense convolutions and products with constant weights.
+
+    Depthwise convolutions have little arithmetic for what they move, and lose much by 8 bit; what
+    squeezes an image to one pixel, and small products, do not repay the conversion.
+
+    Args:
+        model: ready for quantisation.
+        input_name: where the batch goes.
+        batch: float32 [N, C, H, W], to tell the shapes inside.
+
+    Returns:
+        {node: its share of the multiply-adds}, in the graph's order.
+    """
+    weights = {one.name: one for one in model.graph.initializer}
+    nodes = [node for node in model.graph.node if _is_dense(node, weights)]
+    total = _multiply_adds(model, nodes, weights, input_name, batch)
+    shares = {node.name: total[node.name] / sum(total.values()) for node in nodes}
+    return {name: share for name, share in shares.items() if share >= LEAST_SHARE}
+
+
+def _opset_of(model: onnx.ModelProto) -> int:
+    return int(next((one.version for one in model.opset_import if not one.domain), 1))
+
+
+def _is_dense(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
+    if node.op_type not in ("Conv", "MatMul", "Gemm") or node.input[1] not in weights:
+        return False
+    return next((one.i for one in node.attribute if one.name == "group"), 1) == 1
+
+
+def _multiply_adds(
+    model: onnx.ModelProto,
+    nodes: Sequence[onnx.NodeProto],
+    weights: Mapping[str, onnx.TensorProto],
+    input_name: str,
+    batch: NDArray[np.float32],
+) -> dict[str, int]:
+    """By node's name, for one batch."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(model)
+    names = [node.output[0] for node in nodes]
+    own = {one.name for one in exposed.graph.output}
+    exposed.graph.output.extend(
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        for name in names
+        if name not in own
+    )
+    outputs = cpu_session(exposed).run(names, {input_name: batch})
+    counted = {}
+    for node, output in zip(nodes, outputs, strict=True):
+        weight = numpy_helper.to_array(weights[node.input[1]]).shape
+        per_value = math.prod(weight[1:]) if node.op_type == "Conv" else math.prod(weight)
+        if node.op_type != "Conv":
+            per_value //= output.shape[-1]
+        counted[node.name] = int(output.size) * per_value
+    return counted
+
+
+class _quiet:
+    """Only errors of a logger within the block."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def __enter__(self) -> None:
+        self._level = self._logger.level
+        self._logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.setLevel(self._level)
