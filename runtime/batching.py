@@ -7,8 +7,7 @@ Nothing here knows images or networks; a line is whatever the caller puts in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Line = TypeVar("Line")
 Result = TypeVar("Result")
@@ -17,8 +16,7 @@ LOOK_AHEAD_BATCHES = 16
 """Default look-ahead in batches: enough to fill batches of some ten widths at once."""
 
 
-@dataclass(frozen=True)
-class WidthBatch(Generic[Line]):
+class WidthBatch(NamedTuple, Generic[Line]):
     """Lines that go through the network together.
 
     Args:

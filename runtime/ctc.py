@@ -5,7 +5,7 @@ Source: Graves et al. 2006, best-path decoding; details as PaddleOCR's `CTCLabel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from runtime.charset import BLANK_INDEX, Charset
 
 
-@dataclass(frozen=True)
-class DecodedLine:
+class DecodedLine(NamedTuple):
     """One decoded line.
 
     Args:

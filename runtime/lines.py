@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 
@@ -14,8 +14,7 @@ from runtime.recognition import Recognition
 from runtime.spec import RecognizerSpec
 
 
-@dataclass(frozen=True)
-class LoadedImage:
+class LoadedImage(NamedTuple):
     """An image as it was read.
 
     Args:
@@ -27,8 +26,7 @@ class LoadedImage:
     source: str | None
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A prepared line on its way to the network.
 
     Args:

@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from runtime.batching import InputOrder, WidthBatch, WidthBatcher
 
@@ -54,8 +53,7 @@ def _pool(num_threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class Prepared(Generic[Line]):
+class Prepared(NamedTuple, Generic[Line]):
     """A line on its way to the network.
 
     Args:
