@@ -58,6 +58,19 @@ class ServiceProcess:
 
     def replica_pids(self) -> list[int]:
         """Process ids of its replicas."""
+        return [pid for pid, name in self._family().items() if "ServeReplica" in name]
+
+    def family_pids(self) -> list[int]:
+        """Process ids of itself and of all that it started."""
+        return list(self._family())
+
+    def end(self) -> int:
+        """Ask it to end, as an operator would; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_SECONDS_TO_END)
+
+    def _family(self) -> dict[int, str]:
+        """Name of itself and of every process that descends from it."""
         parents, names = {}, {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -72,12 +85,7 @@ class ServiceProcess:
                 pid = parents[pid]
             return pid == self.process.pid
 
-        return [pid for pid, name in names.items() if "ServeReplica" in name and is_ours(pid)]
-
-    def end(self) -> int:
-        """Ask it to end, as an operator would; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_SECONDS_TO_END)
+        return {pid: name for pid, name in names.items() if is_ours(pid)}
 
     def __enter__(self) -> ServiceProcess:
         begin = time.monotonic()

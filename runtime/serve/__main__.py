@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(arguments: Namespace) -> None:
     from runtime.serve.access import api_key
     from runtime.serve.ray_cluster import RayCluster
-    from runtime.serve.replicas import Replicas
-    from runtime.serve.server import listen, run
+    from runtime.serve.replicas import Replicas, opened
+    from runtime.serve.server import BACKLOG, listen, run
     from runtime.serve.service import Service
     from runtime.serve.settings import Limits, ReaderOptions
 
@@ -70,10 +70,11 @@ def _serve(arguments: Namespace) -> None:
     )
     with ExitStack() as stack:
         socket = stack.enter_context(listen(arguments.host, arguments.port))
+        model = opened(options)
         cluster = stack.enter_context(RayCluster(arguments.ray_address))
         # Ray's own handler would end this process without a word.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        replicas = stack.enter_context(Replicas(cluster, options, arguments.replicas))
+        replicas = stack.enter_context(Replicas(cluster, model, arguments.replicas))
         name = arguments.name or arguments.model.stem
         service = Service(
             replicas, name, limits, key, arguments.max_batch, arguments.max_wait_ms / 1000
@@ -91,6 +92,7 @@ def _serve(arguments: Namespace) -> None:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if host not in _LOOPBACK and key is None:
             _log.warning("anyone who reaches %s may use this: no API key is set", host)
+        socket.listen(BACKLOG)  # From now on nobody is turned away.
         _log.info("reading %s at http://%s/", name, address)
         run(service, socket)
         _log.info("ended: what was accepted has been answered")

@@ -53,5 +53,6 @@ def check_key(request: Request, key: str | None) -> None:
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         shown = request.headers.get("x-api-key", "")
-    if not hmac.compare_digest(shown.strip().encode(), key.encode()):
+    # Headers come as Latin-1; their bytes are what the client meant.
+    if not hmac.compare_digest(shown.strip().encode("latin-1"), key.encode()):
         raise Refusal(401, "expected the API key, as Authorization: Bearer KEY or X-API-Key: KEY")

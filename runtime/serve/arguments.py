@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     network = parser.add_argument_group("network")
     add = network.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")
-    add("--port", type=int, default=8000, metavar="N", help="0 takes a free one")
+    add("--port", type=_port, default=8000, metavar="N", help="0 takes a free one")
     add(
         "--api-key-file",
         metavar="FILE",
@@ -76,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and int(text)):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"expected 0 .. 65535, got {text!r}")
     return int(text)
 
 

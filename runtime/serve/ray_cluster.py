@@ -13,6 +13,9 @@ from runtime.errors import OcrError
 
 INSTALL = "pip install 'distilrec[serve]'"
 
+_NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
+"""What the service imports later; without it nothing is started."""
+
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
 _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Says no to clusters of several machines; on Linux, too, Ray then listens on loopback alone."""
@@ -36,6 +39,8 @@ class RayCluster:
         # Ray reads these when it is imported, and what it starts inherits them.
         os.environ.update(_QUIET if address is not None else _QUIET | _ON_LOOPBACK)
         self.address = address
+        for name in _NEEDED:
+            _import(name)
         self.ray, self.serve = _import("ray"), _import("ray.serve")
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
@@ -76,8 +81,24 @@ class RayCluster:
         self.ray.shutdown()
 
 
+def keep_replica_on_loopback() -> None:
+    """Called in a replica before it starts the server by which deployments reach each other.
+
+    Ray Serve lets that listen on every address, and whoever reaches it may run code; nothing here
+    uses it.
+    """
+    module: Any = importlib.import_module("ray.serve._private.replica")
+    add_port = module.add_port_to_grpc_server
+
+    def add_loopback_port(server: Any, address: str) -> int:
+        port: int = add_port(server, address.replace("[::]", "127.0.0.1"))
+        return port
+
+    module.add_port_to_grpc_server = add_loopback_port
+
+
 def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise OcrError(f"{name} is not installed, which runs the replicas: {INSTALL}") from error
+        raise OcrError(f"{name} is not installed, which the service needs: {INSTALL}") from error

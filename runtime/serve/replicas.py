@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime.errors import EngineError, OcrError
 from runtime.serve.batcher import Record, ReplicaLost
-from runtime.serve.ray_cluster import RayCluster
+from runtime.serve.ray_cluster import RayCluster, keep_replica_on_loopback
 from runtime.serve.replica import SPARE_CALLS, Reader
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 from runtime.sessions import ENGINE_SUFFIXES, open_session
@@ -65,26 +65,47 @@ def sizes_for(cpus: float, gpus: float, replicas: int | None) -> Sizes:
     return Sizes(replicas, each_cpu, min(1.0, each_gpu), max(1, int(each_cpu)))
 
 
+@dataclass(frozen=True)
+class Model:
+    """A model that could be opened.
+
+    Args:
+        options: how to read with it.
+        spec: what it expects and emits.
+        engine: engine, version and device.
+    """
+
+    options: ReaderOptions
+    spec: RecognizerSpec
+    engine: str
+
+
+def opened(options: ReaderOptions) -> Model:
+    """Open a model once, so that what is wrong with it is said before anything is started.
+
+    Raises:
+        OcrError: if it cannot be opened.
+    """
+    session = open_session(options.model, options.dictionary, options.device, threads=1)
+    model = Model(options, session.spec, session.description.rpartition(",")[0])
+    session.close()
+    return model
+
+
 class Replicas:
     """A model on Ray Serve, from entering the block to leaving it.
 
     Args:
         cluster: entered already.
-        options: the model and how to read with it.
+        model: as `opened` gives it.
         replicas: how many; None for as many as suit the cluster.
 
     Raises:
-        OcrError: if the model cannot be opened, here or by a replica.
+        OcrError: on entering, if a replica cannot be started.
     """
 
-    def __init__(
-        self, cluster: RayCluster, options: ReaderOptions, replicas: int | None = None
-    ) -> None:
-        self._cluster, self._options, self._wanted = cluster, options, replicas
-        # Opened here once, so that what is wrong with it is said before replicas are started.
-        session = open_session(options.model, options.dictionary, options.device, threads=1)
-        self._spec, self._engine = session.spec, session.description.rpartition(",")[0]
-        session.close()
+    def __init__(self, cluster: RayCluster, model: Model, replicas: int | None = None) -> None:
+        self._cluster, self._model, self._wanted = cluster, model, replicas
         self._app = f"distilrec-{os.getpid()}"
         self._lost = _exceptions(cluster.ray)
         self._handle: Any = None
@@ -93,12 +114,12 @@ class Replicas:
     @property
     def spec(self) -> RecognizerSpec:
         """What the model expects and emits."""
-        return self._spec
+        return self._model.spec
 
     @property
     def description(self) -> str:
         """Engine, version, device and threads of a replica."""
-        return f"{self._engine}, {self.sizes.threads} threads a replica"
+        return f"{self._model.engine}, {self.sizes.threads} threads a replica"
 
     @property
     def num_replicas(self) -> int:
@@ -112,7 +133,7 @@ class Replicas:
         cpus, gpus = self._cluster.free()
         self.sizes = sizes_for(cpus, gpus if self._is_on_gpu() else 0.0, self._wanted)
         deployment = serve.deployment(
-            Reader,
+            _Replica,
             name="reader",
             num_replicas=self.sizes.replicas,
             max_ongoing_requests=CALLS_PER_REPLICA + SPARE_CALLS,
@@ -121,7 +142,7 @@ class Replicas:
             graceful_shutdown_timeout_s=5.0,
             logging_config=quiet,
         )
-        bound = deployment.bind(self._absolute(), self.sizes.threads)
+        bound = deployment.bind(self._absolute(), self.sizes.threads, self._cluster.is_ours)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -169,15 +190,24 @@ class Replicas:
         )
 
     def _is_on_gpu(self) -> bool:
-        options = self._options
-        is_engine = options.model.suffix.lower() in ENGINE_SUFFIXES
-        return is_engine or options.device in ("cuda", "tensorrt") or "CUDA" in self._engine
+        options = self._model.options
+        is_plan = options.model.suffix.lower() in ENGINE_SUFFIXES
+        return is_plan or options.device in ("cuda", "tensorrt") or "CUDA" in self._model.engine
 
     def _absolute(self) -> ReaderOptions:
         """The options, with paths that hold in another process's folder."""
-        options = self._options
+        options = self._model.options
         dictionary = options.dictionary and options.dictionary.resolve()
         return replace(options, model=options.model.resolve(), dictionary=dictionary)
+
+
+class _Replica(Reader):
+    """A `Reader` in a process that Ray Serve started."""
+
+    def __init__(self, options: ReaderOptions, threads: int, is_local: bool) -> None:
+        if is_local:
+            keep_replica_on_loopback()
+        super().__init__(options, threads)
 
 
 def _exceptions(ray: Any) -> tuple[type[BaseException], ...]:

@@ -11,12 +11,12 @@ from runtime.errors import OcrError
 from runtime.serve.app import build_app
 from runtime.serve.service import Service
 
-_BACKLOG = 512
+BACKLOG = 512
 _IDLE_CONNECTION_S = 30
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the address, before anything costly is started.
+    """Take the address, before anything costly is started; it does not listen yet.
 
     Args:
         host: an address or name of this machine.
@@ -55,7 +55,7 @@ def run(service: Service, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=_IDLE_CONNECTION_S,
         timeout_graceful_shutdown=math.ceil(service.limits.seconds) + 1,
     )

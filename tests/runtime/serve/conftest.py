@@ -1,15 +1,9 @@
-"""A service in a thread of this process, and one of its own with Ray; both read with a toy model."""
+"""A service in a thread of this process, and one with Ray in its own; a toy model reads."""
 
 from __future__ import annotations
 
 import contextlib
-
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +14,12 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.service.process import ServiceProcess
 from runtime import Recognizer, RecognizerSpec
 from runtime.serve.batcher import Record
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits, ReaderOptions
 from tests.runtime.conftest import toy_spec, write_toy_model
-
-ROOT = Path(__file__).parents[3]
-SECONDS_TO_START = 120
 
 
 class LocalBackend:
@@ -70,7 +62,7 @@ class Served:
         self.backend, self.service = backend, Service(backend, "toy", **options)
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self.socket.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         config = uvicorn.Config(build_app(self.service), log_config=None)
         self.server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.server.run, args=([self.socket],), daemon=True)
@@ -130,65 +122,15 @@ def serve(toy_file: Path) -> Iterator[Serve]:
         yield start
 
 
-class ServiceProcess:
-    """`python -m runtime.serve` in a process of its own."""
-
-    def __init__(self, model: Path, log: Path, *options: str, **environment: str) -> None:
-        self._log = log
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "runtime.serve", "--model", model, "--port", "0", *options],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stderr=log.open("wb"),
-            start_new_session=True,
-        )
-        self.url = self._url()
-
-    def _url(self) -> str:
-        end = time.monotonic() + SECONDS_TO_START
-        while time.monotonic() < end and self.process.poll() is None:
-            found = re.search(r"at (http://\S+?)/\n", self.log)
-            if found:
-                return found[1]
-            time.sleep(0.1)
-        self.process.kill()
-        raise AssertionError(f"the service did not start:\n{self.log}")
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    def replicas(self) -> list[int]:
-        """Process ids of the replicas."""
-        found = subprocess.run(
-            ["ps", "-e", "-o", "pid=,sid=,ppid=,args="], capture_output=True, text=True, check=True
-        )
-        rows = [line.split(None, 3) for line in found.stdout.splitlines()]
-        parents = {int(pid): int(parent) for pid, _, parent, *_ in rows}
-
-        def is_ours(pid: int) -> bool:
-            while pid in parents and pid != self.process.pid:
-                pid = parents[pid]
-            return pid == self.process.pid
-
-        return [int(row[0]) for row in rows if "reader" in row[-1] and is_ours(int(row[0]))]
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_service(
     toy_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    """A service on Ray with two replicas, shared by the tests of a session."""
+    """A service on Ray with two replicas, shared by the tests of a module."""
     pytest.importorskip("ray", reason="ray runs the replicas: pip install 'ray[serve]'")
     log = tmp_path_factory.mktemp("service") / "log"
-    service = ServiceProcess(toy_file, log, "--replicas", "2")
-    yield service
-    if service.process.poll() is None:
-        service.end()
+    with ServiceProcess(toy_file, log, ["--replicas", "2", "--time-limit", "60"]) as service:
+        yield service
 
 
 def png(width: int = 60, height: int = 20, level: int = 128) -> bytes:

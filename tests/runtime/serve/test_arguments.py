@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.serve.arguments import parse_arguments
+
+
+def test_what_is_not_said_has_a_default_that_stays_on_this_machine() -> None:
+    got = parse_arguments(["--model", "a.onnx"])
+    assert (got.host, got.port, got.model) == ("127.0.0.1", 8000, Path("a.onnx"))
+    assert (got.max_body, got.max_queue_bytes, got.max_pixels) == (2**24, 2**28, 2**26)
+    assert (got.queue, got.max_images, got.time_limit, got.replicas) == (128, 64, 30.0, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("--max-body", "3k", 3 * 1024),
+        ("--max-body", "2G", 2**31),
+        ("--max-pixels", "1000", 1000),
+        ("--time-limit", "0.5", 0.5),
+        ("--max-wait-ms", "0", 0.0),
+        ("--port", "0", 0),
+    ],
+)
+def test_numbers(option: str, text: str, value: float) -> None:
+    name = option.removeprefix("--").replace("-", "_")
+    assert getattr(parse_arguments(["--model", "a.onnx", option, text]), name) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--port", "-1"),
+        ("--port", "65536"),
+        ("--queue", "0"),
+        ("--queue", "²"),
+        ("--replicas", "1.5"),
+        ("--max-body", "0"),
+        ("--max-body", "1T"),
+        ("--max-wait-ms", "-1"),
+        ("--time-limit", "inf"),
+        ("--device", "tpu"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse_arguments(["--model", "a.onnx", f"{option}={text}"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("serve: ") and option in said and said.count("\n") == 1
