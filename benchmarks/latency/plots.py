@@ -31,7 +31,9 @@ def draw_latency(result: Result, path: Path) -> None:
     for (heat, curves), (name, backend) in zip(rows, backends.items(), strict=True):
         title = result.details["titles"].get(name, name)
         _draw_heat(figure, heat, backend["cells"], f"{title}: ms a line, engine only")
-        _draw_curves(curves, backend["cells"], "ms a batch: engine (line, to p99), end to end (…)")
+        _draw_curves(
+            curves, backend["cells"], "ms a batch: engine p50 up to p99; dotted: end to end p50"
+        )
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, format="png")
     pyplot.close(figure)
@@ -52,7 +54,8 @@ def _draw_heat(figure: Any, axes: Any, cells: list[dict[str, Any]], title: str) 
     axes.set_xticks(range(len(widths)), widths)
     axes.set_yticks(range(len(batches)), batches)
     axes.set(title=title, xlabel="W, px", ylabel="N")
-    figure.colorbar(image, ax=axes)
+    scale = figure.colorbar(image, ax=axes, format="{x:g}")
+    scale.ax.yaxis.set_minor_formatter("{x:.2g}")
 
 
 def _draw_curves(axes: Any, cells: list[dict[str, Any]], title: str) -> None:
@@ -74,6 +77,7 @@ def _draw_curves(axes: Any, cells: list[dict[str, Any]], title: str) -> None:
     axes.set(title=title, xlabel="N", yscale="log", xscale="log")
     axes.set_xticks(sorted({cell["batch"] for cell in cells}))
     axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = [*(one for one in files if one.is_file()), folder / "results" / SUITE_RESULT]
         entries, unreadable = collect(files)
         write_report(entries, unreadable, folder / "index.html", folder / "summary.md")
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
     except (OcrError, OSError) as error:
         print(f"benchmarks.suite: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from benchmarks.suite.plan import Step
 from training.files import write_atomically
 
 _POLL_S = 0.5
+_GRACE_S = 5.0
 _TAIL_LINES = 20
 _LAST_BYTES = 4000
 _SHOWN_CHARACTERS = 60
@@ -124,14 +127,16 @@ def _run(
         step.result.unlink(missing_ok=True)  # an older one must not pass for this one's
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", *step.command], cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT
+            [sys.executable, "-m", *step.command],
+            cwd=ROOT,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # so that its contenders end with it
         )
         try:
             status = _wait(process, step, log, timeout_s, bar)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        finally:
+            _end(process)
     seconds = time.perf_counter() - start
     tail = _last_lines(log)[-_TAIL_LINES:]
     reason = None
@@ -156,9 +161,20 @@ def _wait(
             if sys.stderr.isatty():
                 said = (_last_lines(log) or [""])[-1]
                 bar.set_postfix_str(f"{step.name}: {said[:_SHOWN_CHARACTERS]}")
-    process.kill()
-    process.wait()
     return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """See to it that nothing of a step goes on, neither after its end nor after Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_GRACE_S)
+        except ProcessLookupError:
+            break  # all of them have ended
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
 
 
 def _last_lines(log: Path) -> list[str]:

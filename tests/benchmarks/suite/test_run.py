@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "silent": "raise SystemExit(4)",
         "sleep": "import time\ntime.sleep(60)\n",
         "nothing": "",
+        "parent": (
+            "import subprocess, sys\n"
+            "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            "print(child.pid, file=open(sys.argv[1], 'w'))\n"
+            "child.wait(int(sys.argv[2]))\n"
+        ),
     }
     for name, source in sources.items():
         (tmp_path / f"step_{name}.py").write_text(source)
@@ -88,6 +95,25 @@ def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
     (outcome,) = run_steps([Step("slow", ("step_sleep",))], tmp_path, 0.6)
     assert outcome.reason == "no result after 0.6 s"
     assert not outcome.is_good
+
+
+@pytest.mark.parametrize("seconds", ["0", "50"])
+def test_nothing_of_a_step_goes_on(seconds: str, tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    run_steps([Step("parent", ("step_parent", str(file), seconds))], tmp_path, 2)
+    state = Path(f"/proc/{file.read_text().strip()}/stat")
+    until = time.monotonic() + 20
+    while is_running(state) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(state)
+
+
+def is_running(state: Path) -> bool:
+    """By its /proc/PID/stat; it may wait as a zombie for a parent that is gone."""
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def test_a_step_without_its_result_has_failed(tmp_path: Path) -> None:
