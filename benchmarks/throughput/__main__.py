@@ -28,6 +28,7 @@ from benchmarks.throughput.cold_start import measure_cold_start
 from benchmarks.throughput.contenders import (
     PEERS,
     STAGES,
+    THREADS_OF_ITS_OWN,
     TITLES,
     Chosen,
     bundled_model,
@@ -98,6 +99,8 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         OcrError: if there are no lines, no model, or no peer that was asked for.
     """
     around = surroundings()
+    if options.peer == "paddleocr":
+        around["remarks"] = (*around["remarks"], THREADS_OF_ITS_OWN)
     if options.model is None:
         options.model = bundled_model("rapidocr")
     elif not options.model.is_file():

@@ -25,6 +25,10 @@ TITLES = {
     "paddleocr-onednn": "the same with --enable_mkldnn",
     "paddleocr-onnx": "PaddleOCR's predict_rec.py on onnxruntime, the same file",
 }
+THREADS_OF_ITS_OWN = (
+    "PaddleOCR takes a number of threads with --enable_mkldnn only: without it paddle is opened "
+    "with its own default, and so is onnxruntime"
+)
 _BUNDLED_MODEL = "models/PP-OCRv6_rec_small.onnx"
 _MODULE = "benchmarks.throughput.contender"
 
