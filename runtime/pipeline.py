@@ -37,7 +37,7 @@ def done_ahead(
     with _pool(num_threads, "ahead") as pool:
         for source in sources:
             waiting.append(pool.submit(work, source))
-            if len(waiting) > ahead:
+            while waiting and (len(waiting) > ahead or waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

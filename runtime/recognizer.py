@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.batching import WidthBatch
+from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import DecodedLine, decode_best_path
 from runtime.errors import EngineError, OcrError
@@ -166,6 +166,12 @@ class Recognizer:
         if self.compat is not None:
             yield from self._read_as_paddleocr(list(images), self.compat)
             return
+        if self._lines_at_once == 1:
+            # Nothing is batched: a line stays in one thread from file to text, so that no thread
+            # waits for another but for a lane. One more than lanes prepares while they compute.
+            threads = self._num_lanes + 1
+            yield from done_ahead(self._read_alone, images, threads, LOOK_AHEAD_BATCHES + threads)
+            return
         pipeline = Pipeline(
             self._prepare, self._read, self._lines_at_once, self._num_preparers, self._num_lanes
         )
@@ -213,6 +219,12 @@ class Recognizer:
         if isinstance(line, Recognition):
             return line
         return Prepared(self.spec.width.input_width(line.pixels.shape[1]), line)
+
+    def _read_alone(self, source: ImageSource) -> Recognition:
+        line = self._prepare(source)
+        if isinstance(line, Recognition):
+            return line
+        return self._read_together([line.line], line.width)[0]
 
     def _read(self, batch: WidthBatch[Line]) -> list[Recognition]:
         return self._read_together(batch.lines, batch.width)
