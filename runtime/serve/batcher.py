@@ -1,4 +1,4 @@
-"""Images of many requests, read together: batched across callers, retried when a replica dies.
+"""Images of many requests, read together: batched across callers, read again when a replica dies.
 
 A call is made as soon as a replica is idle. While all are at work, images wait for others, those
 of one width bucket together, and never longer than `max_wait_s` once a replica could take them.
@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 Read = Callable[[Sequence[bytes]], Awaitable[Sequence[Record]]]
 
-_MOST_ATTEMPTS = 6
+_MOST_LOST = 6
 _FIRST_PAUSE_S = 0.1
 
 _log = logging.getLogger(__name__)
@@ -41,14 +41,16 @@ class _Waiting:
         bucket: input width in px, a guess: it decides on neighbours alone.
         answer: set once.
         since: on the loop's clock.
-        attempts: how many replicas died over it.
+        num_lost: how many replicas died over it.
+        is_alone: whether its call holds no other, as one that held others went wrong.
     """
 
     image: bytes
     bucket: int
     answer: asyncio.Future[Record]
     since: float
-    attempts: int = 0
+    num_lost: int = 0
+    is_alone: bool = False
 
 
 class Batcher:
@@ -123,17 +125,15 @@ class Batcher:
     def _take(self) -> list[_Waiting]:
         """The oldest image with others, of its bucket first, then of the next oldest's.
 
-        An image that lost a replica goes alone, so that one that kills takes none with it.
+        An image whose call went wrong goes alone, so that one that kills takes none with it.
         """
         waiting = [one for one in self._queue if not one.answer.done()]
-        if not waiting or waiting[0].attempts:
+        if not waiting or waiting[0].is_alone:
             chosen = waiting[:1]
-        elif len(waiting) <= self._max_batch:
-            chosen = [one for one in waiting if not one.attempts]
         else:
             buckets: dict[int, list[_Waiting]] = {}
             for one in waiting:
-                if not one.attempts:
+                if not one.is_alone:
                     buckets.setdefault(one.bucket, []).append(one)
             by_age = itertools.chain.from_iterable(buckets.values())
             chosen = list(itertools.islice(by_age, self._max_batch))
@@ -150,27 +150,32 @@ class Batcher:
         except ReplicaLost as error:
             _log.warning("%s; %d images are read again", error, len(batch))
             self._on_lost(len(batch))
-            await self._put_back(batch)
+            await self._read_again(batch)
         except Exception as error:
-            _fail(batch, error)
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:  # Whoever is not to blame shall not suffer.
+                self._put_back(batch)
         else:
             for one, record in zip(batch, records, strict=True):
                 if not one.answer.done():
                     one.answer.set_result(record)
 
-    async def _put_back(self, batch: Iterable[_Waiting]) -> None:
-        """Queue images again, before all others, once another replica may be found."""
-        again = []
+    async def _read_again(self, batch: Sequence[_Waiting]) -> None:
+        """Queue the images of a lost replica again, once another may be found."""
         for one in batch:
-            one.attempts += 1
-            if one.attempts < _MOST_ATTEMPTS:
-                again.append(one)
-            else:
-                reason = f"{one.attempts} replicas died reading an image; leave it out"
+            one.num_lost += 1
+            if one.num_lost == _MOST_LOST:
+                reason = f"{one.num_lost} replicas died reading an image; leave it out"
                 _fail([one], Refusal(500, reason))
-        if again:
-            await asyncio.sleep(_FIRST_PAUSE_S * 2 ** (again[0].attempts - 1))
-            self._queue.extendleft(reversed(again))
+        await asyncio.sleep(_FIRST_PAUSE_S * 2 ** (batch[0].num_lost - 1))
+        self._put_back(batch)
+
+    def _put_back(self, batch: Sequence[_Waiting]) -> None:
+        """Queue images before all others, each to be read alone."""
+        for one in batch:
+            one.is_alone = True
+        self._queue.extendleft(reversed(batch))
 
 
 def _fail(batch: Iterable[_Waiting], error: Exception) -> None:

@@ -24,6 +24,8 @@ from runtime.spec import RecognizerSpec
 _CPUS_PER_REPLICA = 8
 """More threads than this in one process begin to wait for Python."""
 
+_READY_WITHIN_S = 5.0
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -180,7 +182,10 @@ class Replicas:
 
     async def is_ready(self) -> bool:
         """Whether at least one replica can read."""
-        return await asyncio.to_thread(self._is_ready)
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self._is_ready), _READY_WITHIN_S)
+        except TimeoutError:
+            return False
 
     def _is_ready(self) -> bool:
         application = self._cluster.serve.status().applications.get(self._app)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import EngineError
+from runtime.errors import EngineError, OcrError
 from runtime.serve.batcher import Batcher, Record, ReplicaLost
 from runtime.serve.refusal import Refusal
 
@@ -153,23 +153,31 @@ def test_an_image_that_kills_every_replica_fails_alone(monkeypatch: pytest.Monke
     run(work())
 
 
-def test_what_the_engine_says_reaches_every_caller() -> None:
+def test_what_the_engine_says_reaches_who_is_to_blame_and_nobody_else() -> None:
+    async def read(images: Sequence[bytes]) -> list[Record]:
+        if b"bad" in images:
+            raise EngineError("no memory")
+        return [{"text": image.decode()} for image in images]
+
     async def work() -> None:
-        replica = Replica(EngineError("no memory"))
-        batcher = Batcher(replica.read)
+        batcher = Batcher(read, max_wait_s=0.02)
+        first = asyncio.create_task(batcher.read([b"a"]))
+        good = asyncio.create_task(batcher.read([b"b", b"c"]))
+        bad = asyncio.create_task(batcher.read([b"d", b"bad"]))
         with pytest.raises(EngineError, match="no memory"):
-            await batcher.read([b"a", b"b"])
-        assert texts(await batcher.read([b"c"])) == ["c"]
+            await bad
+        assert texts(await good) == ["b", "c"] and texts(await first) == ["a"]
+        assert texts(await batcher.read([b"e"])) == ["e"]
 
     run(work())
 
 
 def test_too_few_answers_are_an_error_and_not_swapped() -> None:
     async def read(images: Sequence[bytes]) -> list[Record]:
-        return [{"text": "only one"}]
+        return [{"text": "one is missing"}] * (len(images) - 1)
 
     async def work() -> None:
-        with pytest.raises(Exception, match="expected 2 answers"):
+        with pytest.raises(OcrError, match="expected 1 answers of a replica, got 0"):
             await Batcher(read).read([b"a", b"b"])
 
     run(work())
