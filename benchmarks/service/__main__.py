@@ -138,6 +138,8 @@ class _Load:
         options = self._options
         seconds = options.minutes * 60 / options.rounds / (1 + len(self._works))
         offline: list[float] = []
+        offline_cpu_ms: list[float] = []
+        cpu_ms: dict[str, list[float]] = {name: [] for name in self._works}
         tallies: dict[str, list[Tally]] = {name: [] for name in self._works}
         for work in self._works.values():  # once unmeasured, so that all buffers are there
             run_clients(work, options.clients, min(3.0, seconds))
@@ -146,19 +148,27 @@ class _Load:
             for _ in range(options.rounds):
                 found = measure_offline(options.model, self._lines, seconds)
                 offline.append(found["images_per_s"])
+                offline_cpu_ms.append(found["cpu_ms"])
                 steps.update()
                 for name, work in self._works.items():
+                    cpu_s = self._service.cpu_seconds()
                     tally = run_clients(work, options.clients, seconds)
                     tallies[name].append(tally)
+                    cpu_s = self._service.cpu_seconds() - cpu_s
+                    cpu_ms[name].append(1000 * cpu_s / max(1, tally.num_right))
                     self._check(name, tally)
                     steps.set_postfix_str(f"{tally.images_per_s:.0f} / {offline[-1]:.0f} images/s")
                     steps.update()
-        measures = [measure("offline / images per second", "images/s", "higher", offline)]
+        measures = [
+            measure("offline / images per second", "images/s", "higher", offline),
+            measure("offline / CPU time per image", "ms", "lower", offline_cpu_ms),
+        ]
         for name, several in tallies.items():
             rates = [tally.images_per_s for tally in several]
             shares = [rate / base for rate, base in zip(rates, offline, strict=True)]
             measures.append(measure(f"{name} / images per second", "images/s", "higher", rates))
             measures.append(measure(f"{name} / share of offline", "share", "higher", shares))
+            measures.append(measure(f"{name} / CPU time per image", "ms", "lower", cpu_ms[name]))
             for percent in (50, 95, 99):
                 values = [tally.percentile_ms(percent) for tally in several]
                 measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))

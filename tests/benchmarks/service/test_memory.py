@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+import time
+
+from benchmarks.service.memory import MemoryWatch
+from benchmarks.service.process import resident_mib
+
+
+def test_memory_is_that_of_the_process() -> None:
+    before = resident_mib(os.getpid())
+    held = bytearray(b"x" * (50 * 2**20))
+    after = resident_mib(os.getpid())
+    assert before is not None and after is not None
+    assert after - before > 40
+    del held
+    assert resident_mib(2**22 + 1) is None
+
+
+def test_growth_has_a_slope() -> None:
+    held = []
+    with MemoryWatch(lambda: [os.getpid()], period_s=0.02) as watch:
+        for _ in range(20):
+            held.append(bytearray(b"x" * (5 * 2**20)))
+            time.sleep(0.03)
+    assert watch.slope_mib_per_min > 60
+    assert watch.peak_mib >= max(watch.mib[:3])
+
+
+def test_too_short_a_time_has_no_slope() -> None:
+    with MemoryWatch(lambda: [], period_s=60) as watch:
+        pass
+    assert watch.slope_mib_per_min != watch.slope_mib_per_min
