@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def test_an_engine_that_fails_is_told_and_is_status_2_when_it_is_alone(
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "none.onnx"]) == 2
     assert "none.onnx" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+def test_a_real_plan_beside_its_onnx(tmp_path: Path) -> None:
+    model, plan = (os.environ.get(f"DISTILREC_{name}") for name in ("ONNX", "PLAN"))
+    if model is None or plan is None:
+        pytest.skip("DISTILREC_ONNX and DISTILREC_PLAN name a model and its engine")
+    output = tmp_path / "latency.json"
+    shapes = ["--batches", "1", "8", "--widths", "320"]
+    status = main(["--model", model, "--plans", plan, *shapes, *QUICK, "--output", str(output)])
+    backends = read_result(output).details["backends"]
+    assert status == 0
+    assert any(name.startswith(("tensorrt", "rtx")) for name in backends)
