@@ -1,0 +1,91 @@
+"""What a replica's end or failure is turned into, with Ray's own exceptions and no cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runtime.errors import EngineError, OcrError
+from runtime.serve.batcher import ReplicaLost
+from runtime.serve.replica import Reader
+from runtime.serve.replicas import Replicas, opened
+from runtime.serve.settings import ReaderOptions
+from tests.runtime.conftest import write_toy_model
+
+ray = pytest.importorskip("ray", reason="pip install 'ray[serve]'")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own settings
+
+
+class Handle:
+    """Stands in for the handle of a deployment."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def remote(self, images: list[bytes]) -> Awaitable[Any]:
+        async def call() -> Any:
+            raise self._error
+
+        return call()
+
+
+def read(toy_file: Path, error: Exception) -> None:
+    import ray.serve.exceptions
+
+    cluster: Any = SimpleNamespace(ray=ray)
+    replicas = Replicas(cluster, opened(ReaderOptions(toy_file)))
+    replicas._handle = Handle(error)
+    asyncio.run(replicas.read([b"x"]))  # type: ignore[arg-type]
+
+
+def of_a_task(cause: Exception) -> Exception:
+    error: Exception = ray.exceptions.RayTaskError("read", "its traceback", cause)
+    return error.as_instanceof_cause()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    "name", ["ActorDiedError", "ActorUnavailableError", "WorkerCrashedError", "NodeDiedError"]
+)
+def test_a_dead_replica_is_lost(toy_file: Path, name: str) -> None:
+    kind = getattr(ray.exceptions, name)
+    arguments = {"ActorUnavailableError": ("gone", b"\0" * 16), "NodeDiedError": ("gone",)}
+    error = kind(*arguments.get(name, ()))
+    with pytest.raises(ReplicaLost, match=name):
+        read(toy_file, error)
+
+
+def test_an_engine_that_fails_says_so(toy_file: Path) -> None:
+    with pytest.raises(EngineError, match=r"^no memory$"):
+        read(toy_file, of_a_task(EngineError("no memory")))
+
+
+def test_a_mistake_of_ours_stays_one(toy_file: Path) -> None:
+    with pytest.raises(ValueError):
+        read(toy_file, of_a_task(ValueError("x")))
+
+
+def test_a_model_that_cannot_be_opened_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(OcrError, match=r"broken\.onnx"):
+        opened(ReaderOptions(broken))
+
+
+def test_a_reader_takes_bytes_alone(toy_file: Path) -> None:
+    reader = Reader(ReaderOptions(toy_file))
+    for other in ("/etc/passwd", Path("/etc/passwd"), bytearray(b"x")):
+        with pytest.raises(TypeError, match="bytes of image files"):
+            asyncio.run(reader([other]))  # type: ignore[list-item]
+
+
+def test_a_network_that_emits_nothing_sensible_is_an_engine_error(tmp_path: Path) -> None:
+    from tests.runtime.serve.conftest import png
+
+    poisoned = write_toy_model(tmp_path / "toy.onnx", poisoned=True)
+    with pytest.raises(OcrError):
+        asyncio.run(Reader(ReaderOptions(poisoned))([png()]))
