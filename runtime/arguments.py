@@ -114,7 +114,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--threads",
         type=_positive,
         metavar="N",
-        help="CPU threads; default: as many as this process may use",
+        help="CPU threads, with --ray of every reader; default: as many as there are to use",
     )
     group.add_argument(
         "--compat",

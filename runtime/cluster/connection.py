@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from runtime.cpu_budget import available_cpus
@@ -16,6 +18,8 @@ from runtime.errors import EngineError
 
 _LOCAL_STORE_BYTES = 256 * 2**20
 _CLIENT_SCHEME = "ray://"
+_CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
+_SECONDS_TO_ANSWER = 10.0
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -24,13 +28,22 @@ _ENVIRONMENT = {
 }
 
 
-def import_ray() -> Any:
+_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Whoever reaches Ray's ports may run code. This says no to clusters of several machines, on Linux
+too, and what Ray starts then listens on loopback alone."""
+
+
+def import_ray(on_loopback: bool = False) -> Any:
     """The package, told to send nobody any statistics.
+
+    Args:
+        on_loopback: whether what it starts is for this machine alone; of no effect if it was
+            imported before.
 
     Raises:
         EngineError: if it is not installed.
     """
-    for name, value in _ENVIRONMENT.items():
+    for name, value in (_ENVIRONMENT | (_ON_LOOPBACK if on_loopback else {})).items():
         os.environ.setdefault(name, value)
     try:
         return import_module("ray")
@@ -52,13 +65,16 @@ def connected(address: str | None, modules: list[str] | None = None) -> Iterator
     Raises:
         EngineError: if Ray is not installed, or there is no such cluster.
     """
-    ray = import_ray()
+    ray = import_ray(on_loopback=address is None)
     if ray.is_initialized():
         yield ray
         return
+    if address is not None:
+        _check_answers(address)
     options: dict[str, Any] = {"address": address}
     if address is None:
         options = {
+            "address": "local",
             "num_cpus": available_cpus(),
             "include_dashboard": False,
             "object_store_memory": _LOCAL_STORE_BYTES,
@@ -71,10 +87,7 @@ def connected(address: str | None, modules: list[str] | None = None) -> Iterator
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
-        raise EngineError(
-            f"cannot connect to Ray at {address or 'this machine'}: {_first_line(error)}; "
-            "start one (ray start --head) and check --address, or leave it out for this machine"
-        ) from error
+        raise _unreachable(address or "this machine", _first_line(error)) from error
     finally:
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
@@ -87,6 +100,35 @@ def connected(address: str | None, modules: list[str] | None = None) -> Iterator
 def is_client(address: str | None) -> bool:
     """Whether this machine only speaks to the cluster and is no part of it."""
     return address is not None and address.startswith(_CLIENT_SCHEME)
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nobody listens at once; Ray would try for minutes, aloud."""
+    place = address.removeprefix(_CLIENT_SCHEME)
+    if address == "auto":
+        place = os.environ.get("RAY_ADDRESS", "") or _current_cluster()
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # Ray knows better, or says so
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise _unreachable(place, error.strerror or str(error)) from error
+
+
+def _current_cluster() -> str:
+    """The address that `ray start` left on this machine."""
+    try:
+        return _CURRENT_CLUSTER.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _unreachable(address: str, reason: str) -> EngineError:
+    return EngineError(
+        f"cannot connect to Ray at {address}: expected a running cluster, got: {reason}; start one "
+        "(ray start --head) and check --address, or leave it out for this machine"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from tests.runtime.conftest import toy_spec, write_toy_model
 ray = pytest.importorskip("ray", reason="readers are started with it")
 pytest.importorskip("onnxruntime", reason="models are read with it")
 
+ROOT = Path(__file__).parents[3]
 Capture = pytest.CaptureFixture[str]
 Lines = list[NDArray[np.uint8]]
 
@@ -143,6 +146,21 @@ def test_addresses_are_fetched_by_the_readers(scans: Path, model: Path, capsys: 
     failed = {Path(one["file"]).name: one["error"] for one in records if one["error"]}
     assert failed.keys() == {"line050.png", "line150b.jpg", "none.png"}
     assert failed["none.png"] == "no such file; check the address"
+
+
+LISTENS_AT = """
+from runtime.cluster.connection import connected
+with connected(None) as ray:
+    print(*(node["NodeManagerAddress"] for node in ray.nodes()))
+"""
+
+
+@pytest.mark.slow
+def test_a_cluster_of_our_own_is_for_this_machine_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENS_AT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["127.0.0.1"]
 
 
 def test_what_cannot_be_is_refused(model: Path) -> None:
