@@ -16,9 +16,7 @@ THRESHOLD = 0.03
 
 
 def verdict(make_result: Any, before: Measure, after: Measure) -> str:
-    (change,) = changes(
-        make_result(measures=(before,)), make_result(measures=(after,)), THRESHOLD
-    )
+    (change,) = changes(make_result(measures=(before,)), make_result(measures=(after,)), THRESHOLD)
     return change.verdict
 
 
