@@ -173,6 +173,7 @@ class _Load:
                 values = [tally.percentile_ms(percent) for tally in several]
                 measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))
         measures.append(measure("replicas / peak memory", "MiB", "lower", [memory.peak_mib]))
+        self.details["replicas' MiB, every second"] = [round(one, 1) for one in memory.mib]
         slope = memory.slope_mib_per_min
         if slope == slope:
             measures.append(measure("replicas / memory slope", "MiB/min", "lower", [slope]))

@@ -55,6 +55,7 @@ def run(service: Service, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=_IDLE_CONNECTION_S,
         timeout_graceful_shutdown=math.ceil(service.limits.seconds) + 1,
