@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from runtime.errors import ImageError
 from runtime.images import ImageSource, most_bytes, read_image, source_name
@@ -33,7 +34,7 @@ class Travelling:
         """How much travels along, apart from names."""
         if isinstance(self.source, NamedImage):
             return len(self.source.data)
-        return getattr(self.source, "nbytes", 0)
+        return len(self.source) if isinstance(self.source, bytes) else _nbytes(self.source)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Shard:
             Shard(self.start, self.items[:middle]),
             Shard(self.start + middle, self.items[middle:]),
         )
+
+
+def _nbytes(source: ImageSource) -> int:
+    return source.nbytes if isinstance(source, np.ndarray) else 0
 
 
 def shards_of(items: Iterable[Travelling], most_images: int) -> Iterator[Shard]:

@@ -87,8 +87,10 @@ def test_shards_hold_so_many_images_or_fewer_large_ones() -> None:
     shards = list(shards_of(items, 4))
     assert [shard.start for shard in shards] == [0, 4, 8]
     assert [item for shard in shards for item in shard.items] == items
-    large = [Travelling("x", NamedImage("x", bytes(2**24))) for _ in range(5)]
-    assert [len(shard.items) for shard in shards_of(large, 4)] == [2, 2, 1]
+    sources = (NamedImage("x", bytes(2**24)), bytes(2**24), np.zeros((2**12, 2**12), np.uint8))
+    for source in sources:
+        large = [Travelling(None, source) for _ in range(5)]
+        assert [len(shard.items) for shard in shards_of(large, 4)] == [2, 2, 1]
     assert not list(shards_of([], 4))
 
 
