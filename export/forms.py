@@ -208,4 +208,5 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Reco
         run = session_probabilities(emulated_session(source.model), source.spec)
         return ProbabilityForm(str(path), source.spec, run, is_exact=False), source.spec
     run = onnx_probabilities(path.read_bytes(), source.spec)
-    return ProbabilityForm(str(path), source.spec, run), source.spec
+    is_exact = not source.is_eight_bit
+    return ProbabilityForm(str(path), source.spec, run, is_exact), source.spec

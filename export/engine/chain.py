@@ -19,7 +19,7 @@ from export.engine_graph import engine_graph
 from export.lines import comparison_lines
 from export.precision import half_recognizer
 from export.precision.agreement import Lines
-from export.recognizer_file import RecognizerFile, read_recognizer
+from export.recognizer_file import RecognizerFile, read_recognizer, refuse_eight_bit
 from runtime.errors import ConfigError, EngineError
 from runtime.sessions import ENGINE_SUFFIXES
 from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
@@ -108,6 +108,7 @@ def _with_precision(
     source: RecognizerFile, request: EngineRequest, images: Sequence[Any], lines_from: str
 ) -> tuple[onnx.ModelProto, RecognizerSpec, dict[str, Any], dict[str, Any]]:
     """Model and spec to build from, the sidecar's `precision`, and parity so far."""
+    refuse_eight_bit(source.model)
     if source.is_half:
         log.info("%s is FP16 already and is taken as it is", source.path)
         report = source.spec.provenance.get("precision", {})

@@ -17,6 +17,7 @@ from export.precision.report import Kept, PrecisionReport
 from export.precision.sensitive import kept_from_the_start
 from export.precision.tensors import FLOAT16, GraphView, named_copy, view
 from export.precision.trials import Trials
+from export.recognizer_file import refuse_eight_bit
 from runtime.errors import ArtifactError
 from runtime.preprocess import Image
 from runtime.spec import RecognizerSpec
@@ -66,9 +67,10 @@ def half_recognizer(
         is_quiet: show no progress.
 
     Raises:
-        ArtifactError: if the model is FP16 already, holds control flow, emits what is not a
-            number, or cannot be converted.
+        ArtifactError: if the model is FP16 or 8-bit already, holds control flow, emits what is
+            not a number, or cannot be converted.
     """
+    refuse_eight_bit(model)
     source = view(named_copy(model))
     _refuse_half(source)
     lines = Lines.of(images, spec, lines_from)

@@ -18,7 +18,7 @@ from export.precision.report import Kept
 from export.quantization.quantizer import Batch, Quantizer
 from export.quantization.ready import ready_for_quantization, worth_quantizing
 from export.quantization.report import EightBitReport, Limits, Reading
-from export.recognizer_file import has_half
+from export.recognizer_file import has_eight_bit, has_half
 from export.verify import compare_forms
 from runtime.errors import ArtifactError, ParityError
 from runtime.preprocess import Image, batch_from_lines
@@ -138,14 +138,8 @@ def eight_bit_recognizer(
     return EightBitRecognizer(result, described_spec, report)
 
 
-def is_eight_bit(model: onnx.ModelProto) -> bool:
-    """Whether any node of a graph converts to or from 8 bit."""
-    operators = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv")
-    return any(node.op_type in operators for node in model.graph.node)
-
-
 def _refuse_other_than_float(model: onnx.ModelProto) -> None:
-    got = "8 bit" if is_eight_bit(model) else "FP16" if has_half(model) else ""
+    got = "8 bit" if has_eight_bit(model) else "FP16" if has_half(model) else ""
     if got:
         raise ArtifactError(
             f"the model is {got} already: expected FP32 throughout; give the FP32 model it was "

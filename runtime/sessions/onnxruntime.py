@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.cpu_budget import available_cpus
+from runtime.cpu_features import sums_8_bit_exactly
 from runtime.ctc import best_path, best_path_of_logits, softmax
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image, batch_from_lines, full_parts
@@ -60,6 +61,8 @@ class OnnxRuntimeSession:
         self._description = f"onnxruntime {opened.version}, {opened.provider}, {on_threads}"
         because = f" (chosen because {opened.because})" if opened.because else ""
         logger.info("%s: %s%s", path, self.description, because)
+        if opened.is_on_cpu:
+            self._warn_of_saturation()
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -188,6 +191,17 @@ class OnnxRuntimeSession:
             num_classes=last if isinstance(last, int) else None,
             probe=self._scores,
         )
+
+    def _warn_of_saturation(self) -> None:
+        precision = self._spec.provenance.get("precision")
+        is_eight_bit = isinstance(precision, Mapping) and precision.get("achieved") == "int8"
+        if is_eight_bit and sums_8_bit_exactly() is False:
+            logger.warning(
+                "%s is 8-bit and this CPU sums 8-bit products inexactly (it lacks VNNI): it may "
+                "read worse than where it was judged; take the FP32 model here, or compare them: "
+                "python -m export verify FP32.onnx %s --images …",
+                *(self._path, self._path.name),
+            )
 
     def _check_names(self, facts: ModelFacts) -> None:
         named = (self._spec.input_name, self._spec.output_name)
