@@ -82,7 +82,20 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         failures=_failures(entries, unreadable),
         machines="; ".join(dict.fromkeys(machine_shown(one.result.machine) for one in entries)),
         newest=max(times, default=""),
+        warnings=list(_warnings(entries)),
     )
+
+
+def _warnings(entries: Sequence[Entry]) -> Iterator[str]:
+    """What a reader has to know before believing any figure."""
+    busy = [one for one in entries if any("busy" in remark for remark in one.result.remarks)]
+    if busy:
+        yield (
+            f"{len(busy)} of {len(entries)} results were taken while the machine was busy with "
+            "something else. Their times mislead; what was read and how well does not."
+        )
+    if any(one.result.settings.get("size") == "quick" for one in entries):
+        yield "This was a quick run, of one round and few lines: a look, not figures to quote."
 
 
 def _failures(

@@ -69,6 +69,7 @@ def test_a_page_and_a_summary(results: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "broken.json" in text
     assert "no cpu-fp16 here" in text and "the last\nof its words" in text
+    assert "1 of 5 results were taken while the machine was busy" in text
     assert "&lt;b&gt;&amp;" in text and "<b>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)
     assert "@import" not in text and "<script" not in text
