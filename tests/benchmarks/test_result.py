@@ -109,7 +109,7 @@ def test_figures_that_are_not_numbers_are_not_written(make_result: Any, tmp_path
 @pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "results").glob("*.json")))
 def test_every_result_kept_here_can_be_read(file: Path) -> None:
     result = read_result(file)
-    assert result.measures and result.machine["cpu"] and result.command
+    assert result.measures and result.machine["cpu"]
 
 
 def test_the_first_throughput_results_keep_their_figures() -> None:
