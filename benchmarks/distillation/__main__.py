@@ -70,6 +70,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of packs of real lines")
     add("--packs", nargs="+", default=["ic15_words", "sroie_receipts"], help="default: %(default)s")
     add("--max-width", type=int, default=160, metavar="PX", help="of a line 32 px high")
+    add("--lines", type=int, help="training lines to draw of them; all by default")
     add("--arms-file", type=Path, default=ARMS, help="the arms; default: %(default)s")
     add("--arms", nargs="+", help="those to run; all by default")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
@@ -112,7 +113,9 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     output = options.output.resolve()
     settings = load_config(STUDENT_CONFIG).globals
     charset = build_charset(ROOT / str(settings.character_dict_path), settings.use_space_char)
-    lines = choose_lines(options.data, options.packs, options.max_width, charset, output / "lines")
+    lines = choose_lines(
+        options.data, options.packs, options.max_width, charset, output / "lines", options.lines
+    )
     demo = build_charset(_START_DICTIONARY, use_space_char=True)
     weights = {
         network: write_start(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from runtime.charset import Charset
 from runtime.errors import DatasetError
 from training.data.image_header import ratio_from_header
@@ -13,6 +15,8 @@ from training.files import write_atomically
 from training.recipes.latin_data import joined_labels
 
 HEIGHT_PX = 32
+_SEED = 2026
+"""Draws the training lines; the same for every arm and seed of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,12 @@ class ChosenLines:
 
 
 def choose_lines(
-    data: Path, packs: Sequence[str], max_width_px: int, charset: Charset, folder: Path
+    data: Path,
+    packs: Sequence[str],
+    max_width_px: int,
+    charset: Charset,
+    folder: Path,
+    num_train: int | None = None,
 ) -> ChosenLines:
     """Write label files of the packs' lines that are narrow enough and in the dictionary.
 
@@ -42,6 +51,7 @@ def choose_lines(
         max_width_px: of a line resized to 32 px of height.
         charset: of the networks.
         folder: where to.
+        num_train: training lines to draw from them; all of them without.
 
     Raises:
         DatasetError: if a pack is missing, or no line is left.
@@ -71,6 +81,9 @@ def choose_lines(
             rows += kept
             if part == "val":
                 files[pack] = _write(folder / f"val_{pack}.tsv", kept)
+    if num_train is not None and num_train < len(texts["train"]):
+        drawn = np.random.default_rng(_SEED).choice(len(texts["train"]), num_train, replace=False)
+        texts["train"] = [texts["train"][index] for index in sorted(drawn.tolist())]
     train, val = (_write(folder / f"{part}.tsv", rows) for part, rows in texts.items())
     return ChosenLines(train, val, len(texts["train"]), files)
 

@@ -44,3 +44,14 @@ def test_a_missing_pack_and_no_line_are_refused(data: Path, tmp_path: Path) -> N
         choose_lines(data, ["letters"], 100, CHARSET, tmp_path / "lines")
     with pytest.raises(DatasetError, match="at most 10 px"):
         choose_lines(data, ["words"], 10, CHARSET, tmp_path / "lines")
+
+
+def test_the_same_training_lines_are_drawn_again(data: Path, tmp_path: Path) -> None:
+    rows = "".join(f"narrow.png\t{'ab'[index % 2] * (1 + index // 2)}\n" for index in range(40))
+    (data / "words" / "train.tsv").write_text(rows, encoding="utf-8")
+    texts = [
+        choose_lines(data, ["words"], 100, CHARSET, tmp_path / name, num_train=10).train.read_text()
+        for name in ("one", "two")
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts[0].splitlines())) == 10

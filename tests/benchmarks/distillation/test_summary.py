@@ -29,7 +29,10 @@ def run(words: int, receipts: int, cpu_seconds: float | None = 10.0) -> dict[str
             "receipts": reading(300, receipts),
             "rendered": reading(10, 1),
         },
-        "training": {"cpu_seconds": cpu_seconds},
+        "training": {
+            "cpu_seconds": cpu_seconds,
+            "evaluations": [{"step": 1, "acc": 0.875}, {"step": 2, "acc": words / 100}],
+        },
     }
 
 
@@ -60,6 +63,8 @@ def test_gains_are_those_of_equal_seeds() -> None:
         pytest.approx(40 / 400),
     )
     assert guided.most == 1.0
+    assert alone.best == 0.875
+    assert guided.best == pytest.approx((0.875 + 0.875 + 1) / 3)
     assert guided.cost == pytest.approx(2.5)
     assert alone.deviation == pytest.approx(20 / 400 / 2**0.5)
 
