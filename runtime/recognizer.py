@@ -167,9 +167,9 @@ class Recognizer:
             yield from self._read_as_paddleocr(list(images), self.compat)
             return
         if self._lines_at_once == 1:
-            # Nothing is batched: a line stays in one thread from file to text, so that no thread
-            # waits for another but for a lane. One more than lanes prepares while they compute.
-            threads = self._num_lanes + 1
+            # Nothing is batched: a line stays in one thread from file to text. With more threads
+            # than lanes those that prepare interrupt those that compute, which costs more.
+            threads = self._num_lanes
             yield from done_ahead(self._read_alone, images, threads, LOOK_AHEAD_BATCHES + threads)
             return
         pipeline = Pipeline(
