@@ -134,7 +134,8 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     sets = _sets(lines, options.rendered)
     start = Reference("start", STUDENT, weights[STUDENT])
     references = {"start": run_reference(start, sets, output / "reference_start")}
-    plan, references["teacher"] = _with_teacher(plan, file, sets, output, options)
+    if any(TEACHER in arm.networks for arm in arms):
+        plan, references["teacher"] = _with_teacher(plan, lines, file, sets, options)
     results: dict[str, dict[int, Result]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
         for seed in options.seeds:
@@ -168,17 +169,27 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _with_teacher(
-    plan: Plan, file: Arms, sets: dict[str, dict[str, Any]], output: Path, options: Any
+    plan: Plan,
+    lines: ChosenLines,
+    file: Arms,
+    sets: dict[str, dict[str, Any]],
+    options: argparse.Namespace,
 ) -> tuple[Plan, Result]:
     """The plan with a trained Teacher in it, and what that one reads."""
+    output = options.output.resolve()
     if options.teacher is not None:
         trained = options.teacher.resolve()
         reference = Reference("teacher", TEACHER, trained)
         result = run_reference(reference, sets, output / "reference_teacher")
     else:
-        folder = output / "teacher"
-        result = run_arm(file.teacher, 0, replace(plan, steps=options.teacher_steps), sets, folder)
-        trained = folder / LATEST
+        own = replace(
+            plan,
+            train=lines.every_train,
+            num_lines=lines.num_every_train,
+            steps=options.teacher_steps,
+        )
+        result = run_arm(file.teacher, 0, own, sets, output / "teacher")
+        trained = output / "teacher" / LATEST
     return replace(plan, weights={**plan.weights, TEACHER: trained}), result
 
 

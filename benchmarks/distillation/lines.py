@@ -26,12 +26,16 @@ class ChosenLines:
     Args:
         train, val: of all packs together.
         num_train: lines of `train`.
+        every_train: all training lines, of which `train` may be a part.
+        num_every_train: lines of it.
         val_by_pack: validation lines of each pack alone.
     """
 
     train: Path
     val: Path
     num_train: int
+    every_train: Path
+    num_every_train: int
     val_by_pack: dict[str, Path]
 
 
@@ -81,11 +85,18 @@ def choose_lines(
             rows += kept
             if part == "val":
                 files[pack] = _write(folder / f"val_{pack}.tsv", kept)
-    if num_train is not None and num_train < len(texts["train"]):
-        drawn = np.random.default_rng(_SEED).choice(len(texts["train"]), num_train, replace=False)
-        texts["train"] = [texts["train"][index] for index in sorted(drawn.tolist())]
-    train, val = (_write(folder / f"{part}.tsv", rows) for part, rows in texts.items())
-    return ChosenLines(train, val, len(texts["train"]), files)
+    every = trained = texts["train"]
+    if num_train is not None and num_train < len(every):
+        drawn = np.random.default_rng(_SEED).choice(len(every), num_train, replace=False)
+        trained = [every[index] for index in sorted(drawn.tolist())]
+    return ChosenLines(
+        train=_write(folder / "train.tsv", trained),
+        val=_write(folder / "val.tsv", texts["val"]),
+        num_train=len(trained),
+        every_train=_write(folder / "every_train.tsv", every),
+        num_every_train=len(every),
+        val_by_pack=files,
+    )
 
 
 def _write(path: Path, rows: Sequence[str]) -> Path:
