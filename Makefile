@@ -27,9 +27,10 @@ test-slow: $(VENV)/.installed-dev
 test-gpu: $(VENV)/.installed-dev
 	$(RUN) -m pytest -m gpu
 
-# Speed, on an idle machine; add e.g. BENCH_OPTIONS='--paddleocr ../PaddleOCR --real DIR'.
+# Everything measured and one page of it, on an idle machine. DATA=PACKS reads real lines too;
+# BENCH_OPTIONS e.g. '--quick' or '--paddleocr ../PaddleOCR'.
 bench: $(VENV)/.installed-dev
-	$(RUN) -m benchmarks.training --frozen-teacher --profile $(BENCH_OPTIONS)
+	$(RUN) -m benchmarks.suite --output output/bench $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -67,6 +67,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
     add("--count", type=int, default=1000, help="lines; default: %(default)s")
     add("--model", type=Path, help="an .onnx file; RapidOCR's own by default")
+    add("--eight-bit", type=Path, metavar="FILE", help="its form by export quantize, read too")
     add("--threads", type=int, default=available_cpus(), help="of the CPU; all by default")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--cold-starts", type=int, default=5, help="0: none; default: %(default)s")
@@ -105,6 +106,8 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         options.model = bundled_model("rapidocr")
     elif not options.model.is_file():
         raise OcrError(f"no such model: expected a file, got {options.model}; check the path")
+    if options.eight_bit is not None and not options.eight_bit.is_file():
+        raise OcrError(f"no such model: expected a file, got {options.eight_bit}; check the path")
     lines = find_lines(options.images, options.count)
     chosen = choose(options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -130,6 +133,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
                 "name": options.model.name,
                 "sha256": sha256_of(options.model.read_bytes()),
             },
+            **_eight_bit_input(options.eight_bit),
             "lines": {
                 "name": options.images.name,
                 "number": len(lines),
@@ -147,6 +151,12 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         details={"references": {"reading": chosen.reference}, "titles": TITLES},
         **around,
     )
+
+
+def _eight_bit_input(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    return {"8-bit form": {"name": path.name, "sha256": sha256_of(path.read_bytes())}}
 
 
 def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[Attempt]:

@@ -18,8 +18,10 @@ PEERS = {
     "none": (),
 }
 STAGES = "stages"
+EIGHT_BIT = "ours-8-bit"
 TITLES = {
     "ours": "this project",
+    "ours-8-bit": "this project, the 8-bit form of that file",
     "rapidocr": "RapidOCR, the same file",
     "paddleocr": "PaddleOCR's predict_rec.py on paddle, as it comes",
     "paddleocr-onednn": "the same with --enable_mkldnn",
@@ -41,16 +43,13 @@ class Chosen:
         reading: names of those that are compared, this project first.
         scaling: contender -> threads, for this project with fewer than all.
         absent: peer -> why it is not run.
+        reference: the contender whose ratio is 1: the first peer, or this project alone.
     """
 
     reading: tuple[str, ...]
     scaling: dict[str, int]
     absent: dict[str, str]
-
-    @property
-    def reference(self) -> str:
-        """The contender whose ratio is 1: the first peer, or this project alone."""
-        return self.reading[1] if len(self.reading) > 1 else self.reading[0]
+    reference: str
 
 
 def choose(options: Namespace) -> Chosen:
@@ -74,7 +73,8 @@ def choose(options: Namespace) -> Chosen:
     while threads < options.threads:
         scaling[f"ours, {threads} thread{'s' if threads > 1 else ''}"] = threads
         threads *= 2
-    return Chosen(("ours", *peers), scaling, absent)
+    own = ("ours",) if options.eight_bit is None else ("ours", EIGHT_BIT)
+    return Chosen((*own, *peers), scaling, absent, peers[0] if peers else "ours")
 
 
 def contender(label: str, name: str, lines: Path, options: Namespace, threads: int) -> Contender:
@@ -94,8 +94,11 @@ def command_of(
     name: str, lines: Path, options: Namespace, threads: int, more: Sequence[str] = ()
 ) -> list[str]:
     """The command behind `contender`."""
-    words = [sys.executable, "-m", _MODULE, name, "--lines", str(lines)]
-    words += ["--model", str(options.model.resolve()), "--threads", str(threads), *more]
+    is_eight_bit = name == EIGHT_BIT
+    model = options.eight_bit if is_eight_bit else options.model
+    program = "ours" if is_eight_bit else name
+    words = [sys.executable, "-m", _MODULE, program, "--lines", str(lines)]
+    words += ["--model", str(model.resolve()), "--threads", str(threads), *more]
     for flag, path in (("--paddleocr", options.paddleocr), ("--inference", options.inference)):
         if path is not None:
             words += [flag, str(path.resolve())]

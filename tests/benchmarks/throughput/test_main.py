@@ -95,7 +95,7 @@ def test_a_peer_that_fails_does_not_stop_the_others(
 
 
 def test_half_as_many_threads_down_to_one() -> None:
-    options = Namespace(peer="none", threads=8, paddleocr=None, inference=None)
+    options = Namespace(peer="none", threads=8, paddleocr=None, inference=None, eight_bit=None)
     assert list(choose(options).scaling.values()) == [1, 2, 4]
 
 
