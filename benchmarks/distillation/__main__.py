@@ -1,6 +1,6 @@
 """What distillation gives a Student, on real lines, over several seeds.
 
-    python -m benchmarks.distillation --data PACKS --output output/gain --seeds 1 2 3 --steps 500
+    python -m benchmarks.distillation --data PACKS --output output/gain --seeds 1 2 3
 
 Every arm (configs/gain/arms.yml) trains the same Student from the same first weights on the same
 lines for the same number of steps; the Student alone is then read. Each run has its own folder in
@@ -70,11 +70,11 @@ def options_parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of packs of real lines")
     add("--packs", nargs="+", default=["ic15_words", "sroie_receipts"], help="default: %(default)s")
     add("--max-width", type=int, default=160, metavar="PX", help="of a line 32 px high")
-    add("--lines", type=int, help="training lines to draw of them; all by default")
+    add("--lines", type=int, default=300, help="training lines of them; default: %(default)s")
     add("--arms-file", type=Path, default=ARMS, help="the arms; default: %(default)s")
     add("--arms", nargs="+", help="those to run; all by default")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
-    add("--steps", type=int, default=500, help="default: %(default)s")
+    add("--steps", type=int, default=800, help="default: %(default)s")
     add("--teacher", type=Path, metavar="FILE", help="trained weights, in the place of training it")
     add("--teacher-steps", type=int, default=494, help="default: %(default)s")
     add("--rendered", type=int, default=400, help="rendered lines to read besides")

@@ -148,7 +148,7 @@ def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str
         "Global.save_model_dir": str(folder),
         "Global.seed": seed,
         "Global.epoch_num": plan.epochs,
-        "Global.eval_batch_step": [0, max(1, steps // plan.evaluations)],
+        "Global.eval_batch_step": [0, -(-steps // plan.evaluations)],
         "Global.character_dict_path": str(ROOT / sections["Global"]["character_dict_path"]),
         "Train.dataset.label_file_list": [str(plan.train)],
         "Train.dataset.ratio_list": [plan.steps_per_epoch * plan.batch_size / plan.num_lines],
