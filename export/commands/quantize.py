@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         help="a PaddleOCR label file: its lines are taken, unless --images names some, and "
-        "accuracy decides",
+        "accuracy decides too",
     )
     parser.add_argument(
         "--count", type=int, default=1000, metavar="N", help="lines at most; default: 1000"
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.95,
         metavar="SHARE",
-        help="of the lines that must read as in FP32, without labels; default: 0.95",
+        help="of the lines that must read as in FP32; default: 0.95",
     )
 
 

@@ -115,7 +115,7 @@ def eight_bit_recognizer(
         else:
             raise ParityError(
                 f"no 8-bit form reads well enough: expected at most {limits.max_loss:.2%} fewer "
-                f"right, or without labels {limits.min_equal:.1%} equal texts, got with "
+                f"right and {limits.min_equal:.1%} equal texts, got with "
                 f"{len(nodes) - num_kept} nodes in 8 bit {reading}; keep the FP32 model, give "
                 "more lines like those to be read, or say what may be lost (--maxLoss, --minEqual)"
             )

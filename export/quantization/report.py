@@ -15,12 +15,12 @@ _MOST_EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Limits:
-    """How much reading may change. Labels decide where there are any, else equal text.
+    """How much reading may change.
 
     Args:
         max_loss: of all labelled lines, the share that may be right in FP32 and no longer in 8 bit,
             less those newly right.
-        min_equal: share of the lines that must read as in FP32, without labels.
+        min_equal: share of the lines that must read as in FP32.
     """
 
     max_loss: float = 0.005
@@ -92,9 +92,11 @@ class Reading:
 
     def is_within(self, limits: Limits) -> bool:
         """Whether it reads well enough."""
-        if self.num_labelled:
-            return self.num_right_fp32 - self.num_right <= limits.max_loss * self.num_labelled
-        return self.num_equal >= limits.min_equal * self.num_lines
+        num_lost = self.num_right_fp32 - self.num_right
+        return (
+            num_lost <= limits.max_loss * self.num_labelled
+            and self.num_equal >= limits.min_equal * self.num_lines
+        )
 
     def __str__(self) -> str:
         text = f"{self.num_equal} of {self.num_lines} texts as in FP32"
