@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ SETTINGS_FROM_OUTSIDE = (
 
 _IDENTITY = ("cpu", "cpus_available", "cpus", "gpus")
 """What makes a machine another one; its load, kernel and Python do not."""
+_BUSY_SHARE = 0.1
 
 
 def fingerprint_of(machine: Mapping[str, Any]) -> str:
@@ -42,7 +44,8 @@ def describe_machine() -> dict[str, Any]:
 
     Returns:
         CPU model, CPUs this process may use and CPUs there are, memory in GiB, GPUs, operating
-        system, the load average of the last minute, and settings given by the environment.
+        system, the load average of the last minute, CPUs that others keep busy just now, and
+        settings given by the environment.
     """
     return {
         "cpu": _cpu_model(),
@@ -54,10 +57,45 @@ def describe_machine() -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()),
         "python": platform.python_version(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "busy_cpus": busy_cpus(),
         "environment": {
             name: os.environ[name] for name in SETTINGS_FROM_OUTSIDE if name in os.environ
         },
     }
+
+
+def busy_cpus(seconds: float = 0.5, times: Path = Path("/proc/stat")) -> float | None:
+    """How many CPUs others keep busy while this process sleeps; None where the system is silent.
+
+    The load average will not do: it remembers for a minute what has ended.
+
+    Args:
+        seconds: to look.
+        times: Linux's counters of what its CPUs did.
+    """
+    before = _cpu_times(times)
+    time.sleep(seconds)
+    after = _cpu_times(times)
+    if before is None or after is None or after[0] <= before[0]:
+        return None
+    total, idle = after[0] - before[0], after[1] - before[1]
+    return round((1 - idle / total) * (os.cpu_count() or 1), 2)
+
+
+def is_busy(machine: Mapping[str, Any]) -> bool:
+    """Whether others took more than a tenth of the CPUs as `describe_machine` looked."""
+    busy = machine.get("busy_cpus")
+    return busy is not None and busy > _BUSY_SHARE * machine["cpus_available"]
+
+
+def _cpu_times(times: Path) -> tuple[int, int] | None:
+    """Ticks of all CPUs together, and those in which they had nothing to do."""
+    try:
+        name, *ticks = times.read_text(encoding="ascii").split("\n", 1)[0].split()
+        counted = [int(one) for one in ticks[:8]]  # what follows is counted in these already
+    except (OSError, ValueError):
+        return None
+    return (sum(counted), counted[3] + counted[4]) if name == "cpu" and len(counted) > 4 else None
 
 
 def git_revision(folder: Path = ROOT) -> dict[str, Any]:

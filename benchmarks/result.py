@@ -21,6 +21,7 @@ from benchmarks.machine import (
     describe_machine,
     fingerprint_of,
     git_revision,
+    is_busy,
     package_versions,
     write_result,
 )
@@ -32,7 +33,6 @@ MEASURED_PACKAGES = (
     *PACKAGES,
     *("onnx", "onnxruntime", "onnxruntime-gpu", "rapidocr", "tensorrt", "tensorrt-rtx"),
 )
-_BUSY_SHARE = 0.5
 """Load average per CPU above which figures are not to be trusted."""
 
 
@@ -143,15 +143,14 @@ def surroundings() -> dict[str, Any]:
         keyword arguments of `Result`. Call it before measuring: the load is that of before.
     """
     machine = describe_machine()
-    load, cpus = machine["load_average"], machine["cpus_available"]
-    is_busy = load is not None and load > _BUSY_SHARE * cpus
-    remark = f"this machine was busy before the first run (load {load} on {cpus} CPUs)"
+    busy, cpus = machine["busy_cpus"], machine["cpus_available"]
+    remark = f"this machine was busy before the first run ({busy} of {cpus} CPUs)"
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
         "revision": git_revision(),
         "versions": package_versions(MEASURED_PACKAGES),
-        "remarks": (remark,) if is_busy else (),
+        "remarks": (remark,) if is_busy(machine) else (),
     }
 
 

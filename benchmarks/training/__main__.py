@@ -22,6 +22,7 @@ from benchmarks.machine import (
     ROOT,
     describe_machine,
     git_revision,
+    is_busy,
     package_versions,
     write_result,
 )
@@ -37,7 +38,6 @@ from runtime.errors import OcrError
 
 SCHEMA = 1
 RESULTS = ROOT / "benchmarks" / "results"
-_BUSY_SHARE = 0.5
 """Load average per CPU above which figures are not to be trusted."""
 
 
@@ -88,11 +88,11 @@ def _interpreter(text: str) -> str:
 
 def busy_remark(machine: dict[str, Any]) -> str | None:
     """What to say of a machine that does something else already, None of an idle one."""
-    load, cpus = machine["load_average"], machine["cpus_available"]
-    if load is None or load <= _BUSY_SHARE * cpus:
+    if not is_busy(machine):
         return None
+    busy, cpus = machine["busy_cpus"], machine["cpus_available"]
     return (
-        f"this machine is busy (load {load} on {cpus} CPUs before the first process): figures "
+        f"this machine is busy ({busy} of {cpus} CPUs before the first process): figures "
         "mislead, most of all for contenders whose threads spin while they wait, as PyTorch's do"
     )
 

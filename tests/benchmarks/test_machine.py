@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import describe_machine, git_revision, package_versions, write_result
+from benchmarks import machine as machine_module
+from benchmarks.machine import (
+    busy_cpus,
+    describe_machine,
+    git_revision,
+    is_busy,
+    package_versions,
+    write_result,
+)
 
 
 def test_the_machine_is_described_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +59,24 @@ def test_a_result_is_written_whole(tmp_path: Path) -> None:
     write_result(path, {"schema": 1, "name": "Größe"})
     assert json.loads(path.read_text(encoding="utf-8")) == {"schema": 1, "name": "Größe"}
     assert [one.name for one in path.parent.iterdir()] == ["a.json"]
+
+
+def test_cpus_that_others_keep_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 400 ticks meanwhile, 100 idle and 100 waiting for a disk: half of four CPUs is two."""
+    times = tmp_path / "stat"
+    times.write_text("cpu 10 0 10 100 20 0 0 0 7 7\ncpu0 1 2 3\n")
+
+    def meanwhile(_: float) -> None:
+        times.write_text("cpu 150 0 70 200 120 0 0 0 9 9\ncpu0 1 2 3\n")
+
+    monkeypatch.setattr(machine_module.time, "sleep", meanwhile)
+    monkeypatch.setattr(machine_module.os, "cpu_count", lambda: 4)
+    assert busy_cpus(times=times) == 2.0
+    assert busy_cpus(times=tmp_path / "none") is None
+
+
+def test_busy_is_more_than_a_tenth() -> None:
+    assert is_busy({"busy_cpus": 0.3, "cpus_available": 2})
+    assert not is_busy({"busy_cpus": 0.1, "cpus_available": 2})
+    assert not is_busy({"busy_cpus": None, "cpus_available": 2})
+    assert not is_busy({"cpus_available": 2})
