@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from runtime.charset import BLANK_INDEX, SPACE, Charset
@@ -107,9 +108,9 @@ class RecognizerSpec:
                     "export the model again"
                 )
 
-    @property
+    @cached_property
     def charset(self) -> Charset:
-        """The characters as a `Charset`."""
+        """The characters as a `Charset`, made once: there may be tens of thousands."""
         return Charset(self.characters)
 
     @property
