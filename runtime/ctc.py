@@ -28,7 +28,7 @@ class DecodedLine(NamedTuple):
     confidence: float
     character_confidences: tuple[float, ...]
     time_steps: tuple[int, ...]
-    last_time_steps: tuple[int, ...]
+    last_time_steps: tuple[int, ...] = ()
 
 
 def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

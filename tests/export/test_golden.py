@@ -29,9 +29,11 @@ def config(tmp_path_factory):
 def test_the_exported_network_computes_what_paddleocr_computed(
     config, golden_weights, network, tmp_path
 ):
-    result = export_network(Source(config, golden_weights, network), tmp_path, ExportOptions())
-    # These weights amplify rounding: on lines that excite them paddle itself is 1e-2 from float64.
-    assert result["parity"]["num_equal_texts"] == 64
+    # Images that are the same everywhere: rendered ones depend on the fonts that a system has, and
+    # these weights amplify rounding: on lines that excite them paddle itself is 1e-2 from float64.
+    options = ExportOptions(images=["images"])
+    result = export_network(Source(config, golden_weights, network), tmp_path, options)
+    assert result["parity"]["num_equal_texts"] == 20
     assert result["parity"]["from_float64"]["onnxruntime"] < 0.05
     file = tmp_path / f"{network.lower()}.onnx"
     session = open_session(file, device="cpu")

@@ -162,12 +162,14 @@ def test_closing_early_stops_the_threads_and_drops_what_waits() -> None:
         prepared += 1
         return Prepared(0, number)
 
+    before = set(threading.enumerate())
     run: Numbers = Pipeline(count, double_any, batch_size=1, num_preparers=2, num_lanes=2)
     results = run(range(10_000))
     assert [next(results), next(results)] == [0, 1]
     results.close()  # type: ignore[attr-defined]
     assert prepared <= run.look_ahead
-    assert not [one for one in threading.enumerate() if one.name.startswith(("ahead", "read"))]
+    started = set(threading.enumerate()) - before
+    assert not [one for one in started if one.name.startswith(("ahead", "read"))]
 
 
 def double_any(batch: WidthBatch[int]) -> list[int]:

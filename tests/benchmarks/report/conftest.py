@@ -107,7 +107,8 @@ def results(make_result: Any, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+# For one module only: while it lasts an event loop runs in this thread, which others may not find.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Headless Chromium of this system, or the one that came with playwright."""
     api = pytest.importorskip("playwright.sync_api", reason="it drives the browser")
