@@ -17,9 +17,12 @@ from runtime.cpu_budget import available_cpus
 from runtime.errors import EngineError
 
 _LOCAL_STORE_BYTES = 256 * 2**20
+"""Images are some KiB and travel fast; Ray's own choice is a third of the memory."""
 _CLIENT_SCHEME = "ray://"
 _CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 _SECONDS_TO_ANSWER = 10.0
+
+_REMEDY = "pip install 'distilrec[ray]', or leave out --ray"
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -27,30 +30,28 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-
 _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Whoever reaches Ray's ports may run code. This says no to clusters of several machines, on Linux
 too, and what Ray starts then listens on loopback alone."""
 
 
-def import_ray(on_loopback: bool = False) -> Any:
+def import_ray(on_loopback: bool = False, remedy: str = _REMEDY) -> Any:
     """The package, told to send nobody any statistics.
 
     Args:
         on_loopback: whether what it starts is for this machine alone; of no effect if it was
             imported before.
+        remedy: said where it is not installed.
 
     Raises:
         EngineError: if it is not installed.
     """
-    for name, value in (_ENVIRONMENT | (_ON_LOOPBACK if on_loopback else {})).items():
-        os.environ.setdefault(name, value)
+    # Read when Ray is imported, and inherited by what it starts.
+    os.environ.update(_ENVIRONMENT | (_ON_LOOPBACK if on_loopback else {}))
     try:
         return import_module("ray")
     except ImportError as error:
-        raise EngineError(
-            f"Ray cannot be imported ({error}): pip install 'distilrec[ray]', or leave out --ray"
-        ) from error
+        raise EngineError(f"Ray cannot be imported ({error}): {remedy}") from error
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def connected(address: str | None, modules: list[str] | None = None) -> Iterator
     handler = signal.getsignal(signal.SIGTERM) if in_main_thread else None
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises whatever it meets, its own errors and those of others
         raise _unreachable(address or "this machine", _first_line(error)) from error
     finally:
         if handler is not None:
@@ -127,7 +128,8 @@ def _current_cluster() -> str:
 def _unreachable(address: str, reason: str) -> EngineError:
     return EngineError(
         f"cannot connect to Ray at {address}: expected a running cluster, got: {reason}; start one "
-        "(ray start --head) and check --address, or leave it out for this machine"
+        "(ray start --head) and check --address (--ray-address of a service), or leave it out for "
+        "this machine"
     )
 
 

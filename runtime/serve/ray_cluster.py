@@ -8,20 +8,13 @@ import os
 from types import TracebackType
 from typing import Any
 
-from runtime.cpu_budget import available_cpus
+from runtime.cluster.connection import connected, import_ray
 from runtime.errors import OcrError
 
 INSTALL = "pip install 'distilrec[serve]'"
 
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
 """What the service imports later; without it nothing is started."""
-
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
-_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Says no to clusters of several machines; on Linux, too, Ray then listens on loopback alone."""
-
-_OBJECT_STORE_BYTES = 256 * 2**20
-"""Calls carry images of some KiB and are short; Ray's own choice is a third of the memory."""
 
 
 class RayCluster:
@@ -36,13 +29,14 @@ class RayCluster:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        # Ray reads these when it is imported, and what it starts inherits them.
-        os.environ.update(_QUIET if address is not None else _QUIET | _ON_LOOPBACK)
         self.address = address
         for name in _NEEDED:
             _import(name)
-        self.ray, self.serve = _import("ray"), _import("ray.serve")
+        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "0"  # before Ray is imported, as its own settings
+        self.ray = import_ray(on_loopback=address is None, remedy=INSTALL)
+        self.serve = _import("ray.serve")
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        self._connection = connected(address)
 
     @property
     def is_ours(self) -> bool:
@@ -55,21 +49,7 @@ class RayCluster:
         return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
 
     def __enter__(self) -> RayCluster:
-        local: dict[str, Any] = {
-            "address": "local",
-            "num_cpus": available_cpus(),
-            "include_dashboard": False,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-        }
-        try:
-            self.ray.init(
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **(local if self.is_ours else {"address": self.address}),
-            )
-        except Exception as error:
-            where = self.address or "on this machine"
-            raise OcrError(f"Ray cannot be started or reached ({where}): {error}") from error
+        self._connection.__enter__()
         return self
 
     def __exit__(
@@ -78,7 +58,7 @@ class RayCluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.ray.shutdown()
+        self._connection.__exit__(kind, error, traceback)
 
 
 def keep_replica_on_loopback() -> None:
