@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.recognizer_file import read_recognizer
-from runtime.ctc import best_path
+from runtime.ctc import best_path, softmax
 from runtime.errors import ArtifactError
 from runtime.preprocess import Image, batch_from_lines, full_parts
 from runtime.sessions import ENGINE_SUFFIXES, Session, open_session
@@ -142,9 +142,7 @@ def as_probabilities(scores: NDArray[np.float32], spec: RecognizerSpec) -> NDArr
     """What the network emits, probabilities or logits, as probabilities: float32 [N, T, K]."""
     if spec.output_activation == "softmax":
         return scores
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    result: NDArray[np.float32] = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return result
+    return softmax(scores)
 
 
 def program_probabilities(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 
 from runtime.errors import ArtifactError
+from runtime.sessions.engine_sidecar import sha256_of
 from runtime.spec import RecognizerSpec
 
 IR_VERSION = 8
@@ -65,6 +69,34 @@ def describe(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {**metadata, **spec.to_metadata()})
+
+
+def describe_derived(
+    model: onnx.ModelProto,
+    source: onnx.ModelProto,
+    spec: RecognizerSpec,
+    precision: Mapping[str, Any],
+    source_sha256: str,
+) -> RecognizerSpec:
+    """Describe a form in another precision, with what it was made from.
+
+    Args:
+        model: the form; its metadata become those of the source, and the spec.
+        source: the FP32 model.
+        spec: of the source.
+        precision: report of what was achieved.
+        source_sha256: of the source's file; of its bytes here when empty.
+
+    Returns:
+        the spec that the form carries.
+    """
+    sha256 = source_sha256 or sha256_of(source.SerializeToString(deterministic=True))
+    provenance = {**spec.provenance, "precision": precision, "source_onnx_sha256": sha256}
+    own = replace(spec, provenance=provenance)
+    del model.metadata_props[:]
+    model.metadata_props.extend(source.metadata_props)
+    describe(model, own)
+    return own
 
 
 def load_model(path: Path) -> onnx.ModelProto:

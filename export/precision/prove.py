@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import onnx
 
+from export.graph import describe_derived
 from export.precision.agreement import Lines
 from export.precision.emulate import cpu_session
 from export.precision.growth import grow
@@ -100,14 +100,9 @@ def half_recognizer(
     finally:
         trials.close()
     log.info("precision %s", report)
-    provenance = {
-        **spec.provenance,
-        "precision": report.as_json(),
-        "source_onnx_sha256": source_sha256
-        or hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
-    }
-    spec = replace(spec, provenance=provenance)
-    described = _described(result, spec)
+    described = onnx.ModelProto()
+    described.CopyFrom(result)
+    spec = describe_derived(described, model, spec, report.as_json(), source_sha256)
     _check_opens(described, lines)
     return HalfRecognizer(described, spec, report)
 
@@ -119,15 +114,6 @@ def _refuse_half(source: GraphView) -> None:
             f"the model is FP16 already: expected FP32 tensors, got FP16 at {found[0]}; give the "
             "FP32 model it was made from"
         )
-
-
-def _described(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProto:
-    described = onnx.ModelProto()
-    described.CopyFrom(model)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    del described.metadata_props[:]
-    onnx.helper.set_model_props(described, {**metadata, **spec.to_metadata()})
-    return described
 
 
 def _check_opens(model: onnx.ModelProto, lines: Lines) -> None:

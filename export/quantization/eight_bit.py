@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from export.forms import ProbabilityForm, onnx_probabilities
+from export.forms import Probabilities, ProbabilityForm, onnx_probabilities
+from export.graph import describe_derived
 from export.lines import prepared_batches
 from export.precision.report import Kept
 from export.quantization.quantizer import Batch, Quantizer
@@ -92,7 +92,7 @@ def eight_bit_recognizer(
             "nothing to quantise: expected convolutions or products with constant weights, got "
             "none; keep the FP32 model"
         )
-    reference = ProbabilityForm("FP32", spec, onnx_probabilities(ready.SerializeToString(), spec))
+    reference = ProbabilityForm("FP32", spec, _probabilities(ready, spec))
     texts = list(truth)[1::2] if truth is not None else [None] * len(images[1::2])
     with tempfile.TemporaryDirectory() as scratch:
         quantizer = Quantizer(ready, spec.input_name, batches, Path(scratch))
@@ -101,12 +101,11 @@ def eight_bit_recognizer(
         for num_kept in _numbers_to_keep(len(nodes)):
             num_tries += 1
             if num_kept and not order:
-                order = _most_harmful_first(quantizer, shares, spec, batches, is_quiet)
+                order = _most_harmful_first(quantizer, ready, shares, reference, batches, is_quiet)
             kept = order[:num_kept]
             names = {one.node for one in kept}
             result = quantizer.quantized([name for name in nodes if name not in names])
-            candidate = onnx_probabilities(result.SerializeToString(), spec)
-            form = ProbabilityForm("8 bit", spec, candidate, is_exact=False)
+            form = ProbabilityForm("8 bit", spec, _probabilities(result, spec), is_exact=False)
             comparison = compare_forms(reference, form, spec, images[1::2], lines_from)
             reading = Reading.of(comparison, texts)
             log.info("%d nodes in 8 bit: %s", len(nodes) - num_kept, reading)
@@ -123,19 +122,12 @@ def eight_bit_recognizer(
     report = EightBitReport(
         len(nodes) - num_kept, tuple(in_order), len(measured), reading, num_tries
     )
-    described_spec = replace(
-        spec,
-        provenance={
-            **spec.provenance,
-            "precision": report.as_json(),
-            "source_onnx_sha256": source_sha256
-            or hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
-        },
-    )
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    del result.metadata_props[:]
-    onnx.helper.set_model_props(result, {**metadata, **described_spec.to_metadata()})
-    return EightBitRecognizer(result, described_spec, report)
+    spec = describe_derived(result, model, spec, report.as_json(), source_sha256)
+    return EightBitRecognizer(result, spec, report)
+
+
+def _probabilities(model: onnx.ModelProto, spec: RecognizerSpec) -> Probabilities:
+    return onnx_probabilities(model.SerializeToString(), spec)
 
 
 def _refuse_other_than_float(model: onnx.ModelProto) -> None:
@@ -164,8 +156,9 @@ def _numbers_to_keep(num_nodes: int) -> Iterator[int]:
 
 def _most_harmful_first(
     quantizer: Quantizer,
+    model: onnx.ModelProto,
     shares: Mapping[str, float],
-    spec: RecognizerSpec,
+    reference: ProbabilityForm,
     batches: Sequence[Batch],
     is_quiet: bool,
 ) -> list[Kept]:
@@ -173,18 +166,17 @@ def _most_harmful_first(
     from tqdm import tqdm
 
     few = batches[:: max(1, len(batches) // _MOST_FOR_SENSITIVITY)]
-    reference = onnx_probabilities(quantizer.quantized([]).SerializeToString(), spec)
-    expected = [reference(batch) for batch in few]
+    expected = [reference.probabilities(batch) for batch in few]
     harm = {}
     shown = tqdm(shares, desc="which nodes harm", unit="node", disable=is_quiet or None)
     for name in shown:
-        alone = onnx_probabilities(quantizer.quantized([name]).SerializeToString(), spec)
+        alone = _probabilities(quantizer.quantized([name]), reference.spec)
         moved = [
             np.abs(alone(batch) - before).sum(axis=-1).mean()
             for batch, before in zip(few, expected, strict=True)
         ]
         harm[name] = float(np.mean(moved))
-    operators = {node.name: node.op_type for node in quantizer.quantized([]).graph.node}
+    operators = {node.name: node.op_type for node in model.graph.node}
     ordered = sorted(shares, key=lambda name: -harm[name] / shares[name])
     return [
         Kept(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.quantization.ready import OPERATORS, errors_only
 from runtime.errors import ArtifactError
 
 Batch = NDArray[np.float32]
@@ -48,40 +48,36 @@ class Quantizer:
         """
         from onnxruntime import quantization
 
-        if not nodes:
-            copy = onnx.ModelProto()
-            copy.CopyFrom(self._model)
-            return copy
         target = self._scratch / "quantized.onnx"
         copy = onnx.ModelProto()
         copy.CopyFrom(self._model)
-        logging.disable(logging.WARNING)  # it advises what has been done
         try:
-            quantization.quantize_static(
-                copy,
-                str(target),
-                quant_format=quantization.QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                op_types_to_quantize=_OPERATORS,
-                nodes_to_quantize=list(nodes),
-                calibration_cache_path=str(self._ranges),
-            )
+            with errors_only():  # it advises what has been done
+                quantization.quantize_static(
+                    copy,
+                    str(target),
+                    quant_format=quantization.QuantFormat.QDQ,
+                    per_channel=True,
+                    activation_type=quantization.QuantType.QUInt8,
+                    weight_type=quantization.QuantType.QInt8,
+                    op_types_to_quantize=list(OPERATORS),
+                    nodes_to_quantize=list(nodes),
+                    calibration_cache_path=str(self._ranges),
+                )
             return onnx.load(target)
         except Exception as error:  # it raises whatever it meets
             raise _failed(error) from error
-        finally:
-            logging.disable(logging.NOTSET)
 
     def _measure(self, input_name: str, batches: Sequence[Batch]) -> None:
         from onnxruntime import quantization
         from onnxruntime.quantization import create_calibrator, save_tensors_data
 
         try:
+            ready = self._scratch / "ready.onnx"
+            onnx.save(self._model, ready)
             calibrator = create_calibrator(
-                self._serialized(),
-                _OPERATORS,
+                ready,
+                list(OPERATORS),
                 augmented_model_path=str(self._scratch / "augmented.onnx"),
                 calibrate_method=quantization.CalibrationMethod.MinMax,
             )
@@ -90,14 +86,6 @@ class Quantizer:
             save_tensors_data(calibrator.compute_data(), str(self._ranges))
         except Exception as error:  # as above
             raise _failed(error) from error
-
-    def _serialized(self) -> Path:
-        path = self._scratch / "ready.onnx"
-        path.write_bytes(self._model.SerializeToString())
-        return path
-
-
-_OPERATORS = ["Conv", "MatMul", "Gemm"]
 
 
 class _OneBatch:

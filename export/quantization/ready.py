@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from runtime.errors import ArtifactError
 LEAST_OPSET = 13
 """The first in which a weight may have a scale for each channel."""
 _OPSET = 17
+OPERATORS = ("Conv", "MatMul", "Gemm")
 LEAST_SHARE = 0.004
 """Of the network's multiply-adds; below it, converting to 8 bit costs more than it saves."""
 
@@ -55,7 +57,7 @@ def ready_for_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
             f"the model cannot be made ready for 8 bit: {reason}; export it again, with opset "
             f"{LEAST_OPSET} or later"
         ) from error
-    with _quiet("onnxruntime.transformers"):
+    with errors_only():
         FusionGelu(graph).apply()
         graph.prune_graph()
         graph.topological_sort()
@@ -90,7 +92,7 @@ def _opset_of(model: onnx.ModelProto) -> int:
 
 
 def _is_dense(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
-    if node.op_type not in ("Conv", "MatMul", "Gemm") or node.input[1] not in weights:
+    if node.op_type not in OPERATORS or node.input[1] not in weights:
         return False
     return next((one.i for one in node.attribute if one.name == "group"), 1) == 1
 
@@ -123,15 +125,12 @@ def _multiply_adds(
     return counted
 
 
-class _quiet:
-    """Only errors of a logger within the block."""
-
-    def __init__(self, name: str) -> None:
-        self._logger = logging.getLogger(name)
-
-    def __enter__(self) -> None:
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.setLevel(self._level)
+@contextmanager
+def errors_only() -> Iterator[None]:
+    """Nothing less than errors is logged within the block, by anyone."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
