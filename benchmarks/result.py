@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +153,31 @@ def surroundings() -> dict[str, Any]:
         "versions": package_versions(MEASURED_PACKAGES),
         "remarks": (remark,) if is_busy(machine) else (),
     }
+
+
+def exit_status(
+    program: str,
+    measured: Callable[[], Result],
+    lines_of: Callable[[Result], Iterable[str]] = lambda result: (),
+) -> int:
+    """What a command that measures ends with, once it has said what it found.
+
+    Args:
+        program: as it calls itself on stderr.
+        measured: measures, and keeps the result.
+        lines_of: what is printed of it.
+
+    Returns:
+        0 all measured, 1 something failed that this machine has, 2 nothing was measured.
+    """
+    try:
+        result = measured()
+    except OcrError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    for line in lines_of(result):
+        print(line)
+    return int(result.has_failed) if result.measures else 2
 
 
 def save_result(path: Path, result: Result) -> None:

@@ -57,7 +57,7 @@ class Labels:
             return
         self.num_read += 1
         self.num_exact += text == label
-        self.num_alike += _without_case_and_spaces(text) == _without_case_and_spaces(label)
+        self.num_alike += without_case_and_spaces(text) == without_case_and_spaces(label)
         self._num_edits += edit_distance(text, label)
         self._num_characters += len(label)
 
@@ -79,5 +79,6 @@ class Labels:
         return f"{100 * number / max(1, self.num_read):.1f} %"
 
 
-def _without_case_and_spaces(text: str) -> str:
+def without_case_and_spaces(text: str) -> str:
+    """What two texts are compared by where neither counts."""
     return "".join(text.split()).casefold()

@@ -28,7 +28,15 @@ from benchmarks.accuracy.scores import (
     scores_of,
     worst,
 )
-from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.result import (
+    Failure,
+    Measure,
+    Result,
+    exit_status,
+    measure,
+    save_result,
+    surroundings,
+)
 from benchmarks.throughput.lines import LabelledLine, find_lines
 from runtime.errors import EngineError, OcrError
 from runtime.sessions import ENGINE_SUFFIXES
@@ -56,18 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
-    try:
+
+    def measured() -> Result:
         result = measure_accuracy(options, given)
         if options.output is not None:
             save_result(options.output, result)
-    except OcrError as error:
-        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
-        return 2
-    for line in report_lines(result):
-        print(line)
-    if not result.measures:
-        return 2
-    return int(result.has_failed)
+        return result
+
+    return exit_status("benchmarks.accuracy", measured, report_lines)
 
 
 def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Result:

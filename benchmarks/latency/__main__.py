@@ -21,7 +21,15 @@ from benchmarks.alternation import Attempt, Contender, run_in_alternation
 from benchmarks.latency.backends import TITLES, Backend, find_backends
 from benchmarks.latency.plots import draw_latency
 from benchmarks.machine import ROOT
-from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.result import (
+    Failure,
+    Measure,
+    Result,
+    exit_status,
+    measure,
+    save_result,
+    surroundings,
+)
 from runtime.cpu_budget import available_cpus
 from runtime.errors import OcrError
 from runtime.sessions.engine_sidecar import sha256_of
@@ -60,19 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
-    try:
+
+    def measured() -> Result:
         result = measure_latency(options, given)
         if options.output is not None:
             save_result(options.output, result)
             draw_latency(result, options.output.with_suffix(".png"))
-    except OcrError as error:
-        print(f"benchmarks.latency: {error}", file=sys.stderr)
-        return 2
-    for line in report_lines(result):
-        print(line)
-    if not result.measures:
-        return 2
-    return int(result.has_failed)
+        return result
+
+    return exit_status("benchmarks.latency", measured, report_lines)
 
 
 def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Result:

@@ -126,14 +126,7 @@ def run_clients(work: Work, num_clients: int, seconds: float) -> Tally:
     def client() -> None:
         connection = http.client.HTTPConnection(work.host, work.port, timeout=_TIMEOUT_S)
         while time.perf_counter() - begin < seconds:
-            body, texts, headers = work.request(next(turn) * work.per_request)
-            asked = time.perf_counter()
-            status, answer = ask(connection, body, headers)
-            took = time.perf_counter() - asked
-            with lock:
-                tally.count(status, took)
-                if status == "200":
-                    tally.compare(texts, answer)
+            _ask_and_count(work, next(turn), connection, tally, lock)
         connection.close()
 
     _all_at_once([threading.Thread(target=client) for _ in range(num_clients)])
@@ -162,18 +155,30 @@ def run_flood(work: Work, images_per_s: float, seconds: float, num_clients: int 
             time.sleep(max(0.0, due - time.perf_counter()))
             if max(due, time.perf_counter()) > begin + seconds:
                 break
-            body, texts, headers = work.request(number * work.per_request)
-            asked = time.perf_counter()
-            status, answer = ask(connection, body, headers)
-            with lock:
-                tally.count(status, time.perf_counter() - asked)
-                if status == "200":
-                    tally.compare(texts, answer)
+            _ask_and_count(work, number, connection, tally, lock)
         connection.close()
 
     _all_at_once([threading.Thread(target=client) for _ in range(num_clients)])
     tally.seconds = time.perf_counter() - begin
     return tally
+
+
+def _ask_and_count(
+    work: Work,
+    number: int,
+    connection: http.client.HTTPConnection,
+    tally: Tally,
+    lock: threading.Lock,
+) -> None:
+    """Make the request of this number and check its answer."""
+    body, texts, headers = work.request(number * work.per_request)
+    asked = time.perf_counter()
+    status, answer = ask(connection, body, headers)
+    took = time.perf_counter() - asked
+    with lock:
+        tally.count(status, took)
+        if status == "200":
+            tally.compare(texts, answer)
 
 
 def ask(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime.errors import DatasetError
 from runtime.images import find_images
+from runtime.labels import without_case_and_spaces
 
 _LABEL_SUFFIXES = (".tsv", ".txt")
 
@@ -92,8 +93,6 @@ def num_right(lines: Sequence[LabelledLine], texts: Sequence[str]) -> int | None
     ]
     if not pairs:
         return None
-    return sum(_folded(label) == _folded(text) for label, text in pairs)
-
-
-def _folded(text: str) -> str:
-    return "".join(text.split()).lower()
+    return sum(
+        without_case_and_spaces(label) == without_case_and_spaces(text) for label, text in pairs
+    )

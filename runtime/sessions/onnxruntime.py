@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +88,7 @@ class OnnxRuntimeSession:
         self, lines: Sequence[Image], width_px: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """As `Session.read`."""
-        size = self._lines_at_once or len(lines)
-        read = [
-            self.run(
-                batch_from_lines(
-                    lines[start : start + size], width_px, self._spec.mean, self._spec.std
-                )
-            )
-            for start in range(0, len(lines), size)
-        ]
+        read = [self.run(batch) for batch in self._batches(lines, width_px)]
         if len(read) == 1:
             return read[0]
         return (
@@ -108,15 +100,10 @@ class OnnxRuntimeSession:
         self, lines: Sequence[Image], width_px: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """As `ProbabilitySession.read_with_probabilities`."""
-        size = self._lines_at_once or len(lines)
-        mean, std, has_logits = self._spec.mean, self._spec.std, self._has_logits
-        parts = []
-        for start in range(0, len(lines), size):
-            batch = batch_from_lines(lines[start : start + size], width_px, mean, std)
-            indices, values, scores = self._run(batch)
-            parts.append((indices, values, softmax(scores) if has_logits else scores))
+        parts = [self._run(batch) for batch in self._batches(lines, width_px)]
         indices, values, scores = (np.concatenate(one) for one in zip(*parts, strict=True))
-        return indices, values, scores.astype(np.float32, copy=False)
+        probabilities = softmax(scores) if self._has_logits else scores
+        return indices, values, probabilities.astype(np.float32, copy=False)
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """As `read`, for lines that are normalised and padded already.
@@ -130,6 +117,13 @@ class OnnxRuntimeSession:
     def close(self) -> None:
         """As `Session.close`."""
         self._session = None
+
+    def _batches(self, lines: Sequence[Image], width_px: int) -> Iterator[NDArray[np.float32]]:
+        """The lines normalised and padded, as many at once as the network takes."""
+        size = self._lines_at_once or len(lines)
+        for start in range(0, len(lines), size):
+            part = lines[start : start + size]
+            yield batch_from_lines(part, width_px, self._spec.mean, self._spec.std)
 
     @property
     def _has_logits(self) -> bool:
