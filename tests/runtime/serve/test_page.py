@@ -139,10 +139,11 @@ def test_each_character_tells_its_confidence_by_mouse_and_by_keyboard(
 
 def test_it_works_by_keyboard_alone(open_page: Open, files: list[Path]) -> None:
     page = open_page()
+    # Asked for before a round trip to the browser: the key may overtake what is asked for with it.
+    page.on("filechooser", lambda chooser: chooser.set_files(str(files[0])))
     page.keyboard.press("Tab")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(str(files[0]))
+    assert page.evaluate("document.activeElement.id") == "files"
+    page.keyboard.press("Enter")
     until_status(page, READ)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "copy"
