@@ -9,6 +9,7 @@ replica killed, and memory. Exit status: 0 all answers right, 1 some were not, 2
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ from runtime.sessions.engine_sidecar import sha256_of
 
 _FLOOD_FACTOR = 10
 _RECOVERED_WITHIN_S = 30.0
+_SOAK_STEP_S = 10.0
 
 
 def options_parser() -> argparse.ArgumentParser:
@@ -47,6 +49,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--per-request", type=int, default=4, help="images in a request; default: %(default)s")
     add("--minutes", type=float, default=5.0, help="of load in all; default: %(default)s")
     add("--rounds", type=int, default=3, help="default: %(default)s")
+    add("--soak", type=int, default=0, metavar="N", help="images more, to see whether it grows")
     add("--flood-seconds", type=float, default=10.0, help="0: none; default: %(default)s")
     add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
     add("--output", type=Path, metavar="FILE", help="everything as JSON")
@@ -98,6 +101,7 @@ def run(options: argparse.Namespace) -> Result:
             "per_request": options.per_request,
             "rounds": options.rounds,
             "minutes": options.minutes,
+            "soak": options.soak,
             "serve": list(options.serve),
         },
         measures=tuple(measures),
@@ -141,10 +145,16 @@ class _Load:
         offline_cpu_ms: list[float] = []
         cpu_ms: dict[str, list[float]] = {name: [] for name in self._works}
         tallies: dict[str, list[Tally]] = {name: [] for name in self._works}
+        soak = Tally()
         for work in self._works.values():  # once unmeasured, so that all buffers are there
             run_clients(work, options.clients, min(3.0, seconds))
         steps = tqdm(total=options.rounds * (1 + len(self._works)), desc="load", unit="step")
-        with steps, MemoryWatch(self._service.replica_pids) as memory:
+
+        def num_images() -> int:
+            counted = [soak, *itertools.chain.from_iterable(tallies.values())]
+            return sum(one.num_right for one in counted)
+
+        with steps, MemoryWatch(self._service.replica_pids, num_images) as memory:
             for _ in range(options.rounds):
                 found = measure_offline(options.model, self._lines, seconds)
                 offline.append(found["images_per_s"])
@@ -152,13 +162,15 @@ class _Load:
                 steps.update()
                 for name, work in self._works.items():
                     cpu_s = self._service.cpu_seconds()
-                    tally = run_clients(work, options.clients, seconds)
+                    tally = Tally()
                     tallies[name].append(tally)
+                    run_clients(work, options.clients, seconds, tally)
                     cpu_s = self._service.cpu_seconds() - cpu_s
                     cpu_ms[name].append(1000 * cpu_s / max(1, tally.num_right))
                     self._check(name, tally)
                     steps.set_postfix_str(f"{tally.images_per_s:.0f} / {offline[-1]:.0f} images/s")
                     steps.update()
+            self._soak(soak)
         measures = [
             measure("offline / images per second", "images/s", "higher", offline),
             measure("offline / CPU time per image", "ms", "lower", offline_cpu_ms),
@@ -174,10 +186,23 @@ class _Load:
                 measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))
         measures.append(measure("replicas / peak memory", "MiB", "lower", [memory.peak_mib]))
         self.details["replicas' MiB, every second"] = [round(one, 1) for one in memory.mib]
-        slope = memory.slope_mib_per_min
-        if slope == slope:
-            measures.append(measure("replicas / memory slope", "MiB/min", "lower", [slope]))
+        self.details["images read by then"] = memory.images
+        for name, unit, slope in (
+            ("slope", "MiB/min", memory.slope_mib_per_min),
+            ("growth", "MiB/100,000 images", memory.slope_mib_per_100k_images),
+        ):
+            if slope == slope:
+                measures.append(measure(f"replicas / memory {name}", unit, "lower", [slope]))
         return measures
+
+    def _soak(self, tally: Tally) -> None:
+        """Read on until so many images more have been read, or one was not."""
+        work = self._works[f"requests of {self._options.per_request}"]
+        with tqdm(total=self._options.soak, desc="soak", disable=not self._options.soak) as bar:
+            while tally.num_right < self._options.soak and tally.is_faultless:
+                run_clients(work, self._options.clients, _SOAK_STEP_S, tally)
+                bar.update(tally.num_right - bar.n)
+        self._check("soak", tally)
 
     def _flood(self) -> list[Measure]:
         """Ten times what it can take, and how soon it answers a newcomer afterwards."""

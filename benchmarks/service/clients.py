@@ -112,15 +112,17 @@ class Tally:
                     self.wrong.append(f"{got!r} instead of {wanted!r}")
 
 
-def run_clients(work: Work, num_clients: int, seconds: float) -> Tally:
+def run_clients(work: Work, num_clients: int, seconds: float, tally: Tally | None = None) -> Tally:
     """So many clients at once, each asking as soon as it was answered.
 
     Args:
         work: what they ask for.
         num_clients: how many.
         seconds: after which no new request is made; those under way are waited for.
+        tally: counted in, for who wants to look on.
     """
-    tally, lock, turn = Tally(), threading.Lock(), itertools.count()
+    tally = Tally() if tally is None else tally
+    lock, turn = threading.Lock(), itertools.count()
     begin = time.perf_counter()
 
     def client() -> None:

@@ -17,11 +17,12 @@ def test_the_service_stands_a_load_a_flood_and_a_killed_replica(tmp_path: Path) 
     model = write_toy_model(tmp_path / "toy.onnx", spec=toy_spec())
     output = tmp_path / "result.json"
     command = ["--model", str(model), "--images", "images", "--clients", "8", "--minutes", "0.3"]
-    command += ["--rounds", "2", "--flood-seconds", "3", "--output", str(output)]
+    command += ["--rounds", "2", "--soak", "500", "--flood-seconds", "3", "--output", str(output)]
     assert main(command) == 0
     result = read_result(output)
     names = {one.name for one in result.measures}
     assert {"requests of 1 / share of offline", "flood / recovered after"} <= names
+    assert "replicas / memory growth" in names and result.details["images read by then"][-1] >= 500
     assert not result.failures and result.details["killed replica"]["200"] > 0
 
 

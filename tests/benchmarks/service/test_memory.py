@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -17,17 +18,24 @@ def test_memory_is_that_of_the_process() -> None:
     assert resident_mib(2**22 + 1) is None
 
 
-def test_growth_has_a_slope() -> None:
-    held = []
-    with MemoryWatch(lambda: [os.getpid()], period_s=0.02) as watch:
+def test_growth_has_a_slope_over_time_and_over_images() -> None:
+    held: list[bytearray] = []
+    with MemoryWatch(lambda: [os.getpid()], lambda: 1000 * len(held), period_s=0.02) as watch:
         for _ in range(20):
             held.append(bytearray(b"x" * (5 * 2**20)))
             time.sleep(0.03)
     assert watch.slope_mib_per_min > 60
+    assert 250 < watch.slope_mib_per_100k_images < 1000  # 5 MiB for every 1,000
     assert watch.peak_mib >= max(watch.mib[:3])
 
 
 def test_too_short_a_time_has_no_slope() -> None:
-    with MemoryWatch(lambda: [], period_s=60) as watch:
+    with MemoryWatch(lambda: [], lambda: 0, period_s=60) as watch:
         pass
-    assert watch.slope_mib_per_min != watch.slope_mib_per_min
+    assert math.isnan(watch.slope_mib_per_min)
+
+
+def test_no_image_has_no_growth() -> None:
+    with MemoryWatch(lambda: [os.getpid()], lambda: 0, period_s=0.01) as watch:
+        time.sleep(0.2)
+    assert math.isnan(watch.slope_mib_per_100k_images)
