@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
+from runtime.default_model import default_model
+from runtime.errors import ArtifactError
+
 FORMATS = ("table", "jsonl", "csv", "txt")
 COMPATS = ("paddleocr2", "paddleocr3")
 RAY_FILES = ("auto", "shared", "ship")
@@ -28,8 +31,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not (arguments.paths or arguments.list or arguments.stdin_images):
         parser.error("no image was given: expected PATH, --list FILE or --stdin-images")
-    if arguments.model is None:
-        parser.error("no model was given: expected --model FILE.onnx or FILE.plan")
+    try:
+        arguments.model = arguments.model or default_model()
+    except ArtifactError as error:
+        parser.error(str(error))
     if arguments.stdin_images and "-" in arguments.paths:
         parser.error("standard input holds either names (-) or images (--stdin-images), got both")
     for name, is_given in {
@@ -90,7 +95,9 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
 
 def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--model", metavar="FILE", help="the recogniser, an .onnx or .plan file (needed)"
+        "--model",
+        metavar="FILE",
+        help="the recogniser, an .onnx or .plan file; default: models/latin, Latin script",
     )
     group.add_argument(
         "--dictionary",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import DecodedLine, decode_best_path
+from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
 from runtime.lines import Line, LoadedImage, line_of, load_image
@@ -38,7 +39,7 @@ class Recognizer:
 
     Args:
         model: path of the model file, or an open session, which brings its own dictionary,
-            device and threads.
+            device and threads; None for the Latin-script model that comes with the project.
         dictionary: one character per line; only for a model that carries none.
         device: `auto`, `cpu`, `cuda` or `tensorrt`.
         batch_size: N at most; the text read does not depend on it.
@@ -60,7 +61,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: str | Path | Session,
+        model: str | Path | Session | None = None,
         *,
         dictionary: str | Path | None = None,
         device: str = "auto",
@@ -85,6 +86,8 @@ class Recognizer:
         self.max_pixels = max_pixels
         self.compat = compat
         self.alternatives = alternatives
+        if model is None:
+            model = default_model()
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
         if alternatives and not isinstance(model, ProbabilitySession):

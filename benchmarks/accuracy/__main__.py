@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -105,8 +106,8 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
                 for name, lines in packs.items()
             },
             "models": {
-                file.name: {"sha256": sha256_of(file.read_bytes())}
-                for file in options.models
+                name: {"sha256": sha256_of(file.read_bytes())}
+                for name, file in _by_name(options.models).items()
                 if file.is_file()
             },
         },
@@ -121,6 +122,12 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
 def _name_of(file: Path) -> str:
     """What a reader would call the lines of a label file."""
     return file.resolve().parent.name if file.stem in _PLAIN_NAMES else file.stem
+
+
+def _by_name(models: Sequence[Path]) -> dict[str, Path]:
+    """Models by their file's name, or by their path where two have the same."""
+    times = Counter(file.name for file in models)
+    return {file.name if times[file.name] == 1 else str(file): file for file in models}
 
 
 def _labelled(file: Path, count: int) -> list[LabelledLine]:
@@ -149,18 +156,18 @@ def _read_all(
     titles, failures = {}, []
     total = sum(map(len, packs.values()))
     with tqdm(total=len(models) * total, desc="accuracy", unit="line") as bar:
-        for model in models:
-            bar.set_postfix_str(model.name)
+        for form, model in _by_name(models).items():
+            bar.set_postfix_str(form)
             try:
                 reader = open_reader(model)
-                read[model.name] = {
+                read[form] = {
                     name: _readings(lines, _counted(reader.read([o.path for o in lines]), bar))
                     for name, lines in packs.items()
                 }
-                titles[model.name] = reader.title
+                titles[form] = reader.title
             except OcrError as error:
                 is_absent = isinstance(error, EngineError) and model.suffix in ENGINE_SUFFIXES
-                failures.append(Failure(model.name, str(error), is_absent=is_absent))
+                failures.append(Failure(form, str(error), is_absent=is_absent))
     return read, titles, failures
 
 

@@ -10,9 +10,9 @@ OUTPUT and is done once: killed, the command goes on where it was. Exit status: 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,10 @@ from benchmarks.distillation.arms import (
     STUDENT,
     STUDENT_CONFIG,
     TEACHER,
-    Arms,
     Plan,
     read_arms,
 )
 from benchmarks.distillation.lines import ChosenLines, choose_lines
-from benchmarks.distillation.one_run import LATEST
 from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Result, run_arm, run_reference
 from benchmarks.distillation.start import write_start
@@ -47,11 +45,12 @@ from runtime.errors import ConfigError, OcrError
 from training.config import load_config
 
 SCHEMA = 1
-_START = ROOT / "weights" / "demo_start.pdparams"
-_START_DICTIONARY = ROOT / "configs" / "demo_dict.txt"
+_START = ROOT / "weights" / "small_start.pdparams"
+_START_DICTIONARY = ROOT / "configs" / "small_dict.txt"
 _START_NETWORKS = {STUDENT: "Student", "Twin": "Teacher"}
-"""Two networks of one structure that the demo trained from different random numbers."""
-_TEACHER = ROOT / "weights" / "latin_start.pdparams"
+"""Two networks of one structure, trained from different random numbers."""
+_TEACHER = ROOT / "models" / "latin" / "student.pdparams"
+"""The shipped model: it has twice the Student's channels and has seen every line of the packs."""
 _RENDERED = {
     "name": "SyntheticDataSet",
     "difficulty": 0.3,
@@ -75,8 +74,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--arms", nargs="+", help="those to run; all by default")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
     add("--steps", type=int, default=800, help="default: %(default)s")
-    add("--teacher", type=Path, metavar="FILE", help="trained weights, in the place of training it")
-    add("--teacher-steps", type=int, default=494, help="default: %(default)s")
+    add("--teacher", type=Path, default=_TEACHER, metavar="FILE", help="default: %(default)s")
     add("--rendered", type=int, default=400, help="rendered lines to read besides")
     add("-o", "--override", action="append", default=[], metavar="Section.key=value")
     add("--output", type=Path, default=Path("output/gain"), help="folder of the runs")
@@ -108,34 +106,33 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         OcrError: if something is missing or a run fails.
     """
-    file = read_arms(options.arms_file)
-    arms = file.chosen(options.arms)
+    arms = read_arms(options.arms_file, options.arms)
     output = options.output.resolve()
     settings = load_config(STUDENT_CONFIG).globals
     charset = build_charset(ROOT / str(settings.character_dict_path), settings.use_space_char)
     lines = choose_lines(
         options.data, options.packs, options.max_width, charset, output / "lines", options.lines
     )
-    demo = build_charset(_START_DICTIONARY, use_space_char=True)
+    own = build_charset(_START_DICTIONARY, use_space_char=True)
     weights = {
-        network: write_start(
-            _START, source, demo, charset, output / "start" / f"{network}.pdparams"
-        )
+        network: write_start(_START, source, own, charset, output / "start" / f"{network}.pdparams")
         for network, source in _START_NETWORKS.items()
     }
     plan = Plan(
         train=lines.train,
         val=lines.val,
         num_lines=lines.num_train,
-        weights={**weights, TEACHER: _TEACHER},
+        weights={**weights, TEACHER: options.teacher.resolve()},
         steps=options.steps,
         options=dict(map(_override, options.override)),
     )
     sets = _sets(lines, options.rendered)
-    start = Reference("start", STUDENT, weights[STUDENT])
-    references = {"start": run_reference(start, sets, output / "reference_start")}
-    if any(TEACHER in arm.networks for arm in arms):
-        plan, references["teacher"] = _with_teacher(plan, lines, file, sets, options)
+    references = {
+        name: run_reference(
+            Reference(name, network, plan.weights[network]), sets, output / f"reference_{name}"
+        )
+        for name, network in {"start": STUDENT, "teacher": TEACHER}.items()
+    }
     results: dict[str, dict[int, Result]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
         for seed in options.seeds:
@@ -159,38 +156,13 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "steps": plan.epochs * plan.steps_per_epoch,
         "epochs": plan.epochs,
         "batch_size": plan.batch_size,
-        "teacher": None if options.teacher is None else options.teacher.name,
+        "teacher_sha256": hashlib.sha256(options.teacher.read_bytes()).hexdigest(),
         "overrides": options.override,
         "arms": {arm.name: {"networks": arm.networks, "losses": arm.losses} for arm in arms},
         "summary": [one.as_json() for one in summarize(results, options.packs)],
         "references": references,
         "runs": [run for runs in results.values() for run in runs.values()],
     }
-
-
-def _with_teacher(
-    plan: Plan,
-    lines: ChosenLines,
-    file: Arms,
-    sets: dict[str, dict[str, Any]],
-    options: argparse.Namespace,
-) -> tuple[Plan, Result]:
-    """The plan with a trained Teacher in it, and what that one reads."""
-    output = options.output.resolve()
-    if options.teacher is not None:
-        trained = options.teacher.resolve()
-        reference = Reference("teacher", TEACHER, trained)
-        result = run_reference(reference, sets, output / "reference_teacher")
-    else:
-        own = replace(
-            plan,
-            train=lines.every_train,
-            num_lines=lines.num_every_train,
-            steps=options.teacher_steps,
-        )
-        result = run_arm(file.teacher, 0, own, sets, output / "teacher")
-        trained = output / "teacher" / LATEST
-    return replace(plan, weights={**plan.weights, TEACHER: trained}), result
 
 
 def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:

@@ -41,39 +41,12 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Arms:
-    """A file of arms.
-
-    Args:
-        teacher: how the Teacher is trained, before everything else.
-        by_name: the arms that are compared; each trains the Student.
-    """
-
-    teacher: Arm
-    by_name: dict[str, Arm]
-
-    def chosen(self, names: Sequence[str] | None) -> list[Arm]:
-        """The arms of these names, or all of them.
-
-        Raises:
-            ConfigError: if there is no arm of a name.
-        """
-        unknown = [name for name in names or [] if name not in self.by_name]
-        if unknown:
-            raise ConfigError(
-                f"no arm {unknown[0]}: expected some of {', '.join(self.by_name)}, got "
-                f"{', '.join(names or [])}; change --arms"
-            )
-        return [self.by_name[name] for name in names or self.by_name]
-
-
-def read_arms(path: Path) -> Arms:
-    """The arms of a YAML file.
+def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
+    """The arms of a YAML file, or those of these names.
 
     Raises:
-        ConfigError: if the file cannot be read, or an arm has unknown networks or keys, or does
-            not train what it should.
+        ConfigError: if the file cannot be read, an arm has unknown networks or keys or does not
+            train the Student, or there is no arm of a name.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -83,18 +56,24 @@ def read_arms(path: Path) -> Arms:
         raise ConfigError(
             f"{path} holds no arms: expected a mapping under arms, got {content!r:.80}; see {ARMS}"
         )
-    arms = {name: _arm(name, entry, STUDENT, path) for name, entry in content["arms"].items()}
-    return Arms(_arm("teacher", content.get("teacher"), TEACHER, path), arms)
+    arms = {name: _arm(name, entry, path) for name, entry in content["arms"].items()}
+    unknown = [name for name in names or [] if name not in arms]
+    if unknown:
+        raise ConfigError(
+            f"no arm {unknown[0]}: expected some of {', '.join(arms)}, got "
+            f"{', '.join(names or [])}; change --arms"
+        )
+    return [arms[name] for name in names or arms]
 
 
-def _arm(name: str, entry: Any, trained: str, path: Path) -> Arm:
+def _arm(name: str, entry: Any, path: Path) -> Arm:
     entry = entry if isinstance(entry, dict) else {}
     networks, losses = entry.get("networks") or [], entry.get("losses")
     strangers = [one for one in networks if one not in NETWORK_CONFIGS]
     unknown = entry.keys() - _KEYS
-    if networks[:1] != [trained] or strangers or unknown or not losses:
+    if networks[:1] != [STUDENT] or strangers or unknown or not losses:
         raise ConfigError(
-            f"{path}: {name}: expected networks ({trained}, then any of "
+            f"{path}: {name}: expected networks ({STUDENT}, then any of "
             f"{', '.join(NETWORK_CONFIGS)}), losses and perhaps frozen and options, got "
             f"{', '.join(f'{key}: {value!r:.60}' for key, value in entry.items()) or 'nothing'}"
         )

@@ -2,7 +2,7 @@
 
     python -m benchmarks.suite --output output/bench [--data PACKS] [--paddleocr DIR] [--quick]
 
-Exports the demo's Student, renders lines, measures accuracy, reading speed, latency and training,
+Exports the small Student, renders lines, measures accuracy, reading speed, latency and training,
 and writes OUTPUT/index.html and OUTPUT/summary.md. A step that fails does not stop the others.
 What is done is not done again unless the code or a command has changed; --fresh does all again.
 Exit status: 0 all measured, 1 a step failed, 2 nothing could be shown.

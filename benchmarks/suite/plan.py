@@ -114,7 +114,7 @@ def _preparing(wanted: Wanted) -> Iterator[Step]:
     yield Step(
         "model",
         (
-            *("export", "-c", "configs/demo.yml", "--checkpoint", "weights/demo_start"),
+            *("export", "-c", "configs/small.yml", "--checkpoint", "weights/small_start"),
             *("--network", "Student", "--output-dir", shown(model), "--images", "images"),
             *("--fp16", "--engine", "none"),
         ),
@@ -123,7 +123,7 @@ def _preparing(wanted: Wanted) -> Iterator[Step]:
         "lines",
         (
             *("training.data.synthetic", "--output", shown(lines), "--force", "--seed", "77"),
-            *("--count", str(wanted.size.lines), "--dictionary", "configs/demo_dict.txt"),
+            *("--count", str(wanted.size.lines), "--dictionary", "configs/small_dict.txt"),
             *("--use-space-char", "--difficulty", "0.4", "--min-length", "3", "--max-length", "14"),
         ),
     )

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from runtime.default_model import default_model
+from runtime.errors import ArtifactError
+
 USAGE_ERROR = 2
 
 _MULTIPLES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -22,7 +25,13 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the command line; leaves with a complaint if it makes no sense."""
-    return build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.model = arguments.model or default_model()
+    except ArtifactError as error:
+        parser.error(str(error))
+    return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,7 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     model = parser.add_argument_group("model")
     add = model.add_argument
-    add("--model", type=Path, required=True, metavar="FILE", help="an .onnx or .plan file")
+    add(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="an .onnx or .plan file; models/latin, Latin script, if not given",
+    )
     add("--name", help="of the model, in paths and answers; its file's if not given")
     add("--dictionary", type=Path, metavar="FILE", help="for a model that carries no characters")
     add("--device", choices=_DEVICES, default="auto", help="where it runs")

@@ -14,7 +14,7 @@ def small_config(tmp_path_factory) -> Config:
     """Two networks of different widths over ten digits and the space."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "digits.txt").write_text("\n".join("0123456789") + "\n")
-    sections = yaml.safe_load(Path("configs/demo.yml").read_text())
+    sections = yaml.safe_load(Path("configs/small.yml").read_text())
     sections["Global"]["character_dict_path"] = str(folder / "digits.txt")
     for name, hidden_size in (("Teacher", 12), ("Student", 8)):
         network = sections["Architecture"]["Models"][name]
@@ -55,12 +55,12 @@ def exported(small_config, checkpoint, tmp_path_factory) -> tuple[Path, dict[str
 
 
 @pytest.fixture(scope="session")
-def demo_student(tmp_path_factory) -> Path:
-    """ONNX file of the demo's Student, which reads rendered lines; tests leave it as it is."""
+def small_student(tmp_path_factory) -> Path:
+    """ONNX file of the small Student, which reads rendered lines; tests leave it as it is."""
     from export.chain import ExportOptions, Source, export_network
 
-    folder = tmp_path_factory.mktemp("demo_student")
-    source = Source(load_config(Path("configs/demo.yml")), "weights/demo_start", "Student")
+    folder = tmp_path_factory.mktemp("small_student")
+    source = Source(load_config(Path("configs/small.yml")), "weights/small_start", "Student")
     return Path(export_network(source, folder, ExportOptions())["onnx"])
 
 

@@ -57,8 +57,8 @@ def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list
     return texts
 
 
-def test_rapidocr_reads_the_same_text(demo_student, real_lines) -> None:
-    model = demo_student
+def test_rapidocr_reads_the_same_text(small_student, real_lines) -> None:
+    model = small_student
     folders = (real_lines / pack / "images" for pack in ("ic15_words", "sroie_receipts"))
     paths = [path for folder in folders for path in sorted(folder.iterdir())[:60]]
     images = [read_image(path) for path in paths]
@@ -71,9 +71,9 @@ def test_rapidocr_reads_the_same_text(demo_student, real_lines) -> None:
 
 
 @pytest.mark.skipif(PADDLEX_PYTHON is None, reason="DISTILREC_PADDLEX_PYTHON names no Python")
-def test_paddlex_reads_the_exported_folder(demo_student, tmp_path) -> None:
+def test_paddlex_reads_the_exported_folder(small_student, tmp_path) -> None:
     """On lines as wide as PaddleX pads to, so that both see the same input."""
-    lines, _ = comparison_lines((), build_charset("configs/demo_dict.txt", use_space_char=True))
+    lines, _ = comparison_lines((), build_charset("configs/small_dict.txt", use_space_char=True))
     paths = []
     for number, line in enumerate(lines[:32]):
         paths.append(str(tmp_path / f"{number}.png"))
@@ -82,12 +82,12 @@ def test_paddlex_reads_the_exported_folder(demo_student, tmp_path) -> None:
         str(PADDLEX_PYTHON),
         "-c",
         READ_WITH_PADDLEX,
-        str(demo_student.with_suffix("")),
+        str(small_student.with_suffix("")),
         *paths,
     ]
     environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    with Recognizer(demo_student, device="cpu") as recognizer:
+    with Recognizer(small_student, device="cpu") as recognizer:
         ours = [one.text for one in recognizer(paths)]
     assert json.loads(done.stdout.splitlines()[-1]) == ours
     assert len(set(ours)) > 10

@@ -24,8 +24,8 @@ from runtime.spec import RecognizerSpec
 
 
 @pytest.fixture(scope="session")
-def student(demo_student: Path) -> RecognizerFile:
-    return read_recognizer(demo_student)
+def student(small_student: Path) -> RecognizerFile:
+    return read_recognizer(small_student)
 
 
 def packed(lines: tuple[Image, ...], width: int, filling: int | None) -> dict[str, NDArray]:

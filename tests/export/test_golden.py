@@ -19,7 +19,7 @@ def config(tmp_path_factory):
     sections = yaml.safe_load((GOLDEN / "config.yml").read_text(encoding="utf-8"))
     sections["Global"]["character_dict_path"] = str(GOLDEN / "dict.txt")
     # The height stands in the section that evaluation reads, which the golden config has not.
-    sections["Eval"] = yaml.safe_load(Path("configs/demo.yml").read_text(encoding="utf-8"))["Eval"]
+    sections["Eval"] = yaml.safe_load(Path("configs/small.yml").read_text(encoding="utf-8"))["Eval"]
     path = tmp_path_factory.mktemp("golden") / "config.yml"
     path.write_text(yaml.safe_dump(sections), encoding="utf-8")
     return load_config(path)

@@ -90,12 +90,12 @@ def test_images_and_labels_that_fit_nothing_are_told(exported, crops, tmp_path):
         verify(VerifyOptions([model, model], images=[crops], labels=tmp_path / "elsewhere.txt"))
 
 
-def test_an_fp16_model_is_held_against_its_fp32_form_with_its_rounding(demo_student, tmp_path):
+def test_an_fp16_model_is_held_against_its_fp32_form_with_its_rounding(small_student, tmp_path):
     from export.commands.precision import convert_file
 
     half = tmp_path / "student_fp16.onnx"
-    assert convert_file(demo_student, half, ["images"])["achieved"] == "fp16"
-    (one,) = verify(VerifyOptions([demo_student, half], images=["images"]))["comparisons"]
+    assert convert_file(small_student, half, ["images"])["achieved"] == "fp16"
+    (one,) = verify(VerifyOptions([small_student, half], images=["images"]))["comparisons"]
     assert one["passed"] and one["num_equal_texts"] == 20
     assert one["tolerance"] == 0.05
     assert 1e-4 < one["max_difference"] < 0.05, "FP32 arithmetic would hide the rounding"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from runtime import arguments, compat
@@ -29,6 +31,12 @@ def test_provider_is_another_word_for_device() -> None:
     assert parse_arguments(["x", "--model", "m", "--provider", "cpu"]).device == "cpu"
 
 
+def test_the_model_that_comes_along_is_read_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "default_model", lambda: Path("latin.onnx"))
+    assert parse_arguments(["x"]).model == Path("latin.onnx")
+    assert parse_arguments(["x", "--model", "m.onnx"]).model == "m.onnx"
+
+
 def test_choices_are_those_of_the_recogniser() -> None:
     assert arguments.COMPATS == compat.COMPATS
     assert arguments.RAY_FILES == recognizer.FILES
@@ -38,7 +46,6 @@ def test_choices_are_those_of_the_recogniser() -> None:
     ("line", "complaint"),
     [
         ("--model m", "no image was given"),
-        ("x", "no model was given"),
         ("- --stdin-images --model m", "either names"),
         ("x --model m --resume", "--resume needs"),
         ("x --model m --max-pixels 0", "at least 1"),

@@ -70,10 +70,10 @@ def test_without_data_they_name_every_missing_file_with_its_line(name: str) -> N
         assert key in line or key.isdigit()
 
 
-def demo(edit: Edit, path: Path | None = None) -> str:
-    """What is wrong with the demo's config after an edit."""
-    sections = load_config(CONFIGS / "demo.yml").sections
-    sections["Global"]["character_dict_path"] = str(CONFIGS / "demo_dict.txt")
+def small(edit: Edit, path: Path | None = None) -> str:
+    """What is wrong with the small pair's config after an edit."""
+    sections = load_config(CONFIGS / "small.yml").sections
+    sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
     sections["Global"]["pretrained_model"] = None
     edit(sections)
     if path is not None:
@@ -100,9 +100,9 @@ def put(*keys: Any) -> Edit:
     return edit
 
 
-def test_the_demo_is_right() -> None:
-    overrides = [f"Global.character_dict_path={CONFIGS / 'demo_dict.txt'}"]
-    check_config(load_config(CONFIGS / "demo.yml", overrides))
+def test_the_small_pair_is_right() -> None:
+    overrides = [f"Global.character_dict_path={CONFIGS / 'small_dict.txt'}"]
+    check_config(load_config(CONFIGS / "small.yml", overrides))
 
 
 TEACHER = ("Architecture", "Models", "Teacher")
@@ -222,7 +222,7 @@ MISTAKES: dict[str, tuple[Edit, str]] = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake(mistake: str) -> None:
     edit, message = MISTAKES[mistake]
-    assert message in demo(edit)
+    assert message in small(edit)
 
 
 def test_everything_frozen() -> None:
@@ -230,13 +230,13 @@ def test_everything_frozen() -> None:
         for network in sections["Architecture"]["Models"].values():
             network["freeze_params"], network["pretrained"] = True, "a.pdparams"
 
-    assert "every network is frozen: nothing would train" in demo(edit)
+    assert "every network is frozen: nothing would train" in small(edit)
 
 
 def test_a_frozen_network_may_start_from_any_checkpoint() -> None:
     for key in ("pretrained_model", "checkpoints"):
-        sections = load_config(CONFIGS / "demo.yml").sections
-        sections["Global"]["character_dict_path"] = str(CONFIGS / "demo_dict.txt")
+        sections = load_config(CONFIGS / "small.yml").sections
+        sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
         sections["Architecture"]["Models"]["Teacher"]["freeze_params"] = True
         sections["Global"][key] = "a.pdparams"
         check_config(Config(None, sections))
@@ -244,8 +244,8 @@ def test_a_frozen_network_may_start_from_any_checkpoint() -> None:
 
 def test_keep_keys_with_valid_ratio_works() -> None:
     # In PaddleOCR's own configs it raises a KeyError, because nothing computes it there.
-    sections = load_config(CONFIGS / "demo.yml").sections
-    sections["Global"]["character_dict_path"] = str(CONFIGS / "demo_dict.txt")
+    sections = load_config(CONFIGS / "small.yml").sections
+    sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
     put(*KEEP_KEYS, ["image", "label", "length", "valid_ratio"])(sections)
     check_config(Config(None, sections))
 
@@ -267,7 +267,7 @@ def test_every_problem_has_its_line_and_all_are_told_at_once(tmp_path: Path) -> 
         put(*TEACHER, "Neck", "hidden_sizes", 3)(sections)
         put("Optimizer", "lr", "learning_rates", 3)(sections)
 
-    problems = demo(edit, path).splitlines()
+    problems = small(edit, path).splitlines()
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(problems) == 3
     for problem, key in zip(problems, ("learning_rates", "hidden_sizes", "keys"), strict=True):

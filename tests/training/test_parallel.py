@@ -23,7 +23,7 @@ OVERRIDES = [
 
 
 def _train(folder: Path, launcher: list[str], batch_size: int) -> list[dict[str, float]]:
-    command = [sys.executable, *launcher, "-c", "configs/demo.yml", "-o", *OVERRIDES]
+    command = [sys.executable, *launcher, "-c", "configs/small.yml", "-o", *OVERRIDES]
     command += [f"Global.save_model_dir={folder}"]
     command += [f"Train.loader.batch_size_per_card={batch_size}"]
     result = subprocess.run(

@@ -19,7 +19,7 @@ from training.run import Run, build_run, choose_device, load_pretrained, time_st
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = [
     "Global.pretrained_model=null",
-    f"Global.character_dict_path={CONFIGS / 'demo_dict.txt'}",
+    f"Global.character_dict_path={CONFIGS / 'small_dict.txt'}",
     *(
         f"Architecture.Models.{name}.{option}"
         for name in ("Teacher", "Student")
@@ -29,7 +29,7 @@ SMALL = [
 
 
 def small(*overrides: str) -> Config:
-    return load_config(CONFIGS / "demo.yml", [*SMALL, *overrides])
+    return load_config(CONFIGS / "small.yml", [*SMALL, *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_another_seed_gives_other_weights(run: Run) -> None:
 
 
 def test_a_wrong_config_is_refused_before_building() -> None:
-    with pytest.raises(ConfigError, match=r"demo\.yml:\d+: Metric\.key: unknown network"):
+    with pytest.raises(ConfigError, match=r"small\.yml:\d+: Metric\.key: unknown network"):
         build_run(small("Metric.key=Pupil"))
 
 
@@ -123,7 +123,7 @@ def test_another_dictionary_only_on_request(checkpoints: dict[str, Path]) -> Non
 def test_one_network_by_itself(checkpoints: dict[str, Path]) -> None:
     section = small().sections["Architecture"]["Models"]["Student"]
     section["pretrained"] = str(checkpoints["alone"])
-    num_classes = 1 + len((CONFIGS / "demo_dict.txt").read_text().splitlines()) + 1
+    num_classes = 1 + len((CONFIGS / "small_dict.txt").read_text().splitlines()) + 1
     model = build_model(section, num_classes)
     (report,) = load_pretrained(model, section, GlobalConfig())
     assert not report.missing and not report.unused

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,13 +109,13 @@ class Runner:
 
     def overrides(self, stage: Stage) -> list[str]:
         """What `training.train` takes after `-o` for a stage, as it stands on the disk."""
-        train_shares = self._expanded(stage.train)
+        train_shares = _at_most_whole(self._expanded(stage.train))
         values: dict[str, Any] = {
             "Global.save_model_dir": str(self.folder(stage.name)),
             "Train.dataset.label_file_list": [
-                str(self._labels(name, "train.tsv")) for name in train_shares
+                str(self._labels(name, "train.tsv")) for name, _ in train_shares
             ],
-            "Train.dataset.ratio_list": list(train_shares.values()),
+            "Train.dataset.ratio_list": [share for _, share in train_shares],
             "Eval.dataset.label_file_list": [
                 str(self._labels(name, "val.tsv"))
                 for name in self._expanded(dict.fromkeys(stage.evaluation, 1.0))
@@ -155,6 +156,15 @@ class Runner:
             f"{stage.name}: {self.epochs_done(stage)} of {stage.epochs} epochs"
             for stage in self.stages
         ]
+
+
+def _at_most_whole(shares: dict[str, float]) -> list[tuple[str, float]]:
+    """Name and share, a share of 2.5 as 1, 1 and 0.5 of the same lines."""
+    return [
+        (name, min(1.0, share - done))
+        for name, share in shares.items()
+        for done in range(math.ceil(share))
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

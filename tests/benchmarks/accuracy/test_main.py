@@ -58,6 +58,16 @@ def test_forms_side_by_side(
     assert "exact 91.7 %" in capsys.readouterr().out
 
 
+def test_models_of_one_name_are_told_apart(
+    toy_onnx: Path, true_labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / toy_onnx.name
+    copy.write_bytes(toy_onnx.read_bytes())
+    assert main(["--labels", str(true_labels), "--models", str(toy_onnx), str(copy)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{toy_onnx}: ONNX" in printed and f"{copy}: ONNX" in printed
+
+
 def test_the_hash_is_of_pixels_and_labels(
     toy_onnx: Path, labelled_lines: Path, true_labels: Path, tmp_path: Path
 ) -> None:

@@ -28,8 +28,8 @@ LOSS = {"DistillationCTCLoss": {"weight": 1.0, "model_name_list": ["Student"], "
 def plan(tmp_path: Path) -> Plan:
     label_file = tmp_path / "lines.tsv"
     label_file.write_text("a.png\ta\n")
-    weights = dict.fromkeys(("Student", "Twin"), ROOT / "weights" / "demo_start.pdparams")
-    weights["Teacher"] = ROOT / "weights" / "latin_start.pdparams"
+    weights = dict.fromkeys(("Student", "Twin"), ROOT / "weights" / "small_start.pdparams")
+    weights["Teacher"] = ROOT / "models" / "latin" / "student.pdparams"
     return Plan(label_file, label_file, num_lines=1000, weights=weights, steps=100)
 
 
@@ -40,8 +40,7 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.mark.parametrize("file", ["arms.yml", "tuning.yml"])
 def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, plan: Plan) -> None:
-    arms = read_arms(ARMS.with_name(file))
-    for arm in [arms.teacher, *arms.chosen(None)]:
+    for arm in read_arms(ARMS.with_name(file)):
         sections = training_sections(arm, plan, 1, Path("out"))
         check_config(Config(None, sections))
         assert sections["PostProcess"]["model_name"][0] == arm.networks[0]
@@ -49,9 +48,7 @@ def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, pl
 
 
 def test_arms_differ_in_networks_and_losses_alone(plan: Plan) -> None:
-    alone, *others = (
-        training_sections(arm, plan, 7, Path("out")) for arm in read_arms(ARMS).chosen(None)
-    )
+    alone, *others = (training_sections(arm, plan, 7, Path("out")) for arm in read_arms(ARMS))
     assert others
     for other in others:
         for section in ("Global", "Optimizer", "Train", "Eval"):
@@ -62,14 +59,15 @@ def test_arms_differ_in_networks_and_losses_alone(plan: Plan) -> None:
 
 
 def test_the_teacher_is_frozen_and_the_student_is_not(plan: Plan) -> None:
-    arm = read_arms(ARMS).by_name["guided"]
+    (arm,) = read_arms(ARMS, ["guided"])
     models = training_sections(arm, plan, 1, Path("out"))["Architecture"]["Models"]
     assert models["Teacher"]["freeze_params"] is True
     assert models["Student"]["freeze_params"] is False
 
 
 def test_overrides_of_an_arm_reach_its_config(plan: Plan) -> None:
-    arm = replace(read_arms(ARMS).by_name["alone"], options={"Optimizer.lr.learning_rate": 0.5})
+    (arm,) = read_arms(ARMS, ["alone"])
+    arm = replace(arm, options={"Optimizer.lr.learning_rate": 0.5})
     plan = replace(plan, options={"Train.loader.num_workers": 0})
     sections = training_sections(arm, plan, 1, Path("out"))
     assert sections["Optimizer"]["lr"]["learning_rate"] == 0.5
@@ -100,8 +98,7 @@ def test_one_network_is_read_by_itself() -> None:
     ],
 )
 def test_an_arm_that_cannot_be_is_refused(arm: Any, tmp_path: Path) -> None:
-    teacher = {"networks": ["Teacher"], "losses": [LOSS]}
-    file = write(tmp_path / "arms.yml", {"teacher": teacher, "arms": {"alone": arm}})
+    file = write(tmp_path / "arms.yml", {"arms": {"alone": arm}})
     with pytest.raises(ConfigError, match="alone: expected networks"):
         read_arms(file)
 
@@ -112,4 +109,4 @@ def test_a_file_without_arms_and_an_unknown_arm_are_refused(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="cannot read the arms"):
         read_arms(tmp_path / "none.yml")
     with pytest.raises(ConfigError, match="no arm paired: expected some of alone"):
-        read_arms(ARMS).chosen(["paired"])
+        read_arms(ARMS, ["paired"])

@@ -113,7 +113,7 @@ def test_paddleocr_reads_the_same_lines(tmp_path: Path) -> None:
     from export.chain import ExportOptions, Source, export_network
     from training.config import load_config
 
-    source = Source(load_config(Path("configs/demo.yml")), "weights/demo_start", "Student")
+    source = Source(load_config(Path("configs/small.yml")), "weights/small_start", "Student")
     export_network(source, tmp_path, ExportOptions())
     output = tmp_path / "result.json"
     options = ["--images", str(IMAGES / "labels.txt"), "--model", str(tmp_path / "student.onnx")]

@@ -12,7 +12,7 @@ from benchmarks.training.settings import OURS, StepSettings
 def settings(width_px: int = 64, seed: int = 1) -> StepSettings:
     return StepSettings(
         contender=OURS,
-        config="configs/demo.yml",
+        config="configs/small.yml",
         batch_size=3,
         width_px=width_px,
         classes=11,

@@ -32,11 +32,11 @@ SHAPES = {"max": "x:8x3x32x640"}
 
 @pytest.mark.parametrize("is_half", [False, True])
 def test_the_student_builds_with_a_profile_for_each_bucket(
-    demo_student: Path, tmp_path: Path, is_half: bool
+    small_student: Path, tmp_path: Path, is_half: bool
 ) -> None:
     plan = tmp_path / "student.plan"
     request = EngineRequest(
-        demo_student,
+        small_student,
         plan,
         is_half=is_half,
         shapes=SHAPES,
@@ -63,12 +63,12 @@ def test_the_student_builds_with_a_profile_for_each_bucket(
 
 
 def test_a_target_that_cannot_be_built_for_is_left_out(
-    demo_student: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    small_student: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Turing has no FP32 matrix product in TensorRT-RTX."""
     plan = tmp_path / "student.plan"
     one_shape = dict.fromkeys(("min", "opt", "max"), "x:1x3x32x64")
-    request = EngineRequest(demo_student, plan, shapes=one_shape, images=["images"])
+    request = EngineRequest(small_student, plan, shapes=one_shape, images=["images"])
     try:
         build_engine(request)
     except EngineError as error:
@@ -78,8 +78,8 @@ def test_a_target_that_cannot_be_built_for_is_left_out(
     assert "left out compute capability 7.5" in capfd.readouterr().err
 
 
-def test_every_option_is_taken(demo_student: Path) -> None:
-    source = read_recognizer(demo_student)
+def test_every_option_is_taken(small_student: Path) -> None:
+    source = read_recognizer(small_student)
     graph = engine_graph(source.model, source.spec).SerializeToString()
     options = BuildOptions(
         backend="tensorrt-rtx",
@@ -162,9 +162,9 @@ def test_a_bad_graph_is_an_error_that_names_the_node(make, named: str) -> None:
         build_in_child(make(), "bad", profiles_for(spec, {}), options)
 
 
-def test_a_switch_that_cannot_be_had_is_named(demo_student: Path) -> None:
+def test_a_switch_that_cannot_be_had_is_named(small_student: Path) -> None:
     """TensorRT-RTX has no lean runtime to put into the plan."""
-    source = read_recognizer(demo_student)
+    source = read_recognizer(small_student)
     graph = engine_graph(source.model, source.spec).SerializeToString()
     shapes = dict.fromkeys(("min", "opt", "max"), "x:1x3x32x64")
     options = BuildOptions(
@@ -187,9 +187,9 @@ def test_a_crash_of_the_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         build_in_child(b"", "none", profiles_for(spec, {}), BuildOptions())
 
 
-def test_an_engine_builds_where_paddle_never_was(demo_student: Path, tmp_path: Path) -> None:
+def test_an_engine_builds_where_paddle_never_was(small_student: Path, tmp_path: Path) -> None:
     plan = tmp_path / "student.plan"
-    words = ["build", "--onnx", str(demo_student), "--saveEngine", str(plan)]
+    words = ["build", "--onnx", str(small_student), "--saveEngine", str(plan)]
     words += ["--shapes=x:1x3x32x64", "--computeCapability=8.9", "--backend=tensorrt-rtx"]
     program = (
         "import sys; sys.modules['paddle'] = None\n"

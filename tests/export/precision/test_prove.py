@@ -33,8 +33,8 @@ FACTOR = 2.0**16
 
 
 @pytest.fixture(scope="session")
-def student(demo_student: Path) -> RecognizerFile:
-    return read_recognizer(demo_student)
+def student(small_student: Path) -> RecognizerFile:
+    return read_recognizer(small_student)
 
 
 @pytest.fixture(scope="session")

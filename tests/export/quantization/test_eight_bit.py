@@ -23,8 +23,8 @@ from runtime.errors import ArtifactError, ConfigError, ParityError
 
 
 @pytest.fixture(scope="module")
-def student(demo_student: Path) -> RecognizerFile:
-    return read_recognizer(demo_student)
+def student(small_student: Path) -> RecognizerFile:
+    return read_recognizer(small_student)
 
 
 @pytest.fixture(scope="module")

@@ -148,6 +148,19 @@ def test_overrides_of_a_stage(packs: Path, recipe: Path, tmp_path: Path) -> None
     assert "Global.checkpoints" not in overrides
 
 
+def test_a_share_above_one_takes_the_lines_again(recipe: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    content["stages"][1]["train"] = {"*": 2.0, "second": 2.5, "short": 0.5}
+    recipe.write_text(yaml.safe_dump(content))
+    runner = Runner(read_recipe(recipe), tmp_path / "out")
+    runner.packs = ["first", "second"]
+    overrides = dict(one.split("=", 1) for one in runner.overrides(runner.stages[1]))
+    labels = yaml.safe_load(overrides["Train.dataset.label_file_list"])
+    names = [Path(label).parent.name for label in labels]
+    assert names == ["first"] * 2 + ["second"] * 3 + ["short"]
+    assert yaml.safe_load(overrides["Train.dataset.ratio_list"]) == [1, 1, 1, 1, 0.5, 0.5]
+
+
 def test_starting_with_a_stage_from_weights(recipe: Path, tmp_path: Path) -> None:
     runner = Runner(read_recipe(recipe), tmp_path, ("2_pair", "kept.pdparams"))
     runner.packs = []
