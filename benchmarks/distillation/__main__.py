@@ -73,7 +73,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--arms-file", type=Path, default=ARMS, help="the arms; default: %(default)s")
     add("--arms", nargs="+", help="those to run; all by default")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
-    add("--steps", type=int, default=800, help="default: %(default)s")
+    add("--steps", type=int, default=240, help="default: %(default)s")
     add("--teacher", type=Path, default=_TEACHER, metavar="FILE", help="default: %(default)s")
     add("--rendered", type=int, default=400, help="rendered lines to read besides")
     add("-o", "--override", action="append", default=[], metavar="Section.key=value")
