@@ -1,14 +1,15 @@
-"""A Ray cluster to run on: one started on this machine, or one that runs already."""
+"""What a service needs of Ray: a cluster as others have it, and Ray Serve on it."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import os
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from runtime.cluster.connection import connected, import_ray
+from runtime.cluster.connection import connected
 from runtime.errors import OcrError
 
 INSTALL = "pip install 'distilrec[serve]'"
@@ -21,22 +22,19 @@ class RayCluster:
     """From entering the block to leaving it, this process is connected to a cluster.
 
     Args:
-        address: of a running Ray cluster; None starts one on this machine, reachable from this
+        address: as `connected` takes it; None starts one on this machine, reachable from this
             machine alone, which ends with the block.
 
     Raises:
-        OcrError: if Ray is not installed, or cannot be started or reached.
+        OcrError: on entering, if what the service needs is not installed, or as `connected`.
     """
+
+    ray: Any
+    serve: Any
 
     def __init__(self, address: str | None = None) -> None:
         self.address = address
-        for name in _NEEDED:
-            _import(name)
-        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "0"  # before Ray is imported, as its own settings
-        self.ray = import_ray(on_loopback=address is None, remedy=INSTALL)
-        self.serve = _import("ray.serve")
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        self._connection = connected(address)
+        self._stack = ExitStack()
 
     @property
     def is_ours(self) -> bool:
@@ -49,7 +47,14 @@ class RayCluster:
         return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
 
     def __enter__(self) -> RayCluster:
-        self._connection.__enter__()
+        for name in _NEEDED:
+            _import(name)
+        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "0"  # before Ray is imported, as its own settings
+        with ExitStack() as stack:
+            self.ray = stack.enter_context(connected(self.address, remedy=INSTALL))
+            self.serve = _import("ray.serve")
+            logging.getLogger("ray.serve").setLevel(logging.WARNING)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -58,7 +63,7 @@ class RayCluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._connection.__exit__(kind, error, traceback)
+        self._stack.close()
 
 
 def keep_replica_on_loopback() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,3 +67,67 @@ def test_what_is_no_address_is_said() -> None:
 def test_clients_are_known_by_their_scheme() -> None:
     assert is_client("ray://head:10001")
     assert not is_client("head:6379") and not is_client("auto") and not is_client(None)
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port on which somebody listens on loopback alone."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "alone"),
+    [
+        ("127.0.0.1", "127.0.0.2", True),
+        ("localhost", "127.0.0.2", True),
+        ("127.0.0.1", "127.0.0.1", False),
+        ("ray://127.0.0.1", "127.0.0.2", False),
+    ],
+)
+def test_a_cluster_on_loopback_alone_is_looked_for_there(
+    listening: int, monkeypatch: pytest.MonkeyPatch, host: str, own: str, alone: bool
+) -> None:
+    """Ray would look for it at the address that this machine has for others, for minutes."""
+    monkeypatch.setattr(connection, "_own_address", lambda: own)
+    assert connection._answers_on_loopback_alone(f"{host}:{listening}") is alone
+
+
+def test_where_nobody_listens_nothing_is_decided(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_own_address", lambda: "127.0.0.2")
+    assert not connection._answers_on_loopback_alone(f"127.0.0.1:{closed_port}")
+    assert not connection._answers_on_loopback_alone("head.example:6379")
+
+
+@pytest.mark.parametrize(
+    ("mode", "got"),
+    [
+        (None, "none, as RAY_AUTH_MODE is not set"),
+        ("disabled", "is disabled"),
+        ("token", "another"),
+    ],
+)
+def test_a_token_that_is_refused_is_one_line_with_the_remedy(
+    listening: int, monkeypatch: pytest.MonkeyPatch, mode: str | None, got: str
+) -> None:
+    ray = pytest.importorskip("ray", reason="its errors are raised")
+    if not hasattr(ray.exceptions, "AuthenticationError"):
+        pytest.skip("a Ray without tokens")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+
+    def refuse(address: str) -> None:
+        raise ray.exceptions.AuthenticationError("refused")
+
+    has = SimpleNamespace(has_token=lambda ignore_auth_mode: True)
+    raylet = SimpleNamespace(
+        GcsClient=refuse, AuthenticationTokenLoader=SimpleNamespace(instance=lambda: has)
+    )
+    monkeypatch.setattr(connection, "import_module", lambda name: raylet)
+    with pytest.raises(EngineError, match=f"expected that token, got .*{got}; set RAY_AUTH_MODE"):
+        connection._check_lets_in(ray, f"127.0.0.1:{listening}")
