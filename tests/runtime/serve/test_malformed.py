@@ -18,7 +18,7 @@ from tests.runtime.serve.conftest import Serve
 
 httpx = pytest.importorskip("httpx")
 PIXELS = 2**20
-EXAMPLES = 12
+EXAMPLES = (3, pytest.param(12, marks=pytest.mark.slow))
 CHECKED = [
     "not_a_server_error",
     "status_code_conformance",
@@ -34,8 +34,9 @@ def is_sound(answer: Any) -> bool:
     return 400 <= answer.status_code < 500 and bool(answer.json()["error"])
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
-def test_the_openapi_description_holds(serve: Serve, mode: str) -> None:
+def test_the_openapi_description_holds(serve: Serve, mode: str, examples: int) -> None:
     """Requests that fit the description, and that do not; every answer is one it names."""
     schemathesis = pytest.importorskip("schemathesis", reason="pip install schemathesis")
     from schemathesis.checks import CHECKS, load_all_checks
@@ -49,7 +50,7 @@ def test_the_openapi_description_holds(serve: Serve, mode: str) -> None:
         operation = found.ok()
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -64,7 +65,7 @@ def test_the_openapi_description_holds(serve: Serve, mode: str) -> None:
 
         with contextlib.suppress(Unsatisfiable):  # nothing is wrong with a path without parameters
             hold()
-    assert num_cases > 3 * EXAMPLES
+    assert num_cases > 3 * examples
     assert served.service.gate.num_images == 0
 
 

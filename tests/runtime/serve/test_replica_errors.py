@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Awaitable
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,3 +90,32 @@ def test_a_network_that_emits_nothing_sensible_is_an_engine_error(tmp_path: Path
     poisoned = write_toy_model(tmp_path / "toy.onnx", poisoned=True)
     with pytest.raises(OcrError):
         asyncio.run(Reader(ReaderOptions(poisoned))([png()]))
+
+
+def test_calls_leave_no_memory_behind(toy_file: Path) -> None:
+    """Every call reads in new threads, of which OpenCV would keep 0.9 KiB each."""
+    from tests.runtime.serve.conftest import png
+
+    reader, image = Reader(ReaderOptions(toy_file), threads=1), png()
+
+    async def calls(number: int) -> None:
+        for _ in range(number):
+            await reader([image])
+
+    asyncio.run(calls(200))
+    before = allocated_bytes()
+    asyncio.run(calls(1000))
+    assert allocated_bytes() - before < 400 * 1000
+
+
+def allocated_bytes() -> int:
+    """What glibc has handed out, Python's own small objects apart."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        pytest.skip("needs glibc 2.33")
+
+    class Info(ctypes.Structure):
+        _fields_ = [(f"field_{place}", ctypes.c_size_t) for place in range(10)]
+
+    library.mallinfo2.restype = Info
+    return int(library.mallinfo2().field_7)

@@ -174,11 +174,11 @@ def test_together_they_are_all_answered(
 def test_ending_answers_what_was_accepted(ray_service: ServiceProcess, toy_file: Path) -> None:
     """SIGTERM while requests are in hand; nothing is left running. The last test of the service."""
     service = ray_service
-    images = [png(5000, 4000, level) for level in range(16)]  # a while to decode
+    images = [png(5000, 4000, level) for level in range(8)]  # a while to decode
     with Recognizer(toy_file) as recognizer:
         expected = [one.text for one in recognizer(images)]
     files = [("image", (f"{place}.png", image)) for place, image in enumerate(images)]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
 
         def ask() -> Any:
             return httpx.post(f"{service.url}/recognize", files=files, timeout=120)
@@ -187,8 +187,8 @@ def test_ending_answers_what_was_accepted(ray_service: ServiceProcess, toy_file:
             text = httpx.get(f"{service.url}/metrics", timeout=60).text
             return float(re.findall(r"^distilrec_in_hand_images (\S+)", text, re.MULTILINE)[0])
 
-        accepted = [pool.submit(ask) for _ in range(4)]
-        while in_hand() < 4 * len(images):
+        accepted = [pool.submit(ask) for _ in range(3)]
+        while in_hand() < len(accepted) * len(images):
             assert not any(one.done() for one in accepted)
         family = service.family_pids()
         assert service.end() == 0
