@@ -137,7 +137,6 @@ def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ([], "--model"),
         (["--model", "missing.onnx"], "no such file"),
         (["--model", "MODEL", "--queue", "0"], "--queue"),
         (["--model", "MODEL", "--max-body", "300M"], "larger than the queue"),
