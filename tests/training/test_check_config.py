@@ -105,6 +105,16 @@ def test_the_small_pair_is_right() -> None:
     check_config(load_config(CONFIGS / "small.yml", overrides))
 
 
+def test_fine_tuning_asks_for_lines_and_nothing_else(tmp_path: Path) -> None:
+    labels = tmp_path / "lines.txt"
+    labels.write_text("a.png\ta\n", encoding="utf-8")
+    overrides = [f"Global.character_dict_path={CONFIGS / 'latin_dict.txt'}"]
+    for part in ("Train", "Eval"):
+        overrides += [f"{part}.dataset.data_dir={tmp_path}"]
+        overrides += [f"{part}.dataset.label_file_list=[{labels}]"]
+    check_config(load_config(CONFIGS / "fine_tune.yml", overrides))
+
+
 TEACHER = ("Architecture", "Models", "Teacher")
 PARTS = ("Loss", "loss_config_list")
 KEEP_KEYS = ("Train", "dataset", "transforms", 3, "KeepKeys", "keep_keys")
