@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from queue import SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
 from runtime.batching import InputOrder, WidthBatch, WidthBatcher
+from runtime.threads import Threads
 
 Source = TypeVar("Source")
 Line = TypeVar("Line")
@@ -26,15 +27,20 @@ _BATCHES_PER_LANE = 2
 
 
 def done_ahead(
-    work: Callable[[Source], Done], sources: Iterable[Source], num_threads: int, ahead: int
+    work: Callable[[Source], Done],
+    sources: Iterable[Source],
+    num_threads: int,
+    ahead: int,
+    threads: Threads | None = None,
 ) -> Generator[Done, None, None]:
     """As `map`, but in threads, at most `ahead` sources ahead of the results.
 
     Whatever `work` or the iteration of `sources` raises ends the iteration, and so does closing
-    it: work that has not begun is dropped, work that has is waited for.
+    it: work that has not begun is dropped, work that has is waited for. The threads are of
+    `threads`, or its own.
     """
     waiting: deque[Future[Done]] = deque()
-    with _pool(num_threads, "ahead") as pool:
+    with _kept(threads) as kept, kept.pool(num_threads, "ahead") as pool:
         for source in sources:
             waiting.append(pool.submit(work, source))
             while waiting and (len(waiting) > ahead or waiting[0].done()):
@@ -43,14 +49,9 @@ def done_ahead(
             yield waiting.popleft().result()
 
 
-@contextmanager
-def _pool(num_threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads that start no more work once the block is left."""
-    pool = ThreadPoolExecutor(num_threads, name)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _kept(threads: Threads | None) -> AbstractContextManager[Threads]:
+    """These threads, which stay, or some for the block."""
+    return Threads() if threads is None else nullcontext(threads)
 
 
 class Prepared(NamedTuple, Generic[Line]):
@@ -76,6 +77,7 @@ class Pipeline(Generic[Source, Line, Result]):
         num_lanes: batches that may be read at once.
         look_ahead: how many positions the input may run ahead of the oldest line that waits for
             others of its width; as `WidthBatcher` when None.
+        threads: where they are kept from one call to the next; they end with each call when None.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Pipeline(Generic[Source, Line, Result]):
         num_preparers: int = 1,
         num_lanes: int = 1,
         look_ahead: int | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._prepare, self._read = prepare, read
+        self._threads = threads
         self._batch_size, self._look_ahead = batch_size, look_ahead
         self._num_preparers, self._num_lanes = num_preparers, num_lanes
 
@@ -110,11 +114,13 @@ class Pipeline(Generic[Source, Line, Result]):
 
     def __call__(self, sources: Iterable[Source]) -> Iterator[Result]:
         """One result for each source, in their order; ends as `done_ahead` does."""
-        ahead = self._prepared_ahead
         # One thread more than lanes: while one decodes what its lane gave, another has the lane.
         with (
-            closing(done_ahead(self._prepare, sources, self._num_preparers, ahead)) as prepared,
-            _pool(self._num_lanes + 1, "read") as readers,
+            _kept(self._threads) as kept,
+            closing(
+                done_ahead(self._prepare, sources, self._num_preparers, self._prepared_ahead, kept)
+            ) as prepared,
+            kept.pool(self._num_lanes + 1, "read") as readers,
         ):
             yield from self._results(prepared, readers)
 

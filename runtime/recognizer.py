@@ -23,6 +23,7 @@ from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
 from runtime.spec import RecognizerSpec
+from runtime.threads import Threads
 
 if TYPE_CHECKING:  # What only some runs need is imported in these.
     from runtime.alternatives import Alternative
@@ -99,6 +100,7 @@ class Recognizer:
         self._session = model
         self._charset = model.spec.charset
         self._num_preparers = available_cpus() if threads is None else threads
+        self._threads = Threads()
         self._num_lanes, self._lines_at_once = 1, batch_size
         if isinstance(model, SharedSession):
             self._num_lanes = model.num_lanes
@@ -148,7 +150,8 @@ class Recognizer:
         return self._stream(images)
 
     def close(self) -> None:
-        """Let go of the model, once what is being read has been."""
+        """Let go of the model and of the threads, once what is being read has been."""
+        self._threads.close()
         lanes = [self._lanes.get() for _ in range(self._num_lanes)]
         self._session.close()
         for lane in lanes:
@@ -173,10 +176,16 @@ class Recognizer:
             # Nothing is batched: a line stays in one thread from file to text. With more threads
             # than lanes those that prepare interrupt those that compute, which costs more.
             threads = self._num_lanes
-            yield from done_ahead(self._read_alone, images, threads, LOOK_AHEAD_BATCHES + threads)
+            ahead = LOOK_AHEAD_BATCHES + threads
+            yield from done_ahead(self._read_alone, images, threads, ahead, self._threads)
             return
         pipeline = Pipeline(
-            self._prepare, self._read, self._lines_at_once, self._num_preparers, self._num_lanes
+            self._prepare,
+            self._read,
+            self._lines_at_once,
+            self._num_preparers,
+            self._num_lanes,
+            threads=self._threads,
         )
         yield from pipeline(images)
 
@@ -189,7 +198,8 @@ class Recognizer:
         results: dict[int, Recognition] = {}
         loaded: dict[int, LoadedImage] = {}
         threads = self._num_preparers
-        for position, one in enumerate(done_ahead(self._load, images, threads, 2 * threads)):
+        loading = done_ahead(self._load, images, threads, 2 * threads, self._threads)
+        for position, one in enumerate(loading):
             if isinstance(one, Recognition):
                 results[position] = one
             else:
@@ -206,7 +216,7 @@ class Recognizer:
         def read(batch: WidthBatch[Sequence[Line | Recognition]]) -> list[list[Recognition]]:
             return [self._read_together(lines, batch.width) for lines in batch.lines]
 
-        reading = Pipeline(prepare, read, 1, threads, self._num_lanes)
+        reading = Pipeline(prepare, read, 1, threads, self._num_lanes, threads=self._threads)
         for batch, recognitions in zip(batches, reading(batches), strict=True):
             results.update(zip(batch.positions, recognitions, strict=True))
         for position in range(len(images)):

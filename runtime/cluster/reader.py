@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from runtime.cluster.addresses import fetched
 from runtime.cluster.shards import is_address
 from runtime.errors import ArtifactError
@@ -72,9 +70,6 @@ class Reader:
         Raises:
             OcrError: as `Recognizer`.
         """
-        # A thread that shares its work with OpenCV's own leaves memory there when it ends
-        # (opencv/opencv issue 9745), and every shard is read in new threads.
-        cv2.setNumThreads(1)
         if isinstance(model, ModelFiles):
             with tempfile.TemporaryDirectory() as folder:
                 for name, data in model.contents.items():

@@ -31,9 +31,6 @@ class Reader:
     def __init__(self, options: ReaderOptions, threads: int | None = None) -> None:
         # What is wrong with an image stands in its record; OpenCV need not say it again.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        # Every thread that shares its work with OpenCV's own leaves 0.9 KiB there when it ends
-        # (opencv/opencv issue 9745), and every call reads in new threads.
-        cv2.setNumThreads(1)
         self.recognizer = Recognizer(
             options.model,
             dictionary=options.dictionary,

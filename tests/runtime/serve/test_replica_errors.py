@@ -93,7 +93,7 @@ def test_a_network_that_emits_nothing_sensible_is_an_engine_error(tmp_path: Path
 
 
 def test_calls_leave_no_memory_behind(toy_file: Path) -> None:
-    """Every call reads in new threads, of which OpenCV would keep 0.9 KiB each."""
+    """OpenCV keeps 0.9 KiB of every thread that ends: none may end with a call."""
     from tests.runtime.serve.conftest import png
 
     reader, image = Reader(ReaderOptions(toy_file), threads=1), png()
