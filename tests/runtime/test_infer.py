@@ -103,7 +103,6 @@ def test_quiet_prints_nothing(toy_path: Path, scans: Path, capsys: Capture) -> N
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["scans"], "no model was given"),
         (["--model", "MODEL"], "PATH"),
         (["scans", "--model", "none.onnx"], "there is no such file"),
         (["scans", "--model", "none.plan"], "there is no such file"),

@@ -42,7 +42,7 @@ def plan() -> Plan:
 def test_a_run_that_is_done_is_not_started_again(
     started: list[Path], plan: Plan, tmp_path: Path
 ) -> None:
-    arm = read_arms(ARMS).by_name["alone"]
+    (arm,) = read_arms(ARMS, ["alone"])
     first = runs.run_arm(arm, 1, plan, SETS, tmp_path / "alone_1")
     assert runs.run_arm(arm, 1, plan, SETS, tmp_path / "alone_1") == first
     assert started == [tmp_path / "alone_1"]
@@ -55,7 +55,7 @@ def test_a_run_that_is_done_is_not_started_again(
 def test_other_options_do_not_pass_for_the_same_run(
     started: list[Path], plan: Plan, tmp_path: Path
 ) -> None:
-    arm = read_arms(ARMS).by_name["alone"]
+    (arm,) = read_arms(ARMS, ["alone"])
     runs.run_arm(arm, 1, plan, SETS, tmp_path)
     with pytest.raises(OcrError, match="got another one"):
         runs.run_arm(arm, 1, replace(plan, steps=20), SETS, tmp_path)
@@ -77,4 +77,4 @@ def test_a_run_that_fails_is_told(
         runs.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 2)
     )
     with pytest.raises(OcrError, match="exit status 2"):
-        runs.run_arm(read_arms(ARMS).by_name["alone"], 1, plan, SETS, tmp_path)
+        runs.run_arm(read_arms(ARMS)[0], 1, plan, SETS, tmp_path)
