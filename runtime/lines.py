@@ -1,17 +1,25 @@
-"""From the source of an image to a line of the network's height."""
+"""From the source of an image to a line of the network's height, and from there to the result."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from runtime.charset import Charset
+from runtime.ctc import DecodedLine
 from runtime.errors import ImageError
 from runtime.images import ImageSource, read_image, source_name
 from runtime.preprocess import Image, prepare_line
+from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition
 from runtime.spec import RecognizerSpec
+
+if TYPE_CHECKING:
+    from runtime.alternatives import Alternative
 
 
 class LoadedImage(NamedTuple):
@@ -76,6 +84,44 @@ def line_of(
         )
     warnings = _warnings(width_px, height_px, spec.height, pixels.shape[1])
     return Line(pixels, image.source, width_px, height_px, warnings)
+
+
+def recognition_of(
+    line: Line,
+    width: int,
+    charset: Charset,
+    path: NDArray[np.int64],
+    decoded: DecodedLine,
+    alternatives: tuple[Alternative, ...],
+) -> Recognition:
+    """The result for a line that the network has read, in reading order.
+
+    Args:
+        line: as `line_of` gives it.
+        width: of the network's input, in px.
+        charset: of the network.
+        path: the best class of each time step [T].
+        decoded: what the path says.
+        alternatives: other texts, the most probable first.
+    """
+    classes = path[list(decoded.time_steps)].tolist()
+    recognition = Recognition(
+        text=decoded.text,
+        confidence=decoded.confidence,
+        characters=tuple(charset.characters[index - 1] for index in classes),
+        character_confidences=decoded.character_confidences,
+        time_steps=decoded.time_steps,
+        source=line.source,
+        width_px=line.width_px,
+        height_px=line.height_px,
+        input_width_px=width,
+        content_width_px=line.pixels.shape[1],
+        num_time_steps=len(path),
+        warnings=line.warnings,
+        last_time_steps=decoded.last_time_steps,
+        alternatives=alternatives,
+    )
+    return in_reading_order(recognition)
 
 
 def _warnings(width_px: int, height_px: int, height: int, content_width: int) -> tuple[str, ...]:

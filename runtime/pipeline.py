@@ -51,7 +51,7 @@ def done_ahead(
 
 def _kept(threads: Threads | None) -> AbstractContextManager[Threads]:
     """These threads, which stay, or some for the block."""
-    return Threads() if threads is None else nullcontext(threads)
+    return closing(Threads()) if threads is None else nullcontext(threads)
 
 
 class Prepared(NamedTuple, Generic[Line]):

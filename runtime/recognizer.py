@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu_budget import available_cpus
-from runtime.ctc import DecodedLine, decode_best_path
+from runtime.ctc import decode_best_path
 from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
-from runtime.lines import Line, LoadedImage, line_of, load_image
+from runtime.lines import Line, LoadedImage, line_of, load_image, recognition_of
 from runtime.pipeline import Pipeline, Prepared, done_ahead
-from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
 from runtime.spec import RecognizerSpec
@@ -266,7 +265,9 @@ class Recognizer:
             strict=True,
         )
         return [
-            self._recognition(line, width, *next(decoded)) if isinstance(line, Line) else line
+            recognition_of(line, width, self._charset, *next(decoded))
+            if isinstance(line, Line)
+            else line
             for line in lines
         ]
 
@@ -279,30 +280,3 @@ class Recognizer:
         from runtime.alternatives import most_probable_texts
 
         return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)
-
-    def _recognition(
-        self,
-        line: Line,
-        width: int,
-        path: NDArray[np.int64],
-        decoded: DecodedLine,
-        alternatives: tuple[Alternative, ...],
-    ) -> Recognition:
-        classes = path[list(decoded.time_steps)].tolist()
-        recognition = Recognition(
-            text=decoded.text,
-            confidence=decoded.confidence,
-            characters=tuple(self._charset.characters[index - 1] for index in classes),
-            character_confidences=decoded.character_confidences,
-            time_steps=decoded.time_steps,
-            source=line.source,
-            width_px=line.width_px,
-            height_px=line.height_px,
-            input_width_px=width,
-            content_width_px=line.pixels.shape[1],
-            num_time_steps=len(path),
-            warnings=line.warnings,
-            last_time_steps=decoded.last_time_steps,
-            alternatives=alternatives,
-        )
-        return in_reading_order(recognition)

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import TracebackType
 
 _Kind = tuple[int, int, str]
 """Process, number of threads and name: a process that was forked off has none of the threads."""
@@ -59,14 +58,3 @@ class Threads:
             self._idle.clear()
         for pool in idle:
             pool.shutdown(wait=True)
-
-    def __enter__(self) -> Threads:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -10,7 +10,6 @@ OUTPUT and is done once: killed, the command goes on where it was. Exit status: 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,6 +41,7 @@ from benchmarks.machine import (
 )
 from runtime.charset import build_charset
 from runtime.errors import ConfigError, OcrError
+from runtime.sessions.engine_sidecar import sha256_of
 from training.config import load_config
 
 SCHEMA = 1
@@ -156,7 +156,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "steps": plan.epochs * plan.steps_per_epoch,
         "epochs": plan.epochs,
         "batch_size": plan.batch_size,
-        "teacher_sha256": hashlib.sha256(options.teacher.read_bytes()).hexdigest(),
+        "teacher_sha256": sha256_of(options.teacher.read_bytes()),
         "overrides": options.override,
         "arms": {arm.name: {"networks": arm.networks, "losses": arm.losses} for arm in arms},
         "summary": [one.as_json() for one in summarize(results, options.packs)],

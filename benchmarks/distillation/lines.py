@@ -26,16 +26,12 @@ class ChosenLines:
     Args:
         train, val: of all packs together.
         num_train: lines of `train`.
-        every_train: all training lines, of which `train` may be a part.
-        num_every_train: lines of it.
         val_by_pack: validation lines of each pack alone.
     """
 
     train: Path
     val: Path
     num_train: int
-    every_train: Path
-    num_every_train: int
     val_by_pack: dict[str, Path]
 
 
@@ -85,16 +81,14 @@ def choose_lines(
             rows += kept
             if part == "val":
                 files[pack] = _write(folder / f"val_{pack}.tsv", kept)
-    every = trained = texts["train"]
-    if num_train is not None and num_train < len(every):
-        drawn = np.random.default_rng(_SEED).choice(len(every), num_train, replace=False)
-        trained = [every[index] for index in sorted(drawn.tolist())]
+    trained = texts["train"]
+    if num_train is not None and num_train < len(trained):
+        drawn = np.random.default_rng(_SEED).choice(len(trained), num_train, replace=False)
+        trained = [trained[index] for index in sorted(drawn.tolist())]
     return ChosenLines(
         train=_write(folder / "train.tsv", trained),
         val=_write(folder / "val.tsv", texts["val"]),
         num_train=len(trained),
-        every_train=_write(folder / "every_train.tsv", every),
-        num_every_train=len(every),
         val_by_pack=files,
     )
 

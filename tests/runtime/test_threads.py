@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -15,7 +16,7 @@ from runtime.threads import Threads
 @pytest.fixture
 def threads() -> Iterator[Threads]:
     before = threading.active_count()
-    with Threads() as threads:
+    with closing(Threads()) as threads:
         yield threads
     assert threading.active_count() == before
 
