@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import paddle
@@ -13,6 +9,7 @@ import paddle
 from export.doctor import hint
 from export.graph import fixed_width
 from runtime.errors import ArtifactError
+from runtime.silence import STDERR, STDOUT, silenced
 from runtime.spec import RecognizerSpec
 from training.modeling import RecognitionNetwork
 
@@ -52,7 +49,7 @@ def save_program(
     deployed.eval()
     shape = [batch_size, spec.channels, spec.height, fixed_width(spec)]
     try:
-        with _quiet():
+        with silenced(STDOUT, STDERR):
             traced = paddle.jit.to_static(
                 deployed,
                 input_spec=[paddle.static.InputSpec(shape, "float32", spec.input_name)],
@@ -70,23 +67,3 @@ def save_program(
             f"paddle wrote no inference program: expected {program} and .pdiparams{hint('convert')}"
         )
     return program
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Let what is printed go nowhere, also by compiled code."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in enumerate(kept, start=1):
-            os.dup2(copy, number)
-            os.close(copy)

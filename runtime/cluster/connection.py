@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from runtime.cpu_budget import available_cpus
 from runtime.errors import EngineError
+from runtime.silence import STDERR, silenced
 
 _LOCAL_STORE_BYTES = 256 * 2**20
 """Images are some KiB and travel fast; Ray's own choice is a third of the memory."""
@@ -172,26 +172,12 @@ def _check_lets_in(ray: Any, address: str) -> None:
         except ray.exceptions.RayError as error:
             raise _shut_out(_told(place), _first_line(error).partition(". ")[0]) from error
     try:
-        with _silent_stderr():
+        with silenced(STDERR):
             raylet.GcsClient(address=_told(place))
     except ray.exceptions.RayError as error:
         if _is_about_token(error):
             raise _shut_out(_told(place)) from error
         raise _unreachable(_told(place), _first_line(error)) from error
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Nothing reaches the terminal, whatever language writes it."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _place(address: str) -> tuple[str, int] | None:

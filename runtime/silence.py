@@ -1,0 +1,33 @@
+"""Output that goes nowhere for a while, whatever language writes it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STDOUT, STDERR = 1, 2
+
+
+@contextmanager
+def silenced(*descriptors: int) -> Iterator[None]:
+    """Let what this process writes to `STDOUT` or `STDERR` go nowhere, also by compiled code."""
+    _flush()
+    kept = {number: os.dup(number) for number in descriptors}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in kept:
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        _flush()
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
