@@ -18,6 +18,7 @@ from training.parameters import (
     Parameters,
     arrays_of,
     count_values,
+    network_parameters,
     parameters_path,
     parameters_sha256,
     read_parameters,
@@ -226,3 +227,13 @@ def test_an_lstm_goes_through_safetensors(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "a.safetensors", arrays_of(source))
     load_into(target, read_parameters(tmp_path / "a.safetensors"), "here")
     assert np.array_equal(source.read(), target.read())
+
+
+# --- what ships --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["Student", "Teacher"])
+def test_the_shipped_weights_start_a_network_of_any_name(network: str) -> None:
+    file = Path(__file__).resolve().parents[2] / "models" / "latin" / "student.pdparams"
+    parameters = read_parameters(file)
+    assert network_parameters(parameters, network, str(file)).keys() == parameters.keys()
