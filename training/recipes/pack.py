@@ -1,6 +1,6 @@
 """Packs the weights of checkpoints for keeping: one `.pdparams` file of 16-bit floats.
 
-    python -m export strip -c configs/latin/pair.yml --checkpoint output/latin/9_pair/latest --output-dir out
+    python -m export strip -c configs/latin/pair.yml --checkpoint out/9_pair/latest --output-dir out
     python -m training.recipes.pack models/latin/student.pdparams out/student.pdparams
     python -m training.recipes.pack weights/latin.pdparams Student=out/a/latest Teacher=out/b/latest
 
