@@ -2,14 +2,13 @@
 
 PaddleOCR exports a folder (`inference.json` or `inference.pdmodel`, `inference.pdiparams`,
 `inference.yml`); RapidOCR and others hand out ONNX files. The network is left as it is; what is
-told about it is written into the file and checked against what the network does.
+told about it is written into the file and checked against what the network does. What is in
+another order, precision or class order than this project's gets nodes around it that mend that.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import onnx
 
 from export.convert import OPSET, check_opset, convert, tool_versions
+from export.foreign import make_canonical
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.graph import describe, input_shape, load_model
 from export.lines import comparison_lines
@@ -28,9 +28,12 @@ from runtime.errors import ArtifactError, ConfigError
 from runtime.sessions import open_session
 from runtime.sessions.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
-from runtime.spec import CHARACTER_KEY, SPEC_KEY, RecognizerSpec
+from runtime.sessions.onnxruntime import OnnxRuntimeSession
+from runtime.sessions.told import Told
+from runtime.spec import SPEC_KEY, RecognizerSpec
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
+_FOR_FILES = ("layout", "output_name")
 
 
 def adopt(
@@ -38,7 +41,7 @@ def adopt(
     output: Path,
     *,
     dictionary: Path | None = None,
-    height_px: int | None = None,
+    told: Told | None = None,
     opset: int = OPSET,
     images: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
@@ -48,27 +51,28 @@ def adopt(
         source: a folder as PaddleOCR exports it, or an ONNX file.
         output: the file to write.
         dictionary: one character per line, instead of those of `inference.yml` or the metadata.
-        height_px: H, where neither `inference.yml` nor the model fix it.
+        told: what neither the model nor `inference.yml` say: height, place of the blank and so on.
         opset: for a folder.
         images: line images to compare on; rendered ones without.
 
     Returns:
-        Path, number of characters, height and, for a folder, the measured parity.
+        Path, number of characters, height, what was changed, and for a folder the measured
+        parity.
 
     Raises:
-        ConfigError: if `output` is no name of an ONNX file, or opset or height cannot be.
+        ConfigError: if `output` is no name of an ONNX file, opset or height cannot be, or
+            something is told that the model says itself.
         ArtifactError: if the model is damaged or no recogniser, or its characters are unknown.
         ParityError: if paddle and onnxruntime disagree.
     """
     if output.suffix.lower() != ".onnx":
         raise ConfigError(f"--output {output}: expected the name of an .onnx file")
-    if height_px is not None and height_px < 1:
-        raise ConfigError(f"--height: expected at least 1 px, got {height_px}")
     check_opset(opset)
+    told = told or Told()
     if source.is_dir():
-        model, spec = _adopted_folder(source, dictionary, height_px, opset, images)
+        model, spec = _adopted_folder(source, dictionary, told, opset, images)
     else:
-        model, spec = _adopted_file(source, dictionary, height_px)
+        model, spec = _adopted_file(source, dictionary, told)
     describe(model, spec)
     with staged(output.parent) as folder:
         file = folder / output.name
@@ -79,66 +83,64 @@ def adopt(
         "num_characters": len(spec.characters),
         "height_px": spec.height,
         "output_activation": spec.output_activation,
+        "changed": spec.provenance.get("changed", []),
         "parity": spec.provenance.get("parity"),
     }
 
 
 def _adopted_file(
-    source: Path, dictionary: Path | None, height_px: int | None
+    source: Path, dictionary: Path | None, told: Told
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     model = load_model(source)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if SPEC_KEY in metadata and dictionary is None:
-        raise ArtifactError(
-            f"{source} describes itself already: nothing to adopt; "
-            f"see python -m export inspect {source}"
-        )
-    if height_px is None:
-        session = open_session(source, dictionary, device="cpu")
-        spec = session.spec
-        session.close()
-    else:
-        spec = _spec_at_height(model, source, dictionary, height_px)
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    provenance = {"adopted_from": source.name, "adopted_sha256": digest}
-    return model, replace(spec, provenance={**spec.provenance, **provenance})
-
-
-def _spec_at_height(
-    model: onnx.ModelProto, source: Path, dictionary: Path | None, height_px: int
-) -> RecognizerSpec:
-    """Fix H of a model that leaves it open, and tell its spec."""
-    shape = input_shape(model)
-    if len(shape) == 4:
-        if shape[2] not in (None, height_px):
-            raise ConfigError(
-                f"--height {height_px}: {source} takes lines of {shape[2]} px; leave --height out"
+    if any(entry.key == SPEC_KEY for entry in model.metadata_props):
+        if dictionary is None:
+            raise ArtifactError(
+                f"{source} describes itself already: nothing to adopt; "
+                f"see python -m export inspect {source}"
             )
-        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = height_px
-    with tempfile.TemporaryDirectory() as folder:
-        fixed = Path(folder) / source.name
-        fixed.write_bytes(model.SerializeToString())
-        beside = source.with_name(FILE_NAME)
-        if beside.is_file():
-            shutil.copy(beside, folder)
-        session = open_session(fixed, dictionary, device="cpu")
-        session.close()
-        return session.spec
+        if told.said:
+            raise ConfigError(
+                f"{source} describes itself: expected --dictionary alone, got "
+                f"{', '.join(told.said)} too; leave these out"
+            )
+    shape = input_shape(model)
+    if told.height_px is not None and len(shape) == 4 and shape[2] not in (None, told.height_px):
+        raise ConfigError(
+            f"--height {told.height_px}: {source} takes lines of {shape[2]} px; leave --height out"
+        )
+    session = OnnxRuntimeSession(source, dictionary, "cpu", None, told=told)
+    session.close()
+    spec, changes = make_canonical(model, session.ends, session.layout, session.spec)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    provenance = {
+        **spec.provenance,
+        "adopted_from": source.name,
+        "adopted_sha256": digest,
+        **({"told": dict(told.said)} if told.said else {}),
+        **({"changed": changes} if changes else {}),
+    }
+    return model, replace(spec, provenance=provenance)
 
 
 def _adopted_folder(
     folder: Path,
     dictionary: Path | None,
-    height_px: int | None,
+    told: Told,
     opset: int,
     images: Sequence[str | Path],
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
+    for name in _FOR_FILES:
+        if name in told.said:
+            raise ConfigError(
+                f"--{name.replace('_', '-')}: {folder} is PaddleOCR's, with one output [N, T, K]: "
+                f"expected nothing, got {told.said[name]}; leave it out"
+            )
     program = _program_in(folder)
-    told = read_inference_yml(folder / FILE_NAME) if (folder / FILE_NAME).is_file() else None
+    yml = read_inference_yml(folder / FILE_NAME) if (folder / FILE_NAME).is_file() else None
     if dictionary is not None:
         listed = tuple(read_dictionary(dictionary))
-    elif told is not None:
-        listed = told.characters
+    elif yml is not None:
+        listed = yml.characters
     else:
         raise ArtifactError(
             f"{folder} does not tell the model's characters: expected {FILE_NAME} in it, got "
@@ -146,22 +148,29 @@ def _adopted_folder(
         )
     spec = RecognizerSpec(
         characters=listed,
-        height=_height(folder, told, height_px),
-        channels=told.image_shape[0] if told is not None else 3,
+        height=_height(folder, yml, told.height_px),
+        channels=yml.image_shape[0] if yml is not None else 3,
     )
     model = convert(program, spec, opset)
     batch_size, _, _, width = input_shape(model)
-    run = onnx_probabilities(model.SerializeToString(), spec)
     facts = ModelFacts(
         where=str(program),
-        metadata={CHARACTER_KEY: "\n".join(listed)},
+        spec=None,
+        listed=listed,
         input_name=spec.input_name,
         output_name=spec.output_name,
         input_shape=(batch_size, spec.channels, spec.height, width),
         num_classes=None,
-        probe=run,
+        run=onnx_probabilities(model.SerializeToString(), spec),
     )
-    spec = spec_of_model(facts, dictionary)
+    spec, layout = spec_of_model(facts, dictionary, told)
+    if not layout.is_canonical:
+        raise ArtifactError(
+            f"{program}: its output is not as PaddleOCR's: expected [N, T, K] with the blank "
+            f"first, got [{', '.join(layout.letters)}], blank "
+            f"{'last' if layout.is_blank_last else 'first'}; convert it with paddle2onnx and adopt "
+            "the .onnx file"
+        )
     lines, lines_from = comparison_lines(images, spec.charset)
     parity = compare_forms(
         ProbabilityForm("paddle", spec, program_probabilities(program, spec, batch_size)),
@@ -174,10 +183,11 @@ def _adopted_folder(
     params = program.with_suffix(".pdiparams").read_bytes()
     return model, replace(
         spec,
-        network=told.model_name if told is not None else "",
+        network=yml.model_name if yml is not None else "",
         weights_sha256=hashlib.sha256(params).hexdigest(),
         provenance={
             "adopted_from": folder.resolve().name,
+            **({"told": dict(told.said)} if told.said else {}),
             "versions": tool_versions(),
             "opset": opset,
             "parity": parity.as_json(),
@@ -196,11 +206,11 @@ def _program_in(folder: Path) -> Path:
     )
 
 
-def _height(folder: Path, told: InferenceYml | None, height_px: int | None) -> int:
+def _height(folder: Path, yml: InferenceYml | None, height_px: int | None) -> int:
     if height_px is not None:
         return height_px
-    if told is not None:
-        return told.image_shape[1]
+    if yml is not None:
+        return yml.image_shape[1]
     raise ArtifactError(
         f"{folder} does not tell the model's input height: expected {FILE_NAME} in it, got none; "
         "give the height it was trained for (--height 32 for PP-OCRv2, 48 after)"

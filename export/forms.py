@@ -133,7 +133,17 @@ def _adapted(run: Probabilities, spec: RecognizerSpec, batch_size: int | None) -
 
     def adapted(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = [batch] if batch_size is None else full_parts(batch, batch_size)
-        return as_probabilities(np.concatenate([run(part) for part in parts])[: len(batch)], spec)
+        scores = []
+        for part in parts:
+            output = run(part)
+            # Before anything is cut: what fills up a fixed batch must not hide another order.
+            if output.ndim != 3 or len(output) != len(part):
+                raise ArtifactError(
+                    f"not a CTC recogniser: expected an output [N, T, K] for an input of "
+                    f"{list(part.shape)}, got {list(output.shape)}; give a text recognition model"
+                )
+            scores.append(output)
+        return as_probabilities(np.concatenate(scores)[: len(batch)], spec)
 
     return adapted
 

@@ -10,7 +10,7 @@ import onnx
 
 from export.graph import input_shape, load_model
 from runtime.errors import ArtifactError
-from runtime.sessions import open_session
+from runtime.sessions.onnxruntime import OnnxRuntimeSession
 from runtime.spec import RecognizerSpec
 
 
@@ -64,11 +64,27 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
     model = load_model(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     spec = RecognizerSpec.from_metadata(metadata, str(path))
+    is_canonical = True
     if spec is None or dictionary is not None:
-        session = open_session(path, dictionary, device="cpu")
-        spec = session.spec
+        session = OnnxRuntimeSession(path, dictionary, "cpu", None)
         session.close()
+        spec = session.spec
+        is_canonical = session.layout.is_canonical
+    if not (is_canonical and _has_float_ends(model)):
+        raise ArtifactError(
+            f"{path}: not a network of this project's form: expected float32 [N, C, H, W] -> "
+            "[N, T, K] with the blank first, got another precision or order; give it that form: "
+            f"python -m export adopt {path} --output NEW.onnx"
+        )
     return RecognizerFile(path, model, spec, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _has_float_ends(model: onnx.ModelProto) -> bool:
+    """Whether what is fed and read is float32."""
+    weights = {weight.name for weight in model.graph.initializer}
+    fed = [value for value in model.graph.input if value.name not in weights]
+    ends = (*fed, *model.graph.output)
+    return all(end.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for end in ends)
 
 
 def has_half(model: onnx.ModelProto) -> bool:

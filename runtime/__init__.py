@@ -1,5 +1,6 @@
 """Reads line images with an exported recogniser; needs numpy and OpenCV, never paddle."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from runtime.spec import RecognizerSpec, WidthPolicy
 
 __version__ = "0.1.0"
+
+# onnxruntime asks for this once, when it is imported, and without it writes a device id below the
+# home folder and reports to its maker. Every room imports this package before onnxruntime.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Alternative",

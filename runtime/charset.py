@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from runtime.errors import ArtifactError
 
+logger = logging.getLogger(__name__)
+
 BLANK_INDEX = 0
 SPACE = " "
+MAX_DICTIONARY_BYTES = 16 * 2**20
+MAX_CHARACTERS, MAX_CHARACTER_LENGTH = 262_144, 64
+"""Far above any recogniser's: what a file says beyond it would only cost memory."""
 DEFAULT_CHARACTERS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 """What PaddleOCR uses when `character_dict_path` is empty."""
 
@@ -20,12 +26,13 @@ class Charset:
     """Characters of classes 1 .. K-1; class 0 is the CTC blank.
 
     Args:
-        characters: the characters in class order, without the blank. A space may stand twice,
-            because PaddleOCR's own `en_dict.txt` ends in one and `use_space_char` appends
-            another; any other repetition is refused.
+        characters: the characters in class order, without the blank. Some of PaddleOCR's own
+            dictionaries list characters twice: each class keeps its character for decoding, the
+            last one counts for encoding, and a warning says so once. A space may stand twice
+            without one: `en_dict.txt` ends in a space and `use_space_char` appends another.
 
     Raises:
-        ArtifactError: if a character other than the space is listed twice, or none at all is.
+        ArtifactError: if there are no characters.
     """
 
     characters: tuple[str, ...]
@@ -36,16 +43,14 @@ class Charset:
                 "the charset is empty: expected at least one character, got none; "
                 "give a dictionary file with one character per line"
             )
-        first_line: dict[str, int] = {}
-        for line, character in enumerate(self.characters, start=1):
-            if character in first_line and character != SPACE:
-                raise ArtifactError(
-                    f"the dictionary lists {character!r} twice, on lines "
-                    f"{first_line[character]} and {line}: expected every character once; "
-                    "remove one of the two lines and retrain, or use the dictionary the "
-                    "model was trained with"
-                )
-            first_line.setdefault(character, line)
+        if len(set(self.characters)) < len(self.characters):
+            repeated = tuple(
+                (character, first, last)
+                for character, (first, last) in _repeated_lines(self.characters).items()
+                if character != SPACE
+            )
+            if repeated:
+                _warn_of_repeated(len(self.characters), repeated)
 
     @property
     def num_classes(self) -> int:
@@ -54,7 +59,7 @@ class Charset:
 
     @cached_property
     def class_of(self) -> dict[str, int]:
-        """Class index of each character; of a repeated space the last, as in PaddleOCR."""
+        """Class index of each character; of a repeated one the last, as in PaddleOCR."""
         return {character: index for index, character in enumerate(self.characters, start=1)}
 
     def encode(self, text: str) -> list[int]:
@@ -99,6 +104,25 @@ class Charset:
         raise ArtifactError(message)
 
 
+def _repeated_lines(characters: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """First and last line of each character that is listed more than once."""
+    lines: dict[str, tuple[int, int]] = {}
+    for line, character in enumerate(characters, start=1):
+        lines[character] = (lines.get(character, (line,))[0], line)
+    return {character: (first, last) for character, (first, last) in lines.items() if first < last}
+
+
+@lru_cache(maxsize=64)
+def _warn_of_repeated(num_listed: int, repeated: tuple[tuple[str, int, int], ...]) -> None:
+    """Warn of one dictionary, once for each process, however often its charset is made."""
+    character, first, last = repeated[0]
+    logger.warning(
+        "the dictionary lists %d of its %d characters more than once, %r on lines %d and %d: every "
+        "class reads as its character, and labels are encoded with the last, as in PaddleOCR",
+        *(len(repeated), num_listed, character, first, last),
+    )
+
+
 def read_dictionary(path: str | Path) -> list[str]:
     """Lines of a PaddleOCR dictionary file: UTF-8, one character a line.
 
@@ -106,10 +130,17 @@ def read_dictionary(path: str | Path) -> list[str]:
     before the first character is dropped.
 
     Raises:
-        ArtifactError: if the file is missing, empty or not UTF-8.
+        ArtifactError: if the file is missing, empty, too large for a dictionary or not UTF-8.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_DICTIONARY_BYTES + 1)
+        if len(content) > MAX_DICTIONARY_BYTES:
+            raise ArtifactError(
+                f"{path} is no dictionary: expected one character per line, got more than "
+                f"{MAX_DICTIONARY_BYTES} bytes; give the file that the model was trained with"
+            )
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ArtifactError(
             f"cannot read the dictionary {path}: {error.strerror}; "
@@ -120,12 +151,37 @@ def read_dictionary(path: str | Path) -> list[str]:
             f"the dictionary {path} is not UTF-8: byte {error.start} cannot be decoded; "
             "save it as UTF-8, one character per line"
         ) from error
-    lines = text.split("\n")
+    return listed_in(text, f"the dictionary {path}")
+
+
+def listed_in(text: str, where: str) -> list[str]:
+    """Entries of a list of characters, one a line; a line end behind the last makes no entry.
+
+    Args:
+        text: the list.
+        where: what holds it, for messages.
+
+    Raises:
+        ArtifactError: if it is empty, or more or longer than characters can be.
+    """
+    num_lines = text.count("\n") + (not text.endswith("\n"))
+    if num_lines > MAX_CHARACTERS:
+        raise ArtifactError(
+            f"{where} is no list of characters: expected up to {MAX_CHARACTERS} lines, got "
+            f"{num_lines}; give the list that the model was trained with"
+        )
+    lines = [line.rstrip("\r") for line in text.split("\n")]
     if lines[-1] == "":
         lines.pop()
     if not lines:
-        raise ArtifactError(f"the dictionary {path} is empty: expected one character per line")
-    return [line.rstrip("\r") for line in lines]
+        raise ArtifactError(f"{where} is empty: expected one character per line")
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_CHARACTER_LENGTH:
+            raise ArtifactError(
+                f"{where} is no list of characters: expected one per line, got {len(line)} code "
+                f"points on line {number}; give the list that the model was trained with"
+            )
+    return lines
 
 
 def build_charset(dictionary: str | Path | Sequence[str] | None, use_space_char: bool) -> Charset:

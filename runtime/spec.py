@@ -13,12 +13,70 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from runtime.charset import BLANK_INDEX, SPACE, Charset
+from runtime.charset import (
+    BLANK_INDEX,
+    MAX_CHARACTER_LENGTH,
+    MAX_CHARACTERS,
+    SPACE,
+    Charset,
+)
 from runtime.errors import ArtifactError
+from runtime.fields import (
+    Field,
+    check_fields,
+    choice,
+    is_unicode,
+    mapping,
+    number,
+    sha256,
+    shown,
+    text,
+    whole,
+)
 
 FORMAT_VERSION = 1
 SPEC_KEY = "recognizer_spec"
 CHARACTER_KEY = "character"
+
+MAX_HEIGHT_PX, MAX_WIDTH_PX = 1024, 65_536
+"""Far above any recogniser's: what a file says beyond it would only cost memory."""
+MAX_METADATA_LENGTH = 16 * 2**20
+_REMEDY = "export the model again"
+
+
+def _are_characters(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and 0 < len(value) <= MAX_CHARACTERS
+        and all(isinstance(character, str) for character in value)
+        and max(map(len, value)) <= MAX_CHARACTER_LENGTH
+        and is_unicode("".join(value))
+    )
+
+
+_WIDTH_FIELDS = {name: whole(1, MAX_WIDTH_PX) for name in ("step_px", "min_px", "max_px")}
+_TENSOR_NAME = text(shortest=1)
+_SPEC_FIELDS = {
+    "characters": Field(
+        f"a list of 1 to {MAX_CHARACTERS} characters, each a text of up to "
+        f"{MAX_CHARACTER_LENGTH} code points",
+        _are_characters,
+    ),
+    "height": whole(1, MAX_HEIGHT_PX),
+    "channels": choice(1, 3),
+    "input_name": _TENSOR_NAME,
+    "output_name": _TENSOR_NAME,
+    "color_order": choice("BGR", "RGB"),
+    "mean": number(-1e6, 1e6),
+    "std": number(1e-6, 1e6),
+    "blank_index": choice(BLANK_INDEX),
+    "output_activation": choice("softmax", "none"),
+    "network": text(),
+    "weights_sha256": sha256(or_empty=True),
+    "config_sha256": sha256(or_empty=True),
+    "provenance": mapping(),
+    "format_version": whole(1, FORMAT_VERSION),
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +94,11 @@ class WidthPolicy:
     max_px: int = 3200
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_px <= self.max_px or self.step_px <= 0:
+        check_fields(vars(self), _WIDTH_FIELDS, "impossible width policy", _REMEDY)
+        if self.min_px > self.max_px:
             raise ArtifactError(
-                f"impossible width policy: expected 0 < min <= max and a positive step, got {self}"
+                f"impossible width policy: expected min_px <= max_px, got {self.min_px} and "
+                f"{self.max_px}; {_REMEDY}"
             )
 
     def content_width(self, image_height: int, image_width: int, height: int) -> int:
@@ -93,20 +153,12 @@ class RecognizerSpec:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        allowed = {
-            "height": self.height > 0,
-            "channels": self.channels in (1, 3),
-            "color_order": self.color_order in ("BGR", "RGB"),
-            "std": self.std > 0,
-            "blank_index": self.blank_index == BLANK_INDEX,
-            "output_activation": self.output_activation in ("softmax", "none"),
-        }
-        for name, is_allowed in allowed.items():
-            if not is_allowed:
-                raise ArtifactError(
-                    f"the recogniser spec is unusable: {name} cannot be {getattr(self, name)!r}; "
-                    "export the model again"
-                )
+        check_fields(vars(self), _SPEC_FIELDS, "the recogniser spec is unusable", _REMEDY)
+        if not isinstance(self.width, WidthPolicy):
+            raise ArtifactError(
+                f"the recogniser spec is unusable: width: expected a width policy, got "
+                f"{shown(self.width)}; {_REMEDY}"
+            )
 
     @cached_property
     def charset(self) -> Charset:
@@ -143,20 +195,58 @@ class RecognizerSpec:
         """
         if SPEC_KEY not in metadata:
             return None
-        try:
-            entries = json.loads(metadata[SPEC_KEY])
-            version = int(entries["format_version"])
-            if version > FORMAT_VERSION:
-                raise ArtifactError(
-                    f"{where}: its spec has format {version}, this program reads up to "
-                    f"{FORMAT_VERSION}; update the program"
-                )
-            entries["width"] = WidthPolicy(**entries["width"])
-            entries["characters"] = tuple(entries["characters"])
-            known = {one.name for one in fields(cls)}
-            return cls(**{name: value for name, value in entries.items() if name in known})
-        except (ValueError, KeyError, TypeError) as error:
+        said = metadata[SPEC_KEY]
+        if len(said) > MAX_METADATA_LENGTH:
             raise ArtifactError(
-                f"{where}: the recogniser spec in its metadata is damaged ({error}); "
-                "export the model again"
+                f"{where}: the recogniser spec in its metadata is damaged: expected up to "
+                f"{MAX_METADATA_LENGTH} characters, got {len(said)}; {_REMEDY}"
+            )
+        try:
+            entries = json.loads(said)
+        except (ValueError, RecursionError) as error:  # deep nesting is a RecursionError
+            raise ArtifactError(
+                f"{where}: the recogniser spec in its metadata is damaged: expected JSON, got "
+                f"{' '.join(str(error).split())}; {_REMEDY}"
             ) from error
+        return cls.from_entries(entries, where)
+
+    @classmethod
+    def from_entries(cls, entries: Any, where: str) -> RecognizerSpec:
+        """Read the spec back from what its JSON says.
+
+        Args:
+            entries: of any type and content; names that this format does not know are passed over.
+            where: the file, for messages.
+
+        Raises:
+            ArtifactError: naming file, field, what was expected and got, or a newer format.
+        """
+        if not isinstance(entries, dict):
+            raise ArtifactError(
+                f"{where}: the recogniser spec is damaged: expected an object, got "
+                f"{shown(entries)}; {_REMEDY}"
+            )
+        version = entries.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise ArtifactError(
+                f"{where}: its spec has format {shown(version)}, this program "
+                f"reads up to {FORMAT_VERSION}; update the program"
+            )
+        known = {name: entries[name] for name in _FIELD_NAMES if name in entries}
+        try:
+            check_fields(known, _ENTRY_FIELDS, "the recogniser spec is damaged", _REMEDY)
+            sizes = {name: known["width"].get(name) for name in _WIDTH_FIELDS}
+            known["width"] = WidthPolicy(**sizes)
+            known["characters"] = tuple(known["characters"])
+            return cls(**known)
+        except ArtifactError as error:
+            raise ArtifactError(f"{where}: {error}") from error
+
+
+_FIELD_NAMES = tuple(field.name for field in fields(RecognizerSpec))
+_ENTRY_FIELDS = {
+    "format_version": _SPEC_FIELDS["format_version"],
+    "width": mapping(),
+    "characters": Field("a list of characters", lambda value: isinstance(value, list)),
+}
+"""What JSON must hold before it can be made a spec; the rest has defaults."""

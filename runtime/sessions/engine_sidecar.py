@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError, EngineError
+from runtime.fields import (
+    Field,
+    check_fields,
+    choice,
+    mapping,
+    matching,
+    optional,
+    sha256,
+    shown,
+    text,
+    whole,
+)
 from runtime.output import written_atomically
+from runtime.sessions.engine_parts import REMEDY, Binding, Profile, parts_of
 from runtime.spec import SPEC_KEY, RecognizerSpec
 
 FORMAT_VERSION = 1
@@ -24,45 +37,42 @@ INPUTS, OUTPUTS = (PIXELS, CONTENT_WIDTHS), (CLASSES, CONFIDENCES)
 """Bindings of every engine: uint8 [N, H, W, C] and int32 [N] -> int32 [N, T] and float32 [N, T]."""
 HARDWARE_LEVELS = ("none", "ampere_plus", "same_compute_capability")
 
-Shape = tuple[int, int, int, int]
 _NEXT_MAJOR = {8: 10, 10: 11}
 """Majors whose version-compatible plans run in one later major, as the support matrix says."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Shapes of one optimisation profile, each [N, C, H, W] of the model's input."""
-
-    min: Shape
-    opt: Shape
-    max: Shape
-
-    def __post_init__(self) -> None:
-        is_ordered = all(
-            0 < low <= middle <= high
-            for low, middle, high in zip(self.min, self.opt, self.max, strict=True)
-        )
-        if not is_ordered or len(self.min) != 4:
-            raise ArtifactError(
-                "impossible optimisation profile: expected [N, C, H, W] with 0 < min <= opt <= "
-                f"max, got {list(self.min)}, {list(self.opt)}, {list(self.max)}"
-            )
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One input or output of the engine.
-
-    Args:
-        dtype: as NumPy names it, e.g. `uint8`.
-        shape: -1 where it is open.
-        mode: `input` or `output`.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    mode: str
+_MAX_BYTES = 32 * 2**20
+_CAPABILITY = matching(r"[0-9]{1,3}\.[0-9]{1,3}", "a compute capability such as '8.6'")
+_SIDECAR_FIELDS = {
+    "plan_sha256": sha256(),
+    "onnx_sha256": sha256(),
+    "graph_sha256": sha256(),
+    "library": choice("tensorrt", "tensorrt_rtx"),
+    "library_version": matching(
+        r"[0-9]{1,6}(\.[0-9A-Za-z]{1,20}){0,8}", "a version such as '10.16.1'"
+    ),
+    "profiles": parts_of(Profile),
+    "bindings": parts_of(Binding),
+    "rebuild_command": text(longest=65_536),
+    "driver_version": optional(text()),
+    "gpu_name": optional(text()),
+    "compute_capability": optional(_CAPABILITY),
+    "target_compute_capabilities": Field(
+        "a list of compute capabilities such as '8.6'",
+        lambda value: isinstance(value, tuple) and all(map(_CAPABILITY.accepts, value)),
+    ),
+    "version_compatible": choice(False, True),
+    "hardware_compatibility": choice(*HARDWARE_LEVELS),
+    "precision": mapping(),
+    "parity": mapping(),
+    "options": mapping(),
+    "format_version": whole(1, FORMAT_VERSION),
+}
+_LIST = Field("a list", lambda value: isinstance(value, list))
+_TOLD = ("plan_sha256", "onnx_sha256", "graph_sha256", "library", "library_version")
+_ENTRY_FIELDS = {
+    **{name: _SIDECAR_FIELDS[name] for name in (*_TOLD, "rebuild_command", "format_version")},
+    **{"spec": mapping(), "profiles": _LIST, "bindings": _LIST},
+}
+"""What JSON must hold before it can be made a description; the rest has defaults."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +121,7 @@ class EngineSidecar:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        if not self.profiles:
-            raise ArtifactError("an engine without optimisation profiles: expected at least one")
-        if self.hardware_compatibility not in HARDWARE_LEVELS:
-            raise ArtifactError(
-                f"unknown hardware compatibility: expected one of {', '.join(HARDWARE_LEVELS)}, "
-                f"got {self.hardware_compatibility!r}"
-            )
+        check_fields(vars(self), _SIDECAR_FIELDS, "the engine's description is unusable", REMEDY)
 
     @property
     def engine_name(self) -> str:
@@ -153,18 +157,27 @@ class EngineSidecar:
         path = sidecar_path(plan)
         again = f"rebuild: python -m export build --onnx MODEL.onnx --saveEngine {plan}"
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise ArtifactError(
                 f"{plan}: what the plan is cannot be told: expected {path.name} beside it, got no "
                 f"such file; copy it too, or {again}"
             ) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ArtifactError(f"{path} cannot be read ({error}); {again}") from error
+        if len(content) > _MAX_BYTES:
+            raise ArtifactError(
+                f"{path} is damaged: expected up to {_MAX_BYTES} bytes, got more; {again}"
+            )
         try:
-            return _from_entries(cls, entries, str(path))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{path} is damaged ({error}); {again}") from error
+            entries = json.loads(content.decode("utf-8"))
+        except (ValueError, RecursionError) as error:  # deep nesting is a RecursionError
+            raise ArtifactError(f"{path} is damaged: expected JSON ({error}); {again}") from error
+        try:
+            return _from_entries(cls, entries)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}; {again}") from error
 
     def check(
         self,
@@ -258,27 +271,20 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _from_entries(cls: type[EngineSidecar], entries: Any, where: str) -> EngineSidecar:
+def _from_entries(cls: type[EngineSidecar], entries: Any) -> EngineSidecar:
     if not isinstance(entries, dict):
-        raise TypeError("expected an object")
-    version = int(entries["format_version"])
-    if version > FORMAT_VERSION:
+        raise ArtifactError(f"damaged: expected an object, got {shown(entries)}")
+    version = entries.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise ArtifactError(
-            f"{where}: expected a format up to {FORMAT_VERSION}, got {version}; update the program"
+            f"expected a format up to {FORMAT_VERSION}, got {shown(version)}; update the program"
         )
-    spec = RecognizerSpec.from_metadata({SPEC_KEY: json.dumps(entries["spec"])}, where)
-    known = {one.name for one in fields(cls)}
-    read = {
-        **{name: value for name, value in entries.items() if name in known},
-        "spec": spec,
-        "profiles": tuple(
-            Profile(*(tuple(one[name]) for name in ("min", "opt", "max")))
-            for one in entries["profiles"]
-        ),
-        "bindings": tuple(
-            Binding(one["name"], one["dtype"], tuple(one["shape"]), one["mode"])
-            for one in entries["bindings"]
-        ),
-        "target_compute_capabilities": tuple(entries.get("target_compute_capabilities", ())),
-    }
-    return cls(**read)
+    check_fields(entries, _ENTRY_FIELDS, "damaged", REMEDY)
+    known = {one.name: entries[one.name] for one in fields(cls) if one.name in entries}
+    known["spec"] = RecognizerSpec.from_entries(entries["spec"], "spec")
+    known["profiles"] = tuple(map(Profile.from_entries, entries["profiles"]))
+    known["bindings"] = tuple(map(Binding.from_entries, entries["bindings"]))
+    targets = "target_compute_capabilities"
+    if isinstance(known.get(targets), list):
+        known[targets] = tuple(known[targets])
+    return cls(**known)

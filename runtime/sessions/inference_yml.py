@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.charset import MAX_CHARACTER_LENGTH, MAX_CHARACTERS
 from runtime.errors import ArtifactError, EngineError
+from runtime.fields import check_fields, choice, is_unicode, shown, text, whole
+from runtime.spec import MAX_HEIGHT_PX, MAX_WIDTH_PX
 
 FILE_NAME = "inference.yml"
+_SIZES = ("image_shape C", "image_shape H", "image_shape W")
+_FIELDS = {
+    "image_shape C": choice(1, 3),
+    "image_shape H": whole(1, MAX_HEIGHT_PX),
+    "image_shape W": whole(-1, MAX_WIDTH_PX),
+    "DecodeImage.img_mode": choice("BGR", "RGB"),
+    "Global.model_name": text(),
+}
 
 
 @dataclass(frozen=True)
@@ -20,11 +31,13 @@ class InferenceYml:
         characters: the dictionary, without blank and appended space.
         image_shape: [C, H, W] of `RecResizeImg`.
         model_name: PaddleOCR's name of the model, empty if it gives none.
+        color_order: `BGR` or `RGB`.
     """
 
     characters: tuple[str, ...]
     image_shape: tuple[int, int, int]
     model_name: str
+    color_order: str = "BGR"
 
 
 def read_inference_yml(path: Path) -> InferenceYml:
@@ -47,6 +60,8 @@ def read_inference_yml(path: Path) -> InferenceYml:
         raise ArtifactError(f"{path} is damaged: {reason}; export the model again") from error
     try:
         return _parsed(content)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(
             f"{path} describes no CTC recogniser: expected PostProcess.character_dict and "
@@ -57,16 +72,33 @@ def read_inference_yml(path: Path) -> InferenceYml:
 
 def _parsed(content: Any) -> InferenceYml:
     listed = content["PostProcess"]["character_dict"]
-    if not isinstance(listed, list) or not listed:
-        raise ValueError("no list of characters")
+    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_CHARACTERS:
+        raise ValueError(f"no list of up to {MAX_CHARACTERS} characters")
     shape: Any = None
+    color_order = "BGR"
     for transform in content["PreProcess"]["transform_ops"]:
-        if isinstance(transform, Mapping) and "RecResizeImg" in transform:
+        if not isinstance(transform, Mapping):
+            continue
+        if "RecResizeImg" in transform:
             shape = transform["RecResizeImg"]["image_shape"]
-    channels, height, width = (int(size) for size in shape)
-    if None in listed:
-        raise ValueError("an empty entry among the characters")
-    # An unquoted digit is a number to YAML.
-    characters = tuple(str(one) for one in listed)
+        decoding = transform.get("DecodeImage")
+        if isinstance(decoding, Mapping):
+            color_order = decoding.get("img_mode", "BGR")
+    if not isinstance(shape, list) or len(shape) != 3:
+        raise ValueError(f"image_shape {shown(shape)}")
+    told = dict(zip(_SIZES, shape, strict=True))
     name = (content.get("Global") or {}).get("model_name") or ""
-    return InferenceYml(characters, (channels, height, width), str(name))
+    told |= {"DecodeImage.img_mode": color_order, "Global.model_name": name}
+    check_fields(told, _FIELDS, "PaddleOCR's description", "export the model again")
+    characters = tuple(_character(entry) for entry in listed)
+    return InferenceYml(characters, (shape[0], shape[1], shape[2]), name, color_order)
+
+
+def _character(entry: Any) -> str:
+    """One entry of the list; an unquoted digit is a number to YAML."""
+    is_digit = isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry <= 9
+    if is_digit:
+        return str(entry)
+    if not isinstance(entry, str) or len(entry) > MAX_CHARACTER_LENGTH or not is_unicode(entry):
+        raise ValueError(f"{shown(entry)} among the characters, which is none; put it in quotes")
+    return entry

@@ -10,16 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.charset import listed_in
 from runtime.cpu_budget import available_cpus
 from runtime.cpu_features import sums_8_bit_exactly
 from runtime.ctc import best_path, best_path_of_logits, softmax
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import Image, batch_from_lines, full_parts
+from runtime.sessions.layout import OutputLayout
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
+from runtime.sessions.onnxruntime_ends import Ends, ends_of
 from runtime.sessions.onnxruntime_open import open_with_onnxruntime, reason_of
-from runtime.spec import RecognizerSpec
+from runtime.sessions.told import Told
+from runtime.spec import CHARACTER_KEY, MAX_METADATA_LENGTH, RecognizerSpec
 
 logger = logging.getLogger(__name__)
+
+_MOST_PROBABLE = 1.01
+"""Probabilities may lie above 1 by what FP16 rounds, and by no more."""
 
 
 class OnnxRuntimeSession:
@@ -31,6 +38,7 @@ class OnnxRuntimeSession:
     Args:
         path: an ONNX file that exists.
         dictionary, device, threads, device_id, shared: as `runtime.sessions.open_session`.
+        told: what a person says of a model that carries no spec.
 
     Raises:
         ArtifactError: if the file is damaged, no recogniser, or contradicts its characters.
@@ -45,15 +53,16 @@ class OnnxRuntimeSession:
         threads: int | None,
         device_id: int = 0,
         shared: bool = False,
+        told: Told | None = None,
     ) -> None:
         threads = available_cpus() if threads is None else threads
         opened = open_with_onnxruntime(path, device, device_id, 1 if shared else threads)
         self._path = path
         self._session: Any = opened.session
-        facts = self._facts()
+        self._layout = OutputLayout()
+        facts = self._facts(told or Told())
         self._fixed_batch = facts.input_shape[0]
-        self._input_name, self._output_name = facts.input_name, facts.output_name
-        self._spec = spec_of_model(facts, dictionary)
+        self._spec, self._layout = spec_of_model(facts, dictionary, told)
         self._check_names(facts)
         self._lines_at_once = self._fixed_batch or (1 if opened.is_on_cpu else None)
         self._num_lanes = threads if shared and opened.is_on_cpu else 1
@@ -68,6 +77,16 @@ class OnnxRuntimeSession:
     def spec(self) -> RecognizerSpec:
         """What the network expects and emits."""
         return self._spec
+
+    @property
+    def layout(self) -> OutputLayout:
+        """How the network's output stands to [N, T, K] with the blank first."""
+        return self._layout
+
+    @property
+    def ends(self) -> Ends:
+        """Input and output of the network."""
+        return self._ends
 
     @property
     def description(self) -> str:
@@ -134,11 +153,6 @@ class OnnxRuntimeSession:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """Largest class, its probability, and what the network emitted, [N, T, K]."""
         scores = self._scores(batch)
-        if scores.ndim != 3 or scores.shape[0] != batch.shape[0]:
-            raise EngineError(
-                f"{self._path}: expected an output [N, T, K] for an input of "
-                f"{list(batch.shape)}, got {list(scores.shape)}; give a text recognition model"
-            )
         best = best_path_of_logits if self._has_logits else best_path
         with np.errstate(invalid="ignore"):
             indices, values = best(scores)
@@ -147,43 +161,79 @@ class OnnxRuntimeSession:
                 f"{self._path}: the network emitted values that are not finite for an input of "
                 f"{list(batch.shape)}; use its FP32 form"
             )
+        if not self._has_logits and values.size and values.max() > _MOST_PROBABLE:
+            raise EngineError(
+                f"{self._path}: the network emitted no probabilities: expected values up to 1, as "
+                f"its spec says, got {values.max():.3g}; export or adopt the model again"
+            )
         return indices, values.astype(np.float32, copy=False), scores
 
     def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network makes of N lines, [N, T, K] with the blank first."""
+        parts = [batch] if self._fixed_batch is None else full_parts(batch, self._fixed_batch)
+        outputs = []
+        for part in parts:
+            scores = self._layout.canonical(self._output(part))
+            # Before anything is cut: what fills up a fixed batch must not hide another order.
+            if scores.ndim != 3 or scores.shape[0] != part.shape[0]:
+                raise EngineError(
+                    f"{self._path}: expected an output [N, T, K] for an input of "
+                    f"{list(part.shape)}, got {list(scores.shape)}; if its order is another one, "
+                    f"give the file it was made from: python -m export adopt FILE --output NEW.onnx"
+                )
+            outputs.append(scores)
+        if len(outputs) == 1:
+            return outputs[0][: batch.shape[0]]
+        return np.concatenate(outputs)[: batch.shape[0]]
+
+    def _output(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's output as it is, in float32."""
         session = self._session  # another thread may close it meanwhile
         if session is None:
             raise EngineError(f"{self._path}: the session is closed; open the model again")
-        parts = [batch] if self._fixed_batch is None else full_parts(batch, self._fixed_batch)
+        ends = self._ends
+        fed = batch.astype(np.float16) if ends.is_half_input else batch
         try:
-            outputs = [
-                session.run([self._output_name], {self._input_name: part})[0] for part in parts
-            ]
+            output = session.run([ends.output_name], {ends.input_name: fed})[0]
         except Exception as error:  # onnxruntime's errors have no base class of their own
             raise EngineError(
                 f"{self._path}: onnxruntime failed on an input of {list(batch.shape)}: "
                 f"{reason_of(error)}"
             ) from error
-        scores: NDArray[np.float32] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-        return scores[: batch.shape[0]]
+        return np.asarray(output).astype(np.float32, copy=False)
 
-    def _facts(self) -> ModelFacts:
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
-            got = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+    def _facts(self, told: Told) -> ModelFacts:
+        where = str(self._path)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        spec = RecognizerSpec.from_metadata(metadata, where)
+        output_name = told.output_name if spec is None else spec.output_name
+        ends = self._ends = ends_of(self._session, where, output_name)
+        if spec is not None and ends.declared_batch_axis not in (None, 0):
             raise ArtifactError(
-                f"{self._path}: not a text recogniser: expected one float32 input [N, C, H, W], "
-                f"got {got or 'none'}; give a text recognition model with float32 input"
+                f"{where}: the spec in its metadata and the network disagree: expected an output "
+                f"[N, T, K], got one whose dimension {ends.declared_batch_axis} is the batch; "
+                "adopt the file it was made from again: python -m export adopt FILE --output NEW"
             )
-        shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
-        last = outputs[0].shape[-1] if len(outputs[0].shape) == 3 else None
+        characters = metadata.get(CHARACTER_KEY, "")
+        if len(characters) > MAX_METADATA_LENGTH:
+            raise ArtifactError(
+                f"{where}: its metadata `{CHARACTER_KEY}` is no list of characters: expected up "
+                f"to {MAX_METADATA_LENGTH} of them, got {len(characters)}; give the list that the "
+                "model was trained with"
+            )
+        listed = None
+        if characters and spec is None:
+            listed = listed_in(characters, f"{where}: its metadata `{CHARACTER_KEY}`")
+        shape = ends.output_shape
         return ModelFacts(
-            where=str(self._path),
-            metadata=self._session.get_modelmeta().custom_metadata_map,
-            input_name=inputs[0].name,
-            output_name=outputs[0].name,
-            input_shape=shape,
-            num_classes=last if isinstance(last, int) else None,
-            probe=self._scores,
+            where=where,
+            spec=spec,
+            listed=listed,
+            input_name=ends.input_name,
+            output_name=ends.output_name,
+            input_shape=ends.input_shape,
+            num_classes=shape[-1] if shape and len(shape) == 3 else None,
+            run=self._output,
         )
 
     def _warn_of_saturation(self) -> None:

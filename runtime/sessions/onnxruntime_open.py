@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError, EngineError
-from runtime.sessions.half_weights import has_half_weights
+from runtime.sessions.onnx_weights import Weights, check_files, weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,17 +50,19 @@ def open_with_onnxruntime(path: Path, device: str, device_id: int, threads: int)
         threads: of the CPU, for one run.
 
     Raises:
-        ArtifactError: if onnxruntime cannot read the file.
+        ArtifactError: if onnxruntime cannot read the file, or its weights lie elsewhere.
         EngineError: if onnxruntime is not installed or does not give the device asked for.
     """
     ort = _import_onnxruntime(device)
+    weights = weights_of(path)
+    check_files(path, weights)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     # A plan of memory for every shape ever met: no faster here, and it grows with their number.
     options.enable_mem_pattern = False
-    session, because = _create(ort, path, options, device, device_id)
+    session, because = _create(ort, path, options, device, device_id, _disabled(weights))
     return Opened(session, ort.__version__, session.get_providers()[0], because)
 
 
@@ -76,12 +78,14 @@ def _import_onnxruntime(device: str) -> Any:
         ) from error
 
 
-def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> tuple[Any, str]:
+def _create(
+    ort: Any, path: Path, options: Any, device: str, device_id: int, disabled: list[str] | None
+) -> tuple[Any, str]:
     """A session, and why it is where it is if the device was left open."""
     because = ""
     if device != "cpu" and CUDA in ort.get_available_providers():
         try:
-            session = _create_on_cuda(ort, path, options, device_id)
+            session = _create_on_cuda(ort, path, options, device_id, disabled)
             return session, "onnxruntime has CUDA" if device == "auto" else ""
         except EngineError as error:
             if device == "cuda":
@@ -98,7 +102,7 @@ def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> 
         because = "this onnxruntime has no CUDA"
     try:
         session = ort.InferenceSession(
-            str(path), options, providers=[CPU], disabled_optimizers=_disabled(path)
+            str(path), options, providers=[CPU], disabled_optimizers=disabled
         )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise ArtifactError(
@@ -107,7 +111,9 @@ def _create(ort: Any, path: Path, options: Any, device: str, device_id: int) -> 
     return session, because
 
 
-def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
+def _create_on_cuda(
+    ort: Any, path: Path, options: Any, device_id: int, disabled: list[str] | None
+) -> Any:
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # finds the CUDA libraries that pip installed
     try:
@@ -117,7 +123,7 @@ def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
             options,
             providers=[(CUDA, {"device_id": device_id}), CPU],
             enable_fallback=0,
-            disabled_optimizers=_disabled(path),
+            disabled_optimizers=disabled,
         )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise EngineError(f"{path}: onnxruntime cannot use CUDA: {reason_of(error)}") from error
@@ -130,9 +136,9 @@ def _create_on_cuda(ort: Any, path: Path, options: Any, device_id: int) -> Any:
     return session
 
 
-def _disabled(path: Path) -> list[str] | None:
+def _disabled(weights: Weights) -> list[str] | None:
     """The optimiser of the CPU provider that crashes on FP16 networks, where there is one."""
-    return ["NchwcTransformer"] if has_half_weights(path) else None
+    return ["NchwcTransformer"] if weights.has_half else None
 
 
 def reason_of(error: BaseException) -> str:

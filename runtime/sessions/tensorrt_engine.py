@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runtime.charset import read_dictionary
 from runtime.cuda import Cuda, open_cuda
 from runtime.errors import ArtifactError, EngineError
 from runtime.sessions.engine_sidecar import (
@@ -22,7 +20,7 @@ from runtime.sessions.engine_sidecar import (
     sha256_of,
     sidecar_path,
 )
-from runtime.sessions.model_spec import charset_for_head
+from runtime.sessions.model_spec import with_dictionary
 from runtime.sessions.tensorrt_library import (
     TensorRtLibrary,
     TensorRtLog,
@@ -63,7 +61,10 @@ class TensorRtEngine:
     ) -> None:
         self.path, self.device_id = Path(path), device_id
         self.sidecar = EngineSidecar.read(path)
-        self.spec = _with_dictionary(self._limited_spec(), dictionary, str(path))
+        self.spec = self._limited_spec()
+        if dictionary is not None:
+            classes = self.spec.num_classes
+            self.spec = with_dictionary(self.spec, dictionary, classes, str(path))
         if library is None:
             library = load_tensorrt(self.sidecar.library.replace("_", "-"))
         self.library = library
@@ -205,16 +206,3 @@ class TensorRtEngine:
 
 def _of_mode(modes: dict[str, Any], mode: Any) -> list[str]:
     return sorted(name for name, one in modes.items() if one == mode)
-
-
-def _with_dictionary(
-    spec: RecognizerSpec, dictionary: str | Path | None, where: str
-) -> RecognizerSpec:
-    if dictionary is None:
-        return spec
-    charset = charset_for_head(read_dictionary(dictionary), spec.num_classes, where)
-    if charset.characters != spec.characters:
-        logger.warning(
-            "%s: characters taken from %s, not from the model, which has others", where, dictionary
-        )
-    return replace(spec, characters=charset.characters)

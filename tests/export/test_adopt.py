@@ -31,6 +31,7 @@ from runtime.preprocess import batch_from_lines, prepare_line
 from runtime.recognizer import Recognizer
 from runtime.sessions import open_session
 from runtime.sessions.model_spec import INFERRED_WIDTHS
+from runtime.sessions.told import Told
 from runtime.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS as TOY_CHARACTERS
 from tests.runtime.conftest import toy_spec, write_toy_model
@@ -219,7 +220,7 @@ def test_a_folder_without_inference_yml_needs_dictionary_and_height(
     with pytest.raises(ArtifactError, match=r"input height: expected inference\.yml.*--height 32"):
         adopt(folder, output, dictionary=listed, images=images)
     assert not output.parent.exists()
-    adopt(folder, output, dictionary=listed, height_px=32, images=images)
+    adopt(folder, output, dictionary=listed, told=Told(height_px=32), images=images)
     assert spec_in(output).characters == SPEC.characters
     assert read_in_runtime(output, images) == read_in_paddle(folder / "inference.json", images)
 
@@ -237,7 +238,7 @@ def test_the_folder_one_stands_in(
 def test_another_height_than_the_programs_is_refused(folder: Path, tmp_path: Path) -> None:
     told = "expected H = 48, got one that fixes H = 32"
     with pytest.raises(ArtifactError, match=told):
-        adopt(folder, tmp_path / "out" / "model.onnx", height_px=48)
+        adopt(folder, tmp_path / "out" / "model.onnx", told=Told(height_px=48))
     assert not (tmp_path / "out").exists()
 
 
@@ -247,7 +248,6 @@ def test_another_height_than_the_programs_is_refused(folder: Path, tmp_path: Pat
     [
         ("abc", "disagree: expected 4 classes .*, got a head of 14"),
         ("0123456789é語xy", "disagree: expected 15 classes .*, got a head of 14"),
-        ("0123456789éé", "lists 'é' twice"),
     ],
 )
 def test_a_wrong_dictionary_is_refused(
@@ -394,7 +394,7 @@ def test_a_ready_file_that_leaves_the_height_open_takes_it_from_outside(
     output = tmp_path / "out" / "model.onnx"
     with pytest.raises(ArtifactError, match="leaves its input height open"):
         adopt(source, output)
-    adopt(source, output, height_px=32)
+    adopt(source, output, told=Told(height_px=32))
     assert spec_in(output).height == 32
     same = toy(tmp_path / "same", metadata=RAPIDOCR)
     assert read_in_runtime(output, images) == read_in_runtime(same, images)
@@ -403,9 +403,9 @@ def test_a_ready_file_that_leaves_the_height_open_takes_it_from_outside(
 def test_a_height_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
     source = toy(tmp_path, metadata=RAPIDOCR)
     with pytest.raises(ConfigError, match=r"--height 48: .* takes lines of 32 px; leave"):
-        adopt(source, tmp_path / "out" / "model.onnx", height_px=48)
+        adopt(source, tmp_path / "out" / "model.onnx", told=Told(height_px=48))
     assert not (tmp_path / "out").exists()
-    adopt(source, tmp_path / "out" / "model.onnx", height_px=32)
+    adopt(source, tmp_path / "out" / "model.onnx", told=Told(height_px=32))
 
 
 def test_a_fixed_width_and_batch_stay(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_a_described_model_is_not_described_again(tmp_path: Path) -> None:
     [
         ({}, "does not carry its characters"),
         ({"metadata": {"character": "a\nb"}}, "disagree: expected 3 classes"),
-        ({"metadata": {"character": "a\na"}}, "lists 'a' twice"),
+        ({"metadata": {"character": "a\na"}}, "disagree: expected 3 classes"),
     ],
 )
 def test_a_ready_file_with_no_or_wrong_characters_is_refused(
@@ -445,7 +445,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     source.write_bytes(source.read_bytes()[:-100])
     for height_px in (None, 32):
         with pytest.raises(ArtifactError, match=r"rapid\.onnx"):
-            adopt(source, tmp_path / "out" / "model.onnx", height_px=height_px)
+            adopt(source, tmp_path / "out" / "model.onnx", told=Told(height_px=height_px))
     assert not (tmp_path / "out").exists()
 
 
@@ -454,8 +454,6 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     [
         ("model", {}, r"--output .*model: expected the name of an \.onnx file"),
         ("model.pdparams", {}, r"expected the name of an \.onnx file"),
-        ("model.onnx", {"height_px": 0}, "--height: expected at least 1 px, got 0"),
-        ("model.onnx", {"height_px": -32}, "--height: expected at least 1 px, got -32"),
         ("model.onnx", {"opset": 9}, "unsupported opset: expected 11 to 17, got 9"),
         ("model.onnx", {"opset": 18}, "unsupported opset: expected 11 to 17, got 18"),
     ],

@@ -10,7 +10,8 @@ import pytest
 
 from runtime.errors import ArtifactError
 from runtime.sessions import open_session
-from runtime.sessions.model_spec import INFERRED_WIDTHS, charset_for_head
+from runtime.sessions.listed import charset_for_head
+from runtime.sessions.model_spec import INFERRED_WIDTHS
 from runtime.spec import RecognizerSpec
 
 pytest.importorskip("onnxruntime", reason="models are opened with it")

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.sessions.half_weights import has_half_weights
+from runtime.sessions.onnx_weights import weights_of
 
 
 def written(path: Path, *kinds: type[np.generic]) -> Path:
@@ -31,15 +31,15 @@ def written(path: Path, *kinds: type[np.generic]) -> Path:
     ],
 )
 def test_weights_tell(tmp_path: Path, kinds: tuple[type[np.generic], ...], expected: bool) -> None:
-    assert has_half_weights(written(tmp_path / "m.onnx", *kinds)) is expected
+    assert weights_of(written(tmp_path / "m.onnx", *kinds)).has_half is expected
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" * 40, b"\xff" * 50])
 def test_what_is_no_model_has_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    assert not has_half_weights(path)
-    assert not has_half_weights(tmp_path / "missing.onnx")
+    assert not weights_of(path).has_half
+    assert not weights_of(tmp_path / "missing.onnx").has_half
 
 
 def test_a_cut_model_is_no_error(tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_a_cut_model_is_no_error(tmp_path: Path) -> None:
     data = path.read_bytes()
     for length in range(0, len(data), 37):
         path.write_bytes(data[:length])
-        assert has_half_weights(path) in (False, True)
+        assert weights_of(path).has_half in (False, True)
