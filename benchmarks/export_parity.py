@@ -39,6 +39,7 @@ from export.verify import compare_forms, require
 from runtime.charset import build_charset
 from runtime.errors import OcrError
 from runtime.preprocess import batch_from_lines, resize_to
+from runtime.sessions.told import Told
 from training.config import Config, load_config
 from training.loading import load_into
 from training.parameters import (
@@ -132,7 +133,7 @@ def compare_exports(
             folder,
             adopted,
             dictionary=Path(config.sections["Global"]["character_dict_path"]),
-            height_px=read_recognizer(file).spec.height,
+            told=Told(height_px=read_recognizer(file).spec.height),
             images=images,
         )
         told[f"{network}, adopted"] = _compared(adopted, model, network, images)

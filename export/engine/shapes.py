@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from runtime.errors import ConfigError
-from runtime.sessions.engine_sidecar import Profile, Shape
+from runtime.sessions.engine_parts import Profile, Shape
 from runtime.spec import RecognizerSpec
 
 DEFAULT_MAX_BATCH = 32

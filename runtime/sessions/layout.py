@@ -91,7 +91,8 @@ def axes_from_runs(runs: tuple[Run, Run], class_counts: Collection[int], where: 
             # With no list that fits, the usual order: the list is then refused by name.
             fitting = counted or [axes for axes in fitting if axes == (0, 1, 2)] or fitting
         if len({_seen(axes, one) for axes in fitting}) == 1:
-            return min(fitting)
+            num, steps, classes = min(fitting)
+            return num, steps, classes
         if fitting:
             raise ArtifactError(
                 f"{where}: which dimension of its output is the batch, the time and the classes "
