@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError, EngineError
+from runtime.yaml_file import YamlError, read_yaml
 
 FILE_NAME = "inference.yml"
 
@@ -35,16 +36,13 @@ def read_inference_yml(path: Path) -> InferenceYml:
         EngineError: if PyYAML is not installed.
     """
     try:
-        import yaml
+        content = read_yaml(path).content
     except ImportError as error:
         raise EngineError(f"{path} needs PyYAML to be read: pip install pyyaml") from error
-    try:
-        content = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtifactError(f"{path} is damaged: {reason}; export the model again") from error
+    except YamlError as error:
+        raise ArtifactError(f"{path} is damaged: {error}; export the model again") from error
     try:
         return _parsed(content)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
