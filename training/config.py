@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runtime.errors import ConfigError
+from runtime.yaml_file import YamlError, parse_yaml, read_yaml
 from training.registry import Problem, Registry, unknown_name
 
 SECTIONS = (
@@ -161,52 +160,24 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         overrides: as after `-o`; the value is YAML, a number in the path indexes a list.
 
     Raises:
-        ConfigError: if the file is missing, is not YAML (a `*alias` without its `&anchor`, say),
-            or an override names a place that does not exist.
+        ConfigError: if the file is missing, is not YAML (a `*alias` without its `&anchor` or a
+            key given twice, say), or an override names a place that does not exist.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the config {path}: {error}; check the path") from error
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        sections = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        reason = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{path}{line}: not valid YAML: {reason}; mend the file") from error
+        document = read_yaml(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"cannot read the config {path}: {reason}; check the path") from error
+    except YamlError as error:
+        line = "" if error.line is None else f":{error.line}"
+        raise ConfigError(f"{path}{line}: not valid YAML: {error.reason}; mend the file") from error
+    sections = document.content
     if not isinstance(sections, dict):
-        raise ConfigError(f"{path}: expected sections such as Global, got {sections!r}")
-    lines: dict[str, int] = {}
-    try:
-        _collect_lines(root, "", lines)
-        sections = _unshared(sections)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: an alias holds itself: expected a finite file") from error
+        raise ConfigError(f"{path}: expected sections such as Global, got {sections!r:.80}")
     for override in overrides:
         _apply_override(sections, override)
-    return Config(path, sections, lines)
-
-
-def _unshared(value: Any) -> Any:
-    """A copy in which an `*alias` has its own values, so that an override changes one place."""
-    if isinstance(value, dict):
-        return {key: _unshared(one) for key, one in value.items()}
-    return [_unshared(one) for one in value] if isinstance(value, list) else value
-
-
-def _collect_lines(node: yaml.Node | None, path: str, lines: dict[str, int]) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = f"{path}.{key.value}" if path else str(key.value)
-            lines[below] = key.start_mark.line + 1
-            _collect_lines(value, below, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines[f"{path}.{index}"] = value.start_mark.line + 1
-            _collect_lines(value, f"{path}.{index}", lines)
+    return Config(path, sections, document.lines)
 
 
 def _apply_override(sections: dict[str, Any], override: str) -> None:
@@ -214,9 +185,11 @@ def _apply_override(sections: dict[str, Any], override: str) -> None:
     if not separator or not target:
         raise ConfigError(f"-o {override}: expected Section.key=value, got no value")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"-o {override}: the value is not valid YAML; quote it") from error
+        value = parse_yaml(text).content
+    except YamlError as error:
+        raise ConfigError(
+            f"-o {override}: the value is not valid YAML: {error.reason}; quote it"
+        ) from error
     *parents, last = target.split(".")
     place: Any = sections
     for depth, part in enumerate(parents):

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.machine import ROOT
 from runtime.errors import ConfigError
+from runtime.yaml_file import YamlError, read_yaml
 from training.config import load_config
 
 ARMS = ROOT / "configs" / "gain" / "arms.yml"
@@ -49,8 +48,8 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
             train the Student, or there is no arm of a name.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path).content
+    except (OSError, YamlError) as error:
         raise ConfigError(f"cannot read the arms {path}: {error}; mend --arms-file") from error
     if not isinstance(content, dict) or not isinstance(content.get("arms"), dict):
         raise ConfigError(

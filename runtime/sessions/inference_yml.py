@@ -11,6 +11,7 @@ from runtime.charset import MAX_CHARACTER_LENGTH, MAX_CHARACTERS
 from runtime.errors import ArtifactError, EngineError
 from runtime.fields import check_fields, choice, is_unicode, shown, text, whole
 from runtime.spec import MAX_HEIGHT_PX, MAX_WIDTH_PX
+from runtime.yaml_file import YamlError, read_yaml
 
 FILE_NAME = "inference.yml"
 _SIZES = ("image_shape C", "image_shape H", "image_shape W")
@@ -48,16 +49,13 @@ def read_inference_yml(path: Path) -> InferenceYml:
         EngineError: if PyYAML is not installed.
     """
     try:
-        import yaml
+        content = read_yaml(path).content
     except ImportError as error:
         raise EngineError(f"{path} needs PyYAML to be read: pip install pyyaml") from error
-    try:
-        content = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtifactError(f"{path} is damaged: {reason}; export the model again") from error
+    except YamlError as error:
+        raise ArtifactError(f"{path} is damaged: {error}; export the model again") from error
     try:
         return _parsed(content)
     except ArtifactError as error:

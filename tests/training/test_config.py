@@ -97,6 +97,11 @@ def test_overrides_that_lead_nowhere(path: Path, override: str, message: str) ->
         ("a: &a\n  b: *a\n", "an alias holds itself"),
         ("a: [1]: 2\n", "not valid YAML"),
         ("? [1]\n: 2\n", "not valid YAML"),
+        (
+            "Global:\n  seed: 1\n  epoch_num: 3\n  seed: 2\n",
+            r"config\.yml:4: not valid YAML: the key seed is given twice, here and on line 2",
+        ),
+        ("a: " + "[" * 200, "not valid YAML: nested deeper than 64 levels"),
     ],
 )
 def test_files_that_are_no_config(path: Path, text: str, message: str) -> None:
@@ -109,7 +114,7 @@ def test_missing_and_undecodable_files(tmp_path: Path, path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the config"):
         load_config(tmp_path / "none.yml")
     path.write_bytes(b"a: \xff\n")
-    with pytest.raises(ConfigError, match="cannot read the config"):
+    with pytest.raises(ConfigError, match="not valid YAML: unacceptable character #x00ff"):
         load_config(path)
 
 

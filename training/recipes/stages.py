@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runtime.errors import ConfigError
+from runtime.yaml_file import YamlError, read_yaml
 from training.config import load_config
 
 EVERY_PACK = "*"
@@ -64,8 +63,8 @@ def read_recipe(path: Path) -> Recipe:
             does not stand before it.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path).content
+    except (OSError, YamlError) as error:
         raise ConfigError(f"cannot read the recipe {path}: {error}; mend --stages") from error
     if not isinstance(content, dict) or not content.get("stages"):
         raise ConfigError(f"{path} is no recipe: expected sets and stages, got {content!r:.80}")

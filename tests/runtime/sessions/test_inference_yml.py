@@ -100,7 +100,8 @@ def test_another_kind_of_model_is_told_from_a_recogniser(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "- a\n- b\n", "just words", "7", f"{PADDLEOCR}Global: [a]\n"]
+    "content",
+    ["", "[]", "- a\n- b\n", "just words", "7", PADDLEOCR.replace("\n  model_", " [model]#")],
 )
 def test_what_is_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(ArtifactError, match="describes no CTC recogniser"):
@@ -117,6 +118,9 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
         b"!!python/object/apply:os.system ['true']",
         b"a: !unknown 1",
         b"when: 2026-99-99",
+        f"{PADDLEOCR}Global: [a]\n".encode(),
+        b"a: &a [*a]",
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_told_in_one_line_and_runs_nothing(
