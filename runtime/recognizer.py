@@ -53,7 +53,7 @@ class Recognizer:
             are not looked for. The text itself stays the greedy reading.
 
     Raises:
-        OcrError: if an argument is impossible.
+        OcrError: if an argument is impossible or the model of another type.
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
         EngineError: if the engine is not installed, the device asked for is not to be had, or the
             model does not hand out the probabilities that alternatives need.
@@ -90,6 +90,11 @@ class Recognizer:
             model = default_model()
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
+        elif not isinstance(model, Session):
+            raise OcrError(
+                f"cannot read with a model of type {type(model).__name__}: expected the path of a "
+                "model file or a session of this project; write Recognizer('model.onnx')"
+            )
         if alternatives and not isinstance(model, ProbabilitySession):
             raise EngineError(
                 f"no alternatives from {model.description}: expected a model that hands out the "

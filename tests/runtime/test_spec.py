@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError
-from runtime.spec import SPEC_KEY, RecognizerSpec, WidthPolicy
+from runtime.spec import CHARACTER_KEY, MAX_METADATA_LENGTH, SPEC_KEY, RecognizerSpec, WidthPolicy
+from tests.fakes.anything import ANYTHING
+from tests.runtime.conftest import toy_spec
 
 sizes = st.integers(1, 100_000)
 policies = st.builds(
@@ -80,15 +82,42 @@ def test_entries_of_no_meaning_here_are_passed_over(spec_entries: dict[str, obje
     ("change", "reason"),
     [
         ({"format_version": 99}, "format 99, this program reads up to 1"),
-        ({"width": {"step": 1}}, "damaged"),
-        ({"width": 3}, "damaged"),
-        ({"characters": None}, "damaged"),
-        ({"height": 0}, "height cannot be 0"),
-        ({"channels": 2}, "channels cannot be 2"),
-        ({"color_order": "HSV"}, "color_order cannot be 'HSV'"),
-        ({"std": 0}, "std cannot be 0"),
-        ({"blank_index": 5}, "blank_index cannot be 5"),
-        ({"output_activation": "relu"}, "output_activation cannot be 'relu'"),
+        ({"format_version": None}, "format_version: expected a whole number from 1 to 1"),
+        ({"format_version": "1"}, "format_version: .* got '1'"),
+        ({"width": {"step": 1}}, "width policy: step_px: expected a whole number .* got None"),
+        ({"width": 3}, "width: expected an object, got 3"),
+        ({"width": {"step_px": 8, "min_px": 32, "max_px": 10**9}}, "max_px: .* 65536, got 10000"),
+        ({"width": {"step_px": 8, "min_px": -32, "max_px": 320}}, "min_px: .* got -32"),
+        ({"width": {"step_px": 8, "min_px": 64, "max_px": 32}}, "min_px <= max_px, got 64 and 32"),
+        ({"width": {"step_px": 1.5, "min_px": 32, "max_px": 32}}, "step_px: .* got 1.5"),
+        ({"characters": None}, "characters: expected a list of characters, got None"),
+        ({"characters": "abc"}, "characters: expected a list of characters, got 'abc'"),
+        ({"characters": []}, "characters: expected a list of 1 to 262144"),
+        ({"characters": ["a", 1]}, "characters: expected a list of 1 to"),
+        ({"characters": ["a", None]}, "characters: expected a list of 1 to"),
+        ({"characters": ["a", "\ud800"]}, "characters: expected a list of 1 to"),
+        ({"characters": ["a", "b" * 65]}, "each a text of up to 64 code points"),
+        ({"characters": ["a"] * 262_145}, "characters: expected a list of 1 to 262144"),
+        ({"height": 0}, "height: expected a whole number from 1 to 1024, got 0"),
+        ({"height": -48}, "height: .* got -48"),
+        ({"height": 10**9}, "height: .* got 1000000000"),
+        ({"height": 48.0}, r"height: .* got 48\.0"),
+        ({"height": True}, "height: .* got True"),
+        ({"channels": 2}, "channels: expected 1 or 3, got 2"),
+        ({"color_order": "HSV"}, "color_order: expected 'BGR' or 'RGB', got 'HSV'"),
+        ({"mean": math.nan}, "mean: expected a number from -1e.06 to 1e.06, got nan"),
+        ({"mean": [0.5, 0.5, 0.5]}, r"mean: expected a number .*, got \[0\.5"),
+        ({"std": 0}, "std: expected a number from 1e-06 to 1e.06, got 0"),
+        ({"std": math.inf}, "std: .* got inf"),
+        ({"std": -0.5}, r"std: .* got -0\.5"),
+        ({"blank_index": 5}, "blank_index: expected 0, got 5"),
+        ({"output_activation": "relu"}, "output_activation: expected 'softmax' or 'none'"),
+        ({"output_activation": ["softmax"]}, "output_activation: expected 'softmax' or 'none'"),
+        ({"input_name": ""}, "input_name: expected a text"),
+        ({"network": 7}, "network: expected a text"),
+        ({"weights_sha256": "abc"}, "weights_sha256: expected 64 hexadecimal digits or nothing"),
+        ({"config_sha256": None}, "config_sha256: expected 64 hexadecimal digits"),
+        ({"provenance": "none"}, "provenance: expected an object, got 'none'"),
     ],
 )
 def test_a_damaged_spec_is_refused(
@@ -99,9 +128,53 @@ def test_a_damaged_spec_is_refused(
         RecognizerSpec.from_metadata(metadata, "m.onnx")
 
 
-def test_metadata_that_is_no_json_is_refused() -> None:
-    with pytest.raises(ArtifactError, match=r"m\.onnx.*damaged"):
-        RecognizerSpec.from_metadata({SPEC_KEY: "{"}, "m.onnx")
+@pytest.mark.parametrize(
+    "said",
+    ["{", "", "[" * 100_000, "1" * 5000, " " * (MAX_METADATA_LENGTH + 1)],
+)
+def test_metadata_that_is_no_json_is_refused(said: str) -> None:
+    with pytest.raises(ArtifactError, match=r"m\.onnx.*damaged: expected ") as error:
+        RecognizerSpec.from_metadata({SPEC_KEY: said}, "m.onnx")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("said", ["null", "[]", "7", "NaN", '"words"'])
+def test_metadata_that_is_no_object_is_refused(said: str) -> None:
+    with pytest.raises(ArtifactError, match=r"m\.onnx: .* damaged: expected an object, got "):
+        RecognizerSpec.from_metadata({SPEC_KEY: said}, "m.onnx")
+
+
+ENTRIES: dict[str, object] = json.loads(toy_spec().to_metadata()[SPEC_KEY])
+
+
+@given(st.sampled_from([*ENTRIES, "width.step_px", "width.min_px", "width.max_px"]), ANYTHING)
+def test_anything_in_any_field_is_a_spec_or_one_error(name: str, value: object) -> None:
+    entries = json.loads(json.dumps(ENTRIES))
+    part, _, inner = name.partition(".")
+    if inner:
+        entries[part][inner] = value
+    else:
+        entries[part] = value
+    try:
+        spec = RecognizerSpec.from_metadata({SPEC_KEY: json.dumps(entries)}, "m.onnx")
+    except ArtifactError as error:
+        assert str(error).startswith("m.onnx: ") and "\n" not in str(error)
+        assert part in str(error) or "format" in str(error)
+        str(error).encode()
+        return
+    assert spec is not None
+    # What is accepted can be used: no line takes more than these sizes allow.
+    width_px = spec.width.input_width(spec.width.content_width(10, 100_000, spec.height))
+    assert 0 < width_px <= 65_536 and 0 < spec.height <= 1024
+    assert math.isfinite((1 - spec.mean) / spec.std)
+    assert spec.charset.num_classes == spec.num_classes
+    spec.to_metadata()[CHARACTER_KEY].encode()
+
+
+@given(ANYTHING)
+def test_anything_instead_of_the_entries_is_one_error(value: object) -> None:
+    with pytest.raises(ArtifactError, match=r"^m\.onnx: "):
+        RecognizerSpec.from_metadata({SPEC_KEY: json.dumps(value)}, "m.onnx")
 
 
 def test_charset_and_classes_agree(spec: RecognizerSpec) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
 from runtime.sessions.engine_sidecar import (
@@ -17,6 +20,7 @@ from runtime.sessions.engine_sidecar import (
     sidecar_path,
 )
 from runtime.spec import RecognizerSpec
+from tests.fakes.anything import ANYTHING
 
 PLAN = b"a plan"
 REBUILD = "python -m export build --onnx student.onnx --saveEngine student.plan --fp16"
@@ -94,12 +98,25 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda entries: entries.pop("plan_sha256"), "is damaged"),
-        (lambda entries: entries.pop("format_version"), "is damaged"),
-        (lambda entries: entries["profiles"][0].pop("opt"), "is damaged"),
-        (lambda entries: entries["profiles"][0].update(opt=[1, 3]), "is damaged"),
-        (lambda entries: entries["profiles"].clear(), "without optimisation profiles"),
-        (lambda entries: entries["spec"].pop("width"), "spec in its metadata is damaged"),
+        (lambda entries: entries.pop("plan_sha256"), "damaged: plan_sha256: expected .* got none"),
+        (lambda entries: entries.pop("format_version"), "damaged: format_version: expected"),
+        (lambda entries: entries["profiles"][0].pop("opt"), "profile: opt: .* got None"),
+        (lambda entries: entries["profiles"][0].update(opt=[1, 3]), r"opt: .* got \(1, 3\)"),
+        (
+            lambda entries: entries["profiles"].clear(),
+            r"profiles: expected a list of 1 .* got \(\)",
+        ),
+        (lambda entries: entries.update(profiles=7), "damaged: profiles: expected a list, got 7"),
+        (lambda entries: entries["bindings"].append(None), "object with name, dtype, .* got None"),
+        (lambda entries: entries["bindings"][0].update(shape=[2**31]), "binding: shape: expected"),
+        (lambda entries: entries["spec"].pop("width"), "spec is damaged: width: .* got none"),
+        (lambda entries: entries.update(plan_sha256="0" * 63), "plan_sha256: expected 64 hex"),
+        (lambda entries: entries.update(library="onnx"), "library: expected 'tensorrt' or"),
+        (lambda entries: entries.update(library_version="new"), "library_version: expected a ver"),
+        (lambda entries: entries.update(compute_capability="high"), "compute_capability: expect"),
+        (lambda entries: entries.update(target_compute_capabilities=5), "capabilities: expected"),
+        (lambda entries: entries.update(version_compatible=1), "expected False or True, got 1"),
+        (lambda entries: entries.update(precision=[]), r"precision: expected an object, got \[\]"),
         (lambda entries: entries.update(format_version=2), "expected a format up to 1, got 2"),
         (lambda entries: entries["spec"].update(format_version=9), "its spec has format 9"),
     ],
@@ -115,11 +132,41 @@ def test_a_damaged_sidecar_is_refused(
         EngineSidecar.read(tmp_path / "student.plan")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b" " * (2**25 + 1)]
+)
 def test_what_is_no_sidecar_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "student.plan.json").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"rebuild: python -m export build"):
         EngineSidecar.read(tmp_path / "student.plan")
+
+
+NAMES = (
+    *(field.name for field in fields(EngineSidecar)),
+    *("profiles.0.min", "profiles.1.max", "profiles.0", "bindings.1", "bindings.0.shape"),
+    *("bindings.0.name", "bindings.0.mode", "spec.height", "spec.width", "spec.characters"),
+)
+
+
+@given(name=st.sampled_from(NAMES), value=ANYTHING)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_anything_in_any_field_is_a_sidecar_or_one_error(
+    sidecar: EngineSidecar, tmp_path: Path, name: str, value: object
+) -> None:
+    path = sidecar.write(tmp_path / "student.plan")
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    *outer, last = (int(part) if part.isdecimal() else part for part in name.split("."))
+    part: Any = entries
+    for step in outer:
+        part = part[step]
+    part[last] = value
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    try:
+        read = EngineSidecar.read(tmp_path / "student.plan")
+        check(read)
+    except (ArtifactError, EngineError) as error:
+        assert "\n" not in str(error)
+        str(error).encode()
 
 
 def test_the_machine_that_built_is_accepted(sidecar: EngineSidecar) -> None:
@@ -217,7 +264,7 @@ def test_a_plan_built_without_a_gpu_leaves_the_capability_to_tensorrt(
 def test_impossible_values_are_refused(sidecar: EngineSidecar) -> None:
     with pytest.raises(ArtifactError, match="0 < min <= opt <= max"):
         Profile((2, 3, 32, 32), (1, 3, 32, 32), (4, 3, 32, 32))
-    with pytest.raises(ArtifactError, match="expected one of none, ampere_plus"):
+    with pytest.raises(ArtifactError, match="expected 'none' or 'ampere_plus'"):
         replace(sidecar, hardware_compatibility="AMPERE")
 
 

@@ -171,7 +171,7 @@ def test_a_spec_that_contradicts_the_head_is_refused(
         ({"height": 48}, "expected H = 48, got 32"),
         ({"channels": 1}, "expected C = 1, got 3"),
         ({"input_name": "image"}, "expected tensors image -> probabilities, got x -> prob"),
-        ({"output_name": "logits"}, "expected tensors x -> logits"),
+        ({"output_name": "logits"}, "no output of the name expected, logits: got probabilities"),
     ],
 )
 def test_a_spec_that_contradicts_the_tensors_is_refused(

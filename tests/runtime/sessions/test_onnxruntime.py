@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
 from runtime.preprocess import batch_from_lines
 from runtime.sessions import Session, open_session
 from runtime.sessions.onnxruntime import OnnxRuntimeSession
 from runtime.spec import RecognizerSpec
+from tests.fakes.foreign_model import LISTED, write_foreign_model
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="it is tested here")
 
@@ -69,6 +73,61 @@ def test_a_fixed_batch_size_is_filled_up_and_reads_the_same(
     session = open_onnx(toy_model(spec=spec, input_shape=(size, 3, 32, "W")))
     for got, wanted in zip(session.run(BATCH), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+def test_an_order_that_contradicts_the_spec_is_refused(
+    tmp_path: Path, make_spec: Callable[..., RecognizerSpec]
+) -> None:
+    """As an earlier version of this project adopted models of [T, N, K]."""
+    spec = make_spec(characters=LISTED, input_name="image", output_name="scores")
+    path = tmp_path / "m.onnx"
+    for shape in (("N", 3, 32, "W"), (2, 3, 32, "W")):
+        metadata = spec.to_metadata()
+        write_foreign_model(path, layout="TNK", input_shape=shape, metadata=metadata)
+        with pytest.raises(EngineError, match=r"expected an output \[N, T, K\] .*export adopt"):
+            # Of a network that tells no K, opening runs it.
+            declares_classes(path)
+            open_onnx(path).run(BATCH)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "N"
+    onnx.save(model, path)
+    with pytest.raises(ArtifactError, match=r"got one whose dimension 1 is the batch"):
+        open_onnx(path)
+
+
+def declares_classes(path: Path) -> None:
+    """Write K into the shape of a model's output."""
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = len(LISTED) + 1
+    onnx.save(model, path)
+
+
+def test_logits_under_the_name_of_probabilities_are_refused(
+    toy_model: ToyModel, spec: RecognizerSpec
+) -> None:
+    with pytest.raises(EngineError, match="emitted no probabilities: expected values up to 1"):
+        open_onnx(toy_model(spec=spec, softmax=False)).run(BATCH)
+
+
+@pytest.mark.parametrize("name", ["recognizer_spec", "character"])
+@given(said=st.text(max_size=40) | st.sampled_from(["\n" * 300_000, "a" * 70, "[" * 9999, "{}"]))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_metadata_opens_or_is_one_error(tmp_path: Path, name: str, said: str) -> None:
+    path = write_foreign_model(tmp_path / "m.onnx", metadata={name: said})
+    try:
+        open_onnx(path, device="cpu", threads=1).close()
+    except ArtifactError as error:
+        assert "\n" not in str(error) and len(str(error)) < 1000
+
+
+def test_metadata_beyond_any_list_is_refused(tmp_path: Path) -> None:
+    for name in ("character", "recognizer_spec"):
+        path = write_foreign_model(tmp_path / "m.onnx", metadata={name: "a\n" * (2**23 + 1)})
+        with pytest.raises(ArtifactError, match="expected up to 16777216"):
+            open_onnx(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" * 40])
