@@ -78,7 +78,7 @@ def ends_of(session: Any, where: str, output_name: str | None = None) -> Ends:
         _sizes(target.shape) if target.shape else None,
         source.type == HALF,
         target.type == HALF,
-        _place_of(source.shape[0], target.shape),
+        None if source.shape[0] == source.shape[3] else _place_of(source.shape[0], target.shape),
     )
 
 

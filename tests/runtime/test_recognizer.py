@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,6 +51,20 @@ def test_a_batch_reads_as_its_lines_do_alone(toy_path: Path, line_images: Lines)
             assert one.character_confidences == pytest.approx(
                 wanted.character_confidences, abs=1e-6
             )
+
+
+@pytest.mark.parametrize("model", [b"onnx", bytearray(b"x"), 7, ["a.onnx"], object(), np.zeros(3)])
+def test_a_model_of_another_type_is_refused_with_the_way(model: Any) -> None:
+    told = rf"model of type {type(model).__name__}: expected the path .*Recognizer\('model.onnx'\)"
+    with pytest.raises(OcrError, match=told):
+        Recognizer(model)
+
+
+def test_a_bare_session_of_onnxruntime_is_refused(toy_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session: Any = onnxruntime.InferenceSession(str(toy_path), providers=["CPUExecutionProvider"])
+    with pytest.raises(OcrError, match="model of type InferenceSession: expected the path"):
+        Recognizer(session)
 
 
 def test_order_and_neighbours_do_not_matter(toy_path: Path, line_images: Lines) -> None:

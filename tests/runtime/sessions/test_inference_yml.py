@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
 from runtime.sessions.inference_yml import InferenceYml, read_inference_yml
+from tests.fakes.anything import ANYTHING
 
 yaml = pytest.importorskip("yaml", reason="inference.yml is read with it")
 
@@ -96,6 +100,66 @@ def test_another_kind_of_model_is_told_from_a_recogniser(
     told = r"inference\.yml describes no CTC recogniser: expected .*, got .*; give the folder"
     with pytest.raises(ArtifactError, match=told):
         read_inference_yml(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[3, 48, 320]", "[3, tall, 320]", "image_shape H: expected a whole .* got 'tall'"),
+        ("[3, 48, 320]", "[3, 1000000000, 320]", "image_shape H: .* got 1000000000"),
+        ("[3, 48, 320]", "[3, -48, 320]", "image_shape H: .* got -48"),
+        ("[3, 48, 320]", "[4, 48, 320]", "image_shape C: expected 1 or 3, got 4"),
+        ("img_mode: BGR", "img_mode: HSV", "img_mode: expected 'BGR' or 'RGB', got 'HSV'"),
+        ("model_name: PP-OCRv4_mobile_rec", "model_name: [1]", "model_name: expected a text"),
+        ("- 疗", "- true", "got ValueError: True among the characters, which is none; put it"),
+        ("- 疗", "- 1.5", r"1\.5 among the characters"),
+        ("- 疗", "- 12", "12 among the characters"),
+        ("- 疗", "- [a]", r"\['a'\] among the characters"),
+        ("- 疗", f"- {'a' * 65}", "among the characters"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert PADDLEOCR.count(old) == 1
+    with pytest.raises(ArtifactError, match=rf"inference\.yml.*{told}"):
+        read_inference_yml(written(tmp_path, PADDLEOCR.replace(old, new)))
+
+
+def test_the_colour_order_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, PADDLEOCR.replace("img_mode: BGR", "img_mode: RGB"))
+    assert read_inference_yml(path).color_order == "RGB"
+
+
+PLACES: tuple[tuple[str | int, ...], ...] = (
+    *(("Global",), ("Global", "model_name"), ("PreProcess",), ("PostProcess",)),
+    *(("PreProcess", "transform_ops"), ("PreProcess", "transform_ops", 2)),
+    *(("PreProcess", "transform_ops", 0, "DecodeImage"), ("PostProcess", "character_dict")),
+    ("PreProcess", "transform_ops", 0, "DecodeImage", "img_mode"),
+    ("PreProcess", "transform_ops", 2, "RecResizeImg"),
+    ("PreProcess", "transform_ops", 2, "RecResizeImg", "image_shape"),
+    ("PreProcess", "transform_ops", 2, "RecResizeImg", "image_shape", 1),
+    ("PostProcess", "character_dict", 3),
+)
+
+
+@given(place=st.sampled_from(PLACES), value=ANYTHING)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_anything_in_any_field_is_read_or_one_error(
+    tmp_path: Path, place: tuple[Any, ...], value: object
+) -> None:
+    content = yaml.safe_load(PADDLEOCR)
+    del content["Hpi"]
+    part: Any = content
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    try:
+        read = read_inference_yml(written(tmp_path, yaml.safe_dump(content).encode()))
+    except ArtifactError as error:
+        assert "inference.yml" in str(error) and "\n" not in str(error)
+        str(error).encode()
+        return
+    assert all(isinstance(character, str) for character in read.characters)
+    assert read.image_shape[0] in (1, 3) and 0 < read.image_shape[1] <= 1024
 
 
 @pytest.mark.parametrize(
