@@ -11,6 +11,7 @@ from typing import Any
 
 from export.graph import load_model
 from runtime.sessions import ENGINE_SUFFIXES, open_session
+from runtime.sessions.onnxruntime import OnnxRuntimeSession
 from runtime.spec import SPEC_KEY, RecognizerSpec
 
 _LABEL_WIDTH = 20
@@ -39,6 +40,10 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
     model = load_model(path)
     is_own = any(entry.key == SPEC_KEY for entry in model.metadata_props)
     yield "described by", "its own spec" if is_own else "what can be told from outside"
+    if isinstance(session, OnnxRuntimeSession) and not session.layout.is_canonical:
+        blank = "last" if session.layout.is_blank_last else "first"
+        letters = ", ".join(session.layout.letters)
+        yield "network as it is", f"[{letters}], blank {blank}; see export adopt"
     yield from _spec_rows(spec)
     yield "sha256", hashlib.sha256(path.read_bytes()).hexdigest()
     yield "size", f"{path.stat().st_size / 1e6:.2f} MB"
@@ -79,5 +84,13 @@ def _table(path: Path, rows: Iterator[tuple[str, Any]]) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{key} {one}" for key, one in value.items())
         if value not in ("", None, ()):
-            lines.append(f"  {name:{_LABEL_WIDTH}} {value}")
+            lines.append(_printable(f"  {name:{_LABEL_WIDTH}} {value}"))
     return "\n".join(lines)
+
+
+def _printable(line: str) -> str:
+    """A line whose control characters and halves of surrogate pairs are escaped."""
+    if line.isprintable():
+        return line
+    escaped = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    return "".join(escaped)

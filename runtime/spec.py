@@ -54,6 +54,16 @@ def _are_characters(value: Any) -> bool:
     )
 
 
+def _is_provenance(value: Any) -> bool:
+    """Whether a value is an object that can be written into metadata again."""
+    if not isinstance(value, Mapping):
+        return False
+    try:
+        return is_unicode(json.dumps(dict(value), ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
 _WIDTH_FIELDS = {name: whole(1, MAX_WIDTH_PX) for name in ("step_px", "min_px", "max_px")}
 _TENSOR_NAME = text(shortest=1)
 _SPEC_FIELDS = {
@@ -74,7 +84,7 @@ _SPEC_FIELDS = {
     "network": text(),
     "weights_sha256": sha256(or_empty=True),
     "config_sha256": sha256(or_empty=True),
-    "provenance": mapping(),
+    "provenance": Field("an object of texts, numbers, lists and objects", _is_provenance),
     "format_version": whole(1, FORMAT_VERSION),
 }
 

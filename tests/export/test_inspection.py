@@ -14,6 +14,8 @@ from export.inference_yml import inference_yml
 from export.inspection import described
 from runtime.errors import ArtifactError
 from runtime.sessions.engine_sidecar import Binding, EngineSidecar, Profile
+from runtime.spec import RecognizerSpec
+from tests.fakes.foreign_model import LISTED, write_foreign_model
 from tests.runtime.conftest import CHARACTERS, toy_spec, write_toy_model
 
 PARITY = {"num_lines": 64, "max_difference": 2.5e-7}
@@ -127,3 +129,21 @@ def test_an_engine_is_told_from_its_sidecar_without_being_loaded(
     assert "320" in told["profiles"]
     assert told["rebuild_command"] == "python -m export build --onnx student.onnx"
     assert "gpu_name" not in told
+
+
+def test_a_network_of_another_form_is_told(tmp_path: Path) -> None:
+    told = described(write_foreign_model(tmp_path / "m.onnx", layout="TNK"))
+    assert "network as it is     [T, N, K], blank first; see export adopt" in told
+    assert "network as it is" not in described(write_foreign_model(tmp_path / "usual.onnx"))
+
+
+def test_what_is_told_is_printable(tmp_path: Path) -> None:
+    spec = RecognizerSpec(
+        ("a", "\x1b[2J", "\u3000", *LISTED[3:]),
+        input_name="image",
+        output_name="scores",
+        provenance={"by": "\r\x07"},
+    )
+    told = described(write_foreign_model(tmp_path / "m.onnx", metadata=spec.to_metadata()))
+    assert r"a\x1b[2J\u3000defg" in told and r"\r\x07" in told
+    assert all(line.isprintable() for line in told.split("\n"))

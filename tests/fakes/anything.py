@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+RELAXED = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+"""For tests that write a file for each example, on machines that are busy."""
 
 EXTREMES = (
     *(None, True, False, 0, -1, 10**9, -(10**9), 10**30, 2**63, 0.0, -0.0, 1e-320, 1e308),

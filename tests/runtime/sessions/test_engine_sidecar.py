@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
@@ -20,7 +20,7 @@ from runtime.sessions.engine_sidecar import (
     sidecar_path,
 )
 from runtime.spec import RecognizerSpec
-from tests.fakes.anything import ANYTHING
+from tests.fakes.anything import ANYTHING, RELAXED
 
 PLAN = b"a plan"
 REBUILD = "python -m export build --onnx student.onnx --saveEngine student.plan --fp16"
@@ -149,7 +149,7 @@ NAMES = (
 
 
 @given(name=st.sampled_from(NAMES), value=ANYTHING)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@RELAXED
 def test_anything_in_any_field_is_a_sidecar_or_one_error(
     sidecar: EngineSidecar, tmp_path: Path, name: str, value: object
 ) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
 from runtime.sessions.inference_yml import InferenceYml, read_inference_yml
-from tests.fakes.anything import ANYTHING
+from tests.fakes.anything import ANYTHING, RELAXED
 
 yaml = pytest.importorskip("yaml", reason="inference.yml is read with it")
 
@@ -142,7 +142,7 @@ PLACES: tuple[tuple[str | int, ...], ...] = (
 
 
 @given(place=st.sampled_from(PLACES), value=ANYTHING)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@RELAXED
 def test_anything_in_any_field_is_read_or_one_error(
     tmp_path: Path, place: tuple[Any, ...], value: object
 ) -> None:

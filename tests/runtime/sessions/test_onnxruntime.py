@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError, EngineError
@@ -16,6 +16,7 @@ from runtime.preprocess import batch_from_lines
 from runtime.sessions import Session, open_session
 from runtime.sessions.onnxruntime import OnnxRuntimeSession
 from runtime.spec import RecognizerSpec
+from tests.fakes.anything import RELAXED
 from tests.fakes.foreign_model import LISTED, write_foreign_model
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="it is tested here")
@@ -97,9 +98,7 @@ def test_logits_under_the_name_of_probabilities_are_refused(
 
 @pytest.mark.parametrize("name", ["recognizer_spec", "character"])
 @given(said=st.text(max_size=40) | st.sampled_from(["\n" * 300_000, "a" * 70, "[" * 9999, "{}"]))
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(RELAXED, max_examples=25)
 def test_any_metadata_opens_or_is_one_error(tmp_path: Path, name: str, said: str) -> None:
     path = write_foreign_model(tmp_path / "m.onnx", metadata={name: said})
     try:
