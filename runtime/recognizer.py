@@ -21,6 +21,7 @@ from runtime.lines import Line, LoadedImage, line_of, load_image, recognition_of
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
+from runtime.sources import NamedImage, Page
 from runtime.spec import RecognizerSpec
 from runtime.threads import Threads
 
@@ -88,6 +89,12 @@ class Recognizer:
         self.alternatives = alternatives
         if model is None:
             model = default_model()
+        if not isinstance(model, str | Path | Session):
+            raise OcrError(
+                "unknown kind of model: expected the path of a model file or a session that "
+                f"runtime.sessions.open_session gives, got {type(model).__name__}; write the "
+                "model to a file and pass its path"
+            )
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
         if alternatives and not isinstance(model, ProbabilitySession):
@@ -141,10 +148,11 @@ class Recognizer:
         hand, ahead of the results, so memory does not grow with the number of images. It is
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
-        if isinstance(images, str | Path | bytes | bytearray | memoryview | np.ndarray):
+        single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
+        if isinstance(images, single) or not _is_iterable(images):
+            remedy = "name the images" if images is None else "write recognizer([image])"
             raise OcrError(
-                f"expected several images, got a single {type(images).__name__}; "
-                "write recognizer([image])"
+                f"expected several images, got a single {type(images).__name__}; {remedy}"
             )
         return self._stream(images)
 
@@ -280,3 +288,11 @@ class Recognizer:
         from runtime.alternatives import most_probable_texts
 
         return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)
+
+
+def _is_iterable(images: object) -> bool:
+    try:
+        iter(images)  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return True

@@ -19,6 +19,7 @@ _ONNX_SUFFIXES = (".onnx",)
 ENGINE_SUFFIXES = (".plan", ".engine")
 
 
+@runtime_checkable
 class Session(Protocol):
     """A loaded network, ready to run. One thread at a time uses it, unless it is shared."""
 
