@@ -55,6 +55,15 @@ class Line(NamedTuple):
     warnings: tuple[str, ...]
 
 
+def num_bytes_of(source: ImageSource) -> int:
+    """How much memory a source takes before it is read; nothing to speak of where it is a name."""
+    if isinstance(source, NamedImage):
+        return len(source.data)
+    if isinstance(source, np.ndarray | memoryview):
+        return source.nbytes
+    return len(source) if isinstance(source, bytes | bytearray) else 0
+
+
 def load_image(source: ImageSource, max_pixels: int) -> LoadedImage | Recognition:
     """The image, or the result that says why there is none, whatever the reason is.
 

@@ -17,7 +17,14 @@ from runtime.ctc import decode_best_path
 from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
-from runtime.lines import Line, LoadedImage, line_of, load_image, recognition_of
+from runtime.lines import (
+    Line,
+    LoadedImage,
+    line_of,
+    load_image,
+    num_bytes_of,
+    recognition_of,
+)
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
@@ -149,7 +156,7 @@ class Recognizer:
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
         single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
-        if isinstance(images, single) or not _is_iterable(images):
+        if isinstance(images, single) or not hasattr(type(images), "__iter__"):
             remedy = "name the images" if images is None else "write recognizer([image])"
             raise OcrError(
                 f"expected several images, got a single {type(images).__name__}; {remedy}"
@@ -184,7 +191,9 @@ class Recognizer:
             # than lanes those that prepare interrupt those that compute, which costs more.
             threads = self._num_lanes
             ahead = LOOK_AHEAD_BATCHES + threads
-            yield from done_ahead(self._read_alone, images, threads, ahead, self._threads)
+            yield from done_ahead(
+                self._read_alone, images, threads, ahead, self._threads, num_bytes_of
+            )
             return
         pipeline = Pipeline(
             self._prepare,
@@ -193,6 +202,7 @@ class Recognizer:
             self._num_preparers,
             self._num_lanes,
             threads=self._threads,
+            num_bytes=num_bytes_of,
         )
         yield from pipeline(images)
 
@@ -288,11 +298,3 @@ class Recognizer:
         from runtime.alternatives import most_probable_texts
 
         return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)
-
-
-def _is_iterable(images: object) -> bool:
-    try:
-        iter(images)  # type: ignore[call-overload]
-    except TypeError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.errors import ArtifactError
 from runtime.image_pages import HEAD_BYTES, may_have_pages, page_numbers
-from runtime.text_lines import limited_lines, lines_as_bytes
+from runtime.text_lines import lines_as_bytes, pieces_of
 
 MOST_PAGES = 1000
 """A file with more is refused: to come to a late frame, all before it are decoded."""
@@ -129,7 +129,7 @@ def listed_names(path: str) -> Iterator[str | Refused]:
     """
     try:
         with open(path, "rb") as file:
-            yield from names_from_lines(limited_lines(file, MOST_NAME_BYTES))
+            yield from names_from_lines(pieces_of(file, MOST_NAME_BYTES))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ArtifactError(
@@ -137,9 +137,13 @@ def listed_names(path: str) -> Iterator[str | Refused]:
         ) from error
 
 
-def names_from_lines(lines: Iterable[bytes]) -> Iterator[str | Refused]:
-    """File names, in whatever encoding, from lines; a byte-order mark tells UTF-16."""
-    for name in lines_as_bytes(lines, MOST_NAME_BYTES):
+def names_from_lines(pieces: Iterable[bytes]) -> Iterator[str | Refused]:
+    """File names, in whatever encoding, from lines; a byte-order mark tells UTF-16.
+
+    Args:
+        pieces: as `lines_as_bytes` takes them.
+    """
+    for name in lines_as_bytes(pieces, MOST_NAME_BYTES):
         if len(name) > MOST_NAME_BYTES:
             shown = os.fsdecode(name[:_SHOWN_BYTES])
             yield Refused(

@@ -67,28 +67,16 @@ class StandardInput:
             yield Refused(name, reason)
 
     def _lines(self) -> Iterator[bytes]:
-        """Lines with their ends; of one that is too long for a name no more than the beginning."""
+        """Lines with their ends, those that are too long for a name in pieces."""
         while True:
             end = self._buffer.find(b"\n")
             if end >= 0:
                 yield self._take(end + 1)
             elif len(self._buffer) > MOST_NAME_BYTES:
-                yield self._take(MOST_NAME_BYTES + 1)
-                self._pass_line()
+                yield self._take(len(self._buffer))
             elif not self._fill(len(self._buffer) + 1):
                 if self._buffer:
                     yield self._take(len(self._buffer))
-                return
-
-    def _pass_line(self) -> None:
-        """Pass over what is left of a line."""
-        while True:
-            end = self._buffer.find(b"\n")
-            if end >= 0:
-                del self._buffer[: end + 1]
-                return
-            self._buffer.clear()
-            if not self._fill(1):
                 return
 
     def _fill(self, length: int) -> bool:

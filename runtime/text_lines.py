@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LINE_ENDS = "\r\n"
@@ -19,37 +20,34 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
 
 
-def limited_lines(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
-    """Lines with their ends; of one longer than `most_bytes` the first of one byte more.
-
-    Args:
-        stream: from which they are read; no more of a line is held than that.
-    """
-    while line := stream.readline(most_bytes + 1):
-        yield line
-        rest = line
-        while len(rest) > most_bytes and not rest.endswith(b"\n"):
-            rest = stream.readline(most_bytes + 1)
+def pieces_of(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
+    """Lines with their ends, those longer than `most_bytes` in pieces of that length."""
+    return iter(lambda: stream.readline(most_bytes), b"")
 
 
-def lines_as_bytes(lines: Iterable[bytes], most: int) -> Iterator[bytes]:
+def lines_as_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
     """Lines without their ends, in UTF-8 where they come as UTF-16, without a byte-order mark.
 
     Args:
-        lines: of one text, as they end with the byte of a line feed.
-        most: characters of a line in UTF-16; of a longer one more than these come, not all.
+        pieces: of one text; each ends with a line, or earlier.
+        most: bytes of a line, or characters in UTF-16; of a longer one a beginning comes that is
+            longer too, and no more is held.
     """
-    lines = iter(lines)
-    first = next(lines, b"")
+    pieces = iter(pieces)
+    first = next(pieces, b"")
     if first.startswith(_UTF_16):
-        yield from _from_utf_16(first, lines, most)
+        yield from _from_utf_16(first, pieces, most)
         return
-    yield first.removeprefix(codecs.BOM_UTF8).rstrip(_LINE_ENDS.encode())
-    for line in lines:
-        yield line.rstrip(_LINE_ENDS.encode())
+    held = b""
+    for piece in chain([first.removeprefix(codecs.BOM_UTF8)], pieces):
+        held = held[: most + 1] + piece
+        if piece.endswith(b"\n"):
+            yield held.rstrip(_LINE_ENDS.encode())
+            held = b""
+    yield held.rstrip(_LINE_ENDS.encode())
 
 
-def _from_utf_16(first: bytes, lines: Iterator[bytes], most: int) -> Iterator[bytes]:
+def _from_utf_16(first: bytes, pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
     """As `lines_as_bytes`; a piece may end within a character, whose other byte comes next."""
     decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
     text = decoder.decode(first)
@@ -57,7 +55,7 @@ def _from_utf_16(first: bytes, lines: Iterator[bytes], most: int) -> Iterator[by
         *whole, text = text.split("\n")
         for line in whole:
             yield line.rstrip(_LINE_ENDS).encode(errors="replace")
-        piece = next(lines, None)
+        piece = next(pieces, None)
         if piece is None:
             break
         text = text[: most + 1] + decoder.decode(piece)
