@@ -156,11 +156,11 @@ class Recognizer:
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
         single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
-        if isinstance(images, single) or not hasattr(type(images), "__iter__"):
+        kind = type(images)
+        is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+        if isinstance(images, single) or not is_iterable:
             remedy = "name the images" if images is None else "write recognizer([image])"
-            raise OcrError(
-                f"expected several images, got a single {type(images).__name__}; {remedy}"
-            )
+            raise OcrError(f"expected several images, got a single {kind.__name__}; {remedy}")
         return self._stream(images)
 
     def close(self) -> None:

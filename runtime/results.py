@@ -147,8 +147,9 @@ class Results:
         before = f", {failed} failed before (--retry-failed reads them again)" if failed else ""
         passed = ""
         if left_out.count:
-            files = "1 file" if left_out.count == 1 else f"{left_out.count} files"
-            passed = f"; {files} left out by their names, e.g. {left_out.example}"
+            files = f"{left_out.count} files left out by their names"
+            files = "1 file left out by its name" if left_out.count == 1 else files
+            passed = f"; {files}, e.g. {left_out.example}"
         summary = (
             f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
             f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} lines/s{passed}"
