@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
+from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 
 COMMANDS = {
     "all": "everything",
@@ -53,11 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    open_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] not in (*COMMANDS, "-h", "--help"):
         given.insert(0, "all")
     options = build_parser().parse_args(given)
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    log_to_stderr(logging.WARNING)
     # Which engine the runtime chose is no news here.
     logging.getLogger("export").setLevel(logging.INFO)
     # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
@@ -65,13 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = options.run(options)
     except ParityError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return DISAGREE
     except OcrError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return NOTHING_DONE
     except KeyboardInterrupt:
-        print("export: interrupted; every file is whole, or as it was", file=sys.stderr)
+        say("export: interrupted; every file is whole, or as it was")
         return INTERRUPTED
     if isinstance(result, Mapping):
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.images import read_image
     from runtime.recognition import Recognition
     from runtime.recognizer import Recognizer
-    from runtime.sources import NamedImage, Page, find_images
+    from runtime.sources import NamedImage, Page, find_images, sources_from
     from runtime.spec import RecognizerSpec, WidthPolicy
 
 __version__ = "0.1.0"
@@ -50,6 +50,7 @@ __all__ = [
     "Word",
     "find_images",
     "read_image",
+    "sources_from",
 ]
 
 _MODULES = {
@@ -64,6 +65,7 @@ _MODULES = {
     "Word": "boxes",
     "find_images": "sources",
     "read_image": "images",
+    "sources_from": "sources",
 }
 
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from runtime.default_model import default_model
 from runtime.errors import ArtifactError
+from runtime.standard_streams import say
 
 FORMATS = ("table", "jsonl", "csv", "txt")
 COMPATS = ("paddleocr2", "paddleocr3")
@@ -22,7 +23,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage in front of it."""
-        self.exit(USAGE_ERROR, f"infer: {message} (--help shows all options)\n")
+        say(f"infer: {message} (--help shows all options)")
+        self.exit(USAGE_ERROR)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,6 +49,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--compat needs all images at once: expected it without --ray")
     if arguments.ray and arguments.device_id:
         parser.error("--ray chooses the GPUs: expected no --device-id")
+    if arguments.retry_failed and not arguments.resume:
+        parser.error("--retry-failed is about results there are already: expected --resume too")
+    if arguments.labels_dir is not None and arguments.labels is None:
+        parser.error("--labels-dir is about the names in a label file: expected --labels too")
     if arguments.resume and arguments.output is None:
         parser.error("--resume needs the results to go on with: expected --output FILE")
     return arguments
@@ -57,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m runtime.infer",
         description="Read line images with a trained recogniser.",
-        epilog="Exit status: 0 all read, 1 some images failed, 2 nothing could be done, "
+        epilog="Exit status: 0 all read, 1 some images failed, 2 not done as asked, "
         "130 interrupted, 141 nobody reads the output any more.",
     )
     _add_images(parser.add_argument_group("images"))
@@ -158,10 +164,28 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "others",
     )
     group.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="with --resume, read images again that failed before; otherwise they stay failed, and "
+        "count in the exit status",
+    )
+    group.add_argument(
+        "--csv-safe",
+        action="store_true",
+        help="in CSV put an apostrophe before texts that a spreadsheet would take for a formula "
+        "(=, +, -, @ in front, and no number)",
+    )
+    group.add_argument(
         "--visualize", metavar="DIR", help="draw each image with what was read (needs pillow)"
     )
     group.add_argument(
         "--labels", metavar="FILE", help="path<TAB>text of each image: say how many are right"
+    )
+    group.add_argument(
+        "--labels-dir",
+        metavar="DIR",
+        help="that the names in --labels are relative to (PaddleOCR's data_dir); default: the "
+        "folder of the file, or the one above it in which the images are",
     )
     group.add_argument(
         "--quiet", action="store_true", help="print neither results nor summary, only errors"

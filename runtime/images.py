@@ -79,7 +79,8 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
             return _bgr_from_file(bytes(source), max_pixels)
         raise ImageError(
             f"cannot read an image from {type(source).__name__}: "
-            "expected a path, the bytes of an image file or an array"
+            "expected a path, the bytes of an image file or an array; of a Pillow image pass "
+            'np.asarray(image.convert("RGB"))[:, :, ::-1]'
         )
     except ImageError as error:
         if name is None:
@@ -108,7 +109,7 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise ImageError(_reason_against(found.st_mode))
+                raise ImageError(_reason_against(found.st_mode, name))
             limit = most_bytes(max_pixels)
             if found.st_size > limit:
                 raise ImageError(
@@ -119,7 +120,7 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
     except FileNotFoundError as error:
         raise ImageError(_reason_for_absence(name)) from error
     except IsADirectoryError as error:
-        raise ImageError(_reason_against(stat.S_IFDIR)) from error
+        raise ImageError(_reason_against(stat.S_IFDIR, name)) from error
     except (OSError, ValueError) as error:
         # A path with a zero byte in it is a ValueError.
         reason = error.strerror if isinstance(error, OSError) else error
@@ -128,9 +129,9 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
         raise ImageError(f"cannot be opened: {reason}") from error
 
 
-def _reason_against(mode: int) -> str:
+def _reason_against(mode: int, name: str) -> str:
     if stat.S_ISDIR(mode):
-        return (
+        return _reason_unless_images(name) or (
             "a folder that holds no image: expected files ending in one of "
             f"{' '.join(sorted(IMAGE_SUFFIXES))}"
         )
@@ -139,13 +140,23 @@ def _reason_against(mode: int) -> str:
     return "a device, not a file: expected an image file"
 
 
+def _reason_unless_images(name: str) -> str:
+    """What is wrong with a folder or pattern that stands for images; nothing if it does not."""
+    if next(find_images([name])) == name:
+        return ""
+    return (
+        "a folder or pattern, not an image: expected single images; the command line finds them "
+        "by itself, in Python pass list(runtime.find_images([path]))"
+    )
+
+
 def _reason_for_absence(name: str) -> str:
     if "://" in name:
         return "an address, not a file: nothing is fetched here; download it first"
     if os.path.lexists(name):
         return "a link that leads nowhere; check what it points to"
     if glob.has_magic(name):
-        return "the pattern matches no image file; check the path"
+        return _reason_unless_images(name) or "the pattern matches no image file; check the path"
     return "no such file or folder; check the path"
 
 

@@ -1,7 +1,7 @@
 """Read line images from the command line: `python -m runtime.infer images/ --model student.onnx`.
 
-Exit status: 0 all images were read; 1 some could not be; 2 nothing could be done, for the reason
-given in one line; 130 interrupted; 141 the reader of the output went away.
+Exit status: 0 all images were read; 1 some could not be, now or before `--resume`; 2 not done as
+asked, for the reason given in one line; 130 interrupted; 141 the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.arguments import parse_arguments
 from runtime.errors import OcrError
+from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 
 if TYPE_CHECKING:  # What takes its time is imported once the command line is known to be sound.
     from runtime.images import ImageSource
     from runtime.recognition import Recognition
+    from runtime.sources import LeftOut
 
     Stream = Callable[[Iterable[ImageSource]], Iterator[Recognition]]
 
 ALL_READ, SOME_FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 _STDIN = 0
+_SECONDS_TO_WRITE, _SECONDS_TO_PRINT, _SECONDS_TO_END_RAY = 20.0, 1.0, 20.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,44 +40,70 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status.
     """
+    closed = open_standard_streams()
     arguments = parse_arguments(argv)
-    level = logging.WARNING if arguments.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    log_to_stderr(logging.WARNING if arguments.quiet else logging.INFO)
     try:
+        if "stdout" in closed and not _has_other_output(arguments):
+            raise OcrError(
+                "standard output is closed: expected another place for the results; name "
+                "--output FILE"
+            )
         return _infer(arguments)
     except OcrError as error:
-        print(f"infer: {error}", file=sys.stderr)
+        say(f"infer: {error}")
         return UNUSABLE
     except KeyboardInterrupt:
-        print(f"infer: interrupted{_how_to_go_on(arguments)}", file=sys.stderr)
+        say(f"infer: interrupted{_how_to_go_on(arguments)}")
         return INTERRUPTED
     except BrokenPipeError:
-        from runtime.results import forget_stdout
-
         forget_stdout()
         return PIPE_CLOSED
     except OSError as error:
-        print(f"infer: cannot write the results: {error.strerror}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            forget_stdout()
+        say(f"infer: cannot write the results: {error.strerror or error}")
         return UNUSABLE
 
 
 def _infer(arguments: Namespace) -> int:
     import cv2
 
-    from runtime.interruption import Interruption
+    from runtime.interruption import SECONDS_TO_LEAVE, Interruption
     from runtime.progress import Progress
     from runtime.results import Results
     from runtime.source_queue import SourceQueue
+    from runtime.sources import LeftOut
 
     # What is wrong with an image stands in its row; OpenCV need not say it again.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    left_out = LeftOut()
     with ExitStack() as stack:
-        interruption = stack.enter_context(Interruption())
+        patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE
+        interruption = stack.enter_context(Interruption(patience))
         stream = _stream(arguments, stack, lambda: interruption.is_due)
-        results = Results(arguments, stack)
-        images = _images(arguments, lambda: interruption.is_asked)
-        sources = SourceQueue(images, lambda: interruption.is_asked, results.done.names)
+        results = stack.enter_context(Results(arguments))
+        images = _images(arguments, lambda: interruption.is_asked, left_out)
+        sources = SourceQueue(
+            images, lambda: interruption.is_asked, results.done.names, results.done.named
+        )
         progress = stack.enter_context(Progress(_terminal(arguments)))
+
+        def sum_up() -> None:
+            if not arguments.quiet:
+                progress.hide()
+                say(results.summary(progress.seconds, sources.num_skipped, left_out))
+
+        interruption.before_leaving(
+            lambda: results.leave_files(_SECONDS_TO_WRITE), 2 * _SECONDS_TO_WRITE
+        )
+        interruption.before_leaving(results.leave_printing, _SECONDS_TO_PRINT)
+        interruption.before_leaving(sum_up, _SECONDS_TO_PRINT)
+        interruption.before_leaving(
+            lambda: say(f"infer: interrupted{_how_to_go_on(arguments)}"), _SECONDS_TO_PRINT
+        )
         for recognition in stream(sources):
             results.take(sources.next_taken(), recognition)
             progress.count()
@@ -82,12 +111,13 @@ def _infer(arguments: Namespace) -> int:
                 break
         if interruption.is_asked and not results.num_images:
             raise KeyboardInterrupt
-        results.close()
-    if not arguments.quiet:
-        print(results.summary(progress.seconds, sources.num_skipped), file=sys.stderr)
+        results.close(is_complete=not interruption.is_asked)
+    sum_up()
     if interruption.is_asked:
         raise KeyboardInterrupt
-    return SOME_FAILED if results.num_failed else ALL_READ
+    if results.labels is not None:
+        results.labels.check_use()
+    return SOME_FAILED if results.has_failures else ALL_READ
 
 
 def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
@@ -116,7 +146,9 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _images(arguments: Namespace, is_over: Callable[[], bool]) -> Iterator[ImageSource]:
+def _images(
+    arguments: Namespace, is_over: Callable[[], bool], left_out: LeftOut
+) -> Iterator[ImageSource]:
     """The images that the command line names, found while they are taken."""
     from runtime.images import DEFAULT_MAX_PIXELS, most_bytes
     from runtime.sources import listed_names, sources_from
@@ -127,13 +159,19 @@ def _images(arguments: Namespace, is_over: Callable[[], bool]) -> Iterator[Image
         if arguments.ray and "://" in name:
             from runtime.cluster.addresses import images_at
 
-            yield from images_at(name)
+            yield from images_at(name, left_out)
         else:
-            yield from sources_from(stdin.names() if name == "-" else [name])
+            yield from sources_from(stdin.names() if name == "-" else [name], left_out)
     for file in arguments.list:
-        yield from sources_from(listed_names(file))
+        yield from sources_from(listed_names(file), left_out)
     if arguments.stdin_images:
         yield from stdin.images(most_bytes(arguments.max_pixels or DEFAULT_MAX_PIXELS))
+
+
+def _has_other_output(arguments: Namespace) -> bool:
+    """Whether something is wanted besides what is printed."""
+    wanted = (arguments.output, arguments.labels, arguments.visualize)
+    return arguments.quiet or any(one is not None for one in wanted)
 
 
 def _terminal(arguments: Namespace) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -16,6 +17,7 @@ from runtime.images import ImageSource, read_image, source_name
 from runtime.preprocess import Image, prepare_line
 from runtime.reading_order import in_reading_order
 from runtime.recognition import Recognition
+from runtime.sources import NamedImage, file_pages, pages_in
 from runtime.spec import RecognizerSpec
 
 if TYPE_CHECKING:
@@ -28,10 +30,12 @@ class LoadedImage(NamedTuple):
     Args:
         pixels: BGR uint8 [h, w, 3].
         source: its path, None if it was not given as one.
+        warnings: what may spoil the reading.
     """
 
     pixels: Image
     source: str | None
+    warnings: tuple[str, ...] = ()
 
 
 class Line(NamedTuple):
@@ -51,24 +55,35 @@ class Line(NamedTuple):
     warnings: tuple[str, ...]
 
 
+def num_bytes_of(source: ImageSource) -> int:
+    """How much memory a source takes before it is read; nothing to speak of where it is a name."""
+    if isinstance(source, NamedImage):
+        return len(source.data)
+    if isinstance(source, np.ndarray | memoryview):
+        return source.nbytes
+    return len(source) if isinstance(source, bytes | bytearray) else 0
+
+
 def load_image(source: ImageSource, max_pixels: int) -> LoadedImage | Recognition:
-    """The image, or the result that says why there is none.
+    """The image, or the result that says why there is none, whatever the reason is.
 
     Args:
         source, max_pixels: as `read_image`.
     """
+    name = source_name(source)
     try:
-        return LoadedImage(read_image(source, max_pixels), source_name(source))
+        return LoadedImage(read_image(source, max_pixels), name, _page_warnings(source))
     except ImageError as error:
-        name = source_name(source)
         # The source has its own field, so that the reason need not name it again.
         return _unread(name, str(error).removeprefix(f"{name}: "))
+    except Exception as error:
+        return _unread(name, _unforeseen(error))
 
 
 def line_of(
     image: LoadedImage, spec: RecognizerSpec, content_width: int | None = None
 ) -> Line | Recognition:
-    """The line, or the result that says why OpenCV cannot make one.
+    """The line, or the result that says why there is none.
 
     Args:
         image: as `load_image` gives it.
@@ -82,8 +97,10 @@ def line_of(
         return _unread(
             image.source, f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
         )
-    warnings = _warnings(width_px, height_px, spec.height, pixels.shape[1])
-    return Line(pixels, image.source, width_px, height_px, warnings)
+    except Exception as error:
+        return _unread(image.source, _unforeseen(error))
+    squeezed = _warnings(width_px, height_px, spec.height, pixels.shape[1])
+    return Line(pixels, image.source, width_px, height_px, (*image.warnings, *squeezed))
 
 
 def recognition_of(
@@ -133,6 +150,33 @@ def _warnings(width_px: int, height_px: int, height: int, content_width: int) ->
         f"squeezed: {full_width} px wide at a height of {height} px, the model takes "
         f"{content_width} px; cut the line into shorter ones",
     )
+
+
+def _page_warnings(source: ImageSource) -> tuple[str, ...]:
+    """Whether a file has pages besides the one that is read; a `Page` is asked for as such."""
+    try:
+        return _other_pages(source)
+    except Exception:
+        return ()  # the image has been read; what else its file holds remains unknown
+
+
+def _other_pages(source: ImageSource) -> tuple[str, ...]:
+    if isinstance(source, str | Path):
+        count = len(file_pages(source))
+        remedy = "runtime.sources_from([path]) gives each of them to Recognizer"
+    elif isinstance(source, bytes | bytearray | memoryview | NamedImage):
+        data = source.data if isinstance(source, NamedImage) else bytes(source)
+        count, remedy = len(pages_in(data)), "pass each of them as a file of its own"
+    else:
+        return ()
+    return (f"1 of {count} pages read; {remedy}",) if count > 1 else ()
+
+
+def _unforeseen(error: Exception) -> str:
+    """Why an image cannot be read, where nobody foresaw it."""
+    if isinstance(error, MemoryError):
+        return "no memory is left to read it; lower --max-pixels (max_pixels)"
+    return f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _unread(source: str | None, reason: str) -> Recognition:

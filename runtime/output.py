@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ _GAP = "  "
 _CONFIDENCE_WIDTH = len(_HEADER[2])
 _LEAST_TEXT_WIDTH = 16
 _ROWS_HELD = 20
-_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def display_width(text: str) -> int:
@@ -36,12 +38,16 @@ def printable(text: str) -> str:
 
     A file name or a reading then cannot break the table, nor steer the terminal.
     """
-    return "".join(
-        character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in _UNPRINTABLE
-        else character
-        for character in text
-    )
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def escaped(text: str) -> str:
+    """As `printable`, but undecodable bytes of a file name stay what they are, for files."""
+    return _CONTROLS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def shortened(text: str, width: int, keep_end: bool = False) -> str:
@@ -99,7 +105,7 @@ class TableWriter:
         file = printable(recognition.source or "(in memory)")
         if recognition.error is not None:
             return file, f"error: {printable(recognition.error)}", "-", ""
-        remark = "".join(f"{_GAP}warning: {warning}" for warning in recognition.warnings)
+        remark = "".join(f"{_GAP}warning: {printable(warning)}" for warning in recognition.warnings)
         return file, printable(recognition.text), f"{recognition.confidence:.3f}", remark
 
     def _release(self) -> None:

@@ -22,6 +22,9 @@ Line = TypeVar("Line")
 Result = TypeVar("Result")
 Done = TypeVar("Done")
 
+MOST_BYTES_AHEAD = 2**28
+"""Of images that come as bytes or arrays; a line has some 10 kB."""
+
 _BATCHES_PER_LANE = 2
 """One that a lane reads and one that waits, so that no lane waits for the input."""
 
@@ -32,21 +35,32 @@ def done_ahead(
     num_threads: int,
     ahead: int,
     threads: Threads | None = None,
+    num_bytes: Callable[[Source], int] = lambda source: 0,
 ) -> Generator[Done, None, None]:
     """As `map`, but in threads, at most `ahead` sources ahead of the results.
+
+    Of sources that are held in memory as `num_bytes` says, no more are ahead than
+    `MOST_BYTES_AHEAD` and one.
 
     Whatever `work` or the iteration of `sources` raises ends the iteration, and so does closing
     it: work that has not begun is dropped, work that has is waited for. The threads are of
     `threads`, or its own.
     """
-    waiting: deque[Future[Done]] = deque()
+    waiting: deque[tuple[Future[Done], int]] = deque()
+    held = 0
     with _kept(threads) as kept, kept.pool(num_threads, "ahead") as pool:
         for source in sources:
-            waiting.append(pool.submit(work, source))
-            while waiting and (len(waiting) > ahead or waiting[0].done()):
-                yield waiting.popleft().result()
+            waiting.append((pool.submit(work, source), num_bytes(source)))
+            held += waiting[-1][1]
+            del source  # or it would be held while the next one is waited for
+            while waiting and (
+                len(waiting) > ahead or held > MOST_BYTES_AHEAD or waiting[0][0].done()
+            ):
+                future, size = waiting.popleft()
+                yield future.result()
+                held -= size
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
 
 
 def _kept(threads: Threads | None) -> AbstractContextManager[Threads]:
@@ -78,6 +92,7 @@ class Pipeline(Generic[Source, Line, Result]):
         look_ahead: how many positions the input may run ahead of the oldest line that waits for
             others of its width; as `WidthBatcher` when None.
         threads: where they are kept from one call to the next; they end with each call when None.
+        num_bytes: as `done_ahead`.
     """
 
     def __init__(
@@ -89,8 +104,9 @@ class Pipeline(Generic[Source, Line, Result]):
         num_lanes: int = 1,
         look_ahead: int | None = None,
         threads: Threads | None = None,
+        num_bytes: Callable[[Source], int] = lambda source: 0,
     ) -> None:
-        self._prepare, self._read = prepare, read
+        self._prepare, self._read, self._num_bytes = prepare, read, num_bytes
         self._threads = threads
         self._batch_size, self._look_ahead = batch_size, look_ahead
         self._num_preparers, self._num_lanes = num_preparers, num_lanes
@@ -118,7 +134,14 @@ class Pipeline(Generic[Source, Line, Result]):
         with (
             _kept(self._threads) as kept,
             closing(
-                done_ahead(self._prepare, sources, self._num_preparers, self._prepared_ahead, kept)
+                done_ahead(
+                    self._prepare,
+                    sources,
+                    self._num_preparers,
+                    self._prepared_ahead,
+                    kept,
+                    self._num_bytes,
+                )
             ) as prepared,
             kept.pool(self._num_lanes + 1, "read") as readers,
         ):

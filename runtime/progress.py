@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TextIO
 
@@ -33,14 +34,19 @@ class Progress:
         if self._stream is not None and now - self._shown >= _SECONDS_BETWEEN_UPDATES:
             self._shown = now
             speed = self.num_images / self.seconds
-            self._stream.write(f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} lines/s")
-            self._stream.flush()
+            with contextlib.suppress(OSError):
+                self._stream.write(f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} lines/s")
+                self._stream.flush()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hide()
+
+    def hide(self) -> None:
         """Take the line away."""
         if self._stream is not None:
-            self._stream.write(_ERASE_LINE)
-            self._stream.flush()
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                self._stream.write(_ERASE_LINE)
+                self._stream.flush()

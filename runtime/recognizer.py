@@ -17,10 +17,18 @@ from runtime.ctc import decode_best_path
 from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
-from runtime.lines import Line, LoadedImage, line_of, load_image, recognition_of
+from runtime.lines import (
+    Line,
+    LoadedImage,
+    line_of,
+    load_image,
+    num_bytes_of,
+    recognition_of,
+)
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
+from runtime.sources import NamedImage, Page
 from runtime.spec import RecognizerSpec
 from runtime.threads import Threads
 
@@ -88,6 +96,12 @@ class Recognizer:
         self.alternatives = alternatives
         if model is None:
             model = default_model()
+        if not isinstance(model, str | Path | Session):
+            raise OcrError(
+                "unknown kind of model: expected the path of a model file or a session that "
+                f"runtime.sessions.open_session gives, got {type(model).__name__}; write the "
+                "model to a file and pass its path"
+            )
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
         elif not isinstance(model, Session):
@@ -146,11 +160,12 @@ class Recognizer:
         hand, ahead of the results, so memory does not grow with the number of images. It is
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
-        if isinstance(images, str | Path | bytes | bytearray | memoryview | np.ndarray):
-            raise OcrError(
-                f"expected several images, got a single {type(images).__name__}; "
-                "write recognizer([image])"
-            )
+        single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
+        kind = type(images)
+        is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+        if isinstance(images, single) or not is_iterable:
+            remedy = "name the images" if images is None else "write recognizer([image])"
+            raise OcrError(f"expected several images, got a single {kind.__name__}; {remedy}")
         return self._stream(images)
 
     def close(self) -> None:
@@ -181,7 +196,9 @@ class Recognizer:
             # than lanes those that prepare interrupt those that compute, which costs more.
             threads = self._num_lanes
             ahead = LOOK_AHEAD_BATCHES + threads
-            yield from done_ahead(self._read_alone, images, threads, ahead, self._threads)
+            yield from done_ahead(
+                self._read_alone, images, threads, ahead, self._threads, num_bytes_of
+            )
             return
         pipeline = Pipeline(
             self._prepare,
@@ -190,6 +207,7 @@ class Recognizer:
             self._num_preparers,
             self._num_lanes,
             threads=self._threads,
+            num_bytes=num_bytes_of,
         )
         yield from pipeline(images)
 

@@ -1,7 +1,8 @@
-"""Results for programs: JSON lines, CSV, and PaddleOCR's text; and what such a file holds already.
+"""Results for programs: JSON lines, CSV, and PaddleOCR's text.
 
-Every format has one record per image, and a record is written in one piece, so that a file can be
-cut after its last whole record and continued.
+Every format has one record per image, and a record is one line, written in one piece, so that a
+file can be cut after its last whole record and continued. No control character stands in it as it
+is: JSON has its own escapes for them, the other formats write `\\x1b`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from runtime.boxes import Box
-from runtime.errors import ArtifactError
+from runtime.output import escaped
 from runtime.recognition import Recognition
 
 ENCODING_ERRORS = {"jsonl": "backslashreplace", "csv": "surrogateescape", "txt": "surrogateescape"}
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or as it is."""
 
-RESUMABLE = ("jsonl", "csv")
-
 _CONFIDENCE_DECIMALS = 6
 _PX_DECIMALS = 1
+_RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+"""Control characters and line ends that JSON lets stand within a string."""
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+(?:[.,][0-9]+)*%?")
 _COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "error")
 
 
@@ -113,7 +116,8 @@ class JsonLinesWriter:
     def write(self, recognition: Recognition) -> None:
         """Add one line."""
         record = record_from_recognition(recognition)
-        self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        line = json.dumps(record, ensure_ascii=False)
+        self._stream.write(_RAW_IN_JSON.sub(_json_escape, line) + "\n")
 
     def close(self) -> None:
         """Hand all lines to the system."""
@@ -127,12 +131,21 @@ class CsvWriter:
         stream: where to write.
         has_header: whether the names of the columns stand there already.
         alternatives: how many of them have columns, two each.
+        is_safe: whether a text that a spreadsheet would take for a formula, and that is no
+            number, gets an apostrophe in front.
     """
 
-    def __init__(self, stream: Stream, has_header: bool = False, alternatives: int = 0) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        has_header: bool = False,
+        alternatives: int = 0,
+        is_safe: bool = False,
+    ) -> None:
         self._stream = stream
         self._has_header = has_header
-        self._columns = _columns(alternatives)
+        self._columns = columns_of(alternatives)
+        self._is_safe = is_safe
 
     def write(self, recognition: Recognition) -> None:
         """Add one row."""
@@ -162,10 +175,18 @@ class CsvWriter:
         piece = io.StringIO()
         rows: list[Sequence[object]] = [] if self._has_header else [self._columns]
         if values:
-            rows.append((*values, *[None] * (len(self._columns) - len(values))))
+            missing = len(self._columns) - len(values)
+            rows.append((*map(self._cell, values), *[None] * missing))
         csv.writer(piece, lineterminator="\n").writerows(rows)
         self._has_header = True
         self._stream.write(piece.getvalue())
+
+    def _cell(self, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = escaped(value)
+        is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+        return f"'{text}" if self._is_safe and is_formula else text
 
 
 class TextWriter:
@@ -180,8 +201,7 @@ class TextWriter:
 
     def write(self, recognition: Recognition) -> None:
         """Add one line."""
-        fields = (recognition.source or "", recognition.text)
-        name, text = (" ".join(field.splitlines()).replace("\t", " ") for field in fields)
+        name, text = escaped(recognition.source or ""), escaped(recognition.text)
         self._stream.write(f"{name}\t{text}\t{_confidence(recognition.confidence)}\n")
 
     def close(self) -> None:
@@ -189,7 +209,13 @@ class TextWriter:
         self._stream.flush()
 
 
-def open_writer(kind: str, stream: Stream, is_begun: bool = False, alternatives: int = 0) -> Writer:
+def open_writer(
+    kind: str,
+    stream: Stream,
+    is_begun: bool = False,
+    alternatives: int = 0,
+    is_safe: bool = False,
+) -> Writer:
     """The writer of a format.
 
     Args:
@@ -197,88 +223,36 @@ def open_writer(kind: str, stream: Stream, is_begun: bool = False, alternatives:
         stream: where it writes.
         is_begun: whether records stand there already.
         alternatives: how many each result brings along; `txt` has no place for them.
+        is_safe: as `CsvWriter`.
     """
     if kind == "csv":
-        return CsvWriter(stream, is_begun, alternatives)
+        return CsvWriter(stream, is_begun, alternatives, is_safe)
     return TextWriter(stream) if kind == "txt" else JsonLinesWriter(stream)
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a file of results holds already.
-
-    Args:
-        names: how often each image is in it.
-        num_bytes: length of its whole records; what follows is a record begun and not finished.
-    """
-
-    names: Counter[str] = field(default_factory=Counter)
-    num_bytes: int = 0
+def _json_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
-def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
-    """Find out what a file of results holds, to continue it.
-
-    Args:
-        path: the file; one that does not exist holds nothing.
-        kind: one of `RESUMABLE`.
-        alternatives: how many its results bring along.
-
-    Raises:
-        ArtifactError: if it cannot be read, or holds something else.
-    """
-    done = Done()
-    try:
-        with open(path, "rb") as file:
-            is_json = kind == "jsonl"
-            records = _json_records(file) if is_json else _csv_records(file, _columns(alternatives))
-            for name, num_bytes in records:
-                if name is not None:
-                    done.names[name] += 1
-                done = Done(done.names, done.num_bytes + num_bytes)
-    except FileNotFoundError:
-        return done
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot read {path} to continue it: {error.strerror}; check --output"
-        ) from error
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ArtifactError(
-            f"cannot continue {path}: expected {kind} results of this command, got something else "
-            f"after {sum(done.names.values())} records ({error}); name another --output"
-        ) from error
-    return done
-
-
-def _json_records(file: io.BufferedReader) -> Iterator[tuple[str | None, int]]:
-    for line in file:
-        if not line.endswith(b"\n"):
-            return
-        yield json.loads(line)["file"], len(line)
-
-
-def _columns(alternatives: int) -> tuple[str, ...]:
-    """The names of the columns of a CSV file."""
+def columns_of(alternatives: int) -> tuple[str, ...]:
+    """The names of the columns of a CSV file with so many alternatives."""
     numbers = range(1, alternatives + 1)
     pairs = (name for one in numbers for name in (f"alternative_{one}", f"probability_{one}"))
     return (*_COLUMNS, *pairs)
 
 
-def _csv_records(
-    file: io.BufferedReader, columns: Sequence[str]
-) -> Iterator[tuple[str | None, int]]:
-    is_header = True
-    record = b""
-    for line in file:
-        record += line
-        # Within quotes a line end belongs to the value.
-        if not line.endswith(b"\n") or record.count(b'"') % 2:
-            continue
-        (row,) = csv.reader([record.decode("utf-8", "surrogateescape")], strict=True)
-        if len(row) != len(columns) or (is_header and row != [*columns]):
-            raise ValueError(f"expected the columns {', '.join(columns)}")
-        yield None if is_header else row[0], len(record)
-        is_header, record = False, b""
+def name_in(kind: str, name: str) -> str:
+    """How a file of this format names an image, to find it again there.
+
+    Args:
+        kind: `jsonl`, `csv` or `txt`.
+        name: of the image, or what stands for it in the file already.
+    """
+    if kind == "jsonl":
+        return name
+    name = escaped(name)
+    is_guarded = kind == "csv" and name.startswith("'") and _FORMULA.match(name[1:])
+    return name[1:] if is_guarded else name
 
 
 def _confidence(value: float) -> float:

@@ -12,10 +12,9 @@ from runtime.errors import ArtifactError
 class ResultFile:
     """A text file to which records are written one at a time.
 
-    A new file is written beside its place under a temporary name and renamed at the end. A run
-    that ends early, interrupted or for want of space, renames it too if there is a result in it:
-    hours of reading are not thrown away, and `--resume` goes on from there. A file that is
-    continued is written in place.
+    A new file gets its name with the first record, or at the end of a run that had none; until
+    then an older one stays. From there on it is written in place, so that a run may end in any
+    way, killed or for want of space: hours of reading are not thrown away, and `--resume` goes on.
 
     Nothing is buffered here, so a record is in the file once `write` returns; one that cannot be
     written whole is cut off again.
@@ -35,24 +34,25 @@ class ResultFile:
         self._path = path
         self._encoding_errors = encoding_errors
         self.num_records = 0
-        self._place = Path(path).resolve()  # a link stays a link; what it points to is replaced
+        self._place = Path(
+            os.path.realpath(path)
+        )  # a link stays a link; what it points to is replaced
         if self._place.exists() and not self._place.is_file():
             raise ArtifactError(
                 f"cannot write {path}: expected the name of a file, got a folder or a "
                 "device; name a file"
             )
-        self._is_new = continue_after is None
+        self._is_beside = continue_after is None
         self._written_to = (
             self._place.with_name(f".{self._place.name}.{os.getpid()}.tmp")
-            if self._is_new
+            if self._is_beside
             else self._place
         )
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             self._descriptor = os.open(self._written_to, flags, 0o666)
             self._num_bytes = continue_after or 0
-            os.ftruncate(self._descriptor, self._num_bytes)
-            os.lseek(self._descriptor, 0, os.SEEK_END)
+            self._cut()
         except OSError as error:
             raise ArtifactError(
                 f"cannot write {path}: {error.strerror}; name a file in a folder that exists and "
@@ -69,9 +69,13 @@ class ResultFile:
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
-        except OSError as error:
-            os.ftruncate(self._descriptor, self._num_bytes)
-            raise self._failure(error) from error
+            if self._is_beside:
+                self._take_place()
+        except BaseException as error:  # an interruption between two pieces of a record too
+            self._cut()
+            if isinstance(error, OSError):
+                raise self._failure(error) from error
+            raise
         self._num_bytes = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         self.num_records += 1
         return len(text)
@@ -90,14 +94,23 @@ class ResultFile:
     ) -> None:
         try:
             os.fsync(self._descriptor)
-            if self._is_new and (kind is None or self.num_records):
-                self._written_to.replace(self._place)
+            if self._is_beside and kind is None:
+                self._take_place()
         except OSError as failure:
             raise self._failure(failure) from failure
         finally:
             os.close(self._descriptor)
-            if self._is_new:
+            if self._is_beside:
                 self._written_to.unlink(missing_ok=True)
+
+    def _cut(self) -> None:
+        """Leave what is whole, and write on after it."""
+        os.ftruncate(self._descriptor, self._num_bytes)
+        os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def _take_place(self) -> None:
+        self._written_to.replace(self._place)
+        self._is_beside = False
 
     def _failure(self, error: OSError) -> ArtifactError:
         return ArtifactError(

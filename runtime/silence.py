@@ -14,7 +14,7 @@ STDOUT, STDERR = 1, 2
 def silenced(*descriptors: int) -> Iterator[None]:
     """Let what this process writes to `STDOUT` or `STDERR` go nowhere, also by compiled code."""
     _flush()
-    kept = {number: os.dup(number) for number in descriptors}
+    kept = {number: os.dup(number) for number in descriptors if _is_open(number)}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in kept:
         os.dup2(nowhere, number)
@@ -28,6 +28,15 @@ def silenced(*descriptors: int) -> Iterator[None]:
             os.close(copy)
 
 
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
 def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # as without a console
+            stream.flush()

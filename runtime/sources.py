@@ -11,12 +11,18 @@ from pathlib import Path
 
 from runtime.errors import ArtifactError
 from runtime.image_pages import HEAD_BYTES, may_have_pages, page_numbers
+from runtime.text_lines import lines_as_bytes, pieces_of
 
 MOST_PAGES = 1000
 """A file with more is refused: to come to a late frame, all before it are decoded."""
 
 MOST_BYTES = 2**30
 """Of a file, within which pages are looked for."""
+
+MOST_NAME_BYTES = 2**16
+"""Of a name in a list, twice what any system takes for a path."""
+
+_SHOWN_BYTES = 80
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset({
@@ -71,23 +77,51 @@ class Page:
         return f"{self.path}#page={self.number + 1}"
 
 
-def sources_from(names: Iterable[str]) -> Iterator[str | Page | Refused]:
+@dataclass
+class LeftOut:
+    """Files of folders and patterns that are not taken for images by their names.
+
+    Args:
+        count: how many.
+        example: the first of them.
+    """
+
+    count: int = 0
+    example: str = ""
+
+    def add(self, path: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.example = self.example or path
+
+
+def sources_from(
+    names: Iterable[str | Refused], left_out: LeftOut | None = None
+) -> Iterator[str | Page | Refused]:
     """The images that names stand for, as `find_images`, with every page of a file by itself.
 
     Args:
         names: files, folders and patterns; `@file` stands for the names that a file lists.
+        left_out: counts the files that are passed over by their names.
     """
-    for path in find_images(_names_from(names)):
-        numbers = _page_numbers(path)
-        if len(numbers) > MOST_PAGES:
-            yield Refused(path, f"{len(numbers)} pages or frames, expected at most {MOST_PAGES}")
-        elif numbers:
-            yield from (Page(path, number) for number in numbers)
-        else:
-            yield path
+    left_out = left_out or LeftOut()
+    for name in _names_from(names):
+        if isinstance(name, Refused):
+            yield name
+            continue
+        for path in _images_or_name(name, left_out):
+            numbers = file_pages(path)
+            if len(numbers) > MOST_PAGES:
+                yield Refused(
+                    path, f"{len(numbers)} pages or frames, expected at most {MOST_PAGES}"
+                )
+            elif numbers:
+                yield from (Page(path, number) for number in numbers)
+            else:
+                yield path
 
 
-def listed_names(path: str) -> Iterator[str]:
+def listed_names(path: str) -> Iterator[str | Refused]:
     """The names in a file that lists one a line; empty lines are passed over.
 
     Raises:
@@ -95,16 +129,28 @@ def listed_names(path: str) -> Iterator[str]:
     """
     try:
         with open(path, "rb") as file:
-            yield from names_from_lines(file)
-    except OSError as error:
+            yield from names_from_lines(pieces_of(file, MOST_NAME_BYTES))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ArtifactError(
-            f"cannot read the list {path}: {error.strerror}; expected a file of names, one a line"
+            f"cannot read the list {path}: {reason}; expected a file of names, one a line"
         ) from error
 
 
-def names_from_lines(lines: Iterable[bytes]) -> Iterator[str]:
-    """File names, in whatever encoding, from lines."""
-    return (os.fsdecode(name) for line in lines if (name := line.rstrip(b"\r\n")))
+def names_from_lines(pieces: Iterable[bytes]) -> Iterator[str | Refused]:
+    """File names, in whatever encoding, from lines; a byte-order mark tells UTF-16.
+
+    Args:
+        pieces: as `lines_as_bytes` takes them.
+    """
+    for name in lines_as_bytes(pieces, MOST_NAME_BYTES):
+        if len(name) > MOST_NAME_BYTES:
+            shown = os.fsdecode(name[:_SHOWN_BYTES])
+            yield Refused(
+                f"{shown}…", f"no file's name: expected at most {MOST_NAME_BYTES} bytes in a line"
+            )
+        elif name:
+            yield os.fsdecode(name)
 
 
 def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -126,24 +172,33 @@ def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
         paths, beginning as they were given; found while iterating, not held in memory at once.
     """
     for path in paths:
-        name = os.fspath(path)
-        found = False
-        for one in _images_of(name):
-            found = True
-            yield one
-        if not found:
-            yield name
+        yield from _images_or_name(os.fspath(path), LeftOut())
 
 
-def _names_from(names: Iterable[str]) -> Iterator[str]:
+def pages_in(data: bytes) -> Sequence[int]:
+    """The pages or frames of an image file's bytes, as `page_numbers`."""
+    return page_numbers(data) if may_have_pages(data[:HEAD_BYTES]) else ()
+
+
+def _images_or_name(name: str, left_out: LeftOut) -> Iterator[str]:
+    is_found = False
+    for path in _images_of(name, left_out):
+        is_found = True
+        yield path
+    if not is_found:
+        yield name
+
+
+def _names_from(names: Iterable[str | Refused]) -> Iterator[str | Refused]:
     for name in names:
-        if name.startswith("@") and not os.path.lexists(name):
+        if isinstance(name, str) and name.startswith("@") and not os.path.lexists(name):
             yield from listed_names(name[1:])
         else:
             yield name
 
 
-def _page_numbers(path: str) -> Sequence[int]:
+def file_pages(path: str | Path) -> Sequence[int]:
+    """The pages or frames of an image file, as `page_numbers`; none of one that cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
@@ -155,29 +210,49 @@ def _page_numbers(path: str) -> Sequence[int]:
         return ()  # `read_image` meets the same obstacle, and says so
 
 
-def _images_of(name: str) -> Iterator[str]:
+def _images_of(name: str, left_out: LeftOut) -> Iterator[str]:
+    if "\0" in name:
+        return  # no path: what looks for it would not be told so, but fail
     if os.path.isdir(name):
-        yield from _images_in_folder(name)
+        yield from _images_in_folder(name, left_out)
     elif not os.path.lexists(name) and glob.has_magic(name):
-        matches = glob.iglob(name, recursive=True)
-        yield from sorted(one for one in matches if _has_image_suffix(one) and os.path.isfile(one))
+        for path in sorted(filter(os.path.isfile, glob.iglob(name, recursive=True))):
+            if _has_image_suffix(path):
+                yield path
+            else:
+                left_out.add(path)
 
 
-def _images_in_folder(folder: str) -> Iterator[str]:
+def _images_in_folder(folder: str, left_out: LeftOut) -> Iterator[str]:
+    # A stack of what is still to come in each folder: a path has room for more folders within
+    # one another than Python has for calls.
+    waiting = [iter(_listing(folder))]
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif isinstance(entry, str):
+            # Named on a line of its own by `read_image`, which meets the same obstacle.
+            yield entry
+        elif entry.name.startswith("."):
+            continue
+        elif entry.is_dir(follow_symlinks=False):
+            waiting.append(iter(_listing(entry.path)))
+        elif _leads_to_folder(entry):
+            continue
+        elif _has_image_suffix(entry.name):
+            yield entry.path
+        else:
+            left_out.add(entry.path)
+
+
+def _listing(folder: str) -> Sequence[os.DirEntry[str] | str]:
+    """What is in a folder, sorted by name; the folder itself if that cannot be told."""
     try:
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            return sorted(listing, key=lambda entry: entry.name)
     except OSError:
-        # Named on a line of its own by `read_image`, which meets the same obstacle.
-        yield folder
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _images_in_folder(entry.path)
-        elif _has_image_suffix(entry.name) and not _leads_to_folder(entry):
-            yield entry.path
+        return [folder]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -7,7 +7,8 @@ import select
 import struct
 from collections.abc import Callable, Iterator
 
-from runtime.sources import NamedImage, Refused, names_from_lines
+from runtime.errors import OcrError
+from runtime.sources import MOST_NAME_BYTES, NamedImage, Refused, names_from_lines
 
 _CHUNK_BYTES = 2**16
 _LENGTH = struct.Struct(">I")
@@ -27,8 +28,12 @@ class StandardInput:
         self._is_over = is_over
         self._buffer = bytearray()
 
-    def names(self) -> Iterator[str]:
-        """File names, one a line."""
+    def names(self) -> Iterator[str | Refused]:
+        """File names, one a line.
+
+        Raises:
+            OcrError: if the stream cannot be read.
+        """
         return names_from_lines(self._lines())
 
     def images(self, most_bytes: int) -> Iterator[NamedImage | Refused]:
@@ -36,6 +41,9 @@ class StandardInput:
 
         Args:
             most_bytes: a longer image is passed over and reported.
+
+        Raises:
+            OcrError: if the stream cannot be read.
         """
         number = 0
         while self._fill(_LENGTH.size) or self._buffer:
@@ -59,14 +67,16 @@ class StandardInput:
             yield Refused(name, reason)
 
     def _lines(self) -> Iterator[bytes]:
+        """Lines with their ends, those that are too long for a name in pieces."""
         while True:
-            line, end, rest = self._buffer.partition(b"\n")
-            if end:
-                self._buffer = rest
-                yield bytes(line)
+            end = self._buffer.find(b"\n")
+            if end >= 0:
+                yield self._take(end + 1)
+            elif len(self._buffer) > MOST_NAME_BYTES:
+                yield self._take(len(self._buffer))
             elif not self._fill(len(self._buffer) + 1):
-                if line:
-                    yield bytes(line)
+                if self._buffer:
+                    yield self._take(len(self._buffer))
                 return
 
     def _fill(self, length: int) -> bool:
@@ -74,7 +84,13 @@ class StandardInput:
         while len(self._buffer) < length:
             if not self._wait():
                 return False
-            chunk = os.read(self._descriptor, _CHUNK_BYTES)
+            try:
+                chunk = os.read(self._descriptor, _CHUNK_BYTES)
+            except OSError as error:
+                raise OcrError(
+                    f"cannot read standard input: {error.strerror}; expected a stream that is "
+                    "open, name files instead"
+                ) from error
             if not chunk:
                 return False
             self._buffer += chunk
@@ -90,7 +106,8 @@ class StandardInput:
         return False
 
     def _take(self, length: int) -> bytes:
-        taken = bytes(self._buffer[:length])
+        with memoryview(self._buffer) as whole, whole[:length] as part:
+            taken = bytes(part)
         del self._buffer[:length]
         return taken
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from functools import cache
@@ -28,6 +29,7 @@ _FONT_FOLDERS = (
     "C:/Windows/Fonts",
 )
 _FAVOURITES = ("DejaVuSans.", "NotoSans-Regular", "NotoSansCJK", "Arial")
+_DRAWING = re.compile(r"([0-9]{6,12})_.*\.png")
 _NO_CHARACTER = "\U0010ffff"
 
 _TEXT_PX, _MARGIN_PX = 24, 8
@@ -41,13 +43,16 @@ class Visualizer:
     Args:
         folder: made if need be.
         max_pixels: as `read_image`.
+        goes_on: whether to count on from the drawings that are there already.
 
     Raises:
         EngineError: if Pillow is not installed.
         ArtifactError: if the folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path, max_pixels: int | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, max_pixels: int | None = None, goes_on: bool = False
+    ) -> None:
         try:
             import PIL  # noqa: F401
         except ImportError as error:
@@ -64,6 +69,9 @@ class Visualizer:
             raise ArtifactError(
                 f"cannot make the folder {folder}: {error.strerror}; check --visualize"
             ) from error
+        if goes_on:
+            drawn = (_DRAWING.match(name) for name in os.listdir(self._folder))
+            self._num_drawn = max((int(found[1]) for found in drawn if found), default=0)
 
     def draw(self, source: ImageSource, recognition: Recognition) -> None:
         """Draw one result; an image that could not be read is a line of its own with the reason.
@@ -75,12 +83,16 @@ class Visualizer:
         place = self._folder / f"{self._num_drawn:06}_{_stem(recognition.source)}.png"
         try:
             crop = read_image(source, self._max_pixels)
-        except ImageError:
+        except (ImageError, MemoryError, cv2.error):
             crop = np.full((1, _LEAST_WIDTH_PX, 3), 255, dtype=np.uint8)
         data = cv2.imencode(".png", drawing(crop, recognition))[1]
+        temporary = place.with_name(f".{place.name}.tmp")
         try:
-            place.write_bytes(data.tobytes())
+            temporary.write_bytes(data.tobytes())
+            temporary.replace(place)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise ArtifactError(f"cannot write {place}: {error.strerror}; make room") from error
 
 

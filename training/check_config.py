@@ -13,6 +13,7 @@ from typing import Any
 
 from runtime.charset import build_charset
 from runtime.errors import OcrError
+from runtime.standard_streams import open_standard_streams, say
 from training.config import (
     GLOBALS,
     SECTIONS,
@@ -236,6 +237,7 @@ def _check_files(sections: Mapping[str, Any], data: Sequence[str]) -> list[Probl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.check_config", description=__doc__.splitlines()[0]
     )
@@ -245,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load_config(options.config, options.override)
         check_config(config)
     except OcrError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return 2
     for key in unused_keys(config):
         print(f"{config.located(Problem(key, 'has no effect here'))}")

@@ -7,11 +7,11 @@ import contextlib
 import importlib
 import io
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 
 from runtime.errors import OcrError
+from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
 from training.process_settings import apply_process_settings
 
@@ -45,6 +45,7 @@ def run_command(
     Returns:
         The exit status: that of `work`, 2 for an error that the user can mend, 130 after Ctrl-C.
     """
+    open_standard_streams()
     parser = argparse.ArgumentParser(
         prog=f"python -m training.{name}", description=(description or "").split("\n")[0]
     )
@@ -56,7 +57,7 @@ def run_command(
         # After `-o A.b=1 images/` argparse takes the folder for one more override.
         options.images += [one for one in options.override if "=" not in one]
         options.override = [one for one in options.override if "=" in one]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log_to_stderr(logging.WARNING)
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
     try:
@@ -64,10 +65,10 @@ def run_command(
         prepare_process(config)
         return work(config, options)
     except OcrError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        say(f"{name}: {error}")
         return UNUSABLE
     except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+        say(interrupted)
         return INTERRUPTED
 
 

@@ -22,6 +22,7 @@ from runtime.images import find_images, read_image
 from runtime.output import display_width, printable
 from runtime.preprocess import Image, batch_from_lines, prepare_line
 from runtime.spec import RecognizerSpec
+from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
 from training.files import write_atomically
 
@@ -148,7 +149,7 @@ def results_text(predictions: Iterable[Prediction]) -> str:
             continue
         if set(one.lines) == {""}:
             line = one.lines[""]
-            rows.append(f"{printable(one.file)}\t{line.text}\t{line.confidence}\n")
+            rows.append(f"{printable(one.file)}\t{printable(line.text)}\t{line.confidence}\n")
             continue
         scores = {
             name: {"label": line.text, "score": line.confidence} for name, line in one.lines.items()
@@ -188,7 +189,7 @@ def _predict(config: Config, options: argparse.Namespace) -> int:
     if run.settings.save_res_path:
         path = Path(run.settings.save_res_path)
         write_atomically(path, results_text(predictions).encode(errors="backslashreplace"))
-        print(f"written: {path}", file=sys.stderr)
+        say(f"written: {path}")
     return DONE if all(one.error is None for one in predictions) else SOME_FAILED
 
 

@@ -18,10 +18,12 @@ from export.engine.options import BuildOptions
 from runtime.errors import OcrError
 from runtime.sessions.engine_sidecar import Profile
 from runtime.sessions.tensorrt_library import load_tensorrt
+from runtime.standard_streams import open_standard_streams
 
 
 def main(folder: str) -> int:
     """Build what FOLDER asks for; returns the exit status."""
+    open_standard_streams()
     job = Path(folder)
     entries = json.loads((job / "job.json").read_text(encoding="utf-8"))
     options = BuildOptions.from_json(entries["options"])

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import ArtifactError, EngineError
 from runtime.images import most_bytes
-from runtime.sources import IMAGE_SUFFIXES, NamedImage, Refused
+from runtime.sources import IMAGE_SUFFIXES, LeftOut, NamedImage, Refused
 
 
 def _import_fs() -> Any:
@@ -24,8 +24,12 @@ def _import_fs() -> Any:
     return fs
 
 
-def images_at(address: str) -> Iterator[str]:
+def images_at(address: str, left_out: LeftOut | None = None) -> Iterator[str]:
     """The addresses of a folder's images, sorted, its folders searched through; a file's its own.
+
+    Args:
+        address: of the folder or file.
+        left_out: counts the files that are passed over by their names.
 
     Raises:
         ArtifactError: if it cannot be listed.
@@ -48,8 +52,13 @@ def images_at(address: str) -> Iterator[str]:
         inner = one.path.removeprefix(path.rstrip("/")).lstrip("/")
         is_hidden = any(part.startswith(".") for part in inner.split("/"))
         suffix = f".{one.extension.lower()}"
-        if one.type == fs.FileType.File and suffix in IMAGE_SUFFIXES and not is_hidden:
-            yield f"{root.rstrip('/')}/{quote(inner)}{mark}{query}"
+        if one.type != fs.FileType.File or is_hidden:
+            continue
+        found_at = f"{root.rstrip('/')}/{quote(inner)}{mark}{query}"
+        if suffix in IMAGE_SUFFIXES:
+            yield found_at
+        elif left_out is not None:
+            left_out.add(found_at)
 
 
 def fetched(address: str, max_pixels: int) -> NamedImage | Refused:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 from runtime.errors import OcrError
 from runtime.serve.arguments import parse_arguments
+from runtime.standard_streams import open_standard_streams
 
 ENDED, UNUSABLE = 0, 2
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit status.
     """
+    open_standard_streams()
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     _log.setLevel(logging.INFO)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,13 @@ from numpy.typing import NDArray
 from runtime import parquet_folder
 from runtime.errors import ArtifactError
 from runtime.infer import main
-from runtime.parquet_folder import ParquetFolder, is_parquet_folder, read_back_folder
+from runtime.parquet_folder import (
+    ParquetFolder,
+    drop_failed_in_folder,
+    is_parquet_folder,
+    make_folder,
+    read_back_folder,
+)
 from runtime.recognition import Recognition
 from runtime.recognizer import Recognizer
 
@@ -40,6 +48,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def written(folder: Path, *names: str, may_continue: bool = False) -> None:
+    make_folder(folder)
     writer = ParquetFolder(folder, may_continue)
     for name in names:
         writer.write(Recognition(text="t", confidence=0.5, source=name))
@@ -98,9 +107,64 @@ def test_a_run_that_ends_early_keeps_what_was_read(
         assert main(arguments) == 130
     assert "go on with --resume" in capsys.readouterr().err
     assert len(rows(folder)) == 4
-    assert main([*arguments, "--resume"]) == 0
+    assert main([*arguments, "--resume"]) == 1, "an image that failed before has still failed"
     names = [row["file"] for row in rows(folder)]
     assert names == sorted(str(path) for path in scans.iterdir())
+    (scans / "empty.png").write_bytes((scans / "line0.png").read_bytes())
+    assert main([*arguments, "--resume", "--retry-failed"]) == 0
+    again = {row["file"]: row for row in rows(folder)}
+    assert sorted(again) == names and len(rows(folder)) == len(names)
+    assert again[str(scans / "empty.png")]["text"] == again[str(scans / "line0.png")]["text"]
+
+
+def test_results_are_written_in_time_although_none_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_folder, "_SECONDS_PER_FILE", (0.05, 0.1))
+    make_folder(tmp_path)
+    writer = ParquetFolder(tmp_path, may_continue=False)
+    for number, name in enumerate(["a", "b"]):
+        writer.write(Recognition(text="t", confidence=0.5, source=name))
+        part = tmp_path / f"part-0000{number}.parquet"
+        deadline = time.monotonic() + 60
+        while not part.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert part.exists(), "written while the run waits for the next result"
+    writer.close()
+    assert [row["file"] for row in rows(tmp_path)] == ["a", "b"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_cannot_be_written_is_counted_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path)
+    writer = ParquetFolder(tmp_path, may_continue=False)
+    writer.write(Recognition(text="t", confidence=0.5, source="a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space")))
+        with pytest.raises(ArtifactError, match="1 results are not written: make room"):
+            writer.close()
+    assert not list(tmp_path.iterdir())
+    writer.close()
+    assert [row["file"] for row in rows(tmp_path)] == ["a"]
+
+
+def test_failed_results_are_taken_out_file_by_file(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    for errors in ([None, "bad"], ["bad"], [None]):
+        writer = ParquetFolder(tmp_path, may_continue=True)
+        for error in errors:
+            writer.write(Recognition(text="", confidence=0.0, source="x", error=error))
+        writer.close()
+    assert read_back_folder(tmp_path).num_failed == 2
+    drop_failed_in_folder(tmp_path)
+    done = read_back_folder(tmp_path)
+    assert (done.num_failed, done.names["x"]) == (0, 2)
+    assert [one.name for one in sorted(tmp_path.iterdir())] == [
+        "part-00000.parquet",
+        "part-00002.parquet",
+    ]
 
 
 def test_other_files_are_not_gone_on_with(tmp_path: Path) -> None:
@@ -110,7 +174,7 @@ def test_other_files_are_not_gone_on_with(tmp_path: Path) -> None:
     assert not read_back_folder(tmp_path / "none").names
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot make the folder"):
-        ParquetFolder(tmp_path / "file" / "r.parquet", may_continue=False)
+        make_folder(tmp_path / "file" / "r.parquet")
 
 
 def test_what_is_meant_for_parquet(tmp_path: Path) -> None:

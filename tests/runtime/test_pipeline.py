@@ -215,3 +215,27 @@ def test_done_ahead_keeps_order_and_distance() -> None:
     for given, number in enumerate(done_ahead(str, numbers(), 3, 7)):
         assert number == str(given)
         assert taken - given <= 8
+
+
+def test_sources_held_in_memory_are_few_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.pipeline.MOST_BYTES_AHEAD", 100)
+    taken = given = most = 0
+
+    def sources() -> Iterator[int]:
+        nonlocal taken, most
+        for number in range(50):
+            taken += 1
+            most = max(most, taken - given)
+            yield number
+
+    gate = threading.Event()
+
+    def work(number: int) -> int:
+        gate.wait(60)
+        return number
+
+    threading.Timer(0.2, gate.set).start()
+    for _ in done_ahead(work, sources(), 2, 1000, num_bytes=lambda _: 40):
+        given += 1
+    assert (taken, given) == (50, 50)
+    assert most <= 4, "100 bytes, and one source more that is being taken"

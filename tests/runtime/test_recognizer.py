@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from runtime import ArtifactError, EngineError, OcrError, Recognition, Recognizer, RecognizerSpec
 from runtime.batching import LOOK_AHEAD_BATCHES
+from runtime.sources import NamedImage
 
 Lines = list[NDArray[np.uint8]]
 
@@ -194,3 +195,33 @@ def test_impossible_settings_are_refused(spec: RecognizerSpec, tmp_path: Path) -
         Recognizer(EchoSession(spec), batch_size=0)
     with pytest.raises(ArtifactError, match="no such file"):
         Recognizer(tmp_path / "none.onnx")
+
+
+class _Picture:
+    """Like a Pillow image: no array, and nothing to go through."""
+
+
+@pytest.mark.parametrize("images", [None, _Picture(), 7, "a.png", NamedImage("x", b"")])
+def test_what_is_no_series_of_images_is_refused(spec: RecognizerSpec, images: object) -> None:
+    recognizer = Recognizer(EchoSession(spec))
+    with pytest.raises(OcrError, match=f"got a single {type(images).__name__}; "):
+        recognizer(images)  # type: ignore[arg-type]
+
+
+def test_sources_that_are_no_images_are_rows(
+    spec: RecognizerSpec, tmp_path: Path, line_images: Lines
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), line_images[0])
+    sources = [None, _Picture(), str(tmp_path), str(tmp_path / "*.png"), line_images[0]]
+    nothing, picture, folder, pattern, read = Recognizer(EchoSession(spec))(sources)  # type: ignore[arg-type]
+    assert "cannot read an image from NoneType" in str(nothing.error)
+    assert 'np.asarray(image.convert("RGB"))[:, :, ::-1]' in str(picture.error)
+    assert "pass list(runtime.find_images([path]))" in str(folder.error)
+    assert "pass list(runtime.find_images([path]))" in str(pattern.error)
+    assert read.text and read.error is None
+
+
+@pytest.mark.parametrize("model", [b"ONNX", object(), 7])
+def test_models_that_are_no_models_are_refused(model: object) -> None:
+    with pytest.raises(OcrError, match="expected the path of a model file or a session"):
+        Recognizer(model)  # type: ignore[arg-type]

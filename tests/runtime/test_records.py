@@ -1,4 +1,4 @@
-"""Records say everything, and a file of them can be cut anywhere and continued."""
+"""Records say everything, and no control character of a name or reading stands in them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from runtime.alternatives import Alternative
-from runtime.errors import ArtifactError
 from runtime.recognition import Recognition
 from runtime.records import (
-    ENCODING_ERRORS,
     CsvWriter,
     JsonLinesWriter,
     TextWriter,
     format_of,
-    read_back,
+    name_in,
     record_from_recognition,
 )
 
@@ -116,7 +111,7 @@ def test_csv() -> None:
         "error": "",
     }
     assert (rows[1]["file"], rows[1]["error"]) == ("b.png", "the file is empty")
-    assert (rows[2]["file"], rows[2]["text"]) == ("one\ntwo.png", 'a,"b"')
+    assert (rows[2]["file"], rows[2]["text"]) == ("one\\ntwo.png", 'a,"b"')
 
 
 def test_csv_names_its_columns_once() -> None:
@@ -130,7 +125,7 @@ def test_paddleocr_text() -> None:
     assert written("txt", READ, FAILED, odd).splitlines() == [
         "scans/a.png\t日 é\t0.123457",
         "b.png\t\t0.0",
-        "a b c.png\tx\t1.0",
+        "a\\tb\\nc.png\tx\t1.0",
     ]
 
 
@@ -159,68 +154,42 @@ def test_alternatives_stand_where_they_were_asked_for() -> None:
     assert None not in asked, "no value without a column"
 
 
-def test_other_columns_are_not_continued(tmp_path: Path) -> None:
-    path = tmp_path / "r.csv"
-    path.write_text(written("csv", replace(READ, alternatives=TWO), alternatives=2))
-    assert sum(read_back(path, "csv", alternatives=2).names.values()) == 1
-    for other in (0, 3):
-        with pytest.raises(ArtifactError, match="expected the columns"):
-            read_back(path, "csv", alternatives=other)
+CONTROLS = "a\x1b[31m\x07\x9b2J\r\n\t\x7f\u2028z"
 
 
-NAMES = ["a.png", 'quo"te.png', "com,ma.png", "new\nline.png", "\udcff.png", "日本.png", "a.png"]
-
-
-def contents(kind: str) -> bytes:
-    lines = [Recognition(text='t"', confidence=1.0, source=name) for name in NAMES]
-    return written(kind, *lines).encode("utf-8", ENCODING_ERRORS[kind])
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "results"
-    path.write_bytes(contents(kind))
-    done = read_back(path, kind)
-    assert sorted(done.names.elements()) == sorted(NAMES)
-    assert done.num_bytes == path.stat().st_size
-
-
-@settings(max_examples=60, deadline=None)
-@given(kind=st.sampled_from(["jsonl", "csv"]), data=st.data())
-def test_wherever_it_is_cut_whole_records_remain(
-    kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    whole = contents(kind)
-    length = data.draw(st.integers(0, len(whole)))
-    path = tmp_path_factory.mktemp("cut") / "results"
-    path.write_bytes(whole[:length])
-    done = read_back(path, kind)
-    names = [*done.names.elements()]
-    assert done.num_bytes <= length
-    assert sorted(names) == sorted(NAMES[: len(names)])
-    path.write_bytes(whole[: done.num_bytes])
-    assert read_back(path, kind) == done
-
-
-def test_nothing_is_done_where_there_is_no_file(tmp_path: Path) -> None:
-    done = read_back(tmp_path / "none.jsonl", "jsonl")
-    assert not done.names and done.num_bytes == 0
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "txt"])
+def test_no_control_character_is_written_as_it_is(kind: str) -> None:
+    odd = Recognition(text=CONTROLS, confidence=1.0, source=f"{CONTROLS}.png", warnings=(CONTROLS,))
+    failed = Recognition(text="", confidence=0.0, source="b.png", error=CONTROLS)
+    lines = written(kind, odd, failed)
+    assert len(lines.splitlines()) == (3 if kind == "csv" else 2), "a line for each"
+    allowed = "\n\t" if kind == "txt" else "\n"  # tabs part the fields of txt
+    assert not [one for one in lines if not one.isprintable() and one not in allowed]
+    if kind == "jsonl":
+        assert json.loads(lines.splitlines()[0])["file"] == f"{CONTROLS}.png", "nothing is lost"
 
 
 @pytest.mark.parametrize(
-    ("kind", "content"),
+    ("text", "cell"),
     [
-        ("jsonl", b"no json\n"),
-        ("jsonl", b"[1]\n"),
-        ("jsonl", b'{"text": "x"}\n'),
-        ("jsonl", b"\xff\n"),
-        ("csv", b"a,b\n1,2\n"),
-        ("csv", b'"a"b,c\n'),
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        (" =1", "' =1"),
+        ("\uff1dA1", "'\uff1dA1"),
+        ("\t=1", "\\t=1"),
+        ("-12.50", "-12.50"),
+        ("+49", "+49"),
+        ("-1.234,50", "-1.234,50"),
+        ("-5%", "-5%"),
+        ("Total = 5", "Total = 5"),
     ],
 )
-def test_other_files_are_not_continued(kind: str, content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "other"
-    path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=f"cannot continue .*other: expected {kind} results"):
-        read_back(path, kind)
-    assert path.read_bytes() == content
+def test_csv_can_be_made_safe_for_spreadsheets(text: str, cell: str) -> None:
+    line = Recognition(text=text, confidence=1.0, source=text)
+    stream = io.StringIO()
+    CsvWriter(stream, is_safe=True).write(line)
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (row["file"], row["text"]) == (cell, cell)
+    assert name_in("csv", cell) == name_in("csv", text), "found again by --resume"

@@ -15,13 +15,15 @@ from runtime.result_file import ResultFile
 ROOT = Path(__file__).parents[2]
 
 
-def test_it_appears_at_the_end(tmp_path: Path) -> None:
+def test_it_appears_with_its_first_record(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text("older")
     with ResultFile(path, "strict") as file:
-        file.write("one\n")
         assert path.read_text() == "older"
-    assert path.read_text() == "one\n"
+        file.write("one\n")
+        assert path.read_text() == "one\n", "and a run that is killed has left it"
+        file.write("two\n")
+    assert path.read_text() == "one\ntwo\n"
     assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from runtime import sources
 from runtime.errors import ArtifactError
-from runtime.sources import Page, Refused, find_images, sources_from
+from runtime.sources import LeftOut, Page, Refused, find_images, sources_from
 
 
 @pytest.fixture
@@ -132,3 +135,69 @@ def test_too_many_pages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.tif")
     assert list(sources_from([str(tmp_path)])) == [str(tmp_path / "pipe.tif")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_lists_of_windows(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith("e") else ""
+    file = tmp_path / "names.txt"
+    text = f"{mark}{tmp_path}/b.png\r\n\r\n{tmp_path}/日本 ਊ.png\r\n{tmp_path}/last.png"
+    file.write_bytes(text.encode(encoding))
+    assert list(sources_from([f"@{file}"])) == [
+        str(tmp_path / name) for name in ("b.png", "日本 ਊ.png", "last.png")
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_line_that_is_no_name_is_refused_and_the_others_go_on(
+    tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "names.txt"
+    file.write_bytes(f"a.png\n{'x' * 2**20}\n{'ਊ' * 2**17}\nb.png\n".encode(encoding))
+    first, long, longer, last = list(sources_from([f"@{file}"]))
+    assert (first, last) == ("a.png", "b.png")
+    for one in (long, longer):
+        assert isinstance(one, Refused)
+        assert len(one.name) < 200 and "at most 65536 bytes in a line" in one.reason
+
+
+def test_list_without_line_ends_is_held_in_part(tmp_path: Path) -> None:
+    file = tmp_path / "zeros.bin"
+    with file.open("wb") as stream:
+        stream.truncate(2**26)
+    tracemalloc.start()
+    try:
+        (refused,) = sources_from([f"@{file}"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(refused, Refused)
+    assert peak < 2**22
+
+
+@pytest.mark.parametrize("name", ["a\0.png", "a\0*.png", "\0/*.png", "*/\0", "", "*" * 5000])
+def test_names_that_are_no_paths_are_handed_on(name: str) -> None:
+    assert list(sources_from([name])) == [name]
+
+
+def test_files_left_out_by_their_names_are_counted(folder: Path) -> None:
+    left_out = LeftOut()
+    got = list(sources_from([str(folder), str(folder / "scan.dat")], left_out))
+    assert len(got) == 7
+    assert left_out == LeftOut(2, str(folder / "notes.txt"))
+    list(sources_from([str(folder / "*.dat")], left_out))
+    assert left_out.count == 3
+
+
+def test_folders_within_folders_deeper_than_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(sys.getrecursionlimit() + 100):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a.png").touch()
+    monkeypatch.chdir(tmp_path)
+    (found,) = find_images(["d"])
+    assert found.endswith("/d/a.png")
+    shutil.rmtree(tmp_path / "d") if sys.version_info >= (3, 13) else os.system("rm -r d")

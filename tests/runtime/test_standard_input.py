@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.errors import OcrError
 from runtime.sources import NamedImage, Refused
 from runtime.standard_input import StandardInput
 
@@ -101,3 +102,28 @@ def test_waiting_can_be_broken_off() -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_names_of_windows() -> None:
+    for text in ("\ufeffa.png\r\nb.png\r\n".encode(), "a.png\r\nb.png".encode("utf-16")):
+        with standard_input(*(text[at : at + 1] for at in range(len(text)))) as stream:
+            assert list(stream.names()) == ["a.png", "b.png"]
+
+
+def test_line_without_end_is_passed_over_in_pieces() -> None:
+    with standard_input(b"a.png\n", *[b"x" * 2**16] * 64, b"y\nb.png\n") as stream:
+        names = stream.names()
+        assert next(names) == "a.png"
+        refused = next(names)
+        assert isinstance(refused, Refused) and refused.name.startswith("xxx")
+        assert len(stream._buffer) <= 2**18
+        assert list(names) == ["b.png"]
+
+
+def test_stream_that_cannot_be_read_is_an_error() -> None:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with pytest.raises(OcrError, match="cannot read standard input"):
+            list(StandardInput(descriptor, lambda: False).names())
+    finally:
+        os.close(descriptor)

@@ -71,3 +71,25 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot make the folder"):
         Visualizer(tmp_path / "file" / "folder")
+
+
+def test_drawings_of_a_run_that_goes_on_are_added(tmp_path: Path) -> None:
+    for goes_on in (False, True):
+        visualizer = Visualizer(tmp_path, goes_on=goes_on)
+        for _ in range(2):
+            visualizer.draw(grey(30, 20), WORD)
+    names = sorted(os.listdir(tmp_path))
+    assert names == [f"{number:06}_a_b.png.png" for number in range(1, 5)]
+
+
+def test_drawing_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(path: Path, data: bytes) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(ArtifactError, match="No space left on device; make room"):
+        Visualizer(tmp_path).draw(grey(30, 20), WORD)
+    assert not os.listdir(tmp_path)

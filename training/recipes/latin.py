@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ConfigError, OcrError
+from runtime.standard_streams import open_standard_streams, say
 from training.recipes.latin_data import (
     find_packs,
     font_files,
@@ -169,6 +170,7 @@ def _at_most_whole(shares: dict[str, float]) -> list[tuple[str, float]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    open_standard_streams()
     options = _parser().parse_args(arguments)
     try:
         name, _, weights = (options.start or "").partition("=")
@@ -180,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runner.prepare(options.data, options.fonts, options.workers)
         return runner.run()
     except OcrError as error:
-        print(f"latin: {error}", file=sys.stderr)
+        say(f"latin: {error}")
         return 2
 
 

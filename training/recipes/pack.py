@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import CheckpointError, OcrError
+from runtime.standard_streams import open_standard_streams, say
 from training.parameters import (
     Parameters,
     network_parameters,
@@ -72,6 +73,7 @@ def join(sources: Sequence[str]) -> Parameters:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.recipes.pack", description=(__doc__ or "").split("\n")[0]
     )
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_parameters(options.output, parameters)
         parameters_path(options.output)
     except OcrError as error:
-        print(f"pack: {error}", file=sys.stderr)
+        say(f"pack: {error}")
         return 2
     num_values = sum(array.size for array in parameters.values())
     print(f"{options.output}: {num_values:,} values, {options.output.stat().st_size:,} bytes")

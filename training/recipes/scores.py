@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import OcrError
+from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.command import LOGGERS, prepare_process
 from training.config import load_config
 from training.files import write_atomically
@@ -55,6 +56,7 @@ def table(results: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.recipes.scores", description=(__doc__ or "").split("\n")[0]
     )
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--output", type=Path, metavar="FILE", help="write the figures as JSON")
     add("labels", type=Path, nargs="+", metavar="LABEL_FILE")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    log_to_stderr(logging.WARNING)
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for file in options.labels
         }
     except OcrError as error:
-        print(f"scores: {error}", file=sys.stderr)
+        say(f"scores: {error}")
         return 2
     print(table(results))
     if options.output is not None:

@@ -14,6 +14,7 @@ import cv2
 
 from runtime.charset import build_charset
 from runtime.errors import DatasetError, OcrError
+from runtime.standard_streams import open_standard_streams, say
 from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
 from training.data.synthetic.preview import contact_sheet
 from training.data.synthetic.writer import write_data_set
@@ -34,12 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 2 after one line that says what is wrong.
     """
+    open_standard_streams()
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         _run(options)
     except OcrError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     return 0
 

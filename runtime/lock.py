@@ -1,0 +1,175 @@
+"""One run at a time in one output: a second one is told who writes there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import stat
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from runtime.errors import ArtifactError
+from runtime.output import printable
+
+_LOG = logging.getLogger(__name__)
+
+_MOST_OWNER_BYTES = 500
+_WINDOWS_OFFSET = 2**30
+"""Windows forbids reading what is locked, so a byte far behind the owner's line is locked."""
+
+_HELD: set[int] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+class OutputLock:
+    """Holds an output for the run that entered it, and names that run to others.
+
+    The lock is the system's own, on a hidden file: beside an output file, or within an output
+    folder. It ends with its owner, however that one ends, and a normal end removes the file.
+    Where the file system has no locks, a warning is logged and the run goes on.
+
+    Args:
+        place: the file that is written to, or the folder, which is made before it is locked.
+        option: what names the output, for the remedy of an error.
+    """
+
+    def __init__(self, place: str | Path, option: str = "--output") -> None:
+        self._given, self._option = place, option
+        self._descriptor: int | None = None
+        self._owner = 0
+        found = Path(os.path.realpath(place))  # two names of one output share one lock
+        self.path = found / ".lock" if found.is_dir() else found.with_name(f".{found.name}.lock")
+
+    def __enter__(self) -> OutputLock:
+        """Take the lock.
+
+        Raises:
+            ArtifactError: naming the process that holds it.
+        """
+        place = Path(self._given)
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            return self  # a device: whoever writes results refuses it
+        try:
+            self._descriptor = self._locked(self.path)
+        except OSError as error:
+            # Where nothing can be written the writer says so, and says it better.
+            if os.access(place if place.exists() else place.absolute().parent, os.W_OK):
+                _LOG.warning(
+                    "no lock for %s (%s): see to it that no other run writes there",
+                    self._given,
+                    error.strerror,
+                )
+            return self
+        self._owner = os.getpid()
+        _HELD.add(self._descriptor)
+        _name_owner(self._descriptor)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the file and let go of the lock; a process forked off does neither."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None or self._owner != os.getpid():
+            return
+        _HELD.discard(descriptor)
+        if sys.platform == "win32":
+            os.close(descriptor)
+            _remove(self.path)  # fails, and may, where the next run has opened it already
+        else:
+            # Removed while it is held: whoever opened it before finds that out and opens anew.
+            _remove(self.path)
+            os.close(descriptor)
+
+    def _locked(self, path: Path) -> int:
+        """Open the file and lock it, once more if its last owner removed it in between."""
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        while True:
+            descriptor = os.open(path, flags, 0o666)
+            try:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
+                    raise OSError(errno.EINVAL, f"{path} is no ordinary file")
+                if not _lock(descriptor):
+                    raise ArtifactError(
+                        f"cannot write {self._given}: expected to write there alone, but "
+                        f"{_owner_named(descriptor)} does so; wait for its end, or name another "
+                        f"{self._option}"
+                    )
+                if _is_still(path, found):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file without waiting; whether nobody else holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _WINDOWS_OFFSET, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), found)
+    except FileNotFoundError:
+        return False
+
+
+def _name_owner(descriptor: int) -> None:
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    line = f"process {os.getpid()} on {socket.gethostname()}, since {since}\n"
+    try:
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, line.encode())
+    except OSError:
+        pass  # the lock holds on a full disk too, it is only nameless there
+
+
+def _owner_named(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    line = os.read(descriptor, _MOST_OWNER_BYTES).decode("utf-8", "replace").strip()
+    return printable(line) or "another process"
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # whoever comes next takes the file as it is
+        path.unlink()
+
+
+def _close_in_child() -> None:
+    """Keep a lock from outliving its owner in processes that it forked off."""
+    for descriptor in _HELD:
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+    _HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)

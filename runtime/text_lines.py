@@ -1,0 +1,63 @@
+"""Lines of text files as editors and shells write them: UTF-8, or UTF-16 with its mark in front."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LINE_ENDS = "\r\n"
+
+
+def decoded(data: bytes) -> str:
+    """The text of a whole file, without a byte-order mark.
+
+    Raises:
+        UnicodeDecodeError: if it is neither UTF-8 nor UTF-16 with a byte-order mark.
+    """
+    return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+
+
+def pieces_of(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
+    """Lines with their ends, those longer than `most_bytes` in pieces of that length."""
+    return iter(lambda: stream.readline(most_bytes), b"")
+
+
+def lines_as_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Lines without their ends, in UTF-8 where they come as UTF-16, without a byte-order mark.
+
+    Args:
+        pieces: of one text; each ends with a line, or earlier.
+        most: bytes of a line, or characters in UTF-16; of a longer one a beginning comes that is
+            longer too, and no more is held.
+    """
+    pieces = iter(pieces)
+    first = next(pieces, b"")
+    if first.startswith(_UTF_16):
+        yield from _from_utf_16(first, pieces, most)
+        return
+    held = b""
+    for piece in chain([first.removeprefix(codecs.BOM_UTF8)], pieces):
+        held = held[: most + 1] + piece
+        if piece.endswith(b"\n"):
+            yield held.rstrip(_LINE_ENDS.encode())
+            held = b""
+    yield held.rstrip(_LINE_ENDS.encode())
+
+
+def _from_utf_16(first: bytes, pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """As `lines_as_bytes`; a piece may end within a character, whose other byte comes next."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    text = decoder.decode(first)
+    while True:
+        *whole, text = text.split("\n")
+        for line in whole:
+            yield line.rstrip(_LINE_ENDS).encode(errors="replace")
+        piece = next(pieces, None)
+        if piece is None:
+            break
+        text = text[: most + 1] + decoder.decode(piece)
+    text += decoder.decode(b"", final=True)
+    yield text.rstrip(_LINE_ENDS).encode(errors="replace")
