@@ -7,20 +7,18 @@ import os
 import stat
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime import tiff_header
+from runtime.decoders import decode_elsewhere
 from runtime.errors import ImageError
-from runtime.image_formats import (
-    JPEG_SIGNATURE,
-    exif_orientation,
-    is_truncated,
-    transparent_grey_level,
-)
-from runtime.image_size import declared_size
-from runtime.sources import IMAGE_SUFFIXES, NamedImage, Page, Refused, find_images
+from runtime.image_decoding import decode_image, not_an_image
+from runtime.image_size import size_in_header
+from runtime.image_structure import is_bounded
+from runtime.pillow_images import array_from_pillow, is_pillow_image
+from runtime.pixels import bgr_from_array, check_size
+from runtime.sources import IMAGE_SUFFIXES, MOST_PAGES, NamedImage, Page, Refused, find_images
 
 __all__ = ["DEFAULT_MAX_PIXELS", "ImageSource", "find_images", "read_image", "source_name"]
 
@@ -52,40 +50,35 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
 
     Args:
         source: a path; the bytes of an image file; either of these as a `NamedImage` or `Page`;
-            or an array, uint8 or uint16, [h, w], [h, w, 1], [h, w, 3] in BGR order or [h, w, 4]
-            in BGRA order.
+            an image of Pillow; or an array, uint8 or uint16, [h, w], [h, w, 1], [h, w, 3] in BGR
+            order or [h, w, 4] in BGRA order.
         max_pixels: h x w at most; a larger image is refused, a file before it is decoded.
 
     Returns:
         BGR uint8 [h, w, 3]. An array that has this form already is returned itself, not copied.
 
+    A file whose header does not bound the work of decoding it (TIFF, JPEG 2000, AVIF, GIF,
+    animations, lossless WebP, JPEGs of many scans) is decoded in a process of its own, for
+    a bounded time and in bounded memory.
+
     Raises:
-        ImageError: naming the file and the reason.
+        ImageError: naming the file and the reason, whatever went wrong.
     """
     name = source_name(source)
     try:
-        if isinstance(source, np.ndarray):
-            _check_size(source.shape[1::-1], max_pixels)
-            return _bgr_from_array(source)
-        if isinstance(source, Page):
-            return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
-        if isinstance(source, Refused):
-            raise ImageError(source.reason)
-        if isinstance(source, NamedImage):
-            return _bgr_from_file(source.data, max_pixels)
-        if name is not None:
-            return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels)
-        if isinstance(source, bytes | bytearray | memoryview):
-            return _bgr_from_file(bytes(source), max_pixels)
-        raise ImageError(
-            f"cannot read an image from {type(source).__name__}: "
-            "expected a path, the bytes of an image file or an array; of a Pillow image pass "
-            'np.asarray(image.convert("RGB"))[:, :, ::-1]'
-        )
-    except ImageError as error:
-        if name is None:
-            raise
-        raise ImageError(f"{name}: {error}") from error
+        return _read(source, name, max_pixels)
+    except Exception as error:
+        reason = _reason_of(error)
+        raise ImageError(reason if name is None else f"{name}: {reason}") from error
+
+
+def _reason_of(error: Exception) -> str:
+    """What an error says; one image is never worth the others, whatever a decoder comes up with."""
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "no memory is left to read it; lower --max-pixels"
+    return f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def most_bytes(max_pixels: int) -> int:
@@ -93,13 +86,27 @@ def most_bytes(max_pixels: int) -> int:
     return max_pixels * _MOST_BYTES_PER_PIXEL + _MOST_OF_METADATA
 
 
-def _check_size(size: tuple[int, ...], max_pixels: int) -> None:
-    width, height = size if len(size) == 2 else (0, 0)
-    if width * height > max_pixels:
-        raise ImageError(
-            f"too large: {width} x {height} px are {width * height} pixels, expected at most "
-            f"{max_pixels}; cut the lines out of it first, or raise --max-pixels"
-        )
+def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.uint8]:
+    if isinstance(source, np.ndarray):
+        if source.ndim >= 2:
+            check_size(source.shape[1], source.shape[0], max_pixels)
+        return bgr_from_array(source)
+    if isinstance(source, Page):
+        return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
+    if isinstance(source, Refused):
+        raise ImageError(source.reason)
+    if isinstance(source, NamedImage):
+        return _bgr_from_file(source.data, max_pixels)
+    if name is not None:
+        return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _bgr_from_file(bytes(source), max_pixels)
+    if is_pillow_image(source):
+        return bgr_from_array(array_from_pillow(source, max_pixels))
+    raise ImageError(
+        f"cannot read an image from {type(source).__name__}: expected a path, the bytes of an "
+        "image file, an array or an image of Pillow"
+    )
 
 
 def _read_bytes(name: str, max_pixels: int) -> bytes:
@@ -116,7 +123,8 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
                     f"too large: {found.st_size} bytes, expected at most {limit}; "
                     "cut the lines out of it first, or raise --max-pixels"
                 )
-            return file.read(limit)
+            # As much as the file is long: what is asked for is allocated before it is read.
+            return file.read(found.st_size)
     except FileNotFoundError as error:
         raise ImageError(_reason_for_absence(name)) from error
     except IsADirectoryError as error:
@@ -163,107 +171,31 @@ def _reason_for_absence(name: str) -> str:
 def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDArray[np.uint8]:
     if not data:
         raise ImageError("the file is empty (0 bytes); copy it again")
-    if is_truncated(data):
-        raise ImageError(
-            f"the file is cut short: it ends after {len(data)} bytes, before its image does; "
-            "copy it again"
-        )
-    size = declared_size(data, page or 0)
+    size = size_in_header(data, page or 0)
     if size is None:
-        raise _not_an_image(data)
-    _check_size(size, max_pixels)
-    # Asked for "unchanged", OpenCV ignores a JPEG's orientation and hands out raw CMYK.
-    is_jpeg = data.startswith(JPEG_SIGNATURE)
-    decoded = _decode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED, page)
-    transparent = transparent_grey_level(data)
-    if transparent is not None and decoded.ndim == 2:
-        decoded[decoded == transparent] = np.iinfo(decoded.dtype).max
-    elif (
-        decoded.ndim == 3 and data.startswith(tiff_header.SIGNATURES) and decoded.dtype == np.uint8
-    ):
-        decoded = _multiplied_over_white(decoded)
-    return _bgr_from_array(_upright(decoded, exif_orientation(data)))
+        raise not_an_image(data)
+    check_size(*size, max_pixels)
+    if is_bounded(data, size[0] * size[1]):
+        return decode_image(data, size, page)
+    num_pixels = _num_pixels(data, size, page or 0, max_pixels)
+    if page is not None and not data.startswith(tiff_header.SIGNATURES):
+        max_pixels *= MOST_PAGES  # OpenCV holds the pixels of all frames against the limit
+    return decode_elsewhere(data, size, page, num_pixels, max_pixels)
 
 
-def _decode(data: bytes, flags: int, page: int | None) -> NDArray[np.uint8]:
-    buffer = np.frombuffer(data, dtype=np.uint8)
-    decoded: object = None
-    try:
-        if page is None:
-            decoded = cv2.imdecode(buffer, flags)
-        elif data.startswith(tiff_header.SIGNATURES):
-            decoded = next(iter(cv2.imdecodemulti(buffer, flags, range=(page, page + 1))[1]), None)
-        else:
-            decoded = next(iter(cv2.imdecodeanimation(buffer, page, 1)[1].frames), None)
-    except cv2.error as error:
-        reason = getattr(error, "err", "") or str(error)
-        if "CV_IO_MAX_IMAGE" in reason:
-            raise ImageError(
-                "the image is larger than OpenCV decodes (2^20 px a side, 2^30 px in all); "
-                "cut the lines out of it first"
-            ) from error
-        raise ImageError(f"OpenCV cannot decode it: {' '.join(reason.split())}") from error
-    except MemoryError as error:
-        raise ImageError("no memory is left to decode it; lower --max-pixels") from error
-    if decoded is None:
-        raise _not_an_image(data)
-    return decoded  # type: ignore[return-value]
-
-
-def _not_an_image(data: bytes) -> ImageError:
-    return ImageError(
-        f"not an image that OpenCV can decode: its {len(data)} bytes begin with "
-        f"{data[:8]!r}; expected JPEG, PNG, TIFF, WebP, BMP or another common format"
-    )
-
-
-def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undo an EXIF orientation: 5 .. 8 are mirrored at the diagonal, then as 1 .. 4."""
-    if orientation >= 5:
-        image = image.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return image
-
-
-def _bgr_from_array(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    channels = 1 if array.ndim == 2 else array.shape[-1]
-    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size:
+def _num_pixels(data: bytes, size: tuple[int, int], page: int, max_pixels: int) -> int:
+    """How many pixels have to be decoded for one page or frame."""
+    width, height = size
+    if data.startswith(tiff_header.SIGNATURES):
+        tile_width, tile_height = tiff_header.tile_size(data, page)
+        width, height = max(width, tile_width), max(height, tile_height)
+        check_size(width, height, max_pixels)
+        return width * height
+    num_pixels = (page + 1) * width * height
+    if num_pixels > max_pixels:
         raise ImageError(
-            "cannot take the array for an image: expected shape [h, w], [h, w, 1], [h, w, 3] or "
-            f"[h, w, 4] without a zero, got {list(array.shape)}"
+            f"too late a frame: to come to it, {page + 1} frames of {width} x {height} px are "
+            f"decoded, expected at most {max_pixels} pixels; take the frames out of the animation "
+            "first, or raise --max-pixels"
         )
-    if array.dtype == np.uint16:
-        # 65535 = 255 * 257, so that white stays white; OpenCV rounds, and takes no memory beside.
-        array = (
-            cv2.convertScaleAbs(array, alpha=1 / 257)
-            .reshape(array.shape)
-            .astype(np.uint8, copy=False)
-        )
-    elif array.dtype != np.uint8:
-        raise ImageError(
-            f"cannot take levels of type {array.dtype}: expected 8 or 16 bits unsigned; "
-            "scale the image to 0 .. 255 and make it uint8"
-        )
-    image = np.ascontiguousarray(array, dtype=np.uint8)
-    if channels == 1:
-        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    return _over_white(image) if channels == 4 else image
-
-
-def _over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay BGRA uint8 [h, w, 4] on white paper, rounding to the nearest level."""
-    alpha = image[:, :, 3:].astype(np.uint16)
-    blended = image[:, :, :3] * alpha  # 255 * 255 and half of 255 still fit 16 bits
-    blended += 255 * (255 - alpha) + 127
-    blended //= 255
-    return blended.astype(np.uint8)
-
-
-def _multiplied_over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As `_over_white` for colours already multiplied by alpha, as libtiff hands out 8 bits."""
-    if image.shape[2] != 4:
-        return image
-    return cv2.add(image[:, :, :3], 255 - image[:, :, 3:].repeat(3, axis=2)).astype(np.uint8)
+    return num_pixels

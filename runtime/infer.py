@@ -69,16 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _infer(arguments: Namespace) -> int:
-    import cv2
-
     from runtime.interruption import SECONDS_TO_LEAVE, Interruption
     from runtime.progress import Progress
     from runtime.results import Results
+    from runtime.silence import silence_opencv
     from runtime.source_queue import SourceQueue
     from runtime.sources import LeftOut
 
-    # What is wrong with an image stands in its row; OpenCV need not say it again.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     left_out = LeftOut()
     with ExitStack() as stack:
         patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu_budget import available_cpus
 from runtime.ctc import decode_best_path
+from runtime.decoders import end_idle_decoders
 from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
@@ -104,11 +105,6 @@ class Recognizer:
             )
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
-        elif not isinstance(model, Session):
-            raise OcrError(
-                f"cannot read with a model of type {type(model).__name__}: expected the path of a "
-                "model file or a session of this project; write Recognizer('model.onnx')"
-            )
         if alternatives and not isinstance(model, ProbabilitySession):
             raise EngineError(
                 f"no alternatives from {model.description}: expected a model that hands out the "
@@ -171,6 +167,7 @@ class Recognizer:
     def close(self) -> None:
         """Let go of the model and of the threads, once what is being read has been."""
         self._threads.close()
+        end_idle_decoders()
         lanes = [self._lanes.get() for _ in range(self._num_lanes)]
         self._session.close()
         for lane in lanes:

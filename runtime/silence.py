@@ -9,6 +9,19 @@ from contextlib import contextmanager
 
 STDOUT, STDERR = 1, 2
 
+_OPENCV_LOGS_NOTHING = 0
+
+
+def silence_opencv() -> None:
+    """Let OpenCV keep to itself what is wrong with an image: it stands in the image's result."""
+    import cv2
+
+    # `cv2.utils.logging` came with 4.13; `cv2.setLogLevel`, which went with 5, does the same.
+    if hasattr(cv2.utils, "logging"):
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    else:
+        cv2.setLogLevel(_OPENCV_LOGS_NOTHING)  # type: ignore[attr-defined]
+
 
 @contextmanager
 def silenced(*descriptors: int) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import ArtifactError
+from runtime.errors import ArtifactError, ImageError
 from runtime.image_pages import HEAD_BYTES, may_have_pages, page_numbers
 from runtime.text_lines import lines_as_bytes, pieces_of
 
@@ -26,8 +26,8 @@ _SHOWN_BYTES = 80
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpf", ".jpg",
+    ".jpx", ".mpo", ".pam", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 })
 # fmt: on
 """Suffixes, in lower case, by which `find_images` knows an image in a folder."""
@@ -110,7 +110,11 @@ def sources_from(
             yield name
             continue
         for path in _images_or_name(name, left_out):
-            numbers = file_pages(path)
+            try:
+                numbers = file_pages(path)
+            except (ImageError, MemoryError) as error:
+                yield Refused(path, str(error) or "no memory is left to look for pages in it")
+                continue
             if len(numbers) > MOST_PAGES:
                 yield Refused(
                     path, f"{len(numbers)} pages or frames, expected at most {MOST_PAGES}"
@@ -198,14 +202,22 @@ def _names_from(names: Iterable[str | Refused]) -> Iterator[str | Refused]:
 
 
 def file_pages(path: str | Path) -> Sequence[int]:
-    """The pages or frames of an image file, as `page_numbers`; none of one that cannot be read."""
+    """The pages or frames of an image file, as `page_numbers`; none of one that cannot be read.
+
+    Raises:
+        ImageError: as `page_numbers`.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
                 return ()
             head = file.read(HEAD_BYTES)
-            return page_numbers(head + file.read(MOST_BYTES)) if may_have_pages(head) else ()
+            if not may_have_pages(head):
+                return ()
+            # As much as the file is long: what is asked for is allocated before it is read.
+            return page_numbers(head + file.read(min(found.st_size, MOST_BYTES)))
     except (OSError, ValueError):
         return ()  # `read_image` meets the same obstacle, and says so
 

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
-
 from runtime.recognizer import Recognizer
 from runtime.records import record_from_recognition
 from runtime.serve.batcher import Record
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
+from runtime.silence import silence_opencv
 
 SPARE_CALLS = 1
 """One more than is ever made at once, for a call whose caller went away."""
@@ -29,8 +28,7 @@ class Reader:
     """
 
     def __init__(self, options: ReaderOptions, threads: int | None = None) -> None:
-        # What is wrong with an image stands in its record; OpenCV need not say it again.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        silence_opencv()
         self.recognizer = Recognizer(
             options.model,
             dictionary=options.dictionary,

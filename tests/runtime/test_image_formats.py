@@ -1,12 +1,20 @@
 import struct
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from runtime.image_formats import exif_orientation, is_truncated, transparent_grey_level
+from runtime.errors import ImageError
+from runtime.image_formats import (
+    MOST_PARTS,
+    exif_orientation,
+    jpeg_segments,
+    png_chunks,
+    riff_chunks,
+    transparent_grey_level,
+)
 
 IMAGE = cv2.resize(
     np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8), (96, 32)
@@ -18,34 +26,37 @@ def encoded(suffix: str, *flags: int) -> bytes:
 
 
 JPEG = encoded(".jpg")
-PROGRESSIVE = encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
-RESTARTS = encoded(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
 PNG = encoded(".png")
 
 
-def with_thumbnail(data: bytes, thumbnail: bytes) -> bytes:
-    """A JPEG with a whole JPEG inside its EXIF segment, as cameras write."""
-    body = b"Exif\0\0" + thumbnail
-    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+def test_fill_bytes_are_passed_over_at_once() -> None:
+    """So many take minutes to a pattern that goes back, and no time to one that does not."""
+    filled = JPEG[:2] + b"\xff" * 2**21 + JPEG[2:]
+    assert [marker for marker, _ in jpeg_segments(filled)] == [
+        marker for marker, _ in jpeg_segments(JPEG)
+    ]
+    assert list(jpeg_segments(b"\xff\xd8" + b"\xff" * 2**21)) == []
 
 
-@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, RESTARTS, PNG, with_thumbnail(JPEG, JPEG)])
-@given(st.data())
-def test_every_cut_is_noticed(data: bytes, draw: st.DataObject) -> None:
-    length = draw.draw(st.integers(8, len(data) - 1))
-    assert is_truncated(data[:length])
-    assert not is_truncated(data)
+@pytest.mark.parametrize("before", range(2**20 - 6, 2**20 + 3))
+def test_no_marker_is_lost_between_windows(before: int) -> None:
+    data = b"\xff\xd8\xff\xda\x00\x02" + b"\0" * before + b"\xff\xd9"
+    assert [marker for marker, _ in jpeg_segments(data)] == [0xDA, 0xD9]
 
 
-@pytest.mark.parametrize("data", [JPEG, PNG])
-def test_bytes_after_the_end_do_no_harm(data: bytes) -> None:
-    assert not is_truncated(data + b"\0" * 16)
-    assert not is_truncated(data + b"trailer \xff\xda of a camera")
-
-
-@pytest.mark.parametrize("data", [b"", b"hello", b"BM" + b"\0" * 60])
-def test_other_formats_are_left_to_opencv(data: bytes) -> None:
-    assert not is_truncated(data)
+@pytest.mark.parametrize(
+    "walk",
+    [
+        lambda: jpeg_segments(b"\xff\xd8" + b"\xff\x01" * (MOST_PARTS + 1)),
+        lambda: png_chunks(PNG[:8] + (b"\0" * 4 + b"teXt" + b"\0" * 4) * (MOST_PARTS + 1)),
+        lambda: riff_chunks(b"RIFF\0\0\0\0WEBP" + b"ABCD\0\0\0\0" * (MOST_PARTS + 1)),
+    ],
+)
+def test_a_walk_ends_after_so_many_parts(walk: Callable[[], Iterator[object]]) -> None:
+    parts = walk()
+    assert sum(1 for _ in islice(parts, MOST_PARTS)) == MOST_PARTS
+    with pytest.raises(ImageError, match="too many"):
+        next(parts)
 
 
 def png_with(*chunks: tuple[bytes, bytes]) -> bytes:

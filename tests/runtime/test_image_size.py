@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.errors import ImageError
 from runtime.image_size import declared_size
+from runtime.images import read_image
+from runtime.tiff_header import tile_size
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 
@@ -83,7 +86,11 @@ def test_pages_have_sizes_of_their_own() -> None:
 
 
 def test_tiles_larger_than_the_image_count() -> None:
-    assert declared_size(tiff({256: 10, 257: 20, 322: 4096, 323: 64})) == (4096, 64)
+    data = tiff({256: 10, 257: 20, 322: 4096, 323: 64})
+    assert declared_size(data) == (10, 20)
+    assert tile_size(data, 0) == (4096, 64)
+    with pytest.raises(ImageError, match="too large: 4096 x 64 px"):
+        read_image(data, max_pixels=4096 * 64 - 1)
 
 
 def test_directories_in_a_circle_end() -> None:

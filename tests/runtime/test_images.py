@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from runtime.errors import ImageError
 from runtime.images import read_image
-from runtime.sources import NamedImage, Page
+from runtime.lines import load_image
+from runtime.sources import NamedImage, sources_from
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 ImageOps = pytest.importorskip("PIL.ImageOps")
@@ -241,30 +243,31 @@ def test_an_image_of_a_stream_has_its_name() -> None:
         read_image(NamedImage("stdin#image=2", b""))
 
 
-def shades(*levels: int) -> list[object]:
-    return [Image.fromarray(np.full((8, 12 + n, 3), n, np.uint8)) for n in levels]
+def test_whatever_a_decoder_raises_is_the_error_of_its_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for error, reason in {
+        MemoryError(): "no memory is left to decode it",
+        SystemError("odd\nnews"): "cannot be read: SystemError: odd news",
+        AttributeError("none"): "cannot be read: AttributeError: none",
+    }.items():
+
+        def fail(*_arguments: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(cv2, "imdecode", fail)
+        with pytest.raises(ImageError, match=reason):
+            read_image(CASES["png"])
+        assert reason in str(load_image(NamedImage("a", CASES["png"]), 10**6))
 
 
-def test_pages_of_a_tiff(tmp_path: Path) -> None:
-    path = tmp_path / "pages.tif"
-    first, *more = shades(10, 20, 30)
-    path.write_bytes(saved(first, "TIFF", save_all=True, append_images=more))
-    pages = [read_image(Page(str(path), number)) for number in range(3)]
-    assert [(page.shape, page[0, 0, 0]) for page in pages] == [
-        ((8, 22, 3), 10),
-        ((8, 32, 3), 20),
-        ((8, 42, 3), 30),
-    ]
-    with pytest.raises(ImageError, match="#page=4: not an image"):
-        read_image(Page(str(path), 3))
-    with pytest.raises(ImageError, match="#page=3: too large: 42 x 8"):
-        read_image(Page(str(path), 2), max_pixels=40 * 8)
-
-
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_frames_of_an_animation(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "frames"
-    first, *more = [Image.new("RGB", (30, 20), (level,) * 3) for level in (0, 85, 170)]
-    path.write_bytes(saved(first, kind, save_all=True, append_images=more))
-    levels = [int(read_image(Page(str(path), number))[0, 0, 0]) for number in range(3)]
-    assert levels == pytest.approx([0, 85, 170], abs=2)
+def test_no_more_is_allocated_than_the_file_is_long(tmp_path: Path) -> None:
+    path = tmp_path / "small.png"
+    path.write_bytes(CASES["png"])
+    tracemalloc.start()
+    try:
+        read_image(path)
+        list(sources_from([str(path)]))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()

@@ -68,6 +68,25 @@ def test_what_names_nothing_is_handed_on(folder: Path) -> None:
     assert found(folder, *names) == names
 
 
+@pytest.mark.parametrize("suffix", ["jfif", "JFIF", "jpf", "jpx", "j2k", "mpo", "pam"])
+def test_other_suffixes_of_images(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a.{suffix}").touch()
+    assert found(tmp_path, "") == [f"a.{suffix}"]
+
+
+def test_a_file_of_endless_pages_is_refused_and_the_others_come(tmp_path: Path) -> None:
+    span = 2 + 12 * 60_000
+    data = bytearray(16 + span + 4)
+    data[:12] = b"II*\0\x08\0\0\0" + (60_000).to_bytes(2, "little") + b"\0\0"
+    data[12:14] = data[8:10]
+    data[8 + span : 12 + span] = (12).to_bytes(4, "little")
+    (tmp_path / "a.tif").write_bytes(data)
+    (tmp_path / "b.png").touch()
+    refused, other = sources_from([str(tmp_path)])
+    assert isinstance(refused, Refused) and "too many entries" in refused.reason
+    assert other == str(tmp_path / "b.png")
+
+
 def test_links_to_folders_are_not_followed(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
     (folder / "sub" / "link.png").symlink_to(folder / "b.png")

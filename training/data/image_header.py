@@ -28,7 +28,7 @@ def ratio_from_header(image: Path | bytes, name: str) -> float:
         with PillowImage.open(source) as opened:
             width, height = opened.size
             is_sideways = opened.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+    except Exception as error:  # whatever Pillow's readers come up with is this image's error
         reason = getattr(error, "strerror", None) or "its header is not that of an image"
         raise ImageError(f"{name}: {reason}; check the file") from error
     return height / width if is_sideways else width / height
