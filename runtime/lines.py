@@ -92,8 +92,8 @@ def line_of(
     height_px, width_px = image.pixels.shape[:2]
     try:
         pixels = prepare_line(image.pixels, spec, content_width)
-    except (cv2.error, MemoryError) as error:
-        reason = " ".join(str(error).split()) or "no memory is left"
+    except cv2.error as error:
+        reason = " ".join(str(error).split())
         return _unread(
             image.source, f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
         )

@@ -99,9 +99,9 @@ class Recognizer:
             model = default_model()
         if not isinstance(model, str | Path | Session):
             raise OcrError(
-                "unknown kind of model: expected the path of a model file or a session that "
-                f"runtime.sessions.open_session gives, got {type(model).__name__}; write the "
-                "model to a file and pass its path"
+                f"cannot read with a model of type {type(model).__name__}: expected the path of a "
+                "model file or a session that runtime.sessions.open_session gives; write the "
+                "model to a file and pass its path, as in Recognizer('model.onnx')"
             )
         if isinstance(model, str | Path):
             model = open_session(model, dictionary, device, threads, device_id, shared=True)
