@@ -18,14 +18,7 @@ from runtime.decoders import end_idle_decoders
 from runtime.default_model import default_model
 from runtime.errors import EngineError, OcrError
 from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
-from runtime.lines import (
-    Line,
-    LoadedImage,
-    line_of,
-    load_image,
-    num_bytes_of,
-    recognition_of,
-)
+from runtime.lines import Line, LoadedImage, line_of, load_image, num_bytes_of, recognition_of
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition import Recognition as Recognition
 from runtime.sessions import ProbabilitySession, Session, SharedSession, open_session
