@@ -48,9 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: Namespace) -> None:
     from runtime.serve.access import api_key
+    from runtime.serve.hosts import Hosts
     from runtime.serve.ray_cluster import RayCluster
     from runtime.serve.replicas import Replicas, opened
-    from runtime.serve.server import BACKLOG, listen, run
+    from runtime.serve.server import BACKLOG, limits_within_descriptors, listen, run
     from runtime.serve.service import Service
     from runtime.serve.settings import Limits, ReaderOptions
 
@@ -61,6 +62,8 @@ def _serve(arguments: Namespace) -> None:
         queued_images=arguments.queue,
         queued_bytes=arguments.max_queue_bytes,
         seconds=arguments.time_limit,
+        connections=arguments.connections,
+        connections_per_client=arguments.connections_per_client,
     )
     key = api_key(arguments.api_key_file)
     options = ReaderOptions(
@@ -78,8 +81,21 @@ def _serve(arguments: Namespace) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         replicas = stack.enter_context(Replicas(cluster, model, arguments.replicas))
         name = arguments.name or arguments.model.stem
+        allowed = limits_within_descriptors(limits)
+        if allowed != limits:
+            _log.warning(
+                "%d connections at once instead of %d: too few open files are allowed (ulimit -n)",
+                allowed.connections,
+                limits.connections,
+            )
         service = Service(
-            replicas, name, limits, key, arguments.max_batch, arguments.max_wait_ms / 1000
+            replicas,
+            name,
+            allowed,
+            key,
+            arguments.max_batch,
+            arguments.max_wait_ms / 1000,
+            Hosts([arguments.host, *arguments.allowed_hosts]),
         )
         sizes = replicas.sizes
         _log.info(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import runtime
 from runtime.errors import OcrError
 from runtime.serve.access import check_key
-from runtime.serve.body import read_images
+from runtime.serve.body import check_kind, images_of_body
 from runtime.serve.page import page_and_policy
 from runtime.serve.protocol import add_protocol
 from runtime.serve.refusal import Refusal
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _READING = (400, 401, 408, 413, 415, 422, 429, 500, 504)
 _CLIENT_WENT_AWAY = 400
+_FEW_CHARACTERS = 1000
+"""Whose answer is written in less than a millisecond."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ def build_app(service: Service) -> "FastAPI":
         redoc_url=None,
     )
     closed = APIRouter(dependencies=[Depends(shows_key)])
+    described = _json(_description(service))  # Once: a charset is thousands of characters.
 
     @app.get("/", response_class=HTMLResponse)
     async def page() -> Response:
@@ -61,7 +64,7 @@ def build_app(service: Service) -> "FastAPI":
     @app.get("/ready", responses=answers(ANY_OBJECT, 503))
     async def ready() -> Response:
         """Whether images can be read."""
-        if not await service.backend.is_ready():
+        if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"status": "ready"})
 
@@ -75,26 +78,23 @@ def build_app(service: Service) -> "FastAPI":
 
         An image that cannot be read has its `error` set; if none can, the status is 422.
         """
-        records = await service.answer(request, read_images)
+        check_kind(request)
+        records = await service.answer(request, images_of_body)
         answer: dict[str, Any] = {"model": service.name, "results": records}
         status = 200
         if all(record["error"] is not None for record in records):
             status = 422
             answer["error"] = f"no image could be read: {records[0]['error']}"
-        return Response(_json(answer), status, media_type="application/json")
+        if sum(len(record["text"]) for record in records) <= _FEW_CHARACTERS:
+            body = _json_of_reading(answer)
+        else:
+            body = await service.in_thread(lambda: _json_of_reading(answer))
+        return Response(body, status, media_type="application/json")
 
     @closed.get("/model", responses=answers(ANY_OBJECT, 401))
     async def model() -> Response:
         """What the model expects and emits, and how much the service takes at a time."""
-        backend = service.backend
-        entries = {
-            "name": service.name,
-            "engine": backend.description,
-            "replicas": backend.num_replicas,
-            "limits": asdict(service.limits),
-            "spec": asdict(backend.spec),
-        }
-        return Response(_json(entries), media_type="application/json")
+        return Response(described, media_type="application/json")
 
     @closed.get("/metrics", responses=answers({"type": "string"}, 401, media="text/plain"))
     async def metrics() -> Response:
@@ -105,8 +105,19 @@ def build_app(service: Service) -> "FastAPI":
     add_protocol(app, closed, service)
     app.include_router(closed)
     _add_refusals(app)
-    app.add_middleware(_Counted, service=service)
+    app.add_middleware(_Front, service=service)
     return app
+
+
+def _description(service: Service) -> dict[str, Any]:
+    backend = service.backend
+    return {
+        "name": service.name,
+        "engine": backend.description,
+        "replicas": backend.num_replicas,
+        "limits": asdict(service.limits),
+        "spec": asdict(backend.spec),
+    }
 
 
 def _add_refusals(app: "FastAPI") -> None:
@@ -117,13 +128,8 @@ def _add_refusals(app: "FastAPI") -> None:
 
     @app.exception_handler(OcrError)
     async def refused(request: Request, error: OcrError) -> Response:
-        refusal = error if isinstance(error, Refusal) else Refusal(500, str(error))
-        headers = {}
-        if refusal.retry_after_s is not None:
-            headers["Retry-After"] = str(refusal.retry_after_s)
-        if refusal.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return JSONResponse({"error": str(error)}, refusal.status, headers)
+        answer: Response = _refused(error)
+        return answer
 
     @app.exception_handler(HTTPException)
     async def not_routed(request: Request, error: HTTPException) -> Response:
@@ -134,16 +140,13 @@ def _add_refusals(app: "FastAPI") -> None:
         return JSONResponse({"error": "the client went away"}, _CLIENT_WENT_AWAY)
 
 
-class _Counted:
-    """Tells the service's metrics of every request."""
+class _Front:
+    """Lets requests in that name this service as their host, and counts all."""
 
     def __init__(self, app: Any, service: Service) -> None:
         self._app, self._service = app, service
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         begin, status = time.perf_counter(), 500
 
         async def sent(message: Any) -> None:
@@ -152,11 +155,34 @@ class _Counted:
             await send(message)
 
         try:
+            self._service.hosts.check(scope)
             await self._app(scope, receive, sent)
+        except Refusal as refusal:
+            await _refused(refusal)(scope, receive, sent)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._service.metrics.count_request(route, status, time.perf_counter() - begin)
 
 
+def _refused(error: OcrError) -> Any:
+    """The answer to what is not served."""
+    from starlette.responses import JSONResponse
+
+    refusal = error if isinstance(error, Refusal) else Refusal(500, str(error))
+    headers = {}
+    if refusal.retry_after_s is not None:
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": str(error)}, refusal.status, headers)
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+
+
+def _json_of_reading(answer: dict[str, Any]) -> bytes:
+    """The same, record by record, so that other threads have their turn."""
+    rest = {key: value for key, value in answer.items() if key != "results"}
+    records = b", ".join(_json(record) for record in answer["results"])
+    return b'{"results": [%s], %s' % (records, _json(rest)[1:])

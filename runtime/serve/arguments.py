@@ -58,6 +58,14 @@ def build_parser() -> argparse.ArgumentParser:
     network = parser.add_argument_group("network")
     add = network.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")
+    add(
+        "--allowed-hosts",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names by which requests may call it (their Host), besides localhost, --host and IP "
+        "addresses; '*' for any",
+    )
     add("--port", type=_port, default=8000, metavar="N", help="0 takes a free one")
     add(
         "--api-key-file",
@@ -83,6 +91,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-body", type=_multiple, default="16M", metavar="BYTES", help="of one request")
     add("--max-queue-bytes", type=_multiple, default="256M", metavar="BYTES", help="in hand")
     add("--max-pixels", type=_multiple, default="64M", metavar="N", help="of one image")
+    add("--connections", type=_positive, default=512, metavar="N", help="at once; beyond it 503")
+    add(
+        "--connections-per-client",
+        type=_count,
+        default=384,
+        metavar="N",
+        help="of one address (one /64 in IPv6); behind a proxy all clients have its own: 0 for no "
+        "bound but --connections",
+    )
     add("--time-limit", type=_seconds, default=30.0, metavar="S", help="of one request")
     return parser
 
@@ -91,6 +108,10 @@ def _positive(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and int(text)):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _port(text: str) -> int:

@@ -58,7 +58,6 @@ class Batcher:
 
     Args:
         read: reads images in a replica, one record each; raises `ReplicaLost` if it dies.
-        bucket_of: width bucket of an image.
         max_batch: images in one call at most.
         max_wait_s: how long a call that is not full waits for more images while others run.
         calls_at_once: calls under way at most.
@@ -69,14 +68,13 @@ class Batcher:
         self,
         read: Read,
         *,
-        bucket_of: Callable[[bytes], int] = lambda image: 0,
         max_batch: int = 16,
         max_wait_s: float = 0.005,
         calls_at_once: int = 2,
         on_call: Callable[[int], None] = lambda num_images: None,
         on_lost: Callable[[int], None] = lambda num_images: None,
     ) -> None:
-        self._read_batch, self._bucket_of = read, bucket_of
+        self._read_batch = read
         self._max_batch, self._max_wait_s = max_batch, max_wait_s
         self._calls_at_once = calls_at_once
         self._on_call, self._on_lost = on_call, on_lost
@@ -84,18 +82,24 @@ class Batcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def read(self, images: Sequence[bytes]) -> list[Record]:
+    async def read(
+        self, images: Sequence[bytes], buckets: Sequence[int] | None = None
+    ) -> list[Record]:
         """One record for each image, in their order.
 
         Cancelled, it withdraws what no replica has taken yet.
+
+        Args:
+            images: bytes of their files.
+            buckets: width bucket of each; one for all when None.
 
         Raises:
             OcrError: if the engine fails, or replicas keep dying.
         """
         loop = asyncio.get_running_loop()
         waiting = [
-            _Waiting(image, self._bucket_of(image), loop.create_future(), loop.time())
-            for image in images
+            _Waiting(image, bucket, loop.create_future(), loop.time())
+            for image, bucket in zip(images, buckets or [0] * len(images), strict=True)
         ]
         self._queue.extend(waiting)
         self._dispatch()

@@ -1,70 +1,133 @@
 """From a request's body to the bytes of images, in memory and within limits.
 
-Nothing is written to disk, no name in a request is ever opened, no address fetched.
+Nothing is written to disk, no name in a request is ever opened, no address fetched. The event loop
+collects what arrives; whatever takes longer for a longer body happens in threads.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from runtime.serve.refusal import Refusal
 from runtime.serve.settings import Limits
 
 if TYPE_CHECKING:
+    from starlette.datastructures import FormData, Headers
     from starlette.requests import Request
 
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-_MOST_PARTS = 10_000
+_FORM = "multipart/form-data"
 _MOST_NAME_CHARACTERS = 300
+_PIECE_BYTES = 64 * 2**10
 
 NamedBytes = tuple[str | None, bytes]
 """The name that a client gave an image, to find it again in the answer, and its bytes."""
 
 
-def declared_length(request: Request, limits: Limits) -> int:
-    """Bytes that the body has by its header, the most allowed if it does not say.
+@dataclass(frozen=True)
+class Body:
+    """A request's body, complete.
+
+    Args:
+        headers: of the request.
+        data: as it came, packed if it was.
+    """
+
+    headers: Headers
+    data: bytearray
+
+
+def check_headers(request: Request, limits: Limits) -> None:
+    """Refuse what can be refused before the body is read.
 
     Raises:
-        Refusal: 413 if that is too long, 400 if it is no number.
+        Refusal: 413 if it says that it is too long, 400 if it does not say how long in a number,
+            415 if it cannot be unpacked.
     """
     text = request.headers.get("content-length")
-    if text is None:
-        return limits.body_bytes
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Refusal(400, "impossible Content-Length: expected a whole number")
-    if int(text) > limits.body_bytes:
-        raise _too_long(limits)
-    return int(text)
+    if text is not None:
+        if not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise Refusal(400, "impossible Content-Length: expected a whole number")
+        if int(text) > limits.body_bytes:
+            raise _too_long(limits)
+    _encoding(request.headers)
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body, unpacked.
+async def collect(request: Request, limits: Limits, hold: Callable[[int], None]) -> Body:
+    """The body as it comes.
+
+    Args:
+        request: whose body was not read yet.
+        limits: of one request.
+        hold: told how many bytes have come.
 
     Raises:
-        Refusal: 413 if it is too long, 415 or 400 if it cannot be unpacked.
+        Refusal: 413 if it is too long, and what `hold` raises.
     """
-    return b"".join([chunk async for chunk in _chunks(request, limits)])
+    data = bytearray()
+    async for chunk in request.stream():
+        if len(data) + len(chunk) > limits.body_bytes:
+            raise _too_long(limits)
+        data += chunk
+        hold(len(data))
+    return Body(request.headers, data)
 
 
-async def read_images(request: Request, limits: Limits) -> list[NamedBytes]:
+def unpacked(body: Body, limits: Limits) -> bytes:
+    """The body's bytes.
+
+    Raises:
+        Refusal: 413 if they are too many, 400 if they cannot be unpacked.
+    """
+    encoding = _encoding(body.headers)
+    if encoding == "identity":
+        return bytes(body.data)
+    unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        # A few bytes may unpack to gigabytes, so never more than are allowed.
+        data = unpacker.decompress(body.data, limits.body_bytes + 1)
+    except zlib.error as error:
+        raise Refusal(400, f"the body cannot be unpacked: {error}") from error
+    if len(data) > limits.body_bytes:
+        raise _too_long(limits)
+    if not unpacker.eof:
+        raise Refusal(400, "the body cannot be unpacked: it is cut short")
+    if unpacker.unused_data:
+        raise Refusal(400, f"the body cannot be unpacked: it holds more than one {encoding} stream")
+    return data
+
+
+def check_kind(request: Request) -> None:
+    """Refuse what holds no image by its Content-Type, before the body is read.
+
+    Raises:
+        Refusal: 415.
+    """
+    kind = _kind(request.headers)
+    if kind == _FORM:
+        return
+    if kind.startswith("multipart/") or kind in ("application/json", "text/plain", "text/html"):
+        raise Refusal(
+            415,
+            f"cannot take {kind[:40]} for an image: expected {_FORM} with files, or the bytes of "
+            "one image; names and addresses are not opened",
+        )
+
+
+def images_of_body(body: Body, limits: Limits) -> list[NamedBytes]:
     """The images of a request: the files of a form, or the body itself.
 
     Raises:
-        Refusal: 400, 413 or 415 if the body holds none, too much, or what is not understood.
+        Refusal: 400 or 413 if the body holds none, too much, or what is not understood.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        images = await _form_images(request, limits)
-    elif kind.startswith("multipart/") or kind in ("application/json", "text/plain", "text/html"):
-        raise Refusal(
-            415,
-            f"cannot take {kind} for an image: expected multipart/form-data with files, or the "
-            "bytes of one image; names and addresses are not opened",
-        )
-    else:
-        images = [(None, await read_body(request, limits))]
+    data = unpacked(body, limits)
+    is_form = _kind(body.headers) == _FORM
+    images: list[NamedBytes] = [(None, data)]
+    if is_form:
+        images = _form_images(body.headers, data, limits)
     if not images or (len(images) == 1 and not images[0][1]):
         raise Refusal(400, "no image was sent: expected files of a form, or the bytes of one image")
     check_number(len(images), limits)
@@ -85,26 +148,22 @@ def check_number(num_images: int, limits: Limits) -> None:
         )
 
 
-async def _form_images(request: Request, limits: Limits) -> list[NamedBytes]:
+def _form_images(headers: Headers, data: bytes, limits: Limits) -> list[NamedBytes]:
     from starlette.datastructures import UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
 
+    most_files = limits.images_per_request
     parser = MultiPartParser(
-        request.headers,
-        _chunks(request, limits),
-        max_files=_MOST_PARTS,
-        max_fields=_MOST_PARTS,
+        headers,
+        _pieces(data),  # type: ignore[arg-type]
+        max_files=most_files,
+        max_fields=most_files,
         max_part_size=limits.body_bytes,
     )
     parser.spool_max_size = limits.body_bytes + 1  # so that nothing is written to disk
     images: list[NamedBytes] = []
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refusal(400, f"the form cannot be read: {error.message}") from error
-    except (ValueError, KeyError, AssertionError) as error:
-        raise Refusal(400, f"the form cannot be read: {error}") from error
-    try:
+        form: FormData = _finished(parser.parse())
         for field, value in form.multi_items():
             if not isinstance(value, UploadFile):
                 raise Refusal(
@@ -112,43 +171,47 @@ async def _form_images(request: Request, limits: Limits) -> list[NamedBytes]:
                     f"the form's field {field[:_MOST_NAME_CHARACTERS]!r} is no file: expected "
                     "files only, each with a file name",
                 )
-            images.append(((value.filename or "")[:_MOST_NAME_CHARACTERS], await value.read()))
-    finally:
-        await form.close()
+            name = (value.filename or "")[:_MOST_NAME_CHARACTERS]
+            images.append((name, value.file.read()))
+            value.file.close()
+    except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            check_number(most_files + 1, limits)
+        raise Refusal(400, f"the form cannot be read: {error.message}") from error
+    except (ValueError, KeyError, AssertionError) as error:
+        raise Refusal(400, f"the form cannot be read: {error}") from error
     return images
 
 
-async def _chunks(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, unpacked, cut off where it becomes too long."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    """What never waits; in pieces, so that other threads have their turn."""
+    for begin in range(0, len(data), _PIECE_BYTES):
+        yield data[begin : begin + _PIECE_BYTES]
+
+
+def _finished(work: Coroutine[Any, Any, FormData]) -> FormData:
+    """What a coroutine returns that has nothing to wait for, without an event loop."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: FormData = end.value
+        return result
+    work.close()
+    raise RuntimeError("expected a form in memory, got one that waits for a file")
+
+
+def _kind(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _encoding(headers: Headers) -> str:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", *_WINDOW_BITS):
         raise Refusal(
             415,
             f"unknown Content-Encoding {encoding[:40]!r}: expected gzip, deflate or none",
         )
-    stream: AsyncIterator[bytes] = request.stream()
-    if encoding != "identity":
-        stream = _unpacked(stream, _WINDOW_BITS[encoding], limits.body_bytes + 1)
-    num_bytes = 0
-    async for chunk in stream:
-        num_bytes += len(chunk)
-        if num_bytes > limits.body_bytes:
-            raise _too_long(limits)
-        yield chunk
-
-
-async def _unpacked(
-    packed: AsyncIterator[bytes], window_bits: int, most_bytes: int
-) -> AsyncGenerator[bytes, None]:
-    """A few bytes may unpack to gigabytes, so never more than `most_bytes` at a time."""
-    unpacker = zlib.decompressobj(window_bits)
-    try:
-        async for chunk in packed:
-            yield unpacker.decompress(chunk, most_bytes)
-        if not unpacker.eof:
-            raise Refusal(400, "the body cannot be unpacked: it is cut short")
-    except zlib.error as error:
-        raise Refusal(400, f"the body cannot be unpacked: {error}") from error
+    return encoding
 
 
 def _too_long(limits: Limits) -> Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.serve.batcher import Record
+from runtime.serve.connections import Connections
 from runtime.serve.gate import Gate
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -16,9 +17,10 @@ class Metrics:
 
     Args:
         gate: asked for what is in hand whenever the figures are.
+        connections: the same for how many there are.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, connections: Connections) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._registry = registry = CollectorRegistry()
@@ -45,10 +47,11 @@ class Metrics:
             "distilrec_images_read_again", "Images whose replica died", registry=registry
         )
         for name, what, figure in (
-            ("images", "Images in hand", lambda: gate.num_images),
-            ("bytes", "Bytes of requests in hand", lambda: gate.num_bytes),
+            ("in_hand_images", "Images in hand", lambda: gate.num_images),
+            ("in_hand_bytes", "Bytes of requests in hand", lambda: gate.num_bytes),
+            ("connections", "Connections open", lambda: connections.num_open),
         ):
-            gauge = Gauge(f"distilrec_in_hand_{name}", what, registry=registry)
+            gauge = Gauge(f"distilrec_{name}", what, registry=registry)
             gauge.set_function(figure)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:

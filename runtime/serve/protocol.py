@@ -1,11 +1,12 @@
 # Not `from __future__ import annotations`: FastAPI must see the types that are imported late.
 """The Open Inference Protocol, version 2, over HTTP: what KServe's and Triton's clients speak."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import runtime
 from runtime.serve.batcher import Record
-from runtime.serve.body import NamedBytes, check_number, read_body
+from runtime.serve.body import Body, NamedBytes, unpacked
 from runtime.serve.refusal import Refusal
 from runtime.serve.schemas import ANY_OBJECT, INFER_BODY, INFERENCE, answers
 from runtime.serve.service import Service
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request as AnyRequest
 
 INPUT = "image"
-OUTPUTS = ("text", "confidence", "error")
+OUTPUTS = ("text", "confidence", "error", "warning")
 VERSION = "1"
 
+_MOST_ID_CHARACTERS = 1000
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _INFERENCE = (400, 401, 404, 408, 413, 415, 422, 429, 500, 504)
 
@@ -49,7 +51,7 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
     @app.get("/v2/health/ready", responses=answers(ANY_OBJECT, 503))
     async def ready() -> Response:
         """Whether images can be read."""
-        if not await service.backend.is_ready():
+        if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"ready": True})
 
@@ -72,34 +74,33 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
     async def model_ready(name: str, version: str = VERSION) -> Response:
         """Whether the model can read."""
         _check_model(service, name, version)
-        if not await service.backend.is_ready():
+        if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"name": service.name, "ready": True})
 
     async def infer(request: Request, name: str, version: str = VERSION) -> Response:
-        """Read images: one BYTES tensor `image` in, `text`, `confidence` and `error` out.
+        """Read images: one BYTES tensor `image` in; `text`, `confidence`, `error`, `warning` out.
 
         An image that cannot be read has an `error` that is not empty; if none can, the status is
-        422.
+        422. A `warning` tells what was left out of an image, such as further pages of its file.
         """
         _check_model(service, name, version)
-        message: dict[str, Any] = {}
+        asked: dict[str, Any] = {}
+        json_bytes = _json_bytes(request)
 
-        async def images_of(request: "AnyRequest", limits: Limits) -> list[NamedBytes]:
-            body = await read_body(request, limits)
-            read, binary = read_message(body, _json_bytes(request))
-            message.update(read)
-            _wanted(message)  # What cannot be answered need not be read.
-            images = images_from_message(message, binary, INPUT)
+        def images_of(body: Body, limits: Limits) -> list[NamedBytes]:
+            message, binary = read_message(unpacked(body, limits), json_bytes)
+            # What cannot be answered need not be read.
+            asked.update(id=_id(message), wanted=_wanted(message))
+            images = images_from_message(message, binary, INPUT, limits.images_per_request)
             if not images:
                 raise Refusal(400, f"the input {INPUT!r} holds no image")
-            check_number(len(images), limits)
             return [(None, image) for image in images]
 
         records = await service.answer(request, images_of)
         if all(record["error"] is not None for record in records):
             raise Refusal(422, f"no image could be read: {records[0]['error']}")
-        return _response(service, message, records, Response)
+        return _response(service, asked, records, Response)
 
     for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         routes: tuple[tuple[str, Any, str, Any, Any], ...] = (
@@ -125,7 +126,7 @@ def _check_model(service: Service, name: str, version: str) -> None:
 
 
 def _metadata(service: Service) -> dict[str, Any]:
-    tensors = ((INPUT, "BYTES"), *zip(OUTPUTS, ("BYTES", "FP32", "BYTES"), strict=True))
+    tensors = ((INPUT, "BYTES"), *zip(OUTPUTS, ("BYTES", "FP32", "BYTES", "BYTES"), strict=True))
     described = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in tensors]
     return {
         "name": service.name,
@@ -145,33 +146,51 @@ def _json_bytes(request: "AnyRequest") -> int | None:
     return int(text)
 
 
+def _id(message: dict[str, Any]) -> str | None:
+    """What the client calls its request."""
+    name = message.get("id")
+    if name is None or (isinstance(name, str) and len(name) <= _MOST_ID_CHARACTERS):
+        return name
+    raise Refusal(400, f"expected id as a text of at most {_MOST_ID_CHARACTERS} characters")
+
+
 def _wanted(message: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Names of the outputs asked for, and whether each is to be binary."""
-    is_binary = parameters_of(message).get("binary_data_output") is True
-    outputs = message.get("outputs") or [{"name": name} for name in OUTPUTS]
+    """Names of the outputs asked for, each once, and whether each is to be binary."""
+    is_binary = _flag(parameters_of(message), "binary_data_output", False)
+    outputs = message.get("outputs")
+    if outputs is None or outputs == []:
+        outputs = [{"name": name} for name in OUTPUTS]
     if not isinstance(outputs, list):
         raise Refusal(400, "expected outputs as a list")
-    wanted = []
+    wanted: dict[str, bool] = {}
     for output in outputs:
-        if not isinstance(output, dict) or output.get("name") not in OUTPUTS:
+        name = output.get("name") if isinstance(output, dict) else None
+        if name not in OUTPUTS:
             raise Refusal(400, f"unknown output: expected one of {', '.join(OUTPUTS)}")
-        is_own = parameters_of(output).get("binary_data", is_binary) is True
-        wanted.append((str(output["name"]), is_own))
-    return wanted
+        if name in wanted:
+            raise Refusal(400, f"expected each output once, got {name!r} again")
+        wanted[name] = _flag(parameters_of(output), "binary_data", is_binary)
+    return list(wanted.items())
 
 
-def _response(
-    service: Service, message: dict[str, Any], records: list[Record], response: Any
-) -> Any:
+def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
+    flag = parameters.get(name, default)
+    if not isinstance(flag, bool):
+        raise Refusal(400, f"expected {name} to be true or false")
+    return flag
+
+
+def _response(service: Service, asked: dict[str, Any], records: list[Record], response: Any) -> Any:
     columns: dict[str, list[Any]] = {
         "text": [record["text"] for record in records],
         "confidence": [record["confidence"] for record in records],
         "error": [record["error"] or "" for record in records],
+        "warning": ["; ".join(record["warnings"]) for record in records],
     }
-    outputs = [Output(name, columns[name], is_binary) for name, is_binary in _wanted(message)]
+    outputs = [Output(name, columns[name], is_binary) for name, is_binary in asked["wanted"]]
     head: dict[str, Any] = {"model_name": service.name, "model_version": VERSION}
-    if isinstance(message.get("id"), str):
-        head["id"] = message["id"]
+    if asked["id"] is not None:
+        head["id"] = asked["id"]
     body, json_bytes = message_from_outputs(head, outputs)
     if not any(output.is_binary for output in outputs):
         return response(body, media_type="application/json")

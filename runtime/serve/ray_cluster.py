@@ -14,7 +14,7 @@ from runtime.errors import OcrError
 
 INSTALL = "pip install 'distilrec[serve]'"
 
-_NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
+_NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "python_multipart")
 """What the service imports later; without it nothing is started."""
 
 

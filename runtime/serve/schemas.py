@@ -41,7 +41,11 @@ RECORD = _object(
     width_px=_COUNT,
     height_px=_COUNT,
     input_width_px=_COUNT,
-    warnings={"type": "array", "items": _TEXT},
+    warnings={
+        "type": "array",
+        "items": _TEXT,
+        "description": "what was left out, such as further pages of the file; what looks wrong",
+    },
     error={"type": ["string", "null"], "description": "why the image could not be read"},
 )
 
@@ -72,7 +76,7 @@ INFER_BODY: Schema = {
         "application/json": {
             "schema": {
                 **_open_object(
-                    id=_TEXT,
+                    id={"type": "string", "maxLength": 1000},
                     parameters={"type": "object"},
                     inputs={
                         "type": "array",
@@ -94,11 +98,12 @@ INFER_BODY: Schema = {
                     },
                     outputs={
                         "type": "array",
+                        "description": "each at most once; all if none is named",
                         "items": {
                             "type": "object",
                             "required": ["name"],
                             "properties": {
-                                "name": {"enum": ["text", "confidence", "error"]},
+                                "name": {"enum": ["text", "confidence", "error", "warning"]},
                                 "parameters": _open_object(binary_data={"type": "boolean"}),
                             },
                         },
@@ -129,12 +134,17 @@ _REASONS = {
     408: "The body did not come in time",
     413: "The body is too long, or holds too many images",
     415: "The body is of a kind that is not understood",
+    421: "The service is not called by this name",
     422: "None of the images could be read",
     429: "Too busy; Retry-After says when to try again",
     500: "The engine failed",
     503: "Not ready",
     504: "Not read in time",
 }
+
+
+_ALWAYS = (400, 421)
+"""Whichever operation it is, the request may call the service by a name that is not its own."""
 
 
 def answers(ok: Schema, *statuses: int, media: str = "application/json") -> dict[int | str, Any]:
@@ -148,7 +158,7 @@ def answers(ok: Schema, *statuses: int, media: str = "application/json") -> dict
     described: dict[int | str, Any] = {
         200: {"description": "Done", "content": {media: {"schema": ok}}}
     }
-    for status in statuses:
+    for status in (*statuses, *_ALWAYS):
         described[status] = {
             "description": _REASONS[status],
             "content": {"application/json": {"schema": ERROR}},

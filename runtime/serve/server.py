@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import socket
+from dataclasses import replace
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
 from runtime.serve.app import build_app
+from runtime.serve.bounded_http import bounded_protocol
 from runtime.serve.service import Service
+from runtime.serve.settings import Limits
+
+if TYPE_CHECKING:
+    import uvicorn
 
 BACKLOG = 512
-_IDLE_CONNECTION_S = 30
+_SPARE_DESCRIPTORS = BACKLOG + 128
+"""For connections accepted at once before those beyond the limit are closed, and for the rest."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,6 +50,55 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def limits_within_descriptors(limits: Limits) -> Limits:
+    """The limits, with no more connections than this process may have descriptors for.
+
+    Raises the process's own limit of open files as far as it may.
+
+    Raises:
+        OcrError: if there are hardly any.
+    """
+    import resource
+
+    num_open = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 256
+    kept = num_open + _SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + kept
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    if soft <= kept:
+        raise OcrError(
+            f"too few open files are allowed: expected more than {kept}, got {soft}; raise the "
+            f"limit (ulimit -n {wanted})"
+        )
+    return replace(limits, connections=soft - kept)
+
+
+def server_of(service: Service) -> uvicorn.Server:
+    """The web server of a service, which is not started yet."""
+    import uvicorn
+
+    limits = service.limits
+    protocol: Any = bounded_protocol(limits, service.connections)
+    config = uvicorn.Config(
+        build_app(service),
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=math.ceil(limits.idle_seconds) + 1,  # The connections end them sooner.
+        timeout_graceful_shutdown=math.ceil(limits.seconds) + 1,
+    )
+    return uvicorn.Server(config)
+
+
 def run(service: Service, listener: socket.socket) -> None:
     """Serve until a signal asks to end; what was accepted is answered first.
 
@@ -48,22 +106,11 @@ def run(service: Service, listener: socket.socket) -> None:
         service: answers.
         listener: where requests come in.
     """
-    import uvicorn
-
-    config = uvicorn.Config(
-        build_app(service),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=_IDLE_CONNECTION_S,
-        timeout_graceful_shutdown=math.ceil(service.limits.seconds) + 1,
-    )
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn handles them while it runs and raises them once more when it has ended.
         signal.signal(number, _noted)
-    uvicorn.Server(config).run(sockets=[listener])
+    server_of(service).run(sockets=[listener])
+    service.close()
 
 
 def _noted(number: int, frame: FrameType | None) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.errors import OcrError
 from runtime.image_size import declared_size
 from runtime.serve.batcher import Batcher, Record
-from runtime.serve.body import NamedBytes, declared_length
-from runtime.serve.gate import Gate
+from runtime.serve.body import Body, NamedBytes, check_headers, collect
+from runtime.serve.connections import Connections
+from runtime.serve.gate import Gate, Pass
+from runtime.serve.hosts import Hosts
 from runtime.serve.metrics import Metrics
 from runtime.serve.refusal import Refusal
 from runtime.serve.settings import CALLS_PER_REPLICA, Limits
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 Done = TypeVar("Done")
+
+_HEADER_BYTES = 64 * 2**10
+"""Of an image, in which its size is looked for; an image without one there is read all the same."""
+
+_PARSING_THREADS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +69,7 @@ class Service:
         limits: how much a request, and all together, may ask for.
         key: that requests must show, None if they need none.
         max_batch, max_wait_s: as `Batcher`.
+        hosts: names by which requests may call it; those of loopback alone when None.
     """
 
     def __init__(
@@ -71,31 +80,34 @@ class Service:
         key: str | None = None,
         max_batch: int = 16,
         max_wait_s: float = 0.005,
+        hosts: Hosts | None = None,
     ) -> None:
         self.backend, self.name, self.key = backend, name, key
-        self.limits = limits or Limits()
+        self.limits, self.hosts = limits or Limits(), hosts or Hosts()
         self.gate = Gate(self.limits)
-        self.metrics = Metrics(self.gate)
+        self.connections = Connections(self.limits)
+        self.metrics = Metrics(self.gate, self.connections)
         self._batcher = Batcher(
             backend.read,
-            bucket_of=self._bucket_of,
             max_batch=max_batch,
             max_wait_s=max_wait_s,
             calls_at_once=CALLS_PER_REPLICA * backend.num_replicas,
             on_call=self.metrics.count_call,
             on_lost=self.metrics.count_lost,
         )
+        self._parsing = ThreadPoolExecutor(_PARSING_THREADS, "parse")
+        self._readiness: asyncio.Task[bool] | None = None
 
     async def answer(
         self,
         request: Request,
-        images_of: Callable[[Request, Limits], Awaitable[list[NamedBytes]]],
+        images_of: Callable[[Body, Limits], list[NamedBytes]],
     ) -> list[Record]:
         """Read the images of one request.
 
         Args:
             request: whose body was not read yet.
-            images_of: finds the images in it.
+            images_of: finds the images in its body, in a thread.
 
         Returns:
             a record for each, with the name that the client gave it.
@@ -104,25 +116,60 @@ class Service:
             Refusal: if the request is not to be served, or not in time.
             EngineError: if the engine fails.
         """
+        check_headers(request, self.limits)
         deadline = asyncio.get_running_loop().time() + self.limits.seconds
-        with self.gate.enter(declared_length(request, self.limits)) as held:
-            images = await _by(
-                deadline,
-                images_of(request, self.limits),
-                Refusal(408, "the body did not come in time; send less at a time"),
-            )
+        with self.gate.enter() as held:
+            body = await self._collected(request, held, deadline)
+            late = Refusal(504, f"not read within {self.limits.seconds:g} s; send fewer at a time")
+            images, buckets = await _by(deadline, self._parsed(body, images_of), late)
+            del body
             held.hold(len(images), sum(len(data) for _, data in images))
-            records = await _by(
-                deadline,
-                self._read([data for _, data in images]),
-                Refusal(504, f"not read within {self.limits.seconds:g} s; send fewer at a time"),
-            )
+            records = await _by(deadline, self._read([data for _, data in images], buckets), late)
         self.metrics.count_images(records)
         return [{"name": name, **record} for (name, _), record in zip(images, records, strict=True)]
 
-    async def _read(self, images: Sequence[bytes]) -> list[Record]:
+    def close(self) -> None:
+        """End the threads; nothing is asked any more."""
+        self._parsing.shutdown(wait=False, cancel_futures=True)
+
+    async def in_thread(self, work: Callable[[], Done]) -> Done:
+        """What takes longer for a longer request, kept away from the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._parsing, work)
+
+    async def is_ready(self) -> bool:
+        """Whether images can be read; the backend is asked once for all who ask meanwhile."""
+        if self._readiness is None or self._readiness.done():
+            self._readiness = asyncio.create_task(self._asked_whether_ready())
+        return await asyncio.shield(self._readiness)
+
+    async def _asked_whether_ready(self) -> bool:
+        return await self.backend.is_ready()
+
+    async def _collected(self, request: Request, held: Pass, deadline: float) -> Body:
         try:
-            return await self._batcher.read(images)
+            async with asyncio.timeout_at(deadline) as timeout:
+                held.on_pushed_out = lambda: timeout.reschedule(0)
+                body = await collect(request, self.limits, held.hold_body)
+            held.complete()
+            return body
+        except TimeoutError as error:
+            late = Refusal(408, "the body did not come in time; send less at a time")
+            raise held.refusal() or late from error
+
+    async def _parsed(
+        self, body: Body, images_of: Callable[[Body, Limits], list[NamedBytes]]
+    ) -> tuple[list[NamedBytes], list[int]]:
+        """The images of a body, and the width bucket of each."""
+
+        def parse() -> tuple[list[NamedBytes], list[int]]:
+            images = images_of(body, self.limits)
+            return images, [self._bucket_of(data) for _, data in images]
+
+        return await self.in_thread(parse)
+
+    async def _read(self, images: Sequence[bytes], buckets: Sequence[int]) -> list[Record]:
+        try:
+            return await self._batcher.read(images, buckets)
         except OcrError:
             raise
         except Exception as error:
@@ -131,7 +178,7 @@ class Service:
 
     def _bucket_of(self, image: bytes) -> int:
         """The input width in px as the header tells it, 0 where it does not."""
-        width, height = declared_size(image) or (0, 0)
+        width, height = declared_size(image[:_HEADER_BYTES]) or (0, 0)
         if width <= 0 or height <= 0:
             return 0
         policy = self.backend.spec.width

@@ -21,8 +21,17 @@ class Limits:
         body_bytes: length of a request's body at most, unpacked.
         pixels: of one image at most; a larger one is refused from its header.
         queued_images: images accepted and not yet answered at most, of all requests.
-        queued_bytes: the same in bytes.
-        seconds: from a request's first byte to its answer at most.
+        queued_bytes: the same in bytes, counted as they arrive.
+        seconds: from a request's header to its answer at most.
+        connections: open at once at most; one more is told 503.
+        connections_per_client: the same of one client address (of one /64 in IPv6); 0 for no
+            bound but that of all.
+        header_bytes, headers: of one request's header and trailer at most; beyond them 431.
+        url_bytes: length of a request's address at most; beyond it 414.
+        header_seconds: until a request's header is complete; beyond them 408.
+        stall_seconds: between two pieces of a body at most, and the head start that the least
+            rate of a body gives; beyond them 408.
+        idle_seconds: that a connection may stay without a request.
     """
 
     images_per_request: int = 64
@@ -31,6 +40,14 @@ class Limits:
     queued_images: int = 128
     queued_bytes: int = 256 * 2**20
     seconds: float = 30.0
+    connections: int = 512
+    connections_per_client: int = 384
+    header_bytes: int = 32 * 2**10
+    headers: int = 100
+    url_bytes: int = 8 * 2**10
+    header_seconds: float = 10.0
+    stall_seconds: float = 5.0
+    idle_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         for name, inner, outer in (

@@ -55,16 +55,13 @@ class Served:
     """A service in a thread, from entering to leaving the block."""
 
     def __init__(self, backend: LocalBackend, **options: Any) -> None:
-        import uvicorn
-
-        from runtime.serve.app import build_app
+        from runtime.serve.server import server_of
 
         self.backend, self.service = backend, Service(backend, "toy", **options)
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        config = uvicorn.Config(build_app(self.service), log_config=None)
-        self.server = uvicorn.Server(config)
+        self.server = server_of(self.service)
         self._thread = threading.Thread(target=self.server.run, args=([self.socket],), daemon=True)
 
     def __enter__(self) -> Served:
@@ -76,6 +73,7 @@ class Served:
     def __exit__(self, *reason: object) -> None:
         self.server.should_exit = True
         self._thread.join(20)
+        self.service.close()
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +108,14 @@ Serve = Callable[..., Served]
 @pytest.fixture
 def serve(toy_file: Path) -> Iterator[Serve]:
     """Starts a service in this process; takes the arguments of `Service` and of `Limits`."""
-    for library in ("fastapi", "uvicorn", "httpx", "prometheus_client", "python_multipart"):
+    for library in (
+        "fastapi",
+        "uvicorn",
+        "httptools",
+        "httpx",
+        "prometheus_client",
+        "python_multipart",
+    ):
         pytest.importorskip(library)
     with contextlib.ExitStack() as stack:
 

@@ -42,10 +42,10 @@ def run(work: Any) -> Any:
 def test_answers_come_in_the_order_of_the_images() -> None:
     async def work() -> None:
         replica = Replica()
-        batcher = Batcher(replica.read, max_batch=3, bucket_of=lambda image: image[0] % 2)
-        assert texts(await batcher.read([b"%d" % one for one in range(10)])) == [
-            str(one) for one in range(10)
-        ]
+        batcher = Batcher(replica.read, max_batch=3)
+        assert texts(
+            await batcher.read([b"%d" % one for one in range(10)], [one % 2 for one in range(10)])
+        ) == [str(one) for one in range(10)]
         assert all(len(call) <= 3 for call in replica.calls)
 
     run(work())
@@ -85,10 +85,11 @@ def test_the_oldest_comes_first_and_brings_those_of_its_bucket() -> None:
     async def work() -> None:
         replica = Replica()
         replica.go.clear()
-        batcher = Batcher(replica.read, max_batch=3, calls_at_once=1, bucket_of=lambda one: one[0])
+        batcher = Batcher(replica.read, max_batch=3, calls_at_once=1)
         first = asyncio.create_task(batcher.read([b"x"]))
         await asyncio.sleep(0)
-        others = asyncio.create_task(batcher.read([b"b1", b"a1", b"b2", b"a2", b"c1"]))
+        images = [b"b1", b"a1", b"b2", b"a2", b"c1"]
+        others = asyncio.create_task(batcher.read(images, [image[0] for image in images]))
         await asyncio.sleep(0)
         replica.go.set()
         assert texts(await others) == ["b1", "a1", "b2", "a2", "c1"]
@@ -215,11 +216,13 @@ def test_a_storm_of_callers_each_gets_its_own() -> None:
                 raise ReplicaLost("killed")
             return [{"text": image.decode()} for image in images]
 
-        batcher = Batcher(read, max_batch=5, calls_at_once=3, bucket_of=len)
+        batcher = Batcher(read, max_batch=5, calls_at_once=3)
 
         async def caller(number: int) -> None:
             wanted = [f"{number}-{one}" for one in range(1 + number % 7)]
-            task = asyncio.create_task(batcher.read([one.encode() for one in wanted]))
+            task = asyncio.create_task(
+                batcher.read([one.encode() for one in wanted], list(map(len, wanted)))
+            )
             if number % 11 == 0:
                 await asyncio.sleep(0.001)
                 task.cancel()

@@ -1,0 +1,246 @@
+"""HTTP as uvicorn speaks it, within limits that hold before a request is let in.
+
+uvicorn's own protocol takes headers, addresses and waiting connections without end. Its parser is
+compiled, and counting what it reports keeps its speed; one written in Python that has such limits
+of its own answers about a third fewer requests per second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+
+from runtime.serve.connections import Connections, Phase, Place, client_of
+from runtime.serve.settings import Limits
+
+_PIECE_BYTES = 16 * 2**10
+"""Given to the parser at a time: so much may come on top of a limit."""
+
+_MOST_AHEAD = 8
+_LEAST_BYTES_PER_S = 1000
+_SEEN_WITHIN_S = 1.0
+_SENT_WITHIN_S = 30.0
+
+
+def bounded_protocol(limits: Limits, connections: Connections) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn makes for each connection.
+
+    Args:
+        limits: of one request and of all connections.
+        connections: in which each has its place.
+    """
+    import httptools
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Refused(Exception):
+        """A request beyond a limit; raised while it is parsed."""
+
+    class Bounded(HttpToolsProtocol):
+        """One connection.
+
+        `_reading` is the part of a request that the parser is in, and None between two. It may be
+        ahead of the request that is being answered, and of the phase of the connection.
+        """
+
+        _place: Place
+        _reading: Phase | None = None
+        _refusal: tuple[int, str] | None = None
+        _is_deaf = False
+        _has_come = False
+        _num_headers = _header_bytes = _uncounted_bytes = _body_bytes = 0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._place = Place(self, client_of(self.client[0] if self.client else ""))
+            if not connections.admit(self._place):
+                self._refuse(503, "too many connections; try again later")
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.remove(self._place)
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            self._unset_keepalive_if_required()
+            self._has_come = True
+            if self._place.phase is Phase.IDLE:
+                self._enter(Phase.HEADER, limits.header_seconds)
+            if len(data) <= _PIECE_BYTES:
+                self._feed(data)
+                return
+            for begin in range(0, len(data), _PIECE_BYTES):
+                self._feed(data[begin : begin + _PIECE_BYTES])
+
+        def _feed(self, piece: bytes) -> None:
+            if self._is_deaf:
+                return
+            reading, body_bytes = self._reading, self._body_bytes
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:
+                # No other protocol is spoken here; what follows would be one.
+                self._hear_no_more()
+            except httptools.HttpParserError as error:
+                status, reason = self._refusal or (400, f"this is no HTTP request: {error}"[:200])
+                self._refuse(status, reason)
+            if reading is None or self._reading is not reading:
+                return
+            # What a header that does not end has brought, or a body of framing without content.
+            if self._body_bytes > body_bytes:
+                self._uncounted_bytes = 0
+                if self._place.phase is Phase.BODY and not self.cycle.response_complete:
+                    self._put_off()
+                return
+            self._uncounted_bytes += len(piece)
+            if self._uncounted_bytes > limits.header_bytes:
+                self._refuse(431, self._too_long())
+
+        def on_message_begin(self) -> None:
+            if len(self.pipeline) >= _MOST_AHEAD:
+                self._stop(400, f"expected at most {_MOST_AHEAD} requests ahead of their answers")
+            self._reading = Phase.HEADER
+            self._num_headers = self._header_bytes = self._uncounted_bytes = self._body_bytes = 0
+            super().on_message_begin()
+
+        def on_url(self, url: bytes) -> None:
+            super().on_url(url)
+            if len(self.url) > limits.url_bytes:
+                self._stop(
+                    414, f"the address is too long: expected at most {limits.url_bytes} bytes"
+                )
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._num_headers += 1
+            self._header_bytes += len(name) + len(value) + 4
+            if self._num_headers > limits.headers or self._header_bytes > limits.header_bytes:
+                self._stop(431, self._too_long())
+            if self._reading is Phase.HEADER:  # A trailer is of no use here.
+                super().on_header(name, value)
+
+        def on_headers_complete(self) -> None:
+            self._reading = Phase.BODY
+            super().on_headers_complete()
+            if not self.pipeline:
+                self._enter(Phase.BODY, limits.stall_seconds)
+
+        def on_body(self, body: bytes) -> None:
+            self._body_bytes += len(body)
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._reading = None
+            super().on_message_complete()
+            if self._place.phase is Phase.BODY:
+                self._wait()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._place.phase is Phase.LEAVING:
+                return
+            if self.transport.is_closing() or self._is_deaf:
+                self.transport.close()
+                self._enter(Phase.ANSWER, _SENT_WITHIN_S)
+            elif self._reading is Phase.HEADER and self.cycle.response_complete:
+                self._enter(Phase.HEADER, limits.header_seconds)
+            elif self._reading is Phase.BODY:
+                # Of a request already answered, to keep the connection; or of the next.
+                self._enter(Phase.BODY, limits.stall_seconds)
+            else:
+                self._wait()
+
+        def shutdown(self) -> None:
+            """Let no body go on for long once the service is to end."""
+            super().shutdown()
+            if self._place.phase is Phase.BODY:
+                self._enter(Phase.BODY, min(limits.stall_seconds, _SEEN_WITHIN_S))
+
+        def make_room(self) -> None:
+            """End, for another connection."""
+            if self._place.phase is Phase.IDLE:
+                self.transport.close()
+            else:
+                self._refuse(503, "too many connections, and this one was slow; try again later")
+
+        def end_in_time(self, phase: Phase) -> None:
+            """End, as the time of this phase is over."""
+            if phase is Phase.IDLE:
+                self.transport.close()
+                self._enter(Phase.ANSWER, _SENT_WITHIN_S)
+            elif phase is Phase.HEADER and self._has_come:
+                self._refuse(408, "the header did not come in time")
+            elif phase is Phase.BODY and self.flow.read_paused:
+                self._enter(Phase.BODY, limits.stall_seconds)  # It is we who are slow.
+            elif phase is Phase.BODY and not self.cycle.response_complete:
+                self._refuse(408, "the body did not come in time; send it without pauses")
+            else:
+                self.abort()
+
+        def abort(self) -> None:
+            """End at once."""
+            connections.remove(self._place)
+            self.transport.abort()
+
+        def _enter(self, phase: Phase, seconds: float) -> None:
+            connections.enter(self._place, phase, seconds)
+
+        def _wait(self) -> None:
+            """For the next request, or for the answer of one that came."""
+            if self.cycle.response_complete:
+                self._enter(Phase.IDLE, limits.idle_seconds)
+            else:
+                self._enter(Phase.ANSWER, limits.seconds + _SENT_WITHIN_S)
+
+        def _put_off(self) -> None:
+            """Wait for more of a body, but not for one that comes too slowly as a whole."""
+            place = self._place
+            at_least = place.since + self._body_bytes / _LEAST_BYTES_PER_S
+            place.deadline = min(connections.now(), at_least) + limits.stall_seconds
+
+        def _stop(self, status: int, reason: str) -> None:
+            self._refusal = status, reason
+            raise Refused(reason)
+
+        def _too_long(self) -> str:
+            return (
+                f"the header is too long: expected at most {limits.headers} lines and "
+                f"{limits.header_bytes} bytes"
+            )
+
+        def _hear_no_more(self) -> None:
+            self._is_deaf = True
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+
+        def _refuse(self, status: int, reason: str) -> None:
+            """Say why, in the place of the answer that is due, and close."""
+            if self._is_deaf or self.transport.is_closing():
+                return
+            cycle = self.cycle
+            is_answer_due = cycle is not None and not cycle.response_complete
+            if is_answer_due and self._reading is not Phase.BODY:
+                self._hear_no_more()  # The requests before were sound and are answered.
+                return
+            if is_answer_due and (cycle.response_started or self.pipeline):
+                self.abort()
+                return
+            self._hear_no_more()
+            if is_answer_due:
+                cycle.disconnected = True
+                cycle.message_event.set()
+            self.transport.write(_answer(status, reason))
+            # Closed at once, the client might never see it: what it still sends is thrown away.
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self._enter(Phase.LEAVING, _SEEN_WITHIN_S)
+
+    return Bounded
+
+
+def _answer(status: int, reason: str) -> bytes:
+    body = json.dumps({"error": reason}).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
