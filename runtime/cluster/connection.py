@@ -44,8 +44,7 @@ def import_ray(on_loopback: bool = False, remedy: str = _REMEDY) -> Any:
     """The package, told to send nobody any statistics.
 
     Args:
-        on_loopback: whether what it starts is for this machine alone; of no effect if it was
-            imported before.
+        on_loopback: whether what it starts is for this machine alone.
         remedy: said where it is not installed.
 
     Raises:
@@ -54,9 +53,14 @@ def import_ray(on_loopback: bool = False, remedy: str = _REMEDY) -> Any:
     # Read when Ray is imported, and inherited by what it starts.
     os.environ.update(_ENVIRONMENT | (_ON_LOOPBACK if on_loopback else {}))
     try:
-        return import_module("ray")
+        ray = import_module("ray")
     except ImportError as error:
         raise EngineError(f"Ray cannot be imported ({error}): {remedy}") from error
+    if on_loopback:
+        # Whoever imported it before has had it read the environment as it was then.
+        constants: Any = import_module("ray._private.ray_constants")
+        constants.ENABLE_RAY_CLUSTER = False
+    return ray
 
 
 @contextmanager

@@ -209,7 +209,7 @@ def bounded_protocol(limits: Limits, connections: Connections) -> Callable[..., 
             if self._reading is Phase.BODY:
                 return (
                     400,
-                    "the chunks hold too little: expected 100 bytes or more in each, a short trailer",
+                    "the chunks hold too little: expected 100 bytes or more in each",
                 )
             most, lines = limits.header_bytes, limits.headers
             return 431, f"the header is too long: expected at most {lines} lines and {most} bytes"

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.service.clients import Work, run_clients
 from benchmarks.service.process import ServiceProcess
 from runtime import Recognizer
+from tests.listening import addresses_listened_at, family_of, is_loopback, needs_proc
 from tests.runtime.cluster.running import RunningCluster, clean_environment, running_cluster
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,12 @@ def infer(model: Path, address: str, output: Path) -> list[str]:
 
 def serve(model: Path, address: str) -> list[str]:
     return ["runtime.serve", "--model", str(model), "--port", "0", "--ray-address", address]
+
+
+@needs_proc
+def test_nothing_listens_beyond_loopback(cluster: RunningCluster) -> None:
+    addresses = addresses_listened_at(family_of(cluster.process.pid))
+    assert len(addresses) > 5 and all(map(is_loopback, addresses)), addresses
 
 
 def test_both_commands_read_on_it_and_leave_it_running(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from runtime import Recognizer
 from runtime.cluster.connection import import_ray
 from runtime.cluster.recognizer import ClusterRecognizer
+from tests.listening import addresses_listened_at, family_of, is_loopback
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="readers are started with it")
@@ -27,12 +29,14 @@ _STORE_BYTES = 100 * 2**20
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    import_ray()
+    import_ray(on_loopback=True)
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
     machines = Cluster(initialize_head=True, head_node_args=head)
     machines.second = machines.add_node(num_cpus=1, object_store_memory=_STORE_BYTES)
+    addresses = addresses_listened_at(family_of(os.getpid()))
+    assert len(addresses) > 5 and all(map(is_loopback, addresses)), addresses
     yield machines
     machines.shutdown()
 

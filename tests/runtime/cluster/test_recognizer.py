@@ -21,6 +21,7 @@ from runtime import EngineError, OcrError, Recognizer
 from runtime.cluster.connection import connected
 from runtime.cluster.recognizer import ClusterRecognizer
 from runtime.infer import main
+from tests.listening import addresses_listened_at, family_of, is_loopback, needs_proc
 from tests.runtime.conftest import toy_spec, write_toy_model
 
 ray = pytest.importorskip("ray", reason="readers are started with it")
@@ -54,6 +55,12 @@ def scans(tmp_path: Path, line_images: Lines) -> Path:
     (folder / "line050.png").write_bytes(b"")
     (folder / "line150b.jpg").write_text("not an image")
     return folder
+
+
+@needs_proc
+def test_nothing_listens_beyond_loopback_though_ray_was_imported_before() -> None:
+    addresses = addresses_listened_at(family_of(os.getpid()))
+    assert len(addresses) > 5 and all(map(is_loopback, addresses)), addresses
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
