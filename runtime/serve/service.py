@@ -120,13 +120,20 @@ class Service:
         deadline = asyncio.get_running_loop().time() + self.limits.seconds
         with self.gate.enter() as held:
             body = await self._collected(request, held, deadline)
-            late = Refusal(504, f"not read within {self.limits.seconds:g} s; send fewer at a time")
+            late = self._late()
             images, buckets = await _by(deadline, self._parsed(body, images_of), late)
             del body
             held.hold(len(images), sum(len(data) for _, data in images))
             records = await _by(deadline, self._read([data for _, data in images], buckets), late)
         self.metrics.count_images(records)
         return [{"name": name, **record} for (name, _), record in zip(images, records, strict=True)]
+
+    def _late(self) -> Refusal:
+        reason = (
+            f"not read within {self.limits.seconds:g} s: there is much to do, or a replica that "
+            "died is not back yet; try again later, or send fewer images at a time"
+        )
+        return Refusal(504, reason, self.gate.retry_after_s())
 
     def close(self) -> None:
         """End the threads; nothing is asked any more."""

@@ -11,6 +11,7 @@ def test_what_is_not_said_has_a_default_that_stays_on_this_machine() -> None:
     got = parse_arguments(["--model", "a.onnx"])
     assert (got.host, got.port, got.model) == ("127.0.0.1", 8000, Path("a.onnx"))
     assert (got.max_body, got.max_queue_bytes, got.max_pixels) == (2**24, 2**28, 2**26)
+    assert (got.connections, got.connections_per_client, got.allowed_hosts) == (512, 384, [])
     assert (got.queue, got.max_images, got.time_limit, got.replicas) == (128, 64, 30.0, None)
 
 
@@ -23,6 +24,8 @@ def test_what_is_not_said_has_a_default_that_stays_on_this_machine() -> None:
         ("--time-limit", "0.5", 0.5),
         ("--max-wait-ms", "0", 0.0),
         ("--port", "0", 0),
+        ("--connections-per-client", "0", 0),
+        ("--connections", "7", 7),
     ],
 )
 def test_numbers(option: str, text: str, value: float) -> None:
@@ -36,6 +39,8 @@ def test_numbers(option: str, text: str, value: float) -> None:
         ("--port", "-1"),
         ("--port", "65536"),
         ("--queue", "0"),
+        ("--connections", "0"),
+        ("--connections-per-client", "-1"),
         ("--queue", "²"),
         ("--replicas", "1.5"),
         ("--max-body", "0"),

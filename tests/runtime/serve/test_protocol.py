@@ -91,6 +91,26 @@ def test_one_bad_image_has_an_error_of_its_own(
     assert first == b"" and b"not an image" in second
 
 
+def test_each_output_is_answered_once(client: Any) -> None:
+    wanted = [triton.InferRequestedOutput("text", binary_data=False)] * 16
+    with pytest.raises(triton.InferenceServerException, match="each output once"):
+        client.infer("toy", [tensor([png()])], outputs=wanted)
+
+
+def test_what_was_left_out_of_an_image_is_a_warning(
+    served: Served, client: Any, line_files: list[bytes]
+) -> None:
+    read = served.backend.read
+
+    async def with_a_warning(images: Any) -> Any:
+        records = await read(images)
+        return [{**record, "warnings": ["1 of 3 pages read", "x"]} for record in records]
+
+    served.service._batcher._read_batch = with_a_warning
+    result = client.infer("toy", [tensor([line_files[0]])])
+    assert result.as_numpy("warning").tolist() == [b"1 of 3 pages read; x"]
+
+
 def test_what_cannot_be_done_is_the_clients_exception(client: Any) -> None:
     def refused(match: str, name: str, *tensors: Any, **options: Any) -> None:
         with pytest.raises(triton.InferenceServerException, match=match):

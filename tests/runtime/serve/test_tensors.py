@@ -99,6 +99,74 @@ def test_binary_data_cut_short_are_refused(data: bytes) -> None:
         images_from_message(read, memoryview(data), "image", 5)
 
 
+def test_no_more_elements_than_allowed_are_looked_at() -> None:
+    with pytest.raises(Refusal, match="at most 5") as refused:
+        images_from_message(message(shape=[6], data=[]), memoryview(b""), "image", 5)
+    assert refused.value.status == 413
+    data = b"\0" * 2**20  # a quarter of a million empty elements
+    read: dict[str, Any] = message(parameters={"binary_data_size": len(data)})
+    del read["inputs"][0]["data"]
+    with pytest.raises(Refusal, match="got more"):
+        images_from_message(read, memoryview(data), "image", 5)
+
+
+def test_what_the_binary_data_are_is_said_once() -> None:
+    with pytest.raises(Refusal, match="got none"):
+        images_from_message(message(), memoryview(b"\0\0\0\0"), "image", 5)
+    both = message(parameters={"binary_data_size": 4})
+    with pytest.raises(Refusal, match="got both"):
+        images_from_message(both, memoryview(b"\0\0\0\0"), "image", 5)
+
+
+@pytest.mark.parametrize("depth", [9, 500, 900])
+def test_data_nested_deeper_than_a_shape_are_refused(depth: int) -> None:
+    data: Any = ["AAAA"]
+    for _ in range(depth - 1):
+        data = [data]
+    with pytest.raises(Refusal, match="base64"):
+        images_from_message(message(data=data), memoryview(b""), "image", 5)
+
+
+@pytest.mark.parametrize("num_bytes", [0, 1, 2, 3, 49150, 49151, 49152, 49153, 200_000])
+def test_base64_of_any_length_comes_back(num_bytes: int) -> None:
+    image = bytes(range(256)) * (num_bytes // 256 + 1)
+    image = image[:num_bytes]
+    read = message(data=[base64.b64encode(image).decode()])
+    assert images_from_message(read, memoryview(b""), "image", 5) == [image]
+
+
+@pytest.mark.parametrize("text", ["A" * 65534 + "==AAAA", "A" * 65535 + "=AAAA", "A" * 65537, "="])
+def test_base64_that_is_none_is_refused_wherever_it_is(text: str) -> None:
+    with pytest.raises(Refusal, match="base64"):
+        images_from_message(message(data=[text]), memoryview(b""), "image", 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" + b"[]," * 10**6 + b"[]]",
+        b"[" + b"0," * 10**6 + b"0]",
+        b'{"a":{' * 10**5,
+        b'["' + b"\\n" * 10**6 + b'"]',
+    ],
+)
+def test_json_that_is_work_is_refused_before_it_is_read(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(text: bytes) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("runtime.serve.tensors.json.loads", read)
+    with pytest.raises(Refusal, match="no message of images"):
+        read_message(text, None)
+
+
+def test_escapes_as_some_libraries_write_base64_are_read() -> None:
+    text = base64.b64encode(bytes(range(256)) * 4000).decode().replace("/", "\\/")
+    read, _ = read_message(b'{"data": "' + text.encode() + b'"}', None)
+    assert read["data"] == text.replace("\\/", "/")
+
+
 def test_deep_json_is_refused() -> None:
     with pytest.raises(Refusal):
         read_message(b"[" * 10**6, None)
