@@ -39,6 +39,11 @@ class Body:
     headers: Headers
     data: bytearray
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether it may be far longer than it came."""
+        return _encoding(self.headers) != "identity"
+
 
 def check_headers(request: Request, limits: Limits) -> None:
     """Refuse what can be refused before the body is read.

@@ -142,13 +142,23 @@ def bounded_protocol(limits: Limits, connections: Connections) -> Callable[..., 
             is_last = self.cycle.response_complete
             if self.transport.is_closing() or (self._is_deaf and is_last):
                 self.transport.close()
-                self._enter(Phase.ANSWER, _SENT_WITHIN_S)
+                self._enter(Phase.SENDING, _SENT_WITHIN_S)
             elif self._reading is Phase.HEADER and is_last:
                 self._enter(Phase.HEADER, limits.header_seconds)
             elif self._reading is Phase.BODY:
                 # Of a request already answered, to keep the connection; or of the next.
                 self._enter(Phase.BODY, limits.stall_seconds)
             else:
+                self._wait()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._place.phase is Phase.ANSWER:
+                self._enter(Phase.SENDING, _SENT_WITHIN_S)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._place.phase is Phase.SENDING and not self.transport.is_closing():
                 self._wait()
 
         def shutdown(self) -> None:
@@ -159,7 +169,10 @@ def bounded_protocol(limits: Limits, connections: Connections) -> Callable[..., 
 
         def make_room(self) -> None:
             """End, for another connection."""
-            if self._place.phase is Phase.IDLE:
+            phase, is_sent = self._place.phase, not self.transport.get_write_buffer_size()
+            if phase is Phase.SENDING or (phase is Phase.IDLE and not is_sent):
+                self.transport.abort()
+            elif phase is Phase.IDLE:
                 self.transport.close()
             else:
                 self._refuse(503, "too many connections, and this one was slow; try again later")
@@ -168,7 +181,7 @@ def bounded_protocol(limits: Limits, connections: Connections) -> Callable[..., 
             """End, as the time of this phase is over."""
             if phase is Phase.IDLE:
                 self.transport.close()
-                self._enter(Phase.ANSWER, _SENT_WITHIN_S)
+                self._enter(Phase.SENDING, _SENT_WITHIN_S)
             elif phase is Phase.HEADER and self._has_come:
                 self._refuse(408, "the header did not come in time")
             elif phase is Phase.BODY and self.flow.read_paused:

@@ -19,6 +19,7 @@ from runtime.serve.settings import Limits
 _SWEEP_S = 0.25
 _MOST_LEAVING = 64
 _UNANSWERED_S = 1.0
+_NOT_TAKEN_S = 5.0
 
 
 class Phase(Enum):
@@ -27,11 +28,17 @@ class Phase(Enum):
     IDLE = "the next request"
     HEADER = "the rest of a header"
     BODY = "the rest of a body"
-    ANSWER = "an answer, until it is sent"
+    ANSWER = "an answer"
+    SENDING = "the client to take its answer"
     LEAVING = "the client to see why it is refused"
 
 
-_MAKES_ROOM = ((Phase.IDLE, 0.0), (Phase.HEADER, _UNANSWERED_S), (Phase.BODY, _UNANSWERED_S))
+_MAKES_ROOM = (
+    (Phase.IDLE, 0.0),
+    (Phase.HEADER, _UNANSWERED_S),
+    (Phase.BODY, _UNANSWERED_S),
+    (Phase.SENDING, _NOT_TAKEN_S),
+)
 """Phases in which a connection may be ended for another, and from what age in seconds on."""
 
 

@@ -29,6 +29,8 @@ _HEADER_BYTES = 64 * 2**10
 """Of an image, in which its size is looked for; an image without one there is read all the same."""
 
 _PARSING_THREADS = 2
+_LARGE_BYTES = 256 * 2**10
+"""A body from here on is parsed in a thread of its own, so that small ones never wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +98,7 @@ class Service:
             on_lost=self.metrics.count_lost,
         )
         self._parsing = ThreadPoolExecutor(_PARSING_THREADS, "parse")
+        self._parsing_large = ThreadPoolExecutor(1, "parse-large")
         self._readiness: asyncio.Task[bool] | None = None
 
     async def answer(
@@ -137,11 +140,13 @@ class Service:
 
     def close(self) -> None:
         """End the threads; nothing is asked any more."""
-        self._parsing.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._parsing, self._parsing_large):
+            threads.shutdown(wait=False, cancel_futures=True)
 
-    async def in_thread(self, work: Callable[[], Done]) -> Done:
-        """What takes longer for a longer request, kept away from the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._parsing, work)
+    async def in_thread(self, work: Callable[[], Done], num_bytes: int = 0) -> Done:
+        """What takes longer for a longer request, of so many bytes, beside the event loop."""
+        threads = self._parsing_large if num_bytes >= _LARGE_BYTES else self._parsing
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     async def is_ready(self) -> bool:
         """Whether images can be read; the backend is asked once for all who ask meanwhile."""
@@ -172,7 +177,8 @@ class Service:
             images = images_of(body, self.limits)
             return images, [self._bucket_of(data) for _, data in images]
 
-        return await self.in_thread(parse)
+        num_bytes = self.limits.body_bytes if body.is_packed else len(body.data)
+        return await self.in_thread(parse, num_bytes)
 
     async def _read(self, images: Sequence[bytes], buckets: Sequence[int]) -> list[Record]:
         try:

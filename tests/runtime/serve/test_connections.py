@@ -75,6 +75,18 @@ def test_whoever_is_idle_makes_room_first_then_the_oldest_header_then_the_oldest
     assert all_of_them.num_open == 4
 
 
+def test_whoever_does_not_take_an_answer_makes_room_at_last() -> None:
+    clock = Clock()
+    all_of_them = Connections(Limits(connections=1), clock)
+    slow = place()
+    assert all_of_them.admit(slow)
+    all_of_them.enter(slow, Phase.SENDING, 30)
+    clock.now = 4.9
+    assert not all_of_them.admit(place())
+    clock.now = 5.0
+    assert all_of_them.admit(place()) and told(slow) == ["make room"]
+
+
 def test_one_client_has_no_more_than_its_share() -> None:
     clock = Clock()
     all_of_them = Connections(Limits(connections=10, connections_per_client=2), clock)

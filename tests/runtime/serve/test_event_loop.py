@@ -76,6 +76,30 @@ def test_others_are_answered_while_a_request_is_parsed(
         assert asked.result().status_code == 200
 
 
+def test_small_bodies_wait_for_no_large_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+    unpacked = runtime.serve.body.unpacked
+
+    def held(body: Any, limits: Any) -> bytes:
+        if len(body.data) >= MIB:
+            begun.release()
+            assert go.wait(HANG_S)
+        return unpacked(body, limits)
+
+    monkeypatch.setattr(runtime.serve.body, "unpacked", held)
+    served = serve()
+    with ThreadPoolExecutor(8) as pool:
+        large = [pool.submit(post, served, "/recognize", bytes(MIB)) for _ in range(8)]
+        try:
+            assert begun.acquire(timeout=HANG_S)
+            for _ in range(3):
+                assert post(served, "/recognize", png()).status_code == 200
+            assert not any(one.done() for one in large)
+        finally:
+            go.set()
+        assert [one.result().status_code for one in large] == [422] * 8
+
+
 HOSTILE: dict[str, tuple[str, bytes, dict[str, str], int]] = {
     "bomb": (
         "/recognize",
