@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -97,18 +99,13 @@ def test_each_output_is_answered_once(client: Any) -> None:
         client.infer("toy", [tensor([png()])], outputs=wanted)
 
 
-def test_what_was_left_out_of_an_image_is_a_warning(
-    served: Served, client: Any, line_files: list[bytes]
-) -> None:
-    read = served.backend.read
-
-    async def with_a_warning(images: Any) -> Any:
-        records = await read(images)
-        return [{**record, "warnings": ["1 of 3 pages read", "x"]} for record in records]
-
-    served.service._batcher._read_batch = with_a_warning
-    result = client.infer("toy", [tensor([line_files[0]])])
-    assert result.as_numpy("warning").tolist() == [b"1 of 3 pages read; x"]
+def test_pages_that_are_not_read_are_a_warning(client: Any, tmp_path: Path) -> None:
+    file = tmp_path / "pages.tif"
+    pages = [np.full((20, 60), level, dtype=np.uint8) for level in (0, 100, 200)]
+    assert cv2.imwritemulti(str(file), pages)
+    result = client.infer("toy", [tensor([png(), file.read_bytes()])])
+    one_page, three_pages = result.as_numpy("warning")
+    assert b"pages" not in one_page and b"1 of 3 pages" in three_pages
 
 
 def test_what_cannot_be_done_is_the_clients_exception(client: Any) -> None:
