@@ -8,13 +8,15 @@ memory, without the cancellation of a sum of squares.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from training.kernels.compilation import compiled
 
 # Sums may be reordered and fused; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _sum(values):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
     for j in range(values.size):
@@ -22,7 +24,7 @@ def _sum(values):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _sum_of_squares_around(values, centre):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
     for j in range(values.size):
@@ -31,7 +33,7 @@ def _sum_of_squares_around(values, centre):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _moments(x, channel):  # type: ignore[no-untyped-def]
     """Mean and biased variance of one channel, float64."""
     size = x.shape[2]
@@ -49,7 +51,7 @@ def _moments(x, channel):  # type: ignore[no-untyped-def]
     return mean, squares / seen
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _scale_and_activate(x, y, scale, shift):  # type: ignore[no-untyped-def]
     zero, three, six, sixth = np.float32(0.0), np.float32(3.0), np.float32(6.0), np.float32(1 / 6)
     for j in range(x.size):
@@ -57,7 +59,7 @@ def _scale_and_activate(x, y, scale, shift):  # type: ignore[no-untyped-def]
         y[j] = z * min(max(z + three, zero), six) * sixth
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _activation_slope(z):  # type: ignore[no-untyped-def]
     """Derivative of hard-swish: 0 below -3, 1 from 3 on, z / 3 + 1 / 2 between."""
     three = np.float32(3.0)
@@ -66,7 +68,7 @@ def _activation_slope(z):  # type: ignore[no-untyped-def]
     return np.float32(1.0) if z >= three else slope
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _gradient_sums(x, dy, scale, shift, mean):  # type: ignore[no-untyped-def]
     """Sums of dz and of dz * (x - mean) over a plane, z being what enters the activation."""
     plain, weighted = np.float32(0.0), np.float32(0.0)
@@ -77,14 +79,14 @@ def _gradient_sums(x, dy, scale, shift, mean):  # type: ignore[no-untyped-def]
     return plain, weighted
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _input_gradient(x, dy, dx, scale, shift, mean, offset, slope):  # type: ignore[no-untyped-def]
     for j in range(x.size):
         dz = dy[j] * _activation_slope(x[j] * scale + shift)
         dx[j] = scale * dz - offset - (x[j] - mean) * slope
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def forward(  # type: ignore[no-untyped-def]
     x, weight, bias, running_mean, running_variance, momentum, epsilon, training, y, mean, inverse
 ):
@@ -124,7 +126,7 @@ def forward(  # type: ignore[no-untyped-def]
             _scale_and_activate(x[n, channel], y[n, channel], scale, shift)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
     x, weight, bias, mean, inverse, training, dy, dx, dweight, dbias
 ):

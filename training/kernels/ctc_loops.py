@@ -9,14 +9,15 @@ Source: Graves et al. 2006, equations 6 to 16, in the logarithm, float64.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from training.kernels.compilation import compiled
 from training.kernels.softmax_loops import FAST, exp32, log_sum_exp
 
 _NEVER = -np.inf
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _log_add(a, b):  # type: ignore[no-untyped-def]
     if a == _NEVER:
         return b
@@ -25,7 +26,7 @@ def _log_add(a, b):  # type: ignore[no-untyped-def]
     return max(a, b) + np.log1p(np.exp(-abs(a - b)))
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _states(label, length, blank):  # type: ignore[no-untyped-def]
     """The label with a blank before, between and after its symbols, and its repeats."""
     states = np.full(2 * length + 1, blank, np.int64)
@@ -37,13 +38,13 @@ def _states(label, length, blank):  # type: ignore[no-untyped-def]
     return states, repeats
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _skips(states, s, blank):  # type: ignore[no-untyped-def]
     """Whether a path may enter state s from two states before, passing over a blank."""
     return s >= 2 and states[s] != blank and states[s] != states[s - 2]
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _forward_variables(scores, states, blank):  # type: ignore[no-untyped-def]
     steps, count = scores.shape
     alpha = np.full((steps, count), _NEVER)
@@ -62,7 +63,7 @@ def _forward_variables(scores, states, blank):  # type: ignore[no-untyped-def]
     return alpha
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _backward_variables(scores, states, blank):  # type: ignore[no-untyped-def]
     """As `_forward_variables` from the end; a step's own score is not in it."""
     steps, count = scores.shape
@@ -81,7 +82,7 @@ def _backward_variables(scores, states, blank):  # type: ignore[no-untyped-def]
     return beta
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _one_sample(logits, row_sums, label, length, blank, posteriors):  # type: ignore[no-untyped-def]
     """Loss of one sample; posteriors, if of any size, gets each state's share of the paths."""
     steps = logits.shape[0]
@@ -104,7 +105,7 @@ def _one_sample(logits, row_sums, label, length, blank, posteriors):  # type: ig
     return -total
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def forward(  # type: ignore[no-untyped-def]
     logits, labels, lengths, blank, losses, row_sums, posteriors
 ):
@@ -126,13 +127,13 @@ def forward(  # type: ignore[no-untyped-def]
         losses[n] = _one_sample(logits[n], row_sums[n], labels[n], lengths[n], blank, posteriors[n])
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def _scaled_softmax(row, target, row_sum, factor):  # type: ignore[no-untyped-def]
     for j in range(row.size):
         target[j] = factor * exp32(row[j] - row_sum)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
     logits, labels, lengths, blank, row_sums, posteriors, dlosses, dlogits
 ):

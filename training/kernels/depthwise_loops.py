@@ -14,7 +14,9 @@ the order of the batch.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from training.kernels.compilation import compiled
 
 # Sums may be reordered and fused; infinities and NaN keep their meaning, because the training
 # loop has to see them.
@@ -25,7 +27,7 @@ _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _BATCH_PARTS = 4
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _add_taps(total, source, offsets, weights, first, last):  # type: ignore[no-untyped-def]
     """total[j] += sum of weights[t] * source[offsets[t] + j] over taps first <= t < last."""
     length = total.size
@@ -60,7 +62,7 @@ def _add_taps(total, source, offsets, weights, first, last):  # type: ignore[no-
             total[j] += w0 * s0[j]
 
 
-@njit(fastmath=_FAST, error_model="numpy", cache=True)
+@compiled(fastmath=_FAST, error_model="numpy")
 def _dot_taps(sums, left, source, offsets):  # type: ignore[no-untyped-def]
     """sums[t] += dot product of left with source[offsets[t] :], for every tap t."""
     length = left.size
@@ -96,7 +98,7 @@ def _dot_taps(sums, left, source, offsets):  # type: ignore[no-untyped-def]
         tap += 1
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _phase_shape(height, width, padding, stride):  # type: ignore[no-untyped-def]
     """Rows and columns of one phase of the padded plane."""
     rows = (height + 2 * padding[0] + stride[0] - 1) // stride[0]
@@ -104,7 +106,7 @@ def _phase_shape(height, width, padding, stride):  # type: ignore[no-untyped-def
     return rows, columns
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _forward_offsets(kernel, stride, rows, columns):  # type: ignore[no-untyped-def]
     """Where each tap, in row-major order, starts reading in the phase-split plane."""
     offsets = np.empty(kernel[0] * kernel[1], np.int64)
@@ -115,7 +117,7 @@ def _forward_offsets(kernel, stride, rows, columns):  # type: ignore[no-untyped-
     return offsets
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _split(plane, buffer, padding, stride, rows, columns):  # type: ignore[no-untyped-def]
     """Copy a plane into the padded, phase-split buffer, whose border is already zero."""
     height, width = plane.shape
@@ -133,7 +135,7 @@ def _split(plane, buffer, padding, stride, rows, columns):  # type: ignore[no-un
                 buffer[(phase * rows + row) * columns + (w + padding[1]) // stride[1]] = source[w]
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _join(buffer, plane, padding, stride, rows, columns):  # type: ignore[no-untyped-def]
     """Copy the inside of a padded, phase-split buffer back into a plane."""
     height, width = plane.shape
@@ -151,7 +153,7 @@ def _join(buffer, plane, padding, stride, rows, columns):  # type: ignore[no-unt
                 target[w] = buffer[(phase * rows + row) * columns + (w + padding[1]) // stride[1]]
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _forward_planes(  # type: ignore[no-untyped-def]
     x, weight, out, padding, stride, channel, first, last
 ):
@@ -175,7 +177,7 @@ def _forward_planes(  # type: ignore[no-untyped-def]
                 target[w] = source[w]
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _phase_taps(kernel, stride, columns, margin):  # type: ignore[no-untyped-def]
     """Taps grouped by phase, for the input gradient: their order, offsets and group bounds."""
     count = kernel[0] * kernel[1]
@@ -194,7 +196,7 @@ def _phase_taps(kernel, stride, columns, margin):  # type: ignore[no-untyped-def
     return order, offsets, bounds
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _backward_planes(  # type: ignore[no-untyped-def]
     x, weight, dout, dx, dweight, padding, stride, channel, first, last
 ):
@@ -242,7 +244,7 @@ def _backward_planes(  # type: ignore[no-untyped-def]
             _dot_taps(dweight, spread[margin : margin + length], buffer, forward_offsets)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def forward(x, weight, out, padding, stride):  # type: ignore[no-untyped-def]
     """Write the depthwise convolution of x into out.
 
@@ -261,7 +263,7 @@ def forward(x, weight, out, padding, stride):  # type: ignore[no-untyped-def]
         _forward_planes(x, weight, out, padding, stride, channel, first, last)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def backward(  # type: ignore[no-untyped-def]
     x, weight, dout, dx, dweight, padding, stride
 ):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from training.kernels.compilation import compiled
 
 # Columns summed by one task: 4 KB of float64, so the sums stay in the first cache.
 _BLOCK = 512
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def add_bias(y, bias):  # type: ignore[no-untyped-def]
     """Add a bias to every row, in place.
 
@@ -23,7 +25,7 @@ def add_bias(y, bias):  # type: ignore[no-untyped-def]
             target[j] += bias[j]
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def column_sums(dy, dbias):  # type: ignore[no-untyped-def]
     """Sum every column, in the order of the rows, in float64.
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from training.kernels.compilation import compiled
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _larger(a, b):  # type: ignore[no-untyped-def]
     """The larger one; the first if equal; NaN wins over everything."""
     return b if b > a or b != b else a
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _row_maxima(upper, lower, target):  # type: ignore[no-untyped-def]
     for j in range(target.size):
         left = _larger(upper[2 * j], upper[2 * j + 1])
         target[j] = _larger(left, _larger(lower[2 * j], lower[2 * j + 1]))
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _row_gradients(upper, lower, best, dy, dupper, dlower):  # type: ignore[no-untyped-def]
     """Give each window's gradient to the first pixel, row by row, that is its largest."""
     zero = np.float32(0.0)
@@ -34,7 +36,7 @@ def _row_gradients(upper, lower, best, dy, dupper, dlower):  # type: ignore[no-u
         dlower[2 * j + 1] = dy[j] if fourth else zero
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def forward(x, y):  # type: ignore[no-untyped-def]
     """Write the largest value of every window.
 
@@ -47,7 +49,7 @@ def forward(x, y):  # type: ignore[no-untyped-def]
             _row_maxima(x[plane, 2 * row], x[plane, 2 * row + 1], y[plane, row])
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def backward(x, y, dy, dx):  # type: ignore[no-untyped-def]
     """Write the gradient of the input.
 

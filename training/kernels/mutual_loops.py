@@ -7,14 +7,15 @@ the classes of Q (log(Q + e) - log P) + P (log(P + e) - log Q), each e where Pad
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from training.kernels.compilation import compiled
 from training.kernels.softmax_loops import FAST, exp32, log32, log_sum_exp
 
 _E = np.float32(1e-10)
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def _row_loss(first, second, first_sum, second_sum):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
     for j in range(first.size):
@@ -24,7 +25,7 @@ def _row_loss(first, second, first_sum, second_sum):  # type: ignore[no-untyped-
     return total
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def _row_slopes(own, other, own_sum, other_sum, softmax, slope):  # type: ignore[no-untyped-def]
     """Write softmax(own) and the loss's derivative by P; return the sum of their products."""
     total = np.float32(0.0)
@@ -39,13 +40,13 @@ def _row_slopes(own, other, own_sum, other_sum, softmax, slope):  # type: ignore
     return total
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def _row_gradient(softmax, slope, mean, factor, target):  # type: ignore[no-untyped-def]
     for j in range(target.size):
         target[j] = factor * softmax[j] * (slope[j] - mean)
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def forward(first, second, first_sums, second_sums, losses):  # type: ignore[no-untyped-def]
     """Write the loss of every row.
 
@@ -62,7 +63,7 @@ def forward(first, second, first_sums, second_sums, losses):  # type: ignore[no-
         losses[row] = _row_loss(first[row], second[row], first_sums[row], second_sums[row])
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@compiled(parallel=True, error_model="numpy")
 def backward(own, other, own_sums, other_sums, factor, dlogits):  # type: ignore[no-untyped-def]
     """Write the gradient of the summed losses by own's logits; the loss is symmetric in the two.
 

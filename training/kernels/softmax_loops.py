@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from training.kernels.compilation import compiled
 
 # Sums may be reordered and fused; infinities and NaN keep their meaning.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
@@ -42,7 +44,7 @@ def _bits_from_float(typing_context: Any, value: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def exp32(x):  # type: ignore[no-untyped-def]
     """exp of a float32 up to 88; NaN stays NaN."""
     x = _LEAST_EXPONENT if x < _LEAST_EXPONENT else x
@@ -60,7 +62,7 @@ def exp32(x):  # type: ignore[no-untyped-def]
     return p * _float_from_bits(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def log32(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a positive, normal, finite float32."""
     bits = _bits_from_float(x)
@@ -84,7 +86,7 @@ def log32(x):  # type: ignore[no-untyped-def]
     return r + low + n * np.float32(0.693359375)
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def _maximum(row):  # type: ignore[no-untyped-def]
     """Largest value of a row; comparisons with NaN are lost here, not in the sum that follows."""
     lanes = np.full(_LANES, -np.inf, np.float32)
@@ -101,7 +103,7 @@ def _maximum(row):  # type: ignore[no-untyped-def]
     return largest
 
 
-@njit(fastmath=FAST, error_model="numpy", cache=True)
+@compiled(fastmath=FAST, error_model="numpy")
 def _sum_of_exponentials(row, largest):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
     for j in range(row.size):
@@ -109,7 +111,7 @@ def _sum_of_exponentials(row, largest):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(error_model="numpy", cache=True)
+@compiled(error_model="numpy")
 def log_sum_exp(row):  # type: ignore[no-untyped-def]
     """Logarithm of the sum of exponentials of a row, float32."""
     largest = _maximum(row)

@@ -1,0 +1,95 @@
+"""Where compiled loops are kept, and that nothing stops when they cannot be kept anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba", reason="it compiles the loops")
+
+ROOT = Path(__file__).parents[3]
+# The module alone: its package would import paddle.
+LOOPS = """
+import errno, importlib.util, logging, sys
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+spec = importlib.util.spec_from_file_location("compilation", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+compiled = module.compiled
+
+@compiled(error_model="numpy")
+def double(x):
+    return 2 * x
+
+@compiled(error_model="numpy")
+def triple(x):
+    return 3 * x
+
+def full(*arguments):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+if sys.argv[2:] == ["full"]:
+    import numba.core.caching
+    numba.core.caching.IndexDataCacheFile.save = full
+print(double(2) + triple(1))
+"""
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> list[str]:
+    """Lines of a program whose folder and home cannot be written, not even by root."""
+    (folder / "loops.py").write_text(LOOPS, encoding="utf-8")
+    (folder / "__pycache__").touch()
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")
+    } | {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull, **variables}
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(folder / "loops.py"),
+            str(ROOT / "training/kernels/compilation.py"),
+            *arguments,
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_read_only_install_keeps_them_in_a_temporary_folder_of_its_own(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    for _ in range(2):
+        line, result = run(tmp_path, TMPDIR=str(temporary))
+        assert result == "7"
+        assert line.startswith("compiled kernels are kept in ") and "NUMBA_CACHE_DIR" in line
+    (folder,) = temporary.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert list(folder.rglob("*.nbi"))
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    folder = temporary / f"distilrec-kernels-{os.getuid()}"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    line, result = run(tmp_path, TMPDIR=str(temporary))
+    assert result == "7"
+    assert "is not this user's alone" in line and "compiled in every run" in line
+    assert not list(folder.iterdir())
+
+
+def test_a_named_folder_is_used_without_a_word(tmp_path: Path) -> None:
+    assert run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ["7"]
+    assert list((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_a_full_disk_costs_the_cache_alone(tmp_path: Path) -> None:
+    line, result = run(tmp_path, "full", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    assert (line, result) == ("compiled kernels are not kept: No space left on device", "7")
