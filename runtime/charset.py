@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -30,12 +30,14 @@ class Charset:
             dictionaries list characters twice: each class keeps its character for decoding, the
             last one counts for encoding, and a warning says so once. A space may stand twice
             without one: `en_dict.txt` ends in a space and `use_space_char` appends another.
+        lowers: whether labels are read in lower case, as PaddleOCR does without a dictionary.
 
     Raises:
         ArtifactError: if there are no characters.
     """
 
     characters: tuple[str, ...]
+    lowers: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.characters:
@@ -70,6 +72,10 @@ class Charset:
         """
         class_of = self.class_of
         return [class_of[character] for character in text if character in class_of]
+
+    def label_text(self, text: str) -> str:
+        """A label as it is learnt and compared: in lower case where there is no dictionary."""
+        return text.lower() if self.lowers else text
 
     def unknown(self, text: str) -> set[str]:
         """The characters of `text` that no class stands for."""
@@ -189,13 +195,14 @@ def build_charset(dictionary: str | Path | Sequence[str] | None, use_space_char:
 
     Args:
         dictionary: path of a dictionary file, its lines, or None for digits and lower-case
-            letters (to which PaddleOCR never adds the space).
+            letters (to which PaddleOCR never adds the space, and for which it reads labels in
+            lower case).
         use_space_char: whether the space is appended as the last class.
 
     Raises:
         ArtifactError: as `read_dictionary` and `Charset`.
     """
     if dictionary is None:
-        return Charset(DEFAULT_CHARACTERS)
+        return Charset(DEFAULT_CHARACTERS, lowers=True)
     lines = read_dictionary(dictionary) if isinstance(dictionary, str | Path) else list(dictionary)
     return Charset((*lines, SPACE) if use_space_char else tuple(lines))

@@ -12,6 +12,7 @@ from typing import Any
 
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, parse_yaml, read_yaml
+from training.data.unreadable import MOST_SHARE
 from training.registry import Problem, Registry, unknown_name
 
 SECTIONS = (
@@ -52,6 +53,8 @@ class GlobalConfig:
         save_res_path: file that `training.predict` writes.
         seed: of weights, order and augmentation.
         fast_cpu: compiled training kernels and process settings on a CPU.
+        max_unreadable_share: of the lines of a data set or an epoch whose images cannot be read;
+            0 .. 1. More of them stop the run.
     """
 
     epoch_num: int = 100
@@ -76,6 +79,7 @@ class GlobalConfig:
     save_res_path: str | None = None
     seed: int = 2021
     fast_cpu: bool = True
+    max_unreadable_share: float = MOST_SHARE
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -85,6 +89,9 @@ class GlobalConfig:
             for key in _COUNTS
             if key in options and options[key] < 1
         ]
+        share = options.get("max_unreadable_share", MOST_SHARE)
+        if not 0 <= share <= 1:
+            problems.append(("max_unreadable_share", f"expected 0 to 1, got {share}"))
         every = options.get("eval_batch_step", 1)
         start, interval = (0, every) if isinstance(every, int) else every
         if start < 0 or interval < 1:

@@ -53,7 +53,7 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
         "networks": figures_by_network(run, outcome.figures),
         "lines": outcome.num_lines,
         "dropped": part.report.as_json()["dropped"],
-        "failures": [failure.reason for failure in outcome.failures],
+        "failures": [str(failure) for failure in outcome.failures],
         "seconds": round(seconds, 3),
         "checkpoint": str(checkpoint),
         "weights_sha256": parameters_sha256(arrays_of(run.model)),

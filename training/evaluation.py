@@ -15,6 +15,7 @@ from training.data.batches import padded_labels
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
+from training.data.unreadable import Unreadable
 from training.run import Run
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
         loader: of `part.dataset`.
 
     Raises:
-        DatasetError: if not one line can be loaded.
+        DatasetError: if not one line can be loaded, or too many cannot.
     """
     batch_size = part.options.batch_size_per_card
     indices = part.dataset.indices(0)
@@ -73,10 +74,15 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
         run.model.train()
     if not num_lines:
         raise DatasetError(
-            f"no line of {len(failures)} could be evaluated, e.g. {failures[0].reason}"
+            f"no line of {len(failures)} could be evaluated, e.g. {failures[0]}"
             if failures
             else "nothing to evaluate: expected lines, got none; check Eval.dataset"
         )
+    unreadable = Unreadable()
     for failure in failures:
-        log.warning("not evaluated: %s", failure.reason)
+        unreadable.add(failure)
+    share = run.settings.max_unreadable_share
+    unreadable.refuse_above(share, len(indices), "evaluation")
+    if failures:
+        log.warning("evaluation: %s; they count in no figure", unreadable.told(len(indices)))
     return Evaluation(run.metric.get_metric(), num_lines, tuple(failures))

@@ -18,6 +18,7 @@ from training.data.batches import TrainingBatch, batch_width, collate
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
+from training.data.unreadable import Unreadable
 from training.divergence import refuse_non_finite_losses, refuse_non_finite_weights
 from training.evaluation import Evaluation, evaluate
 from training.logs import MetricLog, RunningMean
@@ -131,6 +132,7 @@ class Trainer:
         started = time.perf_counter()
         for loaded in self.loader.load(batches, epoch):
             waited = time.perf_counter() - started
+            self._count_replaced(loaded, epoch, sum(map(len, planned)) // self.group.size)
             batch = self._collate(loaded)
             figures = self._step(batch)
             position.advance(len(planned))
@@ -145,18 +147,40 @@ class Trainer:
             position.epoch, position.step_in_epoch = epoch + 1, 0
         if position.epoch == self.run.settings.epoch_num and last is None:
             last = self._evaluate()
+        self._tell_replaced(epoch, sum(map(len, planned)))
         # `latest` comes after the others, so that a run killed between them makes them again.
         if position.epoch % self.run.settings.save_epoch_step == 0:
             self._save(f"iter_epoch_{position.epoch}")
         self._save(LATEST)
         return last
 
+    def _count_replaced(
+        self, loaded: Sequence[Sample | Failure], epoch: int, num_lines: int
+    ) -> None:
+        """Count the lines that others stand for; stop once they are too many for the epoch.
+
+        Raises:
+            DatasetError: naming some of them.
+        """
+        unreadable = self.position.unreadable
+        for sample in loaded:
+            if isinstance(sample, Sample) and sample.replaced is not None:
+                unreadable.add(sample.replaced)
+        share, rest = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
+        unreadable.refuse_above(share, num_lines, f"epoch {epoch + 1}", rest)
+
+    def _tell_replaced(self, epoch: int, num_lines: int) -> None:
+        """Name what was replaced in an epoch that ended, and begin to count anew."""
+        unreadable, self.position.unreadable = self.position.unreadable, Unreadable()
+        unreadable.count = self.group.total(unreadable.count)
+        if unreadable.count and self.group.is_main:
+            told = unreadable.told(num_lines)
+            log.warning("epoch %d: %s; others took their place", epoch + 1, told)
+
     def _collate(self, loaded: Sequence[Sample | Failure]) -> TrainingBatch:
         failures = [one for one in loaded if isinstance(one, Failure)]
         if failures:
-            raise DatasetError(
-                f"no line could be loaded in place of {failures[0].name}: {failures[0].reason}"
-            )
+            raise DatasetError(f"no line could be loaded in place of {failures[0]}")
         samples = [one for one in loaded if isinstance(one, Sample)]
         policy = self.train_part.width_policy
         width = self.group.largest(batch_width(samples, policy, self.time_stride))
@@ -238,8 +262,9 @@ class Trainer:
         }
         if "acc" in means:
             shown["acc"] = f"{means['acc']:.3f}"
-        if self.position.best:
-            shown["best"] = f"{self.position.best[self.run.metric.main_indicator]:.3f}"
+        best = self.position.best.get(self.run.metric.main_indicator)
+        if best is not None:
+            shown["best"] = f"{best:.3f}"
         self.progress.set_postfix(shown)
         self._record("train", means)
 
@@ -285,6 +310,7 @@ class Trainer:
                 "step_in_epoch": self.position.step_in_epoch,
                 "global_step": self.position.global_step,
                 "best_model_dict": dict(self.position.best),
+                "unreadable": self.position.unreadable.as_state(),
                 "config_sha256": self.run.config.sha256,
             },
         )

@@ -60,6 +60,14 @@ class Group:
         paddle.distributed.all_reduce(tensor, op=paddle.distributed.ReduceOp.MAX)
         return int(tensor.item())
 
+    def total(self, value: int) -> int:
+        """Sum of every process's `value`."""
+        if self.size == 1:
+            return value
+        tensor = paddle.to_tensor([value], dtype="int64")
+        paddle.distributed.all_reduce(tensor)
+        return int(tensor.item())
+
     def mean(self, figures: dict[str, float]) -> dict[str, float]:
         """Mean of each figure over the processes, which all hold the same names."""
         if self.size == 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.data.unreadable import Unreadable
+
 
 @dataclass
 class Position:
@@ -14,12 +16,14 @@ class Position:
         step_in_epoch: steps done in the epoch after those.
         global_step: steps done.
         best: figures of the best evaluation, with its `best_epoch`.
+        unreadable: lines of this epoch in whose place others trained.
     """
 
     epoch: int = 0
     step_in_epoch: int = 0
     global_step: int = 0
     best: dict[str, float] = field(default_factory=dict)
+    unreadable: Unreadable = field(default_factory=Unreadable)
 
     def advance(self, steps_in_epoch: int) -> None:
         """Count one step of an epoch of so many."""

@@ -66,6 +66,7 @@ class Run:
             self.charset,
             self.settings.max_text_length,
             self.settings.seed,
+            self.settings.max_unreadable_share,
         )
         for line in part.report.lines():
             log.info("%s", line)

@@ -24,6 +24,7 @@ from training.data.transforms import (
     check_transforms,
     transform_options,
 )
+from training.data.unreadable import MOST_SHARE
 from training.registry import Problem, Registry
 
 EVAL_SEED_OFFSET = 1_000_003
@@ -187,6 +188,7 @@ def build_data(
     charset: Charset,
     max_text_length: int,
     seed: int,
+    max_unreadable_share: float = MOST_SHARE,
 ) -> DataPart:
     """Build a checked `Train` or `Eval` section; the section is left as it is.
 
@@ -196,9 +198,11 @@ def build_data(
         charset: K - 1 characters.
         max_text_length: longest label in characters.
         seed: of order, augmentation and rendering.
+        max_unreadable_share: of the images, 0 .. 1.
 
     Raises:
-        DatasetError: if the data is missing or no line can be used.
+        DatasetError: if the data is missing, too much of it cannot be read, or no line can be
+            used.
     """
     is_training = path == "Train"
     config = section["dataset"]
@@ -224,8 +228,10 @@ def build_data(
         image_shape(section)[1],
         width_policy,
         source.malformed if isinstance(source, SimpleDataSet) else (),
+        source.notes if isinstance(source, SimpleDataSet) else (),
         looked_at=_RENDERED_LINES_LOOKED_AT if isinstance(source, SyntheticDataSet) else None,
     )
+    report.refuse_unreadable(max_unreadable_share)
     dataset = LineDataset(
         source,
         transforms,

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runtime.errors import OcrError
-from training.data.sample import Draw, Failure, LineSource, Sample, Transform
+from training.data.sample import OF_ONE_LINE, Draw, Failure, LineSource, Sample, Transform
 
 _SUBSTITUTES = 16
 _OTHER_SAMPLE_TRIES = 16
@@ -55,17 +54,19 @@ class LineDataset:
     def load(self, index: int, epoch: int) -> Sample | Failure:
         """The line after all transforms, or why it cannot be used.
 
-        In training a neighbour takes its place, the same one every time.
+        In training a neighbour takes its place, the same one every time, and says so under
+        `replaced`.
         """
-        outcome = self._load_one(index, epoch)
-        if not self.is_training:
-            return outcome
+        first = self._load_one(index, epoch)
+        if isinstance(first, Sample) or not self.is_training:
+            return first
         for step in range(1, _SUBSTITUTES + 1):
-            if isinstance(outcome, Sample):
-                return outcome
             substitute = self.usable[(index + step * 7919) % len(self.usable)]
             outcome = self._load_one(substitute, epoch)
-        return outcome
+            if isinstance(outcome, Sample):
+                outcome.replaced = first
+                return outcome
+        return first
 
     def _load_one(self, index: int, epoch: int) -> Sample | Failure:
         rng = np.random.default_rng([self.seed, epoch, index])
@@ -76,8 +77,8 @@ class LineDataset:
             name = sample.name
             for transform in self.transforms:
                 sample = transform(sample, draw)
-        except OcrError as error:
-            return Failure(name, str(error))
+        except OF_ONE_LINE as error:
+            return Failure.of(name, error)
         return sample
 
     def _other_sample(self, rng: np.random.Generator, epoch: int) -> Sample:
@@ -88,7 +89,7 @@ class LineDataset:
                 sample = self.source.read(index, epoch)
                 for transform in self.transforms[: self.ext_op_transform_idx]:
                     sample = transform(sample, draw)
-            except OcrError:
+            except OF_ONE_LINE:
                 if attempt == _OTHER_SAMPLE_TRIES - 1:
                     raise
                 continue

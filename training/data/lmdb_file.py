@@ -49,9 +49,16 @@ class LMDBDataSet:
             )
 
     def _get(self, folder: Path, key: str) -> bytes | None:
-        with _environment(folder).begin() as transaction:
-            value: bytes | None = transaction.get(key.encode())
-            return value
+        import lmdb
+
+        try:
+            with _environment(folder).begin() as transaction:
+                value: bytes | None = transaction.get(key.encode())
+                return value
+        except lmdb.Error as error:
+            raise ImageError(
+                f"{folder}: {key} cannot be read: {error}; make the database again"
+            ) from error
 
     def _count(self, folder: Path) -> int:
         value = self._get(folder, "num-samples")
@@ -59,7 +66,15 @@ class LMDBDataSet:
             raise DatasetError(
                 f"{folder} lacks the key num-samples: expected PaddleOCR's LMDB keys"
             )
-        return int(value)
+        entries = int(_environment(folder).stat()["entries"])
+        count = value.decode().lstrip("0") or "0"
+        # Compared by length first: a number of a million digits is not worth reading.
+        if len(count) > len(str(entries)) or int(count) > entries:
+            raise DatasetError(
+                f"{folder}: num-samples is {count:.20}, but the database has {entries} keys in "
+                "all: expected two for each sample; make it again"
+            )
+        return int(count)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -121,4 +136,17 @@ def _environment(folder: Path) -> Any:
             )
         except lmdb.Error as error:
             raise DatasetError(f"cannot open the LMDB {folder}: {error}; make it again") from error
+        _refuse_cut_short(folder, _environments[folder])
     return _environments[folder]
+
+
+def _refuse_cut_short(folder: Path, environment: Any) -> None:
+    """Refuse a file shorter than its own count of pages: reading behind its end kills a process."""
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = (folder / "data.mdb").stat().st_size
+    if size < needed:
+        del _environments[folder]
+        environment.close()
+        raise DatasetError(
+            f"the LMDB {folder} is cut short: expected {needed} bytes, got {size}; copy it again"
+        )

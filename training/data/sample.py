@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.errors import OcrError
+
 Image = NDArray[np.uint8]
+OF_ONE_LINE = (OcrError, cv2.error, MemoryError)
+"""What an odd image may raise; anything else is a bug of ours and keeps its traceback."""
 
 
 @dataclass
@@ -21,12 +26,14 @@ class Sample:
         text: the label.
         name: path or key, for messages.
         label: class indices once encoded.
+        replaced: the line that could not be used and in whose place this one trains, if any.
     """
 
     image: Any
     text: str
     name: str
     label: list[int] = field(default_factory=list)
+    replaced: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,17 @@ class Failure:
 
     name: str
     reason: str
+
+    @staticmethod
+    def of(name: str, error: Exception) -> Failure:
+        """What one of `OF_ONE_LINE` says of a line, in one line."""
+        reason = " ".join(str(error).split())
+        return Failure(
+            name, reason if isinstance(error, OcrError) else f"{type(error).__name__}: {reason}"
+        )
+
+    def __str__(self) -> str:
+        return self.reason if self.name in self.reason else f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True)

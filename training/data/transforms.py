@@ -39,7 +39,7 @@ class CTCLabelEncode:
         self.max_text_length = max_text_length
 
     def reason_to_drop(self, text: str) -> str | None:
-        """Why `text` cannot be a label, or None."""
+        """Why `text`, as `Charset.label_text` gives it, cannot be a label, or None."""
         if not text:
             return "empty label"
         if len(text) > self.max_text_length:
@@ -48,6 +48,7 @@ class CTCLabelEncode:
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Raises DatasetError when the text cannot be a label."""
+        sample.text = self.charset.label_text(sample.text)
         reason = self.reason_to_drop(sample.text)
         if reason is not None:
             raise DatasetError(f"{sample.name}: {reason}: {sample.text!r}")

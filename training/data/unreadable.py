@@ -1,0 +1,68 @@
+"""Lines that could not be read: counted, named, and too many of them refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.errors import DatasetError
+from training.data.sample import Failure
+
+MOST_SHARE = 0.1
+"""`Global.max_unreadable_share` where a config says nothing."""
+_EXAMPLES = 3
+
+
+@dataclass
+class Unreadable:
+    """Lines that could not be read.
+
+    Args:
+        count: how many.
+        examples: what was wrong with the first few, each with its name.
+    """
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, failure: Failure) -> None:
+        """Count one line."""
+        self.count += 1
+        if len(self.examples) < _EXAMPLES and str(failure) not in self.examples:
+            self.examples.append(str(failure))
+
+    def told(self, total: int) -> str:
+        """`17 of 19 lines could not be read, e.g. ...`."""
+        return f"{self.count} of {total} lines could not be read, e.g. {'; '.join(self.examples)}"
+
+    def refuse_above(self, share: float, total: int, where: str, rest: str = "") -> None:
+        """Refuse a data set of which too much cannot be read.
+
+        Args:
+            share: the largest that is accepted, 0 .. 1.
+            total: lines that were tried, or will be.
+            where: for the message, e.g. `epoch 3`.
+            rest: what else to say.
+
+        Raises:
+            DatasetError: naming some of the lines.
+        """
+        if self.count > share * total:
+            raise DatasetError(
+                f"{where}: {self.told(total)}: expected at most {100 * share:g} %; mend or remove "
+                f"these files, or raise Global.max_unreadable_share{rest}"
+            )
+
+    def as_state(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+        return {"count": self.count, "examples": list(self.examples)}
+
+    @staticmethod
+    def from_state(state: object) -> Unreadable:
+        """What `as_state` gave; nothing counted if it is anything else."""
+        if not isinstance(state, Mapping) or not isinstance(state.get("count"), int):
+            return Unreadable()
+        examples = state.get("examples")
+        kept = [str(one) for one in examples] if isinstance(examples, list) else []
+        return Unreadable(max(0, state["count"]), kept[:_EXAMPLES])

@@ -1,0 +1,81 @@
+"""Standard streams that end no run: closed ones, those whose reader left, and full disks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def lasting_streams(*names: str) -> Iterator[None]:
+    """Let the process go on when what it says can no longer be written.
+
+    A stream that was closed when the process began (`2>&-`; daemons) leads nowhere, so that no
+    file opened later takes its number and gets what compiled code prints.
+
+    Args:
+        names: `stdout`, `stderr`: those of which nobody misses what is lost; a write that fails
+            there (a reader that left, a full disk) is the last one, and raises nothing.
+    """
+    _open_closed_streams()
+    kept = {name: getattr(sys, name) for name in names}
+    for name, stream in kept.items():
+        setattr(sys, name, _Lasting(stream))
+    try:
+        yield
+    finally:
+        for name, stream in kept.items():
+            getattr(sys, name).flush()
+            setattr(sys, name, stream)
+
+
+def _open_closed_streams() -> None:
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+class _Lasting:
+    """A text stream that leads nowhere after its first failure.
+
+    Args:
+        stream: where to write.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose the text."""
+        try:
+            self._stream.write(text)
+        except OSError:
+            self._lead_nowhere()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or lose what was not written yet."""
+        try:
+            self._stream.flush()
+        except OSError:
+            self._lead_nowhere()
+
+    def _lead_nowhere(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            number = self._stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
