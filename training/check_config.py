@@ -14,6 +14,7 @@ from typing import Any
 from runtime.charset import build_charset
 from runtime.errors import OcrError
 from runtime.standard_streams import open_standard_streams, say
+from training.check_weights import check_weights
 from training.config import (
     GLOBALS,
     SECTIONS,
@@ -94,6 +95,8 @@ def _check_references(sections: Mapping[str, Any], data: Sequence[str]) -> list[
     if shapes["Train"][1] != shapes["Eval"][1]:
         message = f"expected the training height {shapes['Train'][1]}, got {shapes['Eval'][1]}"
         problems.append(Problem("Eval.dataset.transforms", message))
+    if "Train" in data:
+        problems += check_weights(sections)
     return problems + _check_files(sections, data)
 
 

@@ -30,17 +30,34 @@ def save_checkpoint(
     optimizer_state: Mapping[str, Any],
     states: Mapping[str, Any],
 ) -> None:
-    """Write `<prefix>.pdparams`, `.pdopt` and `.states` as one set."""
-    recover(prefix)
+    """Write `<prefix>.pdparams`, `.pdopt` and `.states` as one set.
+
+    Raises:
+        CheckpointError: if the disk refuses; the set that was there before is whole.
+    """
     contents = {PARAMETERS: parameters, OPTIMIZER: optimizer_state, STATES: states}
-    for suffix, content in contents.items():
-        write_atomically(_file(prefix, suffix + _STAGED), dump_pickle(dict(content)))
-    recover(prefix)
+    try:
+        recover(prefix)
+        for suffix, content in contents.items():
+            write_atomically(_file(prefix, suffix + _STAGED), dump_pickle(dict(content)))
+        recover(prefix)
+    except OSError as error:
+        with suppress(OSError):
+            recover(prefix)  # what was written of this set takes room for nothing
+        raise CheckpointError(
+            f"cannot write the checkpoint {prefix}: {error.strerror or error}; the files saved "
+            "before are whole: make room, then resume from the newest with Global.checkpoints"
+        ) from error
+
+
+def is_waiting(prefix: Path) -> bool:
+    """Whether a save that was cut off can be finished by `recover`."""
+    return _file(prefix, STATES + _STAGED).is_file()
 
 
 def recover(prefix: Path) -> None:
     """Finish a save that was cut off after it was sealed, or drop one that was not."""
-    is_sealed = _file(prefix, STATES + _STAGED).is_file()
+    is_sealed = is_waiting(prefix)
     for suffix in (PARAMETERS, OPTIMIZER, STATES):
         staged = _file(prefix, suffix + _STAGED)
         if not staged.is_file():

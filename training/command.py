@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from runtime.errors import OcrError
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
+from training.output_folder import disk_errors_told
 from training.process_settings import apply_process_settings
+from training.streams import lasting_streams
 
 DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 LOGGERS = ("training", "runtime")
@@ -30,6 +32,7 @@ def run_command(
     arguments: Sequence[str] | None,
     add_arguments: Callable[[argparse.ArgumentParser], object] | None = None,
     interrupted: str = "stopped",
+    lasting: Sequence[str] = ("stderr",),
 ) -> int:
     """Run one command of `training`.
 
@@ -41,6 +44,7 @@ def run_command(
         arguments: those of the process when None.
         add_arguments: adds options besides `-c` and `-o`.
         interrupted: what to say after Ctrl-C.
+        lasting: the standard streams whose failure does not end the command.
 
     Returns:
         The exit status: that of `work`, 2 for an error that the user can mend, 130 after Ctrl-C.
@@ -52,7 +56,11 @@ def run_command(
     add_config_arguments(parser)
     if add_arguments is not None:
         add_arguments(parser)
-    options = parser.parse_args(arguments)
+    with lasting_streams(*lasting):
+        return _run(name, work, parser.parse_args(arguments), interrupted)
+
+
+def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -> int:
     if "images" in options:
         # After `-o A.b=1 images/` argparse takes the folder for one more override.
         options.images += [one for one in options.override if "=" not in one]
@@ -61,9 +69,10 @@ def run_command(
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
     try:
-        config = load_config(options.config, options.override)
-        prepare_process(config)
-        return work(config, options)
+        with disk_errors_told():
+            config = load_config(options.config, options.override)
+            prepare_process(config)
+            return work(config, options)
     except OcrError as error:
         say(f"{name}: {error}")
         return UNUSABLE

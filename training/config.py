@@ -81,6 +81,12 @@ class GlobalConfig:
     fast_cpu: bool = True
     max_unreadable_share: float = MOST_SHARE
 
+    def is_evaluation_due(self, step: int) -> bool:
+        """Whether the lines of `Eval` are read after so many steps."""
+        every = self.eval_batch_step
+        start, interval = (0, every) if isinstance(every, int) else (every[0], every[-1])
+        return step > start and (step - start) % interval == 0
+
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Numbers of steps that could not be counted."""

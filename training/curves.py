@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from runtime.errors import ArtifactError
 from training.files import write_atomically
 from training.logs import METRICS_FILE, read_metrics
 
@@ -13,7 +14,11 @@ CURVES_FILE = "curves.png"
 
 
 def draw_curves(folder: Path) -> Path | None:
-    """Draw `metrics.jsonl` of a run's folder as `curves.png`; None when there is nothing yet."""
+    """Draw `metrics.jsonl` of a run's folder as `curves.png`; None when there is nothing yet.
+
+    Raises:
+        ArtifactError: if the disk refuses.
+    """
     records = read_metrics(folder / METRICS_FILE)
     if not records:
         return None
@@ -39,8 +44,15 @@ def draw_curves(folder: Path) -> Path | None:
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, format="png")
     pyplot.close(figure)
-    write_atomically(folder / CURVES_FILE, picture.getvalue())
-    return folder / CURVES_FILE
+    path = folder / CURVES_FILE
+    try:
+        write_atomically(path, picture.getvalue())
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror or error}; the checkpoints are whole and the "
+            "run is at its end: make room, and resume it to have the picture"
+        ) from error
+    return path
 
 
 def _draw(axes: Any, records: list[dict[str, Any]], is_shown: Any, **style: Any) -> None:

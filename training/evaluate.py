@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.command import DONE, run_command
 from training.files import write_atomically
+from training.output_folder import refuse_unwritable_file
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -110,6 +111,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(config: Config, options: argparse.Namespace) -> int:
+    if options.output is not None:
+        refuse_unwritable_file(options.output, "--output")
     result = evaluate_checkpoint(config)
     text = json.dumps(result, ensure_ascii=False)
     print(table(result))

@@ -6,10 +6,12 @@ import importlib
 import json
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from runtime.errors import ArtifactError
 from training.files import write_atomically
 
 METRICS_FILE = "metrics.jsonl"
@@ -24,25 +26,45 @@ class MetricLog:
         resumed_step: records after this step come from a run that was cut off and is now
             repeated; they are removed. 0 starts afresh.
         use_visualdl: also write for VisualDL.
+
+    Raises:
+        ArtifactError: if the disk refuses.
     """
 
     def __init__(self, folder: Path, resumed_step: int, use_visualdl: bool = False) -> None:
         self.path = folder / METRICS_FILE
-        folder.mkdir(parents=True, exist_ok=True)
         kept = [one for one in read_metrics(self.path) if one["step"] <= resumed_step]
         text = "".join(json.dumps(one) + "\n" for one in (kept if resumed_step else []))
-        write_atomically(self.path, text.encode())
-        self._file = self.path.open("a", encoding="utf-8")
+        with self._refusals_told():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, text.encode())
+            self._file = self.path.open("ab", buffering=0)
         self._writers = _summary_writers(folder, use_visualdl)
 
     def write(self, kind: str, step: int, figures: Mapping[str, Any]) -> None:
-        """Append one record."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **figures}) + "\n")
-        self._file.flush()
+        """Append one record.
+
+        Raises:
+            ArtifactError: if the disk refuses; a part of a line is dropped when the run resumes.
+        """
+        with self._refusals_told():
+            line = (json.dumps({"kind": kind, "step": step, **figures}) + "\n").encode()
+            while line:  # on a disk that is nearly full a part fits
+                line = line[self._file.write(line) :]
         for writer in self._writers:
             for name, value in figures.items():
                 if isinstance(value, int | float):
                     writer.add_scalar(f"{kind}/{name}", value, step)
+
+    @contextmanager
+    def _refusals_told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot write {self.path}: {error.strerror or error}; the checkpoints saved "
+                "before are whole: make room, then resume with Global.checkpoints"
+            ) from error
 
     def close(self) -> None:
         """Close every file."""
@@ -52,15 +74,24 @@ class MetricLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Records of a `metrics.jsonl`; a last line that was cut off is left out."""
+    """Records of a `metrics.jsonl`; lines that are cut off or no records are left out."""
     if not path.is_file():
         return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    records, num_dropped = [], 0
+    for line in path.read_bytes().split(b"\n"):
+        if not line:
+            continue
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            log.warning("%s: dropped an incomplete line", path)
+            record = json.loads(line)
+            is_record = isinstance(record["step"], int) and isinstance(record["kind"], str)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            is_record = False
+        if is_record:
+            records.append(record)
+        else:
+            num_dropped += 1
+    if num_dropped:
+        log.warning("%s: dropped %d incomplete lines", path, num_dropped)
     return records
 
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import paddle
 from paddle.utils import unique_name
@@ -21,6 +20,7 @@ from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.divergence import refuse_non_finite_losses, refuse_non_finite_weights
 from training.evaluation import Evaluation, evaluate
+from training.fingerprint import fingerprint_of
 from training.logs import MetricLog, RunningMean
 from training.losses import TOTAL
 from training.optimizer import build_optimizer
@@ -69,6 +69,9 @@ class Trainer:
             self.parameters,
             run.settings.epoch_num,
             self.steps_per_epoch,
+        )
+        self.fingerprint = fingerprint_of(
+            {"Train": train, "Eval": evaluation}, run.charset, self._plan(0)
         )
         self.precision = Precision(run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
@@ -128,17 +131,20 @@ class Trainer:
         position = self.position
         planned = self._plan(epoch)
         batches = [self.group.share(one) for one in planned[position.step_in_epoch :]]
+        most, as_saved = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
+        num_own = sum(map(len, planned)) // self.group.size
         last: Evaluation | None = None
         started = time.perf_counter()
         for loaded in self.loader.load(batches, epoch):
             waited = time.perf_counter() - started
-            self._count_replaced(loaded, epoch, sum(map(len, planned)) // self.group.size)
+            position.unreadable.add_replaced(loaded)
+            position.unreadable.refuse_above(most, num_own, f"epoch {epoch + 1}", as_saved)
             batch = self._collate(loaded)
             figures = self._step(batch)
             position.advance(len(planned))
             self._log_step(figures, batch, time.perf_counter() - started, waited)
             last = None
-            if self._is_evaluation_due():
+            if self.run.settings.is_evaluation_due(position.global_step):
                 last = self._evaluate()
                 if position.step_in_epoch:
                     self._save(LATEST)
@@ -153,21 +159,6 @@ class Trainer:
             self._save(f"iter_epoch_{position.epoch}")
         self._save(LATEST)
         return last
-
-    def _count_replaced(
-        self, loaded: Sequence[Sample | Failure], epoch: int, num_lines: int
-    ) -> None:
-        """Count the lines that others stand for; stop once they are too many for the epoch.
-
-        Raises:
-            DatasetError: naming some of them.
-        """
-        unreadable = self.position.unreadable
-        for sample in loaded:
-            if isinstance(sample, Sample) and sample.replaced is not None:
-                unreadable.add(sample.replaced)
-        share, rest = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
-        unreadable.refuse_above(share, num_lines, f"epoch {epoch + 1}", rest)
 
     def _tell_replaced(self, epoch: int, num_lines: int) -> None:
         """Name what was replaced in an epoch that ended, and begin to count anew."""
@@ -188,15 +179,8 @@ class Trainer:
 
     def _tensors(self, batch: TrainingBatch) -> list[paddle.Tensor]:
         """The batch in the order of `KeepKeys`."""
-        arrays: dict[str, Any] = {
-            "image": batch.images,
-            "label": batch.labels,
-            "length": batch.lengths,
-            "valid_ratio": batch.valid_ratio,
-        }
-        if "label_ace" in self.train_part.keep_keys:
-            arrays["label_ace"] = batch.label_ace(self.run.charset.num_classes)
-        return [paddle.to_tensor(arrays[key]) for key in self.train_part.keep_keys]
+        arrays = batch.arrays(self.train_part.keep_keys, self.run.charset.num_classes)
+        return [paddle.to_tensor(array) for array in arrays]
 
     def _step(self, batch: TrainingBatch) -> dict[str, float]:
         """Forward, backward, update; returns every loss, the rate and, if asked, accuracy."""
@@ -268,12 +252,6 @@ class Trainer:
         self.progress.set_postfix(shown)
         self._record("train", means)
 
-    def _is_evaluation_due(self) -> bool:
-        every = self.run.settings.eval_batch_step
-        start, interval = (0, every) if isinstance(every, int) else (every[0], every[-1])
-        step = self.position.global_step
-        return step > start and (step - start) % interval == 0
-
     def _evaluate(self) -> Evaluation:
         """Evaluate, log, and keep the model if it is the best so far."""
         result = evaluate(self.run, self.eval_part, self.eval_loader)
@@ -312,5 +290,6 @@ class Trainer:
                 "best_model_dict": dict(self.position.best),
                 "unreadable": self.position.unreadable.as_state(),
                 "config_sha256": self.run.config.sha256,
+                "data": self.fingerprint,
             },
         )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from runtime.errors import ArtifactError, ConfigError
 from runtime.lock import OutputLock
+from training.config import Config
+from training.registry import Problem
 
 KEY = "Global.save_model_dir"
 _OF_THE_DISK = frozenset(
@@ -21,27 +23,29 @@ _OF_THE_DISK = frozenset(
 
 
 @contextmanager
-def run_folder(folder: Path) -> Iterator[Path]:
+def run_folder(config: Config) -> Iterator[Path]:
     """Make a run's folder, prove that it can be written to, and keep other runs out of it.
 
     Folders that were made and stayed empty are removed at the end.
 
     Args:
-        folder: `Global.save_model_dir`.
+        config: checked; its `Global.save_model_dir`.
 
     Raises:
-        ConfigError: if it cannot be written to.
+        ConfigError: if it cannot be written to, with the key's line.
         ArtifactError: if another run writes there.
     """
+    folder = Path(config.globals.save_model_dir)
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         try:
             prove_writable(folder)
         except OSError as error:
-            raise ConfigError(
+            message = (
                 f"cannot write in {folder}: {error.strerror or error}; expected a folder on a "
                 "disk with room that may be written to"
-            ) from error
+            )
+            raise ConfigError(config.located(Problem(KEY, message))) from error
         with OutputLock(folder, KEY):
             yield folder
     finally:
@@ -56,6 +60,8 @@ def prove_writable(folder: Path) -> None:
     Raises:
         OSError: if that cannot be done.
     """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"0")

@@ -25,6 +25,7 @@ from runtime.spec import RecognizerSpec
 from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
 from training.files import write_atomically
+from training.output_folder import refuse_unwritable_file
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -184,6 +185,8 @@ def _predict(config: Config, options: argparse.Namespace) -> int:
             "no images: expected files or folders after the options, or Global.infer_img, got "
             "neither; name some"
         )
+    if run.settings.save_res_path:
+        refuse_unwritable_file(Path(run.settings.save_res_path), "Global.save_res_path")
     predictions = list(tqdm(predict(run, find_images(paths)), "reading", leave=False, delay=2))
     print(table(predictions))
     if run.settings.save_res_path:

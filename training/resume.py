@@ -12,6 +12,8 @@ import paddle
 
 from runtime.errors import CheckpointError
 from training.checkpoint import read_optimizer_state, read_states, recover
+from training.data.unreadable import Unreadable
+from training.fingerprint import changes
 from training.loading import load_into
 from training.parameters import (
     parameters_path,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from training.position import Position
 
 _SCHEDULE = "LR_Scheduler"
+_MOST = 2**53
 log = logging.getLogger(__name__)
 
 
@@ -46,19 +49,36 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
     _load_optimizer(trainer, read_optimizer_state(prefix), f"{prefix}.pdopt")
     try:
         position = trainer.position
-        position.epoch = int(states["epoch"])
-        position.step_in_epoch = int(states.get("step_in_epoch", 0))
-        position.global_step = int(
+        position.epoch = _count(states["epoch"])
+        position.step_in_epoch = _count(states.get("step_in_epoch", 0))
+        position.global_step = _count(
             states.get("global_step", position.epoch * trainer.steps_per_epoch)
         )
-        position.best = dict(states.get("best_model_dict", {}))
-    except (KeyError, TypeError, ValueError) as error:
+        best = dict(states.get("best_model_dict", {}))
+        position.best = {
+            str(name): value for name, value in best.items() if isinstance(value, float | int)
+        }
+        position.unreadable = Unreadable.from_state(states.get("unreadable"))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"{prefix}.states does not say where the run stood ({error!r}): expected epoch; start "
             "from its weights with Global.pretrained_model"
         ) from error
     log.info("resumed from %s at step %d", prefix, position.global_step)
+    for change in changes(states.get("data"), trainer.fingerprint):
+        log.warning("%s", change)
     return position
+
+
+def _count(value: Any) -> int:
+    """A number of epochs or steps.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not 0 <= int(value) < _MOST:
+        raise ValueError(f"{value} is no count")
+    return int(value)
 
 
 def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:

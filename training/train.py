@@ -15,6 +15,7 @@ from training.command import LOGGERS, run_command
 
 if TYPE_CHECKING:
     from training.config import Config
+    from training.parallel import Group
 
 
 def train(config: Config) -> dict[str, Any]:
@@ -27,19 +28,31 @@ def train(config: Config) -> dict[str, Any]:
         Figures of the last and of the best evaluation.
 
     Raises:
-        OcrError: with every reason this project knows.
+        OcrError: with every reason this project knows; that the folder cannot be written to or
+            is another run's is found before the data are looked at.
     """
-    from training.curves import draw_curves
-    from training.loop import Trainer
+    from training.check_config import check_config
+    from training.output_folder import run_folder
     from training.parallel import join_group
-    from training.position import Position
-    from training.resume import resume
-    from training.run import build_run
 
     group = join_group()
     if not group.is_main:
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
+        return _train_in(config, group)
+    check_config(config)
+    with run_folder(config):
+        return _train_in(config, group)
+
+
+def _train_in(config: Config, group: Group) -> dict[str, Any]:
+    """Train in a folder that can be written."""
+    from training.curves import draw_curves
+    from training.loop import Trainer
+    from training.position import Position
+    from training.resume import resume
+    from training.run import build_run
+
     run = build_run(config)
     train_part, eval_part = run.data("Train"), run.data("Eval")
     trainer = Trainer(run, train_part, eval_part, Position(), group)
@@ -53,8 +66,10 @@ def train(config: Config) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    hint = "stopped; resume with -o Global.checkpoints=…/latest"
-    return run_command("train", __doc__, _train, arguments, interrupted=hint)
+    hint = "stopped; what was saved is whole: resume with -o Global.checkpoints=…/latest"
+    return run_command(
+        "train", __doc__, _train, arguments, interrupted=hint, lasting=("stdout", "stderr")
+    )
 
 
 def _train(config: Config, options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,23 @@ class TrainingBatch:
     def label_ace(self, num_classes: int) -> NDArray[np.int64]:
         """How often each class stands in each label, padding included as class 0: int64 [N, K]."""
         return np.stack([np.bincount(row, minlength=num_classes) for row in self.labels])
+
+    def arrays(self, keep_keys: Sequence[str], num_classes: int) -> list[NDArray[Any]]:
+        """The arrays that `KeepKeys` names, in its order.
+
+        Args:
+            keep_keys: of `transforms.KEEPABLE`.
+            num_classes: K.
+        """
+        arrays: dict[str, NDArray[Any]] = {
+            "image": self.images,
+            "label": self.labels,
+            "length": self.lengths,
+            "valid_ratio": self.valid_ratio,
+        }
+        if "label_ace" in keep_keys:
+            arrays["label_ace"] = self.label_ace(num_classes)
+        return [arrays[key] for key in keep_keys]
 
 
 def plan_batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ MOST_DECODED = 20_000
 """Larger sets are judged by `NUM_SPREAD` of their images: a share of 10 % to within 1 %."""
 NUM_SPREAD = 5_000
 _AT_A_TIME = 1024
+_Looked = tuple[float, int]
+"""Width over height, and bytes of the file where the image was decoded."""
 
 
 @dataclass
@@ -49,6 +52,7 @@ class DataReport:
         num_decoded: of these, lines whose image was decoded; of the others the header was read.
         undecodable: what was found among those that were decoded.
         notes: what else there is to say, one line each.
+        sha256: hash of the kept lines: place, label, ratio, bytes of the images that were decoded.
     """
 
     name: str
@@ -64,6 +68,7 @@ class DataReport:
     num_decoded: int = 0
     undecodable: Unreadable = field(default_factory=Unreadable)
     notes: list[str] = field(default_factory=list)
+    sha256: str = ""
 
     def drop(self, index: int, reason: str, example: str) -> None:
         """Count one line as dropped."""
@@ -180,13 +185,18 @@ def inspect_source(
     texts = _usable_texts(report, source, range(total), charset, encode)
     report.num_tried = len(texts) + len(report.dropped.get(UNREADABLE, ()))
     is_rendered = looked_at is not None
-    ratios = _read_ratios(report, source, list(texts), is_rendered)
-    report.kept, report.ratios = list(ratios), ratios
+    looked = _look_at_images(report, source, list(texts), is_rendered)
+    report.kept = list(looked)
+    report.ratios = {index: ratio for index, (ratio, _) in looked.items()}
     seen: set[str] = set()
-    for index, ratio in ratios.items():
+    digest = hashlib.sha256(f"{len(source)}\n".encode())
+    for index, (ratio, num_bytes) in looked.items():
+        line = f"{index} {ratio!r} {num_bytes} {texts[index]}\n"
+        digest.update(line.encode(errors="surrogatepass"))
         seen.update(texts[index])
         report.lengths[len(texts[index])] += 1
         report.widths[planned_width(ratio, height, width_policy)] += 1
+    report.sha256 = digest.hexdigest()
     if total == len(source):
         report.unseen = "".join(sorted(set(charset.characters) - seen))
     if not report.kept:
@@ -219,10 +229,10 @@ def _usable_texts(
     return texts
 
 
-def _read_ratios(
+def _look_at_images(
     report: DataReport, source: LineSource, indices: list[int], is_rendered: bool
-) -> dict[int, float]:
-    """Width over height by index of the lines whose images can be read; the others are dropped.
+) -> dict[int, _Looked]:
+    """Look at the images of lines by index; those that cannot be read are dropped.
 
     Rendered lines are not decoded, since they are no files.
     """
@@ -231,38 +241,38 @@ def _read_ratios(
     decoded = set() if is_rendered else {indices[place] for place in spread}
     report.num_decoded = len(decoded)
 
-    def look(index: int) -> float | Failure:
+    def look(index: int) -> _Looked | Failure:
         name = f"line {index}"
         try:
             if index not in decoded:
-                return source.ratio(index, 0)
+                return source.ratio(index, 0), 0
             sample = source.read(index, 0)
             name = sample.name
             height, width = read_image(sample.image).shape[:2]
-            return width / height
+            return width / height, len(sample.image)
         except OF_ONE_LINE as error:
             return Failure.of(name, error)
 
-    ratios = {}
+    found: dict[int, _Looked] = {}
     # Rendering is not for several threads, decoding is.
     with ThreadPoolExecutor(1 if is_rendered else max(1, int(available_cpus()))) as threads:
-        looked = _mapped(threads, look, indices)
-        shown = tqdm(looked, f"{report.name} data", len(indices), leave=False, delay=2)
+        outcomes = _mapped(threads, look, indices)
+        shown = tqdm(outcomes, f"{report.name} data", len(indices), leave=False, delay=2)
         for index, outcome in zip(indices, shown, strict=True):
             if not isinstance(outcome, Failure):
-                ratios[index] = outcome
+                found[index] = outcome
                 continue
             report.drop(index, UNREADABLE, str(outcome))
             if index in decoded:
                 report.undecodable.add(outcome)
-    return ratios
+    return found
 
 
 def _mapped(
     threads: ThreadPoolExecutor,
-    look: Callable[[int], float | Failure],
+    look: Callable[[int], _Looked | Failure],
     indices: Sequence[int],
-) -> Iterator[float | Failure]:
+) -> Iterator[_Looked | Failure]:
     """`look` of every index in order, a bounded number of them waiting at a time."""
     for start in range(0, len(indices), _AT_A_TIME):
         yield from threads.map(look, indices[start : start + _AT_A_TIME])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.errors import DatasetError
-from training.data.sample import Failure
+from training.data.sample import Failure, Sample
 
 MOST_SHARE = 0.1
 """`Global.max_unreadable_share` where a config says nothing."""
@@ -31,6 +31,12 @@ class Unreadable:
         self.count += 1
         if len(self.examples) < _EXAMPLES and str(failure) not in self.examples:
             self.examples.append(str(failure))
+
+    def add_replaced(self, loaded: Iterable[Sample | Failure]) -> None:
+        """Count the lines in whose place others of a batch stand."""
+        for sample in loaded:
+            if isinstance(sample, Sample) and sample.replaced is not None:
+                self.add(sample.replaced)
 
     def told(self, total: int) -> str:
         """`17 of 19 lines could not be read, e.g. ...`."""

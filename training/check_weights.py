@@ -1,0 +1,91 @@
+"""Whether the checkpoints that a config names are there and look whole, without reading them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import CheckpointError
+from training.checkpoint import OPTIMIZER, STATES, is_waiting
+from training.modeling.build import network_sections
+from training.parameters import PARAMETERS, SAFETENSORS, parameters_path
+from training.registry import Problem
+
+_PICKLE_STOP = b"."
+_LENGTH_BYTES = 8
+"""A `.safetensors` file begins with the length of its header."""
+
+
+def check_weights(sections: Mapping[str, Any]) -> list[Problem]:
+    """Problems of `Global.pretrained_model`, `Global.checkpoints` and each network's `pretrained`.
+
+    Args:
+        sections: of a config, each checked by itself.
+    """
+    named = {
+        f"{path}.pretrained": section.get("pretrained")
+        for path, section in network_sections(sections["Architecture"]).values()
+    }
+    named["Global.pretrained_model"] = sections["Global"].get("pretrained_model")
+    problems = []
+    for path, checkpoint in named.items():
+        if isinstance(checkpoint, str) and checkpoint:
+            reason = _reason_against(checkpoint)
+            problems += [Problem(path, reason)] if reason else []
+    checkpoint = sections["Global"].get("checkpoints")
+    if checkpoint:
+        reason = _reason_against_resuming(checkpoint)
+        problems += [Problem("Global.checkpoints", reason)] if reason else []
+    return problems
+
+
+def _reason_against(checkpoint: str) -> str:
+    """Why the weights cannot be read, as far as their ends tell; empty if nothing speaks so."""
+    try:
+        path = parameters_path(checkpoint)
+    except CheckpointError as error:
+        return str(error)
+    return _reason_against_file(path)
+
+
+def _reason_against_resuming(checkpoint: str) -> str:
+    prefix = Path(checkpoint.removesuffix(PARAMETERS))
+    if not prefix.is_dir() and is_waiting(prefix):
+        return ""  # a save that was cut off, which resuming finishes
+    reason = _reason_against(checkpoint)
+    if reason:
+        return reason
+    prefix = parameters_path(checkpoint).with_suffix("")
+    for suffix in (OPTIMIZER, STATES):
+        file = prefix.with_name(prefix.name + suffix)
+        if not file.is_file():
+            return (
+                f"no file {file}: a run resumes from {PARAMETERS}, {OPTIMIZER} and {STATES}; to "
+                "start from the weights alone name them under Global.pretrained_model"
+            )
+        reason = _reason_against_file(file)
+        if reason:
+            return reason
+    return ""
+
+
+def _reason_against_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(_LENGTH_BYTES)
+            file.seek(max(0, size - 1))
+            last = file.read(1)
+    except OSError as error:
+        return f"cannot read {path}: {error.strerror or error}; check its permissions"
+    if path.suffix == SAFETENSORS:
+        is_whole = len(head) == _LENGTH_BYTES and (
+            _LENGTH_BYTES + int.from_bytes(head, "little") <= size
+        )
+    else:
+        is_whole = last == _PICKLE_STOP
+    if is_whole:
+        return ""
+    return f"{path} is damaged or cut short ({size} bytes); copy or download it again"
