@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import pickle
@@ -386,3 +387,27 @@ def test_states_that_are_none(tmp_path: Path, read: Callable[[Path], Any]) -> No
         read(tmp_path / "a")
     with pytest.raises(CheckpointError, match="cannot read"):
         read(tmp_path / "none")
+
+
+@pytest.mark.parametrize("allowed", range(6))
+def test_a_full_disk_leaves_the_set_before_and_no_rest(
+    tmp_path: Path, allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = tmp_path / "latest"
+    save(prefix, 1)
+    tried = 0
+
+    def flush(descriptor: int) -> None:
+        nonlocal tried
+        tried += 1
+        if tried > allowed:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", flush)
+    if allowed >= 3:
+        save(prefix, 2)
+    else:
+        with pytest.raises(CheckpointError, match=r"latest: No space left on device; .*are whole"):
+            save(prefix, 2)
+    assert content_of(prefix) == {2 if allowed >= 3 else 1}
+    assert len(list(tmp_path.iterdir())) == 3

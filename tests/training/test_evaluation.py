@@ -65,9 +65,11 @@ def test_it_agrees_with_counting_by_hand(write_config: WriteConfig) -> None:
 
 
 def test_lines_that_cannot_be_read_are_reported(
-    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+    write_config: WriteConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = build_run(load_config(write_config()))
+    run = build_run(load_config(write_config("few", {"Global.max_unreadable_share": 0.4})))
     part = run.data("Eval")
     load = type(part.dataset).load
 
@@ -83,6 +85,11 @@ def test_lines_that_cannot_be_read_are_reported(
         outcome = evaluate(run, part, loader)
         assert outcome.num_lines == 4
         assert [one.name for one in outcome.failures] == ["line 2", "line 4"]
+        told = "evaluation: 2 of 6 lines could not be read, e.g. line 2 is cut; line 4 is cut"
+        assert f"{told}; they count in no figure" in caplog.messages
+        broken = {0, 2, 4}
+        with pytest.raises(DatasetError, match=r"3 of 6 lines could not be read.*at most 40 %"):
+            evaluate(run, part, loader)
         broken = set(range(6))
         with pytest.raises(DatasetError, match=r"no line of 6 could be evaluated, e\.g\. line 0"):
             evaluate(run, part, loader)

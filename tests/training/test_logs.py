@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import cv2
 import pytest
 
+from runtime.errors import ArtifactError
 from training.curves import draw_curves
 from training.logs import MetricLog, RunningMean, read_metrics
 
@@ -74,3 +76,41 @@ def test_curves_of_losses_that_reach_zero(tmp_path: Path) -> None:
     log.write("train", 1, {"loss": 0.0})
     log.close()
     assert draw_curves(tmp_path) is not None
+
+
+def test_lines_that_are_no_records_are_dropped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, 0, [1])
+    file = tmp_path / "metrics.jsonl"
+    odd = [b"[1]", b"{}", b'{"kind": "train", "step": "x"}', b"\xff", b"[" * 100_000]
+    file.write_bytes(b"\n".join([*odd, file.read_bytes()]))
+    assert steps(tmp_path) == [1]
+    assert "dropped 5 incomplete lines" in caplog.text
+
+
+def test_a_full_disk_is_one_line_and_half_a_record_does_no_harm(tmp_path: Path) -> None:
+    write(tmp_path, 0, [1])
+    log = MetricLog(tmp_path, 1)
+
+    class Full:
+        def write(self, data: bytes) -> int:
+            if len(data) > 20:
+                with log.path.open("ab") as file:
+                    return file.write(data[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    log._file = Full()  # type: ignore[assignment]
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl: No space left on device; .*resume"):
+        log.write("train", 2, {"loss": 0.1234567890123456789})
+    write(tmp_path, 1, [2])
+    assert steps(tmp_path) == [1, 2]
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 0, [1])
+    (tmp_path / "curves.png").mkdir()
+    with pytest.raises(ArtifactError, match=r"cannot write .*curves\.png: .*are whole"):
+        draw_curves(tmp_path)

@@ -12,9 +12,10 @@ import numpy as np
 import paddle
 import pytest
 
-from runtime.errors import CheckpointError, DatasetError, DivergenceError
+from runtime.errors import CheckpointError, DatasetError, DivergenceError, ImageError
 from training.checkpoint import read_states
 from training.config import load_config
+from training.data.synthetic import SyntheticDataSet
 from training.evaluation import Evaluation
 from training.logs import read_metrics
 from training.loop import Trainer
@@ -361,6 +362,78 @@ def test_lines_that_cannot_be_loaded_stop_the_run(
     monkeypatch.setattr(type(trainer.train_part.dataset.source), "read", fail)
     with pytest.raises(DatasetError, match=r"no line could be loaded.*the disk is gone"):
         trainer.fit()
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, *broken: int) -> None:
+    """Make lines of the training data unreadable from now on."""
+    read = SyntheticDataSet.read
+
+    def read_some(source: Any, index: int, epoch: int) -> Any:
+        if source.count == 16 and index in broken:
+            raise ImageError(f"line {index} is cut")
+        return read(source, index, epoch)
+
+    monkeypatch.setattr(SyntheticDataSet, "read", read_some)
+
+
+def test_lines_that_others_stand_for_are_named_every_epoch(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = build_trainer(write_config("run", {"Global.max_unreadable_share": 0.2}))
+    unreadable(monkeypatch, 3, 5)
+    trainer.fit()
+    said = [one for one in caplog.messages if "took their place" in one]
+    assert [one.split(":")[0] for one in said] == ["epoch 1", "epoch 2"]
+    assert all("2 of 16 lines could not be read, e.g. line" in one for one in said)
+    assert "line 3 is cut" in said[0] and "line 5 is cut" in said[0]
+
+
+def test_more_of_them_than_the_share_stop_the_run(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = build_trainer(write_config("run", {"Global.max_unreadable_share": 0.2}))
+    unreadable(monkeypatch, 3, 5, 7, 11)
+    with pytest.raises(DatasetError, match=r"epoch 1: 4 of 16 lines could not be read, .*20 %"):
+        trainer.fit()
+
+
+def test_a_resumed_run_goes_on_counting(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = {"Global.max_unreadable_share": 0.2, "Global.eval_batch_step": 3}
+    trainer = build_trainer(write_config("cut", changes))
+    first, *_, last = trainer._plan(0)
+    unreadable(monkeypatch, first[0], last[0])
+    log_step = Trainer._log_step
+
+    def stop(trainer: Trainer, *arguments: Any) -> None:
+        log_step(trainer, *arguments)
+        if trainer.position.global_step == 4:
+            raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(Trainer, "_log_step", stop)
+        trainer.fit()
+    assert read_states(trainer.folder / "latest")["unreadable"]["count"] == 1
+    again = build_trainer(write_config("cut", changes))
+    resume(again, str(trainer.folder / "latest"))
+    again.fit()
+    told = "epoch 1: 2 of 16 lines could not be read"
+    assert any(one.startswith(told) for one in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epoch": -1}, {"epoch": 10**30}, {"global_step": "x"}, {"step_in_epoch": -3}]
+)
+def test_states_that_cannot_be_are_refused(
+    change: dict[str, Any], whole_run: Path, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    for suffix in SUFFIXES:
+        shutil.copy(whole_run / f"latest{suffix}", tmp_path / f"odd{suffix}")
+    states = dict(load_pickle(tmp_path / "odd.states")) | change
+    (tmp_path / "odd.states").write_bytes(dump_pickle(states))
+    with pytest.raises(CheckpointError, match="where the run stood"):
+        resume(build_trainer(write_config()), str(tmp_path / "odd"))
 
 
 def test_the_log_is_json_by_line(whole_run: Path) -> None:

@@ -78,3 +78,34 @@ def test_stopping_by_hand_says_how_to_go_on(
     monkeypatch.setattr(command, "train", stop)
     assert main(["-c", str(write_config())]) == 130
     assert "Global.checkpoints=" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(
+    write_config: WriteConfig, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    config = write_config("run", {"Global.save_epoch_step": 1, "Train.dataset.count": 8})
+
+    def run(most_bytes: int, *more: str) -> subprocess.CompletedProcess[str]:
+        limit = (most_bytes, most_bytes)
+        return subprocess.run(
+            [sys.executable, "-m", "training.train", "-c", str(config), *more],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        )
+
+    assert run(2**30, "-o", "Global.epoch_num=1").returncode == 0
+    folder = tmp_path / "run"
+    kept = {file.name: file.read_bytes() for file in folder.glob("latest.*")}
+    assert len(kept) == 3
+    smallest = min(len(kept[name]) for name in ("latest.pdparams", "latest.pdopt"))
+    done = run(smallest // 2, "-o", f"Global.checkpoints={folder / 'latest'}")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("train: cannot write the checkpoint ") and "File too large" in last
+    assert {file.name: file.read_bytes() for file in folder.glob("latest.*")} == kept
+    assert not list(folder.glob("*.new")) and not list(folder.glob(".*"))

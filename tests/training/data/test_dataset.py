@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from runtime.errors import ImageError
 from runtime.spec import WidthPolicy
 from training.data.augment import RecAug, RecConAug
 from training.data.dataset import LineDataset
-from training.data.sample import Failure, Sample
+from training.data.sample import Draw, Failure, Sample
 from training.data.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
 
 MakeLine = Callable[..., NDArray[np.uint8]]
@@ -100,6 +101,23 @@ def test_an_unreadable_training_line_is_replaced_by_the_same_one(lines: Lines) -
     assert np.array_equal(outcome.image, again.image)
     whole = dataset(broken).load(4, 2)
     assert isinstance(whole, Sample) and whole.name == "line 4"
+    assert outcome.replaced == Failure("line 3", "line 3 is broken") and whole.replaced is None
+
+
+@pytest.mark.parametrize("error", [cv2.error("odd size"), MemoryError("too large")])
+def test_what_an_odd_image_makes_a_library_raise_is_that_line_s(
+    lines: Lines, error: Exception
+) -> None:
+    def fail(sample: Sample, draw: Draw) -> Sample:
+        if sample.name == "line 3":
+            raise error
+        return sample
+
+    broken = dataset(lines)
+    object.__setattr__(broken, "transforms", [*broken.transforms, fail])
+    outcome = broken.load(3, 0)
+    assert isinstance(outcome, Sample) and outcome.replaced is not None
+    assert str(outcome.replaced) == f"line 3: {type(error).__name__}: {error}"
 
 
 def test_where_nothing_can_be_read_the_search_ends(lines: Lines) -> None:

@@ -100,3 +100,32 @@ def test_missing_keys_concern_one_line(tmp_path: Path) -> None:
             call(0, 0)
     with pytest.raises(ImageError, match="#2"):
         source.ratio(1, 0)
+
+
+@pytest.mark.parametrize("count", ["1000", "9" * 5000])
+def test_a_count_beyond_the_keys_is_refused(tmp_path: Path, count: str) -> None:
+    write(tmp_path / "a", {"num-samples": count[:400].encode(), "image-000000001": b"x"})
+    with pytest.raises(DatasetError, match=r"num-samples is .* but the database has 2 keys"):
+        LMDBDataSet(str(tmp_path))
+
+
+def test_a_file_that_is_cut_short_is_refused_before_it_kills_the_process(folder: Path) -> None:
+    file = folder / "a" / "data.mdb"
+    with file.open("r+b") as stream:
+        stream.truncate(file.stat().st_size // 2)
+    with pytest.raises(DatasetError, match=r"cut short|cannot open"):
+        LMDBDataSet(str(folder))
+
+
+def test_a_page_that_is_damaged_concerns_its_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = LMDBDataSet(str(folder))
+
+    def fail(path: Path) -> None:
+        raise lmdb.CorruptedError("a page")
+
+    monkeypatch.setattr("training.data.lmdb_file._environment", fail)
+    for call in (source.text, source.read, source.ratio):
+        with pytest.raises(ImageError, match=r"cannot be read: .*a page"):
+            call(0, 0)

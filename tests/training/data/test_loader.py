@@ -36,6 +36,17 @@ def die(sample, draw):
         os._exit(9)
     return sample
 
+def die_amid_an_answer(sample, draw):
+    if sample.name.startswith("synthetic line 3 "):
+        import multiprocessing.connection, signal, struct
+
+        def send_a_part(self, data):
+            os.write(self._handle, struct.pack("!i", 10**6) + b"x" * 100)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        multiprocessing.connection.Connection._send_bytes = send_a_part
+    return sample
+
 def fail(sample, draw):
     if sample.name.startswith("synthetic line 3 "):
         raise ZeroDivisionError("a bug of ours in line 3")
@@ -98,7 +109,7 @@ def test_order_and_content_do_not_depend_on_the_workers() -> None:
         assert names == [[str(index) for index in batch] for batch in BATCHES]
         assert samples(many) == expected
         assert samples(many, epoch=1) == samples(alone, epoch=1) != expected
-        processes = list(many._pool._processes)  # type: ignore[union-attr]
+        processes = many.worker_ids
         assert len(processes) == 2 and all(map(is_alive, processes))
         # Left early and taken up again, as at the end of a run that is cut short.
         half = many.load(BATCHES, 0)
@@ -115,6 +126,14 @@ def test_a_worker_that_dies_is_one_clear_error(worker_module: Any) -> None:
         with pytest.raises(DatasetError, match="a data worker died"):  # and not for ever after
             samples(loader)
         assert len(next(loader.load([[0, 1]], 0))) == 2
+
+
+def test_a_worker_that_is_killed_amid_an_answer_does_not_hang_the_run(worker_module: Any) -> None:
+    with (
+        Loader(dataset(worker_module.die_amid_an_answer), 2) as loader,
+        pytest.raises(DatasetError, match=r"a data worker died: .* got signal 9; .*num_workers"),
+    ):
+        samples(loader)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
@@ -141,7 +160,7 @@ def test_workers_end_with_a_training_process_that_is_killed(tmp_path: Path) -> N
                 source = SyntheticDataSet(tuple("abc"), count=8, seed=1)
                 loader = Loader(LineDataset(source, [], range(8), True, 1), 2)
                 next(loader.load([[0], [1], [2], [3], [4]], 0))
-                print(*loader._pool._processes, flush=True)
+                print(*loader.worker_ids, flush=True)
                 time.sleep(60)
             """
         )

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.charset import Charset
+from runtime.charset import Charset, build_charset
 from runtime.errors import DatasetError
+from runtime.images import read_image
 from runtime.spec import WidthPolicy
+from training.data import report as report_module
 from training.data.label_file import SimpleDataSet
 from training.data.report import DataReport, inspect_source
 from training.data.transforms import CTCLabelEncode
@@ -119,3 +121,75 @@ def test_lines_that_are_usable_by_construction_need_not_all_be_looked_at():
     assert report.kept == list(range(50))
     assert sum(report.lengths.values()) == sum(report.widths.values()) == 10
     assert report.unseen == ""
+
+
+def cut(folder: Path, names: list[str]) -> None:
+    """Leave out the second half of these files."""
+    for name in names:
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+
+TEN = "".join(f"6{number}.png\tabc\n" for number in range(10))
+
+
+def test_images_cut_in_half_are_found_before_training(
+    inspect: Callable[[str], DataReport], tmp_path: Path
+) -> None:
+    inspect(TEN)
+    cut(tmp_path, ["63.png", "67.png"])
+    report = inspect(TEN)
+    assert report.kept == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert report.dropped == {"unreadable": [3, 7]}
+    assert report.num_tried == report.num_decoded == 10
+    text = "\n".join(report.lines())
+    assert "2 unreadable, e.g. " in text and "63.png: the file is cut short" in text
+    report.refuse_unreadable(0.2)
+    with pytest.raises(DatasetError, match=r"Train: 2 of 10 lines could not be read, e\.g\. .*63"):
+        report.refuse_unreadable(0.1)
+
+
+def test_of_a_large_set_an_evenly_spread_part_is_decoded(
+    inspect: Callable[[str], DataReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "MOST_DECODED", 9)
+    monkeypatch.setattr(report_module, "NUM_SPREAD", 4)
+    inspect(TEN)
+    cut(tmp_path, ["60.png", "69.png"])
+    read = []
+    monkeypatch.setattr(
+        report_module, "read_image", lambda data: read.append(1) or read_image(data)
+    )
+    report = inspect(TEN)
+    assert report.kept == list(range(1, 9)) and len(read) == 4
+    told = "4 of 10 images decoded, evenly spread; of the others the header was read: 2 of 4 lines"
+    assert told in "\n".join(report.lines())
+    report.refuse_unreadable(0.5)
+    with pytest.raises(DatasetError, match=r"2 of 4 lines .*stand for the rest"):
+        report.refuse_unreadable(0.3)
+
+
+def test_the_hash_is_of_the_lines(inspect: Callable[[str], DataReport], tmp_path: Path) -> None:
+    first = inspect(TEN).sha256
+    assert first and inspect(TEN).sha256 == first
+    assert inspect(TEN.replace("65.png\tabc", "65.png\tabx")).sha256 != first
+    assert inspect(TEN.replace("65.png", "64.png")).sha256 != first
+    (tmp_path / "65.png").write_bytes((tmp_path / "65.png").read_bytes() + b"more")
+    assert inspect(TEN).sha256 != first
+
+
+def test_labels_are_read_in_lower_case_without_a_dictionary(
+    inspect: Callable[[str], DataReport], tmp_path: Path
+) -> None:
+    inspect(TEN)
+    file = tmp_path / "upper.txt"
+    file.write_text("60.png\tInv0\n61.png\tTOTAL\n62.png\ta b\n", encoding="utf-8")
+    source = SimpleDataSet(str(tmp_path), [str(file)])
+    for charset, kept in ((build_charset(None, False), [0, 1]), (CHARSET, [])):
+        label = CTCLabelEncode(charset, 25)
+        if not kept:
+            with pytest.raises(DatasetError, match="no line can be used"):
+                inspect_source(source, "Train", charset, label, 32, POLICY)
+            continue
+        report = inspect_source(source, "Train", charset, label, 32, POLICY)
+        assert report.kept == kept and report.unknown == {" ": 1}

@@ -1,0 +1,60 @@
+"""What a resumed run says of data that are no longer those of its checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.config import load_config
+from training.fingerprint import changes
+from training.loop import Trainer
+from training.parallel import Group
+from training.position import Position
+from training.resume import resume
+from training.run import build_run
+
+WriteConfig = Callable[..., Path]
+NOW = {
+    "the training lines": {"hash": "a", "lines": 25},
+    "the evaluation lines": {"hash": "b", "lines": 6},
+    "the order of the training lines": {"hash": "c", "lines": 4},
+}
+
+
+def test_what_changed_is_said_with_its_consequence() -> None:
+    saved = {
+        "the training lines": {"hash": "x", "lines": 20},
+        "the evaluation lines": {"hash": "y", "lines": 6},
+        "the order of the training lines": {"hash": "z", "lines": 4},
+    }
+    first, second, third = changes(saved, NOW)
+    assert first == "the training lines changed since the checkpoint: 20 lines then, 25 now"
+    assert "measured on other lines" in second
+    assert "may repeat some lines" in third and "4 batches an epoch then, 4 " in third
+
+
+@pytest.mark.parametrize("saved", [None, 3, {}, {"the training lines": "x"}, NOW])
+def test_nothing_is_said_where_nothing_is_known_or_new(saved: Any) -> None:
+    assert changes(saved, NOW) == []
+
+
+def trainer(config: Path) -> Trainer:
+    run = build_run(load_config(config))
+    return Trainer(run, run.data("Train"), run.data("Eval"), Position(), Group())
+
+
+def test_a_resumed_run_says_it(write_config: WriteConfig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    first = trainer(write_config())
+    first._save("latest")
+    checkpoint = str(first.folder / "latest")
+    resume(trainer(write_config("same")), checkpoint)
+    assert "changed since the checkpoint" not in caplog.text
+    resume(trainer(write_config("other", {"Train.dataset.count": 20})), checkpoint)
+    said = [one for one in caplog.messages if "changed since the checkpoint" in one]
+    assert said[0].startswith("the training lines changed") and "16 lines then, 20 now" in said[0]
+    assert len(said) == 2 and said[1].startswith("the order of the training lines changed")
