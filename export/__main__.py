@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from training.output_folder import disk_errors_told
+from training.streams import lasting_streams
 
 COMMANDS = {
     "all": "everything",
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
-        result = options.run(options)
+        with lasting_streams("stderr"), disk_errors_told():
+            result = options.run(options)
     except ParityError as error:
         say(str(error))
         return DISAGREE

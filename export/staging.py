@@ -7,15 +7,18 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runtime.errors import ArtifactError
+from runtime.lock import OutputLock
 
 _PREFIX = ".export-"
 _OWN = re.compile(re.escape(_PREFIX) + r"(\d+)(-\w+)?")
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_WAIT_S, _MOST_WAITS = 0.1, 300
 _in_use: set[str] = set()
 """Names of the folders that blocks of this process are writing into."""
 
@@ -51,7 +54,7 @@ def staged(target: Path) -> Iterator[Path]:
                 raise _refused(target, error) from error
             raise
         try:
-            _move(folder, target)
+            _move_alone(folder, target)
         except OSError as error:
             raise _refused(target, error) from error
     finally:
@@ -68,6 +71,21 @@ def _make(target: Path) -> list[Path]:
     missing = [one for one in (target, *target.parents) if not one.exists()]
     target.mkdir(parents=True, exist_ok=True)
     return missing[::-1]
+
+
+def _move_alone(folder: Path, target: Path) -> None:
+    """Move while no other export moves its files there, so that sets do not mix.
+
+    Raises:
+        ArtifactError: if another one does so for longer than moving takes.
+    """
+    for _ in range(_MOST_WAITS):
+        with suppress(ArtifactError), OutputLock(target / "export", "output folder"):
+            _move(folder, target)
+            return
+        time.sleep(_WAIT_S)
+    with OutputLock(target / "export", "output folder"):
+        _move(folder, target)
 
 
 def _move(folder: Path, target: Path) -> None:

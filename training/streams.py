@@ -14,14 +14,12 @@ from typing import Any
 def lasting_streams(*names: str) -> Iterator[None]:
     """Let the process go on when what it says can no longer be written.
 
-    A stream that was closed when the process began (`2>&-`; daemons) leads nowhere, so that no
-    file opened later takes its number and gets what compiled code prints.
+    Those that were closed when the process began are opened by `open_standard_streams`.
 
     Args:
         names: `stdout`, `stderr`: those of which nobody misses what is lost; a write that fails
             there (a reader that left, a full disk) is the last one, and raises nothing.
     """
-    _open_closed_streams()
     kept = {name: getattr(sys, name) for name in names}
     for name, stream in kept.items():
         setattr(sys, name, _Lasting(stream))
@@ -31,17 +29,6 @@ def lasting_streams(*names: str) -> Iterator[None]:
         for name, stream in kept.items():
             getattr(sys, name).flush()
             setattr(sys, name, stream)
-
-
-def _open_closed_streams() -> None:
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 class _Lasting:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from export import staging
 from export.staging import staged
 from runtime.errors import ArtifactError
 
@@ -242,3 +243,29 @@ def test_a_folder_in_a_files_place_is_met_before_any_file_moves(
         (folder / "a").write_bytes(b"new")
     assert names(tmp_path) == before
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_two_exports_into_one_folder_move_their_files_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "_MOST_WAITS", 2)
+    hold = (
+        "import sys; from runtime.lock import OutputLock\n"
+        "with OutputLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", hold, str(tmp_path / "export")],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    told = f"process {other.pid} .*name another output folder"
+    with pytest.raises(ArtifactError, match=told), staged(tmp_path) as folder:
+        (folder / "model").write_bytes(b"new")
+    assert not (tmp_path / "model").exists()
+    monkeypatch.setattr(staging.time, "sleep", lambda _: other.communicate())
+    with staged(tmp_path) as folder:
+        (folder / "model").write_bytes(b"new")
+    assert names(tmp_path) == ["model"]

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from runtime.errors import ConfigError
 from training.check_config import check_config, main, unused_keys
+from training.checkpoint import save_checkpoint
 from training.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,12 +245,13 @@ def test_everything_frozen() -> None:
     assert "every network is frozen: nothing would train" in small(edit)
 
 
-def test_a_frozen_network_may_start_from_any_checkpoint() -> None:
+def test_a_frozen_network_may_start_from_any_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "a", {"w": np.ones(2)}, {}, {})
     for key in ("pretrained_model", "checkpoints"):
         sections = load_config(CONFIGS / "small.yml").sections
         sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
         sections["Architecture"]["Models"]["Teacher"]["freeze_params"] = True
-        sections["Global"][key] = "a.pdparams"
+        sections["Global"][key] = str(tmp_path / "a.pdparams")
         check_config(Config(None, sections))
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ConfigError, OcrError
+from runtime.lock import OutputLock
 from runtime.standard_streams import open_standard_streams, say
+from training.output_folder import disk_errors_told
 from training.recipes.latin_data import (
     find_packs,
     font_files,
@@ -28,6 +30,7 @@ from training.recipes.latin_data import (
 )
 from training.recipes.stages import EVERY_PACK, Recipe, Stage, read_recipe
 from training.safe_pickle import load_pickle
+from training.streams import lasting_streams
 from training.train import main as train
 
 STAGES = Path("configs/latin/stages.yml")
@@ -172,6 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     open_standard_streams()
     options = _parser().parse_args(arguments)
+    with lasting_streams("stdout", "stderr"):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         name, _, weights = (options.start or "").partition("=")
         start = (name, weights) if name else None
@@ -179,8 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list:
             print("\n".join(runner.progress()))
             return 0
-        runner.prepare(options.data, options.fonts, options.workers)
-        return runner.run()
+        with disk_errors_told():
+            options.output.mkdir(parents=True, exist_ok=True)
+            with OutputLock(options.output):
+                runner.prepare(options.data, options.fonts, options.workers)
+                return runner.run()
     except OcrError as error:
         say(f"latin: {error}")
         return 2

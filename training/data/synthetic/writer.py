@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,11 @@ def write_data_set(
         with closing(drawn):
             texts = list(tqdm(drawn, "lines", len(data_set), disable=not show_progress))
         return _write_labels(data_set, folder, texts, val_fraction)
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            f"a process that drew lines for {folder} died: expected it to go on, got no answer; "
+            "most often the machine ran out of memory: lower --workers"
+        ) from error
     except OSError as error:
         raise DatasetError(f"cannot write to {folder}: {error}; choose another folder") from error
 
