@@ -1,4 +1,4 @@
-"""Standard streams that end no run: closed ones, those whose reader left, and full disks."""
+"""Standard streams that end no run when their reader leaves or their disk is full."""
 
 from __future__ import annotations
 

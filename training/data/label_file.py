@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import DatasetError, ImageError
+from runtime.text_lines import decoded
 from training.data.image_header import ratio_from_header
 from training.data.sample import Sample
 
@@ -186,9 +186,8 @@ def read_label_text(file: Path) -> str:
             f"cannot read the label file {file}: {error.strerror or error}; check "
             "Train/Eval.dataset"
         ) from error
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DatasetError(
