@@ -27,8 +27,8 @@ from benchmarks.machine import ROOT
 from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
 from benchmarks.throughput.contenders import bundled_model
 from benchmarks.throughput.lines import find_lines, read_lines, write_lines
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
-from runtime.sessions.engine_sidecar import sha256_of
 
 ALONE, SHARED, SHIP = "one process", "ray, shared files", "ray, files sent"
 _LINES_BEFORE_STEADY = 0.25

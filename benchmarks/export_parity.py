@@ -36,10 +36,10 @@ from export.forms import Probabilities, ProbabilityForm, onnx_probabilities
 from export.lines import comparison_lines
 from export.recognizer_file import read_recognizer
 from export.verify import compare_forms, require
-from runtime.charset import build_charset
 from runtime.errors import OcrError
-from runtime.preprocess import batch_from_lines, resize_to
-from runtime.sessions.told import Told
+from runtime.recognition.charset import build_charset
+from runtime.recognition.model.told import Told
+from runtime.recognition.preprocess import batch_from_lines, resize_to
 from training.config import Config, load_config
 from training.loading import load_into
 from training.parameters import (

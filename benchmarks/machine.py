@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
 from training.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]

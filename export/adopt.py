@@ -23,14 +23,14 @@ from export.graph import describe, input_shape, load_model
 from export.lines import comparison_lines
 from export.staging import staged
 from export.verify import compare_forms, require
-from runtime.charset import read_dictionary
+from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError
-from runtime.sessions import open_session
-from runtime.sessions.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
-from runtime.sessions.model_spec import ModelFacts, spec_of_model
-from runtime.sessions.onnxruntime import OnnxRuntimeSession
-from runtime.sessions.told import Told
-from runtime.spec import SPEC_KEY, RecognizerSpec
+from runtime.recognition.charset import read_dictionary
+from runtime.recognition.model.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
+from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
+from runtime.recognition.model.told import Told
+from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
 _FOR_FILES = ("layout", "output_name")

@@ -20,9 +20,9 @@ from export.staging import staged
 from export.strip import Stripped, network_probabilities, strip
 from export.triton import write_repository
 from export.verify import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
+from runtime.engines import open_session
 from runtime.errors import ConfigError
-from runtime.sessions import open_session
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from training.config import Config
 from training.data.build import check_data_section, deployed_input
 from training.parameters import parameters_sha256, write_parameters, write_safetensors

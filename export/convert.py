@@ -16,7 +16,7 @@ import onnx
 from export.doctor import hint
 from export.graph import finish, load_model
 from runtime.errors import ArtifactError, ConfigError
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 OPSET = 14
 """Has HardSwish; read by onnxruntime 1.8 and later and by every TensorRT 10."""

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.graph import describe
+from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.errors import ArtifactError
-from runtime.sessions.engine_sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 _OLDEST_OPSET = 13
 """Since then Squeeze and Unsqueeze take their axes as an input, as written here."""

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.sessions.layout import OutputLayout
-from runtime.sessions.onnxruntime_ends import Ends
-from runtime.spec import RecognizerSpec
+from runtime.recognition.model.ends import Ends
+from runtime.recognition.model.layout import OutputLayout
+from runtime.recognition.spec import RecognizerSpec
 
 _FLOAT, _HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 

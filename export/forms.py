@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.recognizer_file import read_recognizer
-from runtime.ctc import best_path, softmax
+from runtime.engines import ENGINE_SUFFIXES, Session, open_session
 from runtime.errors import ArtifactError
-from runtime.preprocess import Image, batch_from_lines, full_parts
-from runtime.sessions import ENGINE_SUFFIXES, Session, open_session
-from runtime.spec import RecognizerSpec
+from runtime.recognition.ctc import best_path, softmax
+from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
+from runtime.recognition.spec import RecognizerSpec
 
 Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32 [N, C, H, W] -> class probabilities float32 [N, T, K]."""
@@ -204,7 +204,7 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Reco
         dictionary: for an ONNX model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.sessions.open_session`.
+        ArtifactError, EngineError: as `runtime.engines.open_session`.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
         engine = open_session(path)

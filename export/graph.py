@@ -9,9 +9,9 @@ from typing import Any
 
 import onnx
 
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import ArtifactError
-from runtime.sessions.engine_sidecar import sha256_of
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 IR_VERSION = 8
 """Read by onnxruntime 1.10 and later."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import yaml
 
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 DEFAULT_MODEL_NAME = "PP-OCRv3_mobile_rec"
 """PaddleX looks its readers up by a name it knows; this one's reads a dictionary from the file."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from export.graph import load_model
-from runtime.sessions import ENGINE_SUFFIXES, open_session
-from runtime.sessions.onnxruntime import OnnxRuntimeSession
-from runtime.spec import SPEC_KEY, RecognizerSpec
+from runtime.engines import ENGINE_SUFFIXES, open_session
+from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 _LABEL_WIDTH = 20
 _NUM_OPERATORS = 12
@@ -26,7 +26,7 @@ def described(path: Path, dictionary: Path | None = None) -> str:
         dictionary: for a model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.sessions.open_session`.
+        ArtifactError, EngineError: as `runtime.engines.open_session`.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
         return _table(path, _engine_rows(path))
@@ -60,7 +60,7 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
 
 
 def _engine_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    from runtime.sessions.engine_sidecar import EngineSidecar
+    from runtime.engines.sidecar import EngineSidecar
 
     sidecar = EngineSidecar.read(path)
     yield from _spec_rows(sidecar.spec)

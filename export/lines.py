@@ -10,11 +10,11 @@ from typing import TypeVar
 import numpy as np
 
 from runtime.batching import batches_by_width
-from runtime.charset import Charset
 from runtime.errors import OcrError, ParityError
-from runtime.images import find_images, read_image
-from runtime.preprocess import Image, prepare_line
-from runtime.spec import RecognizerSpec
+from runtime.images.read import find_images, read_image
+from runtime.recognition.charset import Charset
+from runtime.recognition.preprocess import Image, prepare_line
+from runtime.recognition.spec import RecognizerSpec
 
 BATCH_SIZE = 16
 _NUM_RENDERED = 64

@@ -9,8 +9,8 @@ import paddle
 from export.doctor import hint
 from export.graph import fixed_width
 from runtime.errors import ArtifactError
+from runtime.recognition.spec import RecognizerSpec
 from runtime.silence import STDERR, STDOUT, silenced
-from runtime.spec import RecognizerSpec
 from training.modeling import RecognitionNetwork
 
 PROGRAM = "inference"

@@ -10,8 +10,8 @@ import onnx
 
 from export.graph import input_shape, load_model
 from runtime.errors import ArtifactError
-from runtime.sessions.onnxruntime import OnnxRuntimeSession
-from runtime.spec import RecognizerSpec
+from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.spec import RecognizerSpec
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from export.verify import (
     compare_forms,
 )
 from runtime.errors import ArtifactError, OcrError
-from runtime.labels import Labels
-from runtime.preprocess import Image
-from runtime.spec import RecognizerSpec
+from runtime.recognition.preprocess import Image
+from runtime.recognition.scores import Labels
+from runtime.recognition.spec import RecognizerSpec
 
 if TYPE_CHECKING:
     from export.chain import Source

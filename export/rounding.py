@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from export.forms import Form, Probabilities, ProbabilityForm
 from export.strip import Stripped
 from export.verify import compare_forms
-from runtime.preprocess import Image
-from runtime.spec import RecognizerSpec
+from runtime.recognition.preprocess import Image
+from runtime.recognition.spec import RecognizerSpec
 from training.modeling import RecognitionNetwork, build_model
 
 ALLOWED_RATIO = 4.0

@@ -11,8 +11,8 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from runtime.charset import Charset
 from runtime.errors import ConfigError, ParityError
+from runtime.recognition.charset import Charset
 from training.config import Config
 from training.loading import load_into
 from training.modeling import DistillationModel, RecognitionNetwork, build_model

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 MAX_BATCH_SIZE = 32
 QUEUE_DELAY_US = 2000

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from export.forms import Form, Outputs
 from export.lines import prepared_batches
-from runtime.charset import Charset
-from runtime.ctc import decode_best_path
 from runtime.errors import ParityError
-from runtime.preprocess import Image
-from runtime.spec import RecognizerSpec
+from runtime.recognition.charset import Charset
+from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.preprocess import Image
+from runtime.recognition.spec import RecognizerSpec
 
 TOLERANCE = 1e-5
 """On any probability, between two forms that compute in FP32."""

@@ -16,13 +16,13 @@ from runtime.errors import (
 )
 
 if TYPE_CHECKING:
-    from runtime.alternatives import Alternative
-    from runtime.boxes import Box, Word
-    from runtime.images import read_image
-    from runtime.recognition import Recognition
-    from runtime.recognizer import Recognizer
-    from runtime.sources import NamedImage, Page, find_images, sources_from
-    from runtime.spec import RecognizerSpec, WidthPolicy
+    from runtime.images.read import read_image
+    from runtime.images.sources import NamedImage, Page, find_images, sources_from
+    from runtime.recognition.alternatives import Alternative
+    from runtime.recognition.boxes import Box, Word
+    from runtime.recognition.recognizer import Recognizer
+    from runtime.recognition.result import Recognition
+    from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 __version__ = "0.1.0"
 
@@ -54,18 +54,18 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Alternative": "alternatives",
-    "Box": "boxes",
-    "NamedImage": "sources",
-    "Page": "sources",
-    "Recognition": "recognition",
-    "Recognizer": "recognizer",
-    "RecognizerSpec": "spec",
-    "WidthPolicy": "spec",
-    "Word": "boxes",
-    "find_images": "sources",
-    "read_image": "images",
-    "sources_from": "sources",
+    "Alternative": "recognition.alternatives",
+    "Box": "recognition.boxes",
+    "NamedImage": "images.sources",
+    "Page": "images.sources",
+    "Recognition": "recognition.result",
+    "Recognizer": "recognition.recognizer",
+    "RecognizerSpec": "recognition.spec",
+    "WidthPolicy": "recognition.spec",
+    "Word": "recognition.boxes",
+    "find_images": "images.sources",
+    "read_image": "images.read",
+    "sources_from": "images.sources",
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runtime.errors import ArtifactError
-from runtime.output import printable
+from runtime.infer.table import printable
 
 _LOG = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TextIO
 
-from runtime.output import escaped, printable
+from runtime.infer.table import escaped, printable
 
 _NAMES = ("stdin", "stdout", "stderr")
 

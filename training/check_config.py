@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.charset import build_charset
 from runtime.errors import OcrError
+from runtime.recognition.charset import build_charset
 from runtime.standard_streams import open_standard_streams, say
 from training.check_weights import check_weights
 from training.config import (

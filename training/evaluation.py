@@ -10,7 +10,7 @@ import paddle
 
 from runtime.batching import batches_by_width
 from runtime.errors import DatasetError
-from runtime.preprocess import batch_from_lines
+from runtime.recognition.preprocess import batch_from_lines
 from training.data.batches import padded_labels
 from training.data.build import DataPart
 from training.data.loader import Loader

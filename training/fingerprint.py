@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.charset import Charset
+from runtime.recognition.charset import Charset
 from training.data.build import DataPart
 
 _ORDER = "the order of the training lines"

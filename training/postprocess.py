@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.charset import Charset, build_charset
-from runtime.ctc import best_path, decode_best_path
+from runtime.recognition.charset import Charset, build_charset
+from runtime.recognition.ctc import best_path, decode_best_path
 from training.registry import Registry
 
 Line = tuple[str, float]

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.batching import InputOrder, WidthBatch, WidthBatcher
-from runtime.ctc import DecodedLine, best_path, decode_best_path
 from runtime.errors import ConfigError, ImageError
-from runtime.images import find_images, read_image
-from runtime.output import display_width, printable
-from runtime.preprocess import Image, batch_from_lines, prepare_line
-from runtime.spec import RecognizerSpec
+from runtime.images.read import find_images, read_image
+from runtime.infer.table import display_width, printable
+from runtime.recognition.ctc import DecodedLine, best_path, decode_best_path
+from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.spec import RecognizerSpec
 from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
 from training.files import write_atomically

@@ -26,7 +26,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
 
 # glibc's malloc.h; numbers are part of its ABI.
 _M_TRIM_THRESHOLD = -1

@@ -11,8 +11,8 @@ from typing import Any
 import paddle
 from paddle.utils import unique_name
 
-from runtime.charset import Charset
 from runtime.errors import ConfigError
+from runtime.recognition.charset import Charset
 from training.check_config import check_config, unused_keys
 from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data

@@ -39,9 +39,9 @@ from benchmarks.result import (
     surroundings,
 )
 from benchmarks.throughput.lines import LabelledLine, find_lines
+from runtime.engines import ENGINE_SUFFIXES
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import EngineError, OcrError
-from runtime.sessions import ENGINE_SUFFIXES
-from runtime.sessions.engine_sidecar import sha256_of
 
 _PLAIN_NAMES = ("val", "train", "test", "labels")
 NUM_WORST = 12

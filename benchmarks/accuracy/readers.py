@@ -10,11 +10,11 @@ from export.forms import ProbabilityForm, form_of_file
 from export.lines import prepared_batches
 from export.recognizer_file import read_recognizer
 from runtime import Recognizer, read_image
-from runtime.ctc import decode_best_path
+from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import OcrError
-from runtime.preprocess import Image
-from runtime.sessions import ENGINE_SUFFIXES
-from runtime.spec import RecognizerSpec
+from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.preprocess import Image
+from runtime.recognition.spec import RecognizerSpec
 
 Read = Callable[[Sequence[str]], Iterator[tuple[str, float, str | None]]]
 """Paths -> text, confidence and error of each."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runtime.edit_distance import edit_distance
+from runtime.recognition.edit_distance import edit_distance
 
 NUM_BINS = 10
 _Z_95 = 1.959964

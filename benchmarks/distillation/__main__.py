@@ -39,9 +39,9 @@ from benchmarks.machine import (
     package_versions,
     write_result,
 )
-from runtime.charset import build_charset
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import ConfigError, OcrError
-from runtime.sessions.engine_sidecar import sha256_of
+from runtime.recognition.charset import build_charset
 from training.config import load_config
 
 SCHEMA = 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.charset import Charset
 from runtime.errors import DatasetError
+from runtime.recognition.charset import Charset
 from training.data.image_header import ratio_from_header
 from training.files import write_atomically
 from training.recipes.latin_data import joined_labels

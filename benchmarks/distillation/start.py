@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.charset import Charset
 from runtime.errors import CheckpointError
+from runtime.recognition.charset import Charset
 from training.parameters import (
     Parameters,
     network_parameters,

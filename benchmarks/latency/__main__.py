@@ -30,9 +30,9 @@ from benchmarks.result import (
     save_result,
     surroundings,
 )
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
-from runtime.sessions.engine_sidecar import sha256_of
 
 _CLOCKS = {"engine": "engine only", "end_to_end": "end to end"}
 

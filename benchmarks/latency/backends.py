@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.engines.sidecar import EngineSidecar
 from runtime.errors import EngineError, OcrError
-from runtime.sessions.engine_sidecar import EngineSidecar
 
 PRECISIONS = ("fp32", "fp16")
 TITLES: Mapping[str, str] = {
@@ -85,7 +85,7 @@ def _backend(name: str, model: Path, half: Path | None, plan: Path | None) -> Ba
 
 
 def _engine(name: str, kind: str, plan: Path | None) -> Backend:
-    from runtime.sessions.tensorrt_library import load_tensorrt, require_driver
+    from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
     try:
         load_tensorrt("tensorrt" if kind == "tensorrt" else "tensorrt-rtx")

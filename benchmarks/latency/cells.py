@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 
 from benchmarks.throughput.network_clock import NetworkClock
-from runtime.ctc import decode_best_path
-from runtime.preprocess import Image, batch_from_lines, prepare_line
-from runtime.spec import RecognizerSpec
+from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.spec import RecognizerSpec
 
 _SEED = 0
 
@@ -89,7 +89,7 @@ class OnnxEngine:
     """
 
     def __init__(self, model: Path, device: str, threads: int) -> None:
-        from runtime.sessions.onnxruntime import OnnxRuntimeSession
+        from runtime.recognition.session import OnnxRuntimeSession
 
         self._session = OnnxRuntimeSession(model, None, device, threads)
 
@@ -133,8 +133,8 @@ class PlanEngine:
     """
 
     def __init__(self, plan: Path) -> None:
-        from runtime.sessions.tensorrt import TensorRtSession
-        from runtime.sessions.tensorrt_engine import TensorRtEngine
+        from runtime.engines.tensorrt.engine import TensorRtEngine
+        from runtime.recognition.tensorrt_session import TensorRtSession
 
         self._session = TensorRtSession(TensorRtEngine(plan))
 

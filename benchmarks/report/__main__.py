@@ -19,7 +19,7 @@ from benchmarks.report.summary import render_summary
 from benchmarks.report.views import Entry
 from benchmarks.result import Failure, read_result
 from runtime.errors import ArtifactError, OcrError
-from runtime.output import written_atomically
+from runtime.infer.table import written_atomically
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -28,8 +28,8 @@ from benchmarks.service.memory import MemoryWatch
 from benchmarks.service.offline import measure_offline
 from benchmarks.service.process import ServiceProcess
 from benchmarks.throughput.lines import find_lines, write_lines
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
-from runtime.sessions.engine_sidecar import sha256_of
 
 _FLOOD_FACTOR = 10
 _RECOVERED_WITHIN_S = 30.0

@@ -21,7 +21,7 @@ from benchmarks.machine import ROOT
 from benchmarks.throughput.lines import read_lines
 from runtime import Recognizer
 from runtime.errors import EngineError
-from runtime.records import JsonLinesWriter
+from runtime.infer.records import JsonLinesWriter
 
 _WARM_UP = 16
 

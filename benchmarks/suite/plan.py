@@ -99,7 +99,7 @@ def steps_of(wanted: Wanted) -> list[Step]:
 
 def engine_absence() -> str | None:
     """Why no TensorRT engine can be built and run here; None where it can."""
-    from runtime.sessions.tensorrt_library import load_tensorrt, require_driver
+    from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
     try:
         load_tensorrt()

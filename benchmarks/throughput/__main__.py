@@ -37,9 +37,9 @@ from benchmarks.throughput.contenders import (
     contender,
 )
 from benchmarks.throughput.lines import find_lines, write_lines
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
+from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
-from runtime.sessions.engine_sidecar import sha256_of
 
 _COLUMNS = {
     **{"right": "right", "exact": "exact", "network_share": "in network"},

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runtime.errors import DatasetError
-from runtime.images import find_images
-from runtime.labels import without_case_and_spaces
+from runtime.images.read import find_images
+from runtime.recognition.scores import without_case_and_spaces
 
 _LABEL_SUFFIXES = (".tsv", ".txt")
 

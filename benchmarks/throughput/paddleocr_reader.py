@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.paddleocr import import_recognizer
-from runtime.sessions import open_session
-from runtime.spec import RecognizerSpec
+from runtime.engines import open_session
+from runtime.recognition.spec import RecognizerSpec
 
 _PROGRAM = "inference"
 

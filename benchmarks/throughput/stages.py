@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.throughput.network_clock import NetworkClock
-from runtime.ctc import decode_best_path
 from runtime.errors import OcrError
-from runtime.images import read_image
-from runtime.preprocess import batch_from_lines, prepare_line
-from runtime.recognition import Recognition
-from runtime.records import open_writer
-from runtime.sessions.onnxruntime import OnnxRuntimeSession
+from runtime.images.read import read_image
+from runtime.infer.records import open_writer
+from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.preprocess import batch_from_lines, prepare_line
+from runtime.recognition.result import Recognition
+from runtime.recognition.session import OnnxRuntimeSession
 
 STAGES = ("decode", "resize", "normalise", "network", "ctc", "output")
 

@@ -33,7 +33,7 @@ from benchmarks.training.parts import (
     step_settings,
 )
 from benchmarks.training.settings import DESCRIPTIONS, OURS_FROZEN_TEACHER
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
 from runtime.errors import OcrError
 
 SCHEMA = 1

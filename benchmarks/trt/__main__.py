@@ -16,8 +16,8 @@ from pathlib import Path
 
 from benchmarks.trt.measure import Settings, measure
 from benchmarks.trt.report import export_times, report_lines
+from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.errors import ArtifactError, OcrError
-from runtime.sessions.tensorrt_engine import TensorRtEngine
 
 _PERCENTS = (90.0, 95.0, 99.0)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.trt.report import Measurement, Query
-from runtime.cuda import Cuda
+from runtime.engines.cuda import Cuda
+from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.lane import Lane
+from runtime.engines.tensorrt.profiles import Part, parts_of
 from runtime.errors import EngineError
-from runtime.sessions.tensorrt_engine import TensorRtEngine
-from runtime.sessions.tensorrt_lane import Lane
-from runtime.sessions.tensorrt_profiles import Part, parts_of
 
 _RUNS_TO_CAPTURE = 3
 """Untimed runs after which a CUDA graph is replayed, if there is one at all."""

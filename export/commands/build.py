@@ -153,7 +153,7 @@ def _require_library(backend: str) -> None:
     """Tell at once, not after minutes of proving, that there is nothing to build with."""
     from importlib.util import find_spec
 
-    from runtime.sessions.tensorrt_library import BACKENDS, load_tensorrt
+    from runtime.engines.tensorrt.library import BACKENDS, load_tensorrt
 
     names = ("tensorrt", "tensorrt_rtx") if backend == "auto" else (backend.replace("-", "_"),)
     if backend not in BACKENDS or not any(find_spec(name) for name in names):

@@ -80,7 +80,7 @@ def _has_engine(backend: str, onnx: Path, plan: Path) -> bool:
     """Whether an engine is to be built here; where it cannot be, how to build it elsewhere."""
     if backend != "auto":
         return True
-    from runtime.sessions.tensorrt_library import load_tensorrt, require_driver
+    from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
     try:
         load_tensorrt()

@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     from export.quantization import Limits, eight_bit_recognizer
     from export.recognizer_file import read_recognizer
     from export.staging import staged
-    from runtime.images import find_images
-    from runtime.labels import Labels
+    from runtime.images.read import find_images
+    from runtime.recognition.scores import Labels
 
     limits = Limits(options.maxLoss, options.minEqual)
     source = read_recognizer(options.onnx, options.dictionary)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from export.engine.build import build_plan
 from export.engine.options import BuildOptions
+from runtime.engines.sidecar import Profile
+from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.errors import OcrError
-from runtime.sessions.engine_sidecar import Profile
-from runtime.sessions.tensorrt_library import load_tensorrt
 from runtime.standard_streams import open_standard_streams
 
 

@@ -14,10 +14,10 @@ from export.engine.layer_info import layer_information
 from export.engine.network import bindings_of, parsed_network
 from export.engine.options import BuildOptions
 from export.engine.shapes import smaller
-from runtime.cuda import Cuda, Gpu, open_cuda, require_gpu
+from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
+from runtime.engines.sidecar import Binding, Profile
+from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.errors import EngineError
-from runtime.sessions.engine_sidecar import Binding, Profile
-from runtime.sessions.tensorrt_library import TensorRtLibrary, TensorRtLog
 
 logger = logging.getLogger("export")
 

@@ -20,10 +20,10 @@ from export.lines import comparison_lines
 from export.precision import half_recognizer
 from export.precision.agreement import Lines
 from export.recognizer_file import RecognizerFile, read_recognizer, refuse_eight_bit
+from runtime.engines import ENGINE_SUFFIXES
+from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
 from runtime.errors import ConfigError, EngineError
-from runtime.sessions import ENGINE_SUFFIXES
-from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 from training.files import write_atomically
 
 log = logging.getLogger("export")

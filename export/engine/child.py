@@ -13,9 +13,9 @@ from pathlib import Path
 
 from export.engine.build import Built
 from export.engine.options import BuildOptions
-from runtime.cuda import Gpu
+from runtime.engines.cuda import Gpu
+from runtime.engines.sidecar import Binding, Profile
 from runtime.errors import EngineError
-from runtime.sessions.engine_sidecar import Binding, Profile
 
 _LAST_WORDS = 600
 

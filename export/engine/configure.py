@@ -9,9 +9,9 @@ from typing import Any
 
 from export.engine.options import FLAGS, HARDWARE_LEVELS, POOLS, BuildOptions
 from export.engine.progress import progress_monitor
+from runtime.engines.sidecar import CONTENT_WIDTHS, PIXELS, Profile
+from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.errors import EngineError
-from runtime.sessions.engine_sidecar import CONTENT_WIDTHS, PIXELS, Profile
-from runtime.sessions.tensorrt_library import TensorRtLibrary, TensorRtLog
 from training.files import write_atomically
 
 logger = logging.getLogger("export")

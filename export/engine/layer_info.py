@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.errors import EngineError
-from runtime.sessions.tensorrt_library import TensorRtLibrary, TensorRtLog
 
 
 def layer_information(library: TensorRtLibrary, log: TensorRtLog, plan: bytes) -> str:

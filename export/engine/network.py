@@ -6,9 +6,9 @@ from typing import Any
 
 import onnx
 
+from runtime.engines.sidecar import INPUTS, OUTPUTS, Binding
+from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.errors import EngineError
-from runtime.sessions.engine_sidecar import INPUTS, OUTPUTS, Binding
-from runtime.sessions.tensorrt_library import TensorRtLibrary, TensorRtLog
 
 _TYPES = {
     "BOOL": "bool",

@@ -12,10 +12,10 @@ from export.forms import as_probabilities
 from export.precision.agreement import Lines
 from export.precision.emulate import cpu_session
 from runtime.batching import batches_by_width
-from runtime.ctc import best_path, decode_best_path
+from runtime.engines import Session, open_session
 from runtime.errors import ParityError
-from runtime.preprocess import batch_from_lines
-from runtime.sessions import Session, open_session
+from runtime.recognition.ctc import best_path, decode_best_path
+from runtime.recognition.preprocess import batch_from_lines
 
 _MOST_EXAMPLES = 3
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from runtime.engines.sidecar_parts import Profile, Shape
 from runtime.errors import ConfigError
-from runtime.sessions.engine_parts import Profile, Shape
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 DEFAULT_MAX_BATCH = 32
 """The runtime's own batch size."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from export.forms import Probabilities, as_probabilities
 from export.precision.report import Agreement, TextDifference
 from runtime.batching import batches_by_width
-from runtime.ctc import best_path, decode_best_path
 from runtime.errors import ParityError
-from runtime.preprocess import Image, batch_from_lines, prepare_line
-from runtime.spec import RecognizerSpec
+from runtime.recognition.ctc import best_path, decode_best_path
+from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.spec import RecognizerSpec
 
 _PIXELS_PER_BATCH = 16 * 32 * 640
 """Bounds the memory of a batch; a line wider than that goes alone."""

@@ -19,8 +19,8 @@ from export.precision.tensors import FLOAT16, GraphView, named_copy, view
 from export.precision.trials import Trials
 from export.recognizer_file import refuse_eight_bit
 from runtime.errors import ArtifactError
-from runtime.preprocess import Image
-from runtime.spec import RecognizerSpec
+from runtime.recognition.preprocess import Image
+from runtime.recognition.spec import RecognizerSpec
 
 log = logging.getLogger("export")
 

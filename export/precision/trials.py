@@ -15,7 +15,7 @@ from export.precision.emulate import cpu_session, emulated_session
 from export.precision.half import half_from_float
 from export.precision.report import Agreement
 from export.precision.tensors import GraphView, float_nodes
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 
 class Trials:

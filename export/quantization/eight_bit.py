@@ -21,8 +21,8 @@ from export.quantization.report import EightBitReport, Limits, Reading
 from export.recognizer_file import has_eight_bit, has_half
 from export.verify import compare_forms
 from runtime.errors import ArtifactError, ParityError
-from runtime.preprocess import Image, batch_from_lines
-from runtime.spec import RecognizerSpec
+from runtime.recognition.preprocess import Image, batch_from_lines
+from runtime.recognition.spec import RecognizerSpec
 
 log = logging.getLogger("export")
 

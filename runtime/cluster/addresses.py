@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import ArtifactError, EngineError
-from runtime.images import most_bytes
-from runtime.sources import IMAGE_SUFFIXES, LeftOut, NamedImage, Refused
+from runtime.images.read import most_bytes
+from runtime.images.sources import IMAGE_SUFFIXES, LeftOut, NamedImage, Refused
 
 
 def _import_fs() -> Any:

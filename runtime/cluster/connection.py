@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
 from runtime.errors import EngineError
 from runtime.silence import STDERR, silenced
 

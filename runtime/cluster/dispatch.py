@@ -16,7 +16,7 @@ from typing import Any
 from runtime.batching import InputOrder
 from runtime.cluster.shards import Shard
 from runtime.errors import EngineError, OcrError
-from runtime.recognition import Recognition
+from runtime.recognition.result import Recognition
 
 logger = logging.getLogger(__name__)
 

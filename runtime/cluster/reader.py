@@ -11,12 +11,12 @@ from typing import Any
 
 from runtime.cluster.addresses import fetched
 from runtime.cluster.shards import is_address
+from runtime.engines.sidecar import sidecar_path
 from runtime.errors import ArtifactError
-from runtime.images import ImageSource
-from runtime.recognition import Recognition
-from runtime.recognizer import Recognizer
-from runtime.sessions.engine_sidecar import sidecar_path
-from runtime.sessions.inference_yml import FILE_NAME
+from runtime.images.read import ImageSource
+from runtime.recognition.model.inference_yml import FILE_NAME
+from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.result import Recognition
 
 _FETCHES_AT_ONCE = 16
 

@@ -15,11 +15,11 @@ from runtime.cluster.dispatch import Dispatch
 from runtime.cluster.reader import ModelFiles, Reader
 from runtime.cluster.shards import Travelling, shards_of, travelling
 from runtime.cluster.sizing import Readers, readers_on
+from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import OcrError
-from runtime.images import DEFAULT_MAX_PIXELS, ImageSource
+from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource
 from runtime.pipeline import done_ahead
-from runtime.recognition import Recognition
-from runtime.sessions import ENGINE_SUFFIXES
+from runtime.recognition.result import Recognition
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from runtime.errors import ImageError
-from runtime.images import ImageSource, most_bytes, read_image, source_name
-from runtime.sources import NamedImage, Page, Refused
+from runtime.images.read import ImageSource, most_bytes, read_image, source_name
+from runtime.images.sources import NamedImage, Page, Refused
 
 _MOST_BYTES = 32 * 2**20
 

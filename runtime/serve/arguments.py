@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from runtime.default_model import default_model
 from runtime.errors import ArtifactError
+from runtime.recognition.model.default import default_model
 
 USAGE_ERROR = 2
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.recognizer import Recognizer
-from runtime.records import record_from_recognition
+from runtime.infer.records import record_from_recognition
+from runtime.recognition.recognizer import Recognizer
 from runtime.serve.batcher import Record
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 from runtime.silence import silence_opencv

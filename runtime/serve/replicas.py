@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
+from runtime.engines import ENGINE_SUFFIXES, open_session
 from runtime.errors import EngineError, OcrError
+from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Record, ReplicaLost
 from runtime.serve.ray_cluster import RayCluster, keep_replica_on_loopback
 from runtime.serve.replica import SPARE_CALLS, Reader
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
-from runtime.sessions import ENGINE_SUFFIXES, open_session
-from runtime.spec import RecognizerSpec
 
 _CPUS_PER_REPLICA = 8
 """More threads than this in one process begin to wait for Python."""

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.errors import OcrError
-from runtime.image_size import declared_size
+from runtime.images.size import declared_size
+from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Batcher, Record
 from runtime.serve.body import Body, NamedBytes, check_headers, collect
 from runtime.serve.connections import Connections
@@ -18,7 +19,6 @@ from runtime.serve.hosts import Hosts
 from runtime.serve.metrics import Metrics
 from runtime.serve.refusal import Refusal
 from runtime.serve.settings import CALLS_PER_REPLICA, Limits
-from runtime.spec import RecognizerSpec
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import OcrError
-from runtime.images import DEFAULT_MAX_PIXELS
+from runtime.images.read import DEFAULT_MAX_PIXELS
 
 CALLS_PER_REPLICA = 2
 """One that a replica reads and one that waits there, so that it never waits for the next."""

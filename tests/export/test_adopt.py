@@ -25,14 +25,14 @@ from export.forms import program_probabilities
 from export.inference_yml import inference_yml
 from export.inspection import described
 from export.program import save_program
-from runtime.ctc import best_path, decode_best_path
+from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError, ParityError
-from runtime.preprocess import batch_from_lines, prepare_line
-from runtime.recognizer import Recognizer
-from runtime.sessions import open_session
-from runtime.sessions.model_spec import INFERRED_WIDTHS
-from runtime.sessions.told import Told
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.ctc import best_path, decode_best_path
+from runtime.recognition.model.spec_of_model import INFERRED_WIDTHS
+from runtime.recognition.model.told import Told
+from runtime.recognition.preprocess import batch_from_lines, prepare_line
+from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS as TOY_CHARACTERS
 from tests.runtime.conftest import toy_spec, write_toy_model
 

@@ -12,8 +12,8 @@ from export.chain import ExportOptions, Source, convert_network, export_network
 from export.forms import onnx_probabilities
 from export.lines import comparison_lines
 from runtime.errors import ConfigError, ParityError
-from runtime.recognizer import Recognizer
-from runtime.spec import RecognizerSpec
+from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.spec import RecognizerSpec
 from training.config import load_config
 
 

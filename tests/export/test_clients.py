@@ -14,9 +14,9 @@ import cv2
 import pytest
 
 from export.lines import comparison_lines
-from runtime.charset import build_charset
-from runtime.images import read_image
-from runtime.recognizer import Recognizer
+from runtime.images.read import read_image
+from runtime.recognition.charset import build_charset
+from runtime.recognition.recognizer import Recognizer
 
 PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
 PADDLEX_PYTHON = os.environ.get("DISTILREC_PADDLEX_PYTHON")

@@ -5,7 +5,7 @@ import pytest
 from export import convert as room
 from export.convert import convert
 from runtime.errors import ArtifactError
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 SPEC = RecognizerSpec(characters=tuple("0123456789 "))
 

@@ -15,12 +15,12 @@ from export.precision.emulate import cpu_session, emulation_of
 from export.precision.prove import half_recognizer
 from export.recognizer_file import RecognizerFile, read_recognizer
 from runtime.batching import batches_by_width
-from runtime.ctc import best_path, decode_best_path
+from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.errors import ArtifactError
-from runtime.images import read_image
-from runtime.preprocess import Image, batch_from_lines, prepare_line
-from runtime.sessions.engine_sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
-from runtime.spec import RecognizerSpec
+from runtime.images.read import read_image
+from runtime.recognition.ctc import best_path, decode_best_path
+from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.spec import RecognizerSpec
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ from onnx import TensorProto
 from export.__main__ import main
 from export.adopt import adopt
 from export.recognizer_file import read_recognizer
+from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError
-from runtime.recognizer import Recognizer
-from runtime.sessions import open_session
-from runtime.sessions.onnxruntime import OnnxRuntimeSession
-from runtime.sessions.told import LAYOUTS, Told
-from runtime.spec import RecognizerSpec
+from runtime.recognition.model.told import LAYOUTS, Told
+from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.spec import RecognizerSpec
 from tests.fakes.foreign_model import LISTED, coloured_lines, write_foreign_model
 
 HALF = TensorProto.FLOAT16

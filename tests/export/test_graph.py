@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.graph import IR_VERSION, describe, finish, input_shape, load_model
 from runtime.errors import ArtifactError
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS, write_toy_model
 
 SPEC = RecognizerSpec(characters=CHARACTERS)

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from export.inference_yml import DEFAULT_MODEL_NAME, inference_yml
-from runtime.charset import Charset
 from runtime.errors import ArtifactError
-from runtime.sessions.inference_yml import read_inference_yml
-from runtime.sessions.model_spec import charset_for_head
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.charset import Charset
+from runtime.recognition.model.inference_yml import read_inference_yml
+from runtime.recognition.model.spec_of_model import charset_for_head
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 AWKWARD = (
     *("y", "n", "~", "=", "-", "?", ":", "#", "&", "*", "!", "|", ">", "'", '"', "%", "@", "`"),

@@ -12,9 +12,9 @@ from onnx import helper
 
 from export.inference_yml import inference_yml
 from export.inspection import described
+from runtime.engines.sidecar import Binding, EngineSidecar, Profile
 from runtime.errors import ArtifactError
-from runtime.sessions.engine_sidecar import Binding, EngineSidecar, Profile
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 from tests.fakes.foreign_model import LISTED, write_foreign_model
 from tests.runtime.conftest import CHARACTERS, toy_spec, write_toy_model
 

@@ -8,7 +8,7 @@ from export.chain import Source
 from export.lines import comparison_lines
 from export.report import VerifyOptions, verify
 from runtime.errors import ArtifactError, ParityError
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 CHARSET = RecognizerSpec(characters=tuple("0123456789 ")).charset
 
@@ -51,7 +51,7 @@ def test_a_checkpoint_against_its_onnx_with_labels_and_a_picture(
 
 
 def test_accuracy_counts_exact_texts(exported, crops, tmp_path):
-    from runtime.recognizer import Recognizer
+    from runtime.recognition.recognizer import Recognizer
 
     model = exported[0] / "student.onnx"
     paths = [crops / f"{number}.png" for number in range(4)]

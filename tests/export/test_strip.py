@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export.strip import network_probabilities, strip
-from runtime.charset import Charset
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
+from runtime.recognition.charset import Charset
 from training.parameters import read_parameters, write_parameters
 
 DIGITS = Charset(tuple("0123456789 "))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from export.triton import write_repository
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2")
 text_format = pytest.importorskip("google.protobuf.text_format")

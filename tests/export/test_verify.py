@@ -6,7 +6,7 @@ import pytest
 from export.forms import Outputs, ProbabilityForm
 from export.verify import Parity, compare_forms, require
 from runtime.errors import ArtifactError, ParityError
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 SPEC = RecognizerSpec(characters=("a", "b"), width=WidthPolicy(32, 32, 320))
 LINES = [np.full((32, width, 3), 255, np.uint8) for width in (20, 50, 90, 300)]

@@ -22,7 +22,7 @@ _MS_PER_BYTE = 1e-7
 
 
 class FakeCuda(FakeMemory):
-    """A `runtime.cuda.Cuda` of some GPUs.
+    """A `runtime.engines.cuda.Cuda` of some GPUs.
 
     Args:
         devices: how many; 0 is a driver that shows none, None no driver at all.

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.sessions.engine_sidecar import Binding, EngineSidecar, Profile, sha256_of
-from runtime.spec import SPEC_KEY, RecognizerSpec
+from runtime.engines.sidecar import Binding, EngineSidecar, Profile, sha256_of
+from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 REBUILD = "python -m export build --onnx toy.onnx --saveEngine toy.plan"
 PROFILES = (

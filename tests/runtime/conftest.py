@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 STRIDE_PX = 4
 CHARACTERS = (*"abcdefghij日本語é", " ")

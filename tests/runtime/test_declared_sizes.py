@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import ImageError
-from runtime.image_size import declared_size, size_in_header
-from runtime.images import read_image
-from runtime.netpbm_header import HEADER_BYTES
+from runtime.images.netpbm import HEADER_BYTES
+from runtime.images.read import read_image
+from runtime.images.size import declared_size, size_in_header
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 

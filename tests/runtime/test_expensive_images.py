@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import decoders
 from runtime.errors import ImageError
-from runtime.images import read_image
-from runtime.sources import Page, Refused, sources_from
+from runtime.images import decoders
+from runtime.images.read import read_image
+from runtime.images.sources import Page, Refused, sources_from
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import ImageError
-from runtime.images import read_image
+from runtime.images.read import read_image
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 

@@ -39,7 +39,7 @@ print(json.dumps(names))
 
 INFER = """
 import json, sys
-from runtime.infer import main
+from runtime.infer.__main__ import main
 status = main(sys.argv[1:])
 print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
@@ -79,7 +79,7 @@ def test_reading_an_image_loads_no_paddle(toy_path: Path, tmp_path: Path) -> Non
 
 PARSE = """
 import sys
-from runtime.infer import main
+from runtime.infer.__main__ import main
 try:
     main(["--help"])
 except SystemExit:

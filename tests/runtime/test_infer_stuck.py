@@ -22,8 +22,11 @@ ROOT = Path(__file__).parents[2]
 
 STUCK = '''
 import ctypes, sys, threading
-from runtime import interruption, lines, parquet_folder, sources
-from runtime.infer import main
+from runtime.infer import interruption
+from runtime.recognition import lines
+from runtime.infer import parquet_folder
+from runtime.images import sources
+from runtime.infer.__main__ import main
 
 interruption.SECONDS_TO_FINISH = interruption.SECONDS_TO_LEAVE = 0.5
 parquet_folder._SECONDS_PER_FILE = (float(sys.argv[2]), 1000.0)

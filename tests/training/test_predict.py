@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 import pytest
 
-from runtime.ctc import DecodedLine
+from runtime.recognition.ctc import DecodedLine
 from training.config import load_config
 from training.data.synthetic import SyntheticDataSet
 from training.parameters import arrays_of, write_parameters
@@ -125,10 +125,10 @@ def test_the_batch_does_not_change_what_is_read(write_config: WriteConfig, image
 
 
 def test_it_reads_what_the_network_says(write_config: WriteConfig, images: Path) -> None:
-    from runtime.ctc import best_path, decode_best_path
-    from runtime.images import read_image
-    from runtime.preprocess import batch_from_lines, resize_line
-    from runtime.spec import WidthPolicy
+    from runtime.images.read import read_image
+    from runtime.recognition.ctc import best_path, decode_best_path
+    from runtime.recognition.preprocess import batch_from_lines, resize_line
+    from runtime.recognition.spec import WidthPolicy
 
     run = read_something(build_run(load_config(write_config())))
     file = str(images / "5.png")

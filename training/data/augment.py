@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.preprocess import resize_to
+from runtime.recognition.preprocess import resize_to
 from training.data.sample import Draw, Image, Sample
 
 _SMALLEST_SIDE_PX = 20

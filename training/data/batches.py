@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.preprocess import batch_from_lines
-from runtime.spec import WidthPolicy
+from runtime.recognition.preprocess import batch_from_lines
+from runtime.recognition.spec import WidthPolicy
 from training.data.sample import Sample
 
 _WINDOW_BATCHES = 64

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.charset import Charset
-from runtime.cpu_budget import available_cpus
-from runtime.spec import WidthPolicy
+from runtime.cpu import available_cpus
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.batches import plan_batches, planned_width
 from training.data.dataset import LineDataset
 from training.data.label_file import SimpleDataSet

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from runtime.charset import Charset
-from runtime.cpu_budget import available_cpus
+from runtime.cpu import available_cpus
 from runtime.errors import DatasetError, OcrError
-from runtime.images import read_image
-from runtime.spec import WidthPolicy
+from runtime.images.read import read_image
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.batches import planned_width
 from training.data.sample import OF_ONE_LINE, Failure, LineSource
 from training.data.transforms import CTCLabelEncode

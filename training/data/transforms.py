@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from runtime.charset import Charset
 from runtime.errors import DatasetError
-from runtime.images import read_image
-from runtime.preprocess import resize_line
-from runtime.spec import WidthPolicy
+from runtime.images.read import read_image
+from runtime.recognition.charset import Charset
+from runtime.recognition.preprocess import resize_line
+from runtime.recognition.spec import WidthPolicy
 from training.data.augment import BaseDataAugmentation, RecAug, RecConAug
 from training.data.sample import Draw, Sample, Transform
 from training.registry import Problem, Registry

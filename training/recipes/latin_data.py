@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from fontTools.ttLib import TTFont
 
-from runtime.charset import build_charset
 from runtime.errors import DatasetError
+from runtime.recognition.charset import build_charset
 from training.data.synthetic import SyntheticDataSet
 from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
 from training.data.synthetic.patterns import PATTERNS, pick

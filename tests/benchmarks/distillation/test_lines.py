@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.distillation.lines import choose_lines
-from runtime.charset import Charset
 from runtime.errors import DatasetError
+from runtime.recognition.charset import Charset
 
 CHARSET = Charset(("a", "b", " "))
 

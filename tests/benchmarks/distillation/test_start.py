@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.distillation.start import move_head, write_start
-from runtime.charset import Charset
 from runtime.errors import CheckpointError
+from runtime.recognition.charset import Charset
 from training.parameters import Parameters, read_parameters, write_parameters
 
 SOURCE, TARGET = Charset(("a", "b", " ")), Charset(("b", "c", "a", "d", " "))

@@ -29,7 +29,7 @@ def test_a_runtime_without_cuda_is_said(toy_onnx: Path, monkeypatch: pytest.Monk
 
 
 def test_a_plan_is_known_by_its_sidecar(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = "runtime.sessions.tensorrt_library"
+    library = "runtime.engines.tensorrt.library"
     monkeypatch.setattr(f"{library}.require_driver", lambda: None)
     found = {one.name: one for one in find_backends(machine.plan, None, [machine.plan])}
     assert (found["tensorrt-fp32"].model, found["tensorrt-fp32"].reason) == (machine.plan, None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.latency.cells import Limits, OnnxEngine, PlanEngine, noise_lines
-from runtime.preprocess import prepare_line
+from runtime.recognition.preprocess import prepare_line
 from tests.runtime.conftest import toy_spec
 
 pytest.importorskip("onnxruntime", reason="its runs are timed")

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.trt.__main__ import main
 from benchmarks.trt.measure import Settings, measure
-from runtime.sessions.tensorrt_engine import TensorRtEngine
+from runtime.engines.tensorrt.engine import TensorRtEngine
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--warmUp=1", "--duration=0.01", "--iterations=12"]

@@ -18,10 +18,10 @@ from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
 from export.precision import half_recognizer
 from export.recognizer_file import read_recognizer
+from runtime.engines import open_session
+from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
+from runtime.engines.tensorrt.library import TensorRtLibrary
 from runtime.errors import ConfigError, EngineError, ParityError
-from runtime.sessions import open_session
-from runtime.sessions.engine_sidecar import EngineSidecar, Profile, sha256_of
-from runtime.sessions.tensorrt_library import TensorRtLibrary
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.plan import Plan
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
@@ -74,7 +74,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 def made_host(version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     trt = fake_tensorrt(version, FakeCuda())
     monkeypatch.setitem(sys.modules, trt.__name__, trt)
-    monkeypatch.setattr("runtime.sessions.tensorrt_engine.open_cuda", lambda: trt._cuda)
+    monkeypatch.setattr("runtime.engines.tensorrt.engine.open_cuda", lambda: trt._cuda)
     return Host(trt, folder)
 
 

@@ -19,10 +19,10 @@ from export.engine.child import build_in_child
 from export.engine.shapes import profiles_for
 from export.engine_graph import engine_graph
 from export.recognizer_file import read_recognizer
+from runtime.engines.sidecar import EngineSidecar, sha256_of
+from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.errors import EngineError
-from runtime.sessions.engine_sidecar import EngineSidecar, sha256_of
-from runtime.sessions.tensorrt_library import load_tensorrt
-from runtime.spec import RecognizerSpec
+from runtime.recognition.spec import RecognizerSpec
 
 pytest.importorskip("tensorrt_rtx", reason="it is tested here")
 

@@ -6,7 +6,7 @@ import pytest
 
 from export.engine.shapes import profiles_for, smaller
 from runtime.errors import ConfigError
-from runtime.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 SPEC = RecognizerSpec(characters=("a",), width=WidthPolicy(32, 32, 960))
 

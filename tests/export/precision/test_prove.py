@@ -22,9 +22,9 @@ from export.precision.tensors import FLOAT16, named_copy, view
 from export.precision.trials import Trials
 from export.recognizer_file import RecognizerFile, read_recognizer
 from runtime.errors import ArtifactError
-from runtime.images import read_image
-from runtime.recognizer import Recognizer
-from runtime.spec import RecognizerSpec
+from runtime.images.read import read_image
+from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.spec import RecognizerSpec
 
 REGION = {"Conv_59", "Relu_60", "Conv_61"}
 """Squeeze, ReLU, excite: what ReLU hands on keeps its scale, so a factor can be taken back."""

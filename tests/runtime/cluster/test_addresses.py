@@ -7,7 +7,7 @@ import pytest
 from runtime.cluster import addresses
 from runtime.cluster.addresses import fetched, images_at
 from runtime.errors import ArtifactError
-from runtime.sources import NamedImage, Refused, find_images
+from runtime.images.sources import NamedImage, Refused, find_images
 
 pytest.importorskip("pyarrow", reason="its file systems are read from")
 

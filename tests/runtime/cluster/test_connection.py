@@ -12,7 +12,7 @@ import pytest
 from runtime.cluster import connection
 from runtime.cluster.connection import connected, is_client
 from runtime.errors import EngineError
-from runtime.infer import main
+from runtime.infer.__main__ import main
 
 Capture = pytest.CaptureFixture[str]
 

@@ -12,7 +12,7 @@ import pytest
 from runtime.cluster.dispatch import Dispatch
 from runtime.cluster.shards import Shard, Travelling
 from runtime.errors import EngineError
-from runtime.recognition import Recognition
+from runtime.recognition.result import Recognition
 
 
 class RayError(Exception):

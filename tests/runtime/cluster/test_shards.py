@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from runtime.cluster.shards import Shard, Travelling, is_address, shards_of, travelling
-from runtime.images import DEFAULT_MAX_PIXELS, ImageSource, source_name
-from runtime.lines import LoadedImage, load_image
-from runtime.sources import NamedImage, Page, Refused, sources_from
+from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
+from runtime.images.sources import NamedImage, Page, Refused, sources_from
+from runtime.recognition.lines import LoadedImage, load_image
 
 Lines = list[NDArray[np.uint8]]
 

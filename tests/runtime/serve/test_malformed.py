@@ -70,7 +70,7 @@ def test_the_openapi_description_holds(serve: Serve, mode: str, examples: int) -
 
 
 def damaged_files() -> list[bytes]:
-    from tests.runtime.test_damaged_images import FORMATS
+    from tests.runtime.images.test_damaged_images import FORMATS
 
     rng = random.Random(5)
     files = [

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from runtime.preprocess import resize_line
-from runtime.spec import WidthPolicy
+from runtime.recognition.preprocess import resize_line
+from runtime.recognition.spec import WidthPolicy
 from training.data.batches import (
     batch_width,
     collate,

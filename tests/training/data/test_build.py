@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime.charset import Charset
-from runtime.spec import WidthPolicy
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.build import build_data, check_data_section, deployed_input, width_policy_of
 from training.data.sample import Sample
 

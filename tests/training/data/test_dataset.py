@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.charset import Charset
 from runtime.errors import ImageError
-from runtime.spec import WidthPolicy
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.augment import RecAug, RecConAug
 from training.data.dataset import LineDataset
 from training.data.sample import Draw, Failure, Sample

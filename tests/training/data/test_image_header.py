@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from runtime.errors import ImageError
-from runtime.images import read_image
+from runtime.images.read import read_image
 from training.data.image_header import ratio_from_header
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import DatasetError, ImageError
-from runtime.images import read_image
+from runtime.images.read import read_image
 from training.data.label_file import SimpleDataSet
 
 WriteLines = Callable[[Mapping[str, str]], Path]

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from runtime.errors import DatasetError, ImageError
-from runtime.images import read_image
+from runtime.images.read import read_image
 from training.data.lmdb_file import LMDBDataSet
 
 lmdb = pytest.importorskip("lmdb")

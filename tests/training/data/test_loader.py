@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.charset import Charset
 from runtime.errors import DatasetError
-from runtime.spec import WidthPolicy
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.augment import RecAug
 from training.data.dataset import LineDataset
 from training.data.loader import Loader

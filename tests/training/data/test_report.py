@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.charset import Charset, build_charset
 from runtime.errors import DatasetError
-from runtime.images import read_image
-from runtime.spec import WidthPolicy
+from runtime.images.read import read_image
+from runtime.recognition.charset import Charset, build_charset
+from runtime.recognition.spec import WidthPolicy
 from training.data import report as report_module
 from training.data.label_file import SimpleDataSet
 from training.data.report import DataReport, inspect_source

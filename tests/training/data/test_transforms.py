@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.charset import Charset
 from runtime.errors import ConfigError, DatasetError, ImageError
-from runtime.spec import WidthPolicy
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
 from training.data.sample import Draw, Sample
 from training.data.transforms import (
     CTCLabelEncode,

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import cv2
 
-from runtime.charset import build_charset
 from runtime.errors import DatasetError, OcrError
+from runtime.recognition.charset import build_charset
 from runtime.standard_streams import open_standard_streams, say
 from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
 from training.data.synthetic.preview import contact_sheet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from runtime.charset import SPACE
 from runtime.errors import DatasetError
+from runtime.recognition.charset import SPACE
 
 
 def is_visible(character: str) -> bool:

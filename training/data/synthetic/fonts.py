@@ -18,8 +18,8 @@ import numpy as np
 from fontTools.ttLib import TTCollection, TTFont, TTLibError
 from PIL import ImageFont, features
 
-from runtime.charset import SPACE
 from runtime.errors import DatasetError
+from runtime.recognition.charset import SPACE
 from training.data.synthetic.alphabet import is_combining, is_visible
 from training.data.synthetic.patterns import pick
 

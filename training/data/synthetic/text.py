@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.charset import SPACE
 from runtime.errors import DatasetError
+from runtime.recognition.charset import SPACE
 from training.data.synthetic.alphabet import check_alphabet, is_combining, is_visible, tidy
 from training.data.synthetic.patterns import PATTERNS, digits, pick
 from training.data.synthetic.words import WORDS

@@ -1,0 +1,134 @@
+"""What an ONNX file says of its weights, told before an engine opens it, without the onnx package.
+
+onnxruntime's CPU provider crashes the process on some FP16 networks while its NCHWc transformer is
+on. Weights may lie in files of their own, and older versions of onnxruntime read any file that the
+model names.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from runtime.engines.protobuf import Data, fields_of
+from runtime.errors import ArtifactError
+from runtime.fields import shown
+
+_PARTS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 25: "function"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {
+        **{5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
+        **{22: "sparse", 23: "sparse"},
+    },
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+"""Messages of onnx.proto that weights may lie in: field number -> kind of message."""
+_TYPE, _EXTERNAL = 2, 13
+_KEY, _VALUE = 1, 2
+_FLOAT16 = 10
+_MOST_FIELDS = 4_000_000
+"""A recogniser has some ten thousand; the walk through as many takes seconds."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What is told of the weights.
+
+    Args:
+        has_half: whether any of them is FP16.
+        files: names of the files that they lie in, as the model says them; empty when all lie in
+            the model.
+    """
+
+    has_half: bool = False
+    files: frozenset[str] = frozenset()
+
+
+def weights_of(path: Path) -> Weights:
+    """Tell the weights of a file; as one without any for what is no ONNX file.
+
+    Raises:
+        ArtifactError: if the file has more parts than any recogniser.
+    """
+    try:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            has_half, files = False, set()
+            for kind, told in _tensors(data):
+                has_half = has_half or told == _FLOAT16
+                if kind == _EXTERNAL:
+                    files.add(str(told))
+            return Weights(has_half, frozenset(files))
+    except (OSError, ValueError, IndexError):
+        return Weights()  # empty, damaged or not ONNX: whoever opens it will say so
+
+
+def check_files(path: Path, weights: Weights) -> None:
+    """Refuse a model whose weights lie outside its folder, or nowhere.
+
+    Args:
+        path: of the model.
+        weights: of it.
+
+    Raises:
+        ArtifactError: naming the file that it asks for.
+    """
+    homes = (path.parent.resolve(), path.resolve().parent)
+    for name in sorted(weights.files):
+        said = PurePosixPath(name.replace("\\", "/"))
+        is_plain = bool(name) and "\0" not in name and not said.is_absolute()
+        beside = path.parent / said
+        if is_plain and ".." not in said.parts:
+            if not beside.is_file():
+                raise ArtifactError(
+                    f"{path}: its weights lie in a file of their own: expected {shown(name)} in "
+                    "the folder of the model, got no such file; copy it there too"
+                )
+            if any(beside.resolve().is_relative_to(home) for home in homes):
+                continue
+        raise ArtifactError(
+            f"{path}: its weights lie outside its folder: expected a file in {path.parent}, got "
+            f"{shown(name)}; do not use this file unless you trust it, and then copy the weights "
+            "beside it under a plain name"
+        )
+
+
+def _tensors(data: Data) -> Iterator[tuple[int, int | str]]:
+    """Of every tensor: `_TYPE` and its element type, `_EXTERNAL` and the name of its file."""
+    pending, num_fields = [("model", 0, len(data))], 0
+    while pending:
+        kind, start, stop = pending.pop()
+        parts = _PARTS.get(kind)
+        for number, value in fields_of(data, start, stop):
+            num_fields += 1
+            if num_fields > _MOST_FIELDS:
+                raise ArtifactError(
+                    f"the model is no text recogniser: expected up to {_MOST_FIELDS} fields in "
+                    "the file, got more; give a text recognition model"
+                )
+            if parts is None:
+                if number == _TYPE and isinstance(value, int):
+                    yield _TYPE, value
+                elif number == _EXTERNAL and isinstance(value, slice):
+                    key, text = _pair(data, value)
+                    if key == "location":
+                        yield _EXTERNAL, text
+            elif number in parts and isinstance(value, slice):
+                pending.append((parts[number], value.start, value.stop))
+
+
+def _pair(data: Data, place: slice) -> tuple[str, str]:
+    """Key and value of one entry."""
+    texts = {
+        number: data[value].decode("utf-8", "surrogateescape")
+        for number, value in fields_of(data, place.start, place.stop)
+        if isinstance(value, slice)
+    }
+    return texts.get(_KEY, ""), texts.get(_VALUE, "")

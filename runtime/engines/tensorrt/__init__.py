@@ -1,0 +1,1 @@
+"""TensorRT: plans, contexts, profiles and graphs on one GPU."""

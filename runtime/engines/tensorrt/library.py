@@ -1,0 +1,160 @@
+"""TensorRT or TensorRT-RTX, whichever is asked for and installed, and what it says."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
+from runtime.engines.sidecar import numbers_of
+from runtime.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "tensorrt", "tensorrt-rtx")
+_OLDEST = {"tensorrt": (10, 12), "tensorrt_rtx": (1, 4)}
+"""Since 10.12 the precision of a strongly typed network stands in its graph alone."""
+_MESSAGES_KEPT = 400
+_WORDS_KEPT = 1000
+
+
+@dataclass(frozen=True)
+class TensorRtLibrary:
+    """An imported library.
+
+    Args:
+        module: its Python module.
+        name: `tensorrt` or `tensorrt_rtx`.
+        version: as the module says it.
+    """
+
+    module: Any
+    name: str
+    version: str
+
+
+def load_tensorrt(backend: str = "auto") -> TensorRtLibrary:
+    """Import the library of a backend.
+
+    Args:
+        backend: one of `BACKENDS`; `auto` takes TensorRT, or TensorRT-RTX where that is missing.
+
+    Raises:
+        EngineError: if it is unknown, not installed, unusable or too old.
+    """
+    if backend not in BACKENDS:
+        raise EngineError(
+            f"unknown backend: expected one of {', '.join(BACKENDS)}, got {backend!r}"
+        )
+    wanted = ("tensorrt", "tensorrt-rtx") if backend == "auto" else (backend,)
+    reasons = []
+    for one in wanted:
+        try:
+            return _checked(importlib.import_module(one.replace("-", "_")))
+        except ImportError as error:
+            reasons.append(" ".join(str(error).split()))
+    title = "TensorRT-RTX" if backend == "tensorrt-rtx" else "TensorRT"
+    other = ", or 'distilrec[tensorrt-rtx]'" if backend == "auto" else ""
+    raise EngineError(
+        f"{title} is not installed: pip install 'distilrec[{wanted[0]}]'{other} "
+        f"({'; '.join(reasons)})"
+    )
+
+
+def _checked(module: Any) -> TensorRtLibrary:
+    name = module.__name__.partition(".")[0]
+    if not hasattr(module, "__version__"):
+        raise ImportError(f"{name} is there but holds no library")
+    oldest = _OLDEST[name]
+    if numbers_of(module.__version__) < oldest:
+        wanted = ".".join(str(number) for number in oldest)
+        raise EngineError(
+            f"{name} is too old: expected {wanted} or later, got {module.__version__}; "
+            f"pip install --upgrade 'distilrec[{name.replace('_', '-')}]'"
+        )
+    return TensorRtLibrary(module, name, module.__version__)
+
+
+def require_driver(cuda: Cuda | None = None, device_id: int = 0) -> Gpu:
+    """Make sure of driver and GPU before any TensorRT object that needs them is made.
+
+    Without a driver TensorRT gives an object around null and crashes when it is used.
+
+    Args:
+        cuda: as `open_cuda` gives it, which is asked when None.
+        device_id: number of the GPU.
+
+    Raises:
+        EngineError: one sentence, if there is no driver or no such GPU.
+    """
+    return require_gpu(open_cuda() if cuda is None else cuda, device_id)
+
+
+class TensorRtLog:
+    """Keeps what TensorRT says, so that errors can carry it; warnings and errors are logged too.
+
+    Args:
+        module: the library's Python module.
+    """
+
+    def __init__(self, module: Any) -> None:
+        severity = module.Logger.Severity
+        self._levels = {
+            int(severity.INTERNAL_ERROR): logging.ERROR,
+            int(severity.ERROR): logging.ERROR,
+            int(severity.WARNING): logging.WARNING,
+            int(severity.INFO): logging.INFO,
+            int(severity.VERBOSE): logging.DEBUG,
+        }
+        self._messages: deque[tuple[int, int, str]] = deque(maxlen=_MESSAGES_KEPT)
+        self._count = 0
+        self._lock = threading.Lock()
+        self.logger: Any = _logger_class(module)(self._take)
+        """What `Builder`, `Runtime` and the parser take as their logger."""
+
+    def mark(self) -> int:
+        """A place in the log, for `since`."""
+        with self._lock:
+            return self._count
+
+    def since(self, mark: int, level: int = logging.WARNING) -> str:
+        """What was said since a mark, in one line, cut when it is long; empty if nothing.
+
+        Args:
+            mark: from `mark`.
+            level: of `logging`; only what is at least as grave. If there are errors, warnings
+                are left out.
+        """
+        with self._lock:
+            said = [one for one in self._messages if one[0] >= mark and one[1] >= level]
+        errors = [one for one in said if one[1] >= logging.ERROR]
+        text = " | ".join(" ".join(one[2].split()) for one in errors or said)
+        return text if len(text) <= _WORDS_KEPT else text[:_WORDS_KEPT] + " …"
+
+    def _take(self, severity: Any, message: str) -> None:
+        level = self._levels.get(int(severity), logging.INFO)
+        with self._lock:
+            self._messages.append((self._count, level, message))
+            self._count += 1
+        # Its errors reach the user as ours, which carry their text.
+        logger.log(
+            logging.WARNING if level >= logging.WARNING else logging.DEBUG, "TensorRT: %s", message
+        )
+
+
+def _logger_class(module: Any) -> Any:
+    """A subclass of the library's logger, made here since the library is not there at import."""
+
+    class CapturingLogger(module.ILogger):
+        def __init__(self, take: Any) -> None:
+            module.ILogger.__init__(self)
+            self._take = take
+
+        def log(self, severity: Any, message: str) -> None:
+            self._take(severity, message)
+
+    return CapturingLogger

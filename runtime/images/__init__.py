@@ -1,0 +1,1 @@
+"""Any image file to one BGR image, and any name to such files."""

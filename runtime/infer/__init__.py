@@ -1,0 +1,1 @@
+"""The command line `python -m runtime.infer`: names in, results out."""

@@ -1,0 +1,188 @@
+"""Read line images from the command line: `python -m runtime.infer images/ --model student.onnx`.
+
+Exit status: 0 all images were read; 1 some could not be, now or before `--resume`; 2 not done as
+asked, for the reason given in one line; 130 interrupted; 141 the reader of the output went away.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import OcrError
+from runtime.infer.arguments import parse_arguments
+from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
+
+if TYPE_CHECKING:  # What takes its time is imported once the command line is known to be sound.
+    from runtime.images.read import ImageSource
+    from runtime.images.sources import LeftOut
+    from runtime.recognition.result import Recognition
+
+    Stream = Callable[[Iterable[ImageSource]], Iterator[Recognition]]
+
+ALL_READ, SOME_FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+_STDIN = 0
+_SECONDS_TO_WRITE, _SECONDS_TO_PRINT, _SECONDS_TO_END_RAY = 20.0, 1.0, 20.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; those of the process when None.
+
+    Returns:
+        the exit status.
+    """
+    closed = open_standard_streams()
+    arguments = parse_arguments(argv)
+    log_to_stderr(logging.WARNING if arguments.quiet else logging.INFO)
+    try:
+        if "stdout" in closed and not _has_other_output(arguments):
+            raise OcrError(
+                "standard output is closed: expected another place for the results; name "
+                "--output FILE"
+            )
+        return _infer(arguments)
+    except OcrError as error:
+        say(f"infer: {error}")
+        return UNUSABLE
+    except KeyboardInterrupt:
+        say(f"infer: interrupted{_how_to_go_on(arguments)}")
+        return INTERRUPTED
+    except BrokenPipeError:
+        forget_stdout()
+        return PIPE_CLOSED
+    except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            forget_stdout()
+        say(f"infer: cannot write the results: {error.strerror or error}")
+        return UNUSABLE
+
+
+def _infer(arguments: Namespace) -> int:
+    from runtime.images.sources import LeftOut
+    from runtime.infer.interruption import SECONDS_TO_LEAVE, Interruption
+    from runtime.infer.progress import Progress
+    from runtime.infer.results import Results
+    from runtime.infer.source_queue import SourceQueue
+    from runtime.silence import silence_opencv
+
+    silence_opencv()
+    left_out = LeftOut()
+    with ExitStack() as stack:
+        patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE
+        interruption = stack.enter_context(Interruption(patience))
+        stream = _stream(arguments, stack, lambda: interruption.is_due)
+        results = stack.enter_context(Results(arguments))
+        images = _images(arguments, lambda: interruption.is_asked, left_out)
+        sources = SourceQueue(
+            images, lambda: interruption.is_asked, results.done.names, results.done.named
+        )
+        progress = stack.enter_context(Progress(_terminal(arguments)))
+
+        def sum_up() -> None:
+            if not arguments.quiet:
+                progress.hide()
+                say(results.summary(progress.seconds, sources.num_skipped, left_out))
+
+        interruption.before_leaving(
+            lambda: results.leave_files(_SECONDS_TO_WRITE), 2 * _SECONDS_TO_WRITE
+        )
+        interruption.before_leaving(results.leave_printing, _SECONDS_TO_PRINT)
+        interruption.before_leaving(sum_up, _SECONDS_TO_PRINT)
+        interruption.before_leaving(
+            lambda: say(f"infer: interrupted{_how_to_go_on(arguments)}"), _SECONDS_TO_PRINT
+        )
+        for recognition in stream(sources):
+            results.take(sources.next_taken(), recognition)
+            progress.count()
+            if interruption.is_due:
+                break
+        if interruption.is_asked and not results.num_images:
+            raise KeyboardInterrupt
+        results.close(is_complete=not interruption.is_asked)
+    sum_up()
+    if interruption.is_asked:
+        raise KeyboardInterrupt
+    if results.labels is not None:
+        results.labels.check_use()
+    return SOME_FAILED if results.has_failures else ALL_READ
+
+
+def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+    """What reads: a recogniser in this process, or readers on a cluster."""
+    if not arguments.ray:
+        from runtime.recognition.recognizer import Recognizer
+
+        return stack.enter_context(Recognizer(arguments.model, **_options(arguments))).stream
+    from runtime.cluster.recognizer import ClusterRecognizer
+
+    cluster = ClusterRecognizer(
+        arguments.model,
+        address=arguments.address,
+        files=arguments.ray_files,
+        **_options(arguments),
+    )
+    reader = stack.enter_context(cluster)
+    return lambda images: reader.stream(images, is_due)
+
+
+def _options(arguments: Namespace) -> dict[str, Any]:
+    """Arguments of the `Recognizer`; where the user says nothing, its own defaults hold."""
+    model = ("dictionary", "device", "device_id", "batch_size", "threads")
+    reading = ("max_pixels", "compat", "alternatives")
+    values = {name: getattr(arguments, name) for name in (*model, *reading)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _images(
+    arguments: Namespace, is_over: Callable[[], bool], left_out: LeftOut
+) -> Iterator[ImageSource]:
+    """The images that the command line names, found while they are taken."""
+    from runtime.images.read import DEFAULT_MAX_PIXELS, most_bytes
+    from runtime.images.sources import listed_names, sources_from
+    from runtime.infer.standard_input import StandardInput
+
+    stdin = StandardInput(_STDIN, is_over)
+    for name in arguments.paths:
+        if arguments.ray and "://" in name:
+            from runtime.cluster.addresses import images_at
+
+            yield from images_at(name, left_out)
+        else:
+            yield from sources_from(stdin.names() if name == "-" else [name], left_out)
+    for file in arguments.list:
+        yield from sources_from(listed_names(file), left_out)
+    if arguments.stdin_images:
+        yield from stdin.images(most_bytes(arguments.max_pixels or DEFAULT_MAX_PIXELS))
+
+
+def _has_other_output(arguments: Namespace) -> bool:
+    """Whether something is wanted besides what is printed."""
+    wanted = (arguments.output, arguments.labels, arguments.visualize)
+    return arguments.quiet or any(one is not None for one in wanted)
+
+
+def _terminal(arguments: Namespace) -> Any:
+    """Where progress is shown: on a terminal that the results do not scroll over."""
+    is_shown = sys.stderr.isatty() and not sys.stdout.isatty() and not arguments.quiet
+    return sys.stderr if is_shown else None
+
+
+def _how_to_go_on(arguments: Namespace) -> str:
+    if arguments.output is None or not os.path.exists(arguments.output):
+        return ""
+    return f"; what was read is in {arguments.output}: go on with --resume"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""Results as a folder of Parquet files, each of them whole from the moment it has its name.
+
+Readers of Parquet (PyArrow, pandas, DuckDB, Spark) take such a folder for one table. Its columns
+are the entries of a JSON line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import ArtifactError, EngineError
+from runtime.infer.read_back import Done
+from runtime.infer.records import record_from_recognition
+from runtime.recognition.result import Recognition
+
+SUFFIX = ".parquet"
+
+_RECORDS_PER_FILE = 5000
+_SECONDS_PER_FILE = (10.0, 300.0)
+"""How long a result waits to be written: first, and, doubled with each file, at most."""
+
+_ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+
+
+def is_parquet_folder(path: str | Path) -> bool:
+    """Whether results written there are Parquet: by its suffix, or because it is a folder."""
+    name = os.fspath(path)
+    return name.lower().endswith(SUFFIX) or name.endswith(os.sep) or os.path.isdir(name)
+
+
+class ParquetFolder:
+    """A writer of results, a file for every few thousand; what a run leaves behind is whole files.
+
+    A file is written after `_RECORDS_PER_FILE` results, or once the first of them has waited for
+    `_SECONDS_PER_FILE`, whether another result comes or not. A run that is killed loses those
+    that waited.
+
+    Args:
+        folder: as `make_folder` makes it.
+        may_continue: whether to add to what it holds.
+
+    Raises:
+        ArtifactError: if it holds results that are not to be continued.
+        EngineError: if PyArrow is not installed.
+    """
+
+    def __init__(self, folder: str | Path, may_continue: bool) -> None:
+        self._arrow, _ = _import_pyarrow()
+        self._schema = _schema(self._arrow)
+        self._folder = Path(folder)
+        self._held: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._seconds, self._most_seconds = _SECONDS_PER_FILE
+        self._clock: threading.Timer | None = None
+        files = _files(self._folder)
+        if files and not may_continue:
+            raise ArtifactError(
+                f"cannot write into {folder}: expected a folder without results, got "
+                f"{len(files)} files of them; go on with --resume, or name another --output"
+            )
+        self._number = 1 + max((_number(one) for one in files), default=-1)
+
+    def write(self, recognition: Recognition) -> None:
+        """Add one result."""
+        record = record_from_recognition(recognition)
+        for name in ("file", "error"):
+            if record[name] is not None:
+                # An undecodable byte of a file name is written as JSON has it.
+                record[name] = record[name].encode("utf-8", "backslashreplace").decode()
+        with self._lock:
+            self._held.append(record)
+            if len(self._held) >= _RECORDS_PER_FILE:
+                self._write_file()
+            elif self._clock is None:
+                self._clock = threading.Timer(self._seconds, self._write_in_time)
+                self._clock.daemon = True
+                self._clock.start()
+
+    def close(self) -> None:
+        """Write what is still held."""
+        with self._lock:
+            self._write_file()
+
+    def _write_in_time(self) -> None:
+        with self._lock, contextlib.suppress(ArtifactError):  # the next attempt says it
+            if self._clock is threading.current_thread():
+                self._clock = None
+                self._seconds = min(2 * self._seconds, self._most_seconds)
+                self._write_file()
+
+    def _write_file(self) -> None:
+        """Write what is held, if anything is; the lock is held too."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+        if not self._held:
+            return
+        name = f"part-{self._number:05}{SUFFIX}"
+        table = self._arrow.Table.from_pylist(self._held, schema=self._schema)
+        try:
+            _write(table, self._folder / name)
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot write {self._folder / name}: {error.strerror or error}; the files before "
+                f"it are whole, {len(self._held)} results are not written: make room, then go on "
+                "with --resume"
+            ) from error
+        self._number += 1
+        self._held = []
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make a folder for results, unless it is there.
+
+    Raises:
+        ArtifactError: if it cannot be made.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot make the folder {folder}: {error.strerror}; name another --output"
+        ) from error
+
+
+def read_back_folder(folder: str | Path) -> Done:
+    """What a folder of results holds; one that does not exist holds nothing.
+
+    Raises:
+        ArtifactError: if a file in it holds something else.
+        EngineError: if PyArrow is not installed.
+    """
+    done = Done()
+    for file in _files(Path(folder)):
+        columns = _read(file, ["file", "error"]).to_pydict()
+        done.names.update(_as_named(name) for name in columns["file"] if name is not None)
+        done.num_failed += sum(error is not None for error in columns["error"])
+    return done
+
+
+def drop_failed_in_folder(folder: str | Path) -> None:
+    """Take the results of images that could not be read out of a folder; each file stays whole.
+
+    Raises:
+        ArtifactError: if a file holds something else, or cannot be written anew.
+        EngineError: if PyArrow is not installed.
+    """
+    for file in _files(Path(folder)):
+        table = _read(file)
+        read = table.filter(table["error"].is_null())
+        if not len(read):
+            file.unlink()
+        elif len(read) < len(table):
+            try:
+                _write(read, file)
+            except OSError as error:
+                raise ArtifactError(
+                    f"cannot write {file} anew without the images that failed: "
+                    f"{error.strerror or error}; it is as it was: make room, or leave out "
+                    "--retry-failed"
+                ) from error
+
+
+def _read(file: Path, columns: list[str] | None = None) -> Any:
+    arrow, parquet = _import_pyarrow()
+    try:
+        table = parquet.read_table(file, columns=columns)
+        if not {"file", "error"} <= {*table.column_names}:
+            raise KeyError("no column of this name: file, error")
+    except (OSError, arrow.ArrowException, KeyError) as error:
+        raise ArtifactError(
+            f"cannot continue {file.parent}: expected results of this command in {file.name}, got "
+            f"something else ({' '.join(str(error).split())[:200]}); name another --output"
+        ) from error
+    return table
+
+
+def _write(table: Any, file: Path) -> None:
+    """Write a file that is whole once it has its name.
+
+    Raises:
+        OSError: if that is impossible.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            _import_pyarrow()[1].write_table(table, stream, compression="zstd")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _as_named(written: str) -> str:
+    return _ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), written)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.glob(f"part-*{SUFFIX}") if _number(one) >= 0)
+
+
+def _number(file: Path) -> int:
+    found = re.fullmatch(r"part-(\d+)", file.stem)
+    return int(found[1]) if found else -1
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise EngineError(
+            f"Parquet is written with PyArrow, which cannot be imported ({error}): "
+            "pip install 'distilrec[ray]', or name a file of JSON lines in --output"
+        ) from error
+
+
+def _schema(arrow: Any) -> Any:
+    """The columns, which do not depend on what was read."""
+    text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
+    box = arrow.list_(number)
+    character = {"text": text, "confidence": number, "time_step": whole, "last_time_step": whole}
+    word = {"text": text, "kind": text, "confidence": number, "box": box}
+    alternative = {"text": text, "probability": number}
+
+    def list_of(fields: dict[str, Any]) -> Any:
+        return arrow.list_(arrow.struct(list(fields.items())))
+
+    columns = {
+        "file": text,
+        "text": text,
+        "confidence": number,
+        "characters": list_of({**character, "box": box}),
+        "words": list_of(word),
+        "width_px": whole,
+        "height_px": whole,
+        "input_width_px": whole,
+        "warnings": arrow.list_(text),
+        "error": text,
+        "alternatives": list_of(alternative),
+    }
+    return arrow.schema(list(columns.items()))

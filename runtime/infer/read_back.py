@@ -1,0 +1,158 @@
+"""What a file of results holds already, so that a run can go on from there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime.errors import ArtifactError
+from runtime.infer.records import columns_of, name_in
+
+RESUMABLE = ("jsonl", "csv")
+
+
+@dataclass
+class Done:
+    """What results there are already.
+
+    Args:
+        names: how often each image is among them, named as the file names it.
+        num_bytes: length of the whole records; what follows is a record begun and not finished.
+        num_failed: how many say that an image could not be read.
+        kind: format of the file.
+    """
+
+    names: Counter[str] = field(default_factory=Counter)
+    num_bytes: int = 0
+    num_failed: int = 0
+    kind: str = "jsonl"
+
+    def named(self, name: str) -> str:
+        """What `names` calls an image."""
+        return name_in(self.kind, name)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One record as it stands in a file; the names of CSV's columns are one of no image."""
+
+    name: str | None
+    is_failed: bool
+    data: bytes
+
+
+def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
+    """Find out what a file of results holds, to continue it.
+
+    Args:
+        path: the file; one that does not exist holds nothing, and neither does a device.
+        kind: one of `RESUMABLE`.
+        alternatives: how many its results bring along.
+
+    Raises:
+        ArtifactError: if it cannot be read, or holds something else.
+    """
+    done = Done(kind=kind)
+    for record in _records(path, kind, alternatives):
+        if record.name is not None:
+            done.names[name_in(kind, record.name)] += 1
+        done.num_failed += record.is_failed
+        done.num_bytes += len(record.data)
+    return done
+
+
+def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
+    """Take the records of images that could not be read out of a file, which stays whole.
+
+    Args:
+        path, kind, alternatives: as `read_back`.
+
+    Raises:
+        ArtifactError: as `read_back`, or if the file cannot be written anew.
+    """
+    place = Path(os.path.realpath(path))
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    if not place.is_file():
+        return
+    try:
+        with temporary.open("wb") as file:
+            for record in _records(path, kind, alternatives):
+                if not record.is_failed:
+                    file.write(record.data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(place)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {path} anew without the images that failed: {error.strerror}; it is "
+            "as it was: make room, or leave out --retry-failed"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record]:
+    """The whole records of a file, in its order."""
+    number = 0
+    if os.path.exists(path) and not os.path.isfile(path):
+        return  # whoever writes there refuses it
+    try:
+        with open(path, "rb") as file:
+            is_json = kind == "jsonl"
+            records = _json_records(file) if is_json else _csv_records(file, alternatives)
+            for record in records:
+                yield record
+                number += record.name is not None
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot read {path} to continue it: {error.strerror}; check --output"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
+        raise ArtifactError(
+            f"cannot continue {path}: expected {kind} results of this command, got something else "
+            f"after {number} records ({error}); name another --output"
+        ) from error
+
+
+def _json_records(file: io.BufferedReader) -> Iterator[_Record]:
+    for line in file:
+        if not line.endswith(b"\n"):
+            return
+        record = json.loads(line)
+        name = record["file"]
+        if not isinstance(name, str | None):
+            raise ValueError(f"expected a name as file, got {name!r}")
+        yield _Record(name, record.get("error") is not None, line)
+
+
+def _csv_records(file: io.BufferedReader, alternatives: int) -> Iterator[_Record]:
+    columns = columns_of(alternatives)
+    is_header = True
+    lines: list[bytes] = []
+    is_open = False
+    for line in file:
+        lines.append(line)
+        # Within quotes a line end belongs to the value; we write none, other writers do.
+        is_open ^= bool(line.count(b'"') % 2)
+        if is_open or not line.endswith(b"\n"):
+            continue
+        data, lines = b"".join(lines), []
+        row = _row(data, columns, is_header)
+        failed = not is_header and bool(row[columns.index("error")])
+        yield _Record(None if is_header else row[0], failed, data)
+        is_header = False
+
+
+def _row(data: bytes, columns: Sequence[str], is_header: bool) -> list[str]:
+    (row,) = csv.reader([data.decode("utf-8", "surrogateescape")], strict=True)
+    if len(row) != len(columns) or (is_header and row != [*columns]):
+        raise ValueError(f"expected the columns {', '.join(columns)}")
+    return row

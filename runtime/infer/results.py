@@ -1,0 +1,212 @@
+"""Where the results of one run go: to the terminal, into files, against the true texts."""
+
+from __future__ import annotations
+
+import os
+import threading
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+
+from runtime.errors import OcrError
+from runtime.images.read import ImageSource
+from runtime.images.sources import LeftOut
+from runtime.infer.parquet_folder import (
+    ParquetFolder,
+    drop_failed_in_folder,
+    is_parquet_folder,
+    make_folder,
+    read_back_folder,
+)
+from runtime.infer.printer import Printer
+from runtime.infer.read_back import RESUMABLE, Done, drop_failed, read_back
+from runtime.infer.records import ENCODING_ERRORS, Writer, format_of, open_writer
+from runtime.infer.result_file import ResultFile
+from runtime.infer.run_note import RunNote
+from runtime.lock import OutputLock
+from runtime.recognition.result import Recognition
+from runtime.recognition.scores import Labels
+from runtime.standard_streams import say
+
+
+class Results:
+    """Passes each result on to all who want it, and counts; a context manager.
+
+    Args:
+        arguments: the command line.
+
+    Raises:
+        OcrError: if the results cannot be continued, compared or written as asked.
+    """
+
+    def __init__(self, arguments: Namespace) -> None:
+        self.labels = None
+        if arguments.labels is not None:
+            self.labels = Labels(arguments.labels, arguments.labels_dir)
+        self._draw: Callable[[ImageSource, Recognition], None] | None = None
+        self._output: Writer | None = None
+        self._printer: Printer | None = None
+        self._note: RunNote | None = None
+        # Of the output: whoever leaves in the place of a run that is stuck never gives it back.
+        self._lock = threading.RLock()
+        self.num_images = self.num_failed = 0
+        self.done = Done()
+        kinds = []
+        with ExitStack() as files:
+            if arguments.output is not None:
+                kinds.append(self._open_output(arguments, files))
+            if not arguments.quiet:
+                kinds.append(arguments.format)
+                self._printer = Printer(
+                    arguments.format,
+                    arguments.output is not None,
+                    arguments.alternatives,
+                    arguments.csv_safe,
+                )
+            if arguments.visualize is not None:
+                self._open_drawings(arguments, files)
+            self._files = files.pop_all()
+        self._has_reasons = any(kind != "txt" for kind in kinds)
+        if self.labels is not None:
+            for name in self.done.names:
+                self.labels.pass_over(name)
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the files; what was read is kept, however the run ends."""
+        with self._lock:
+            self._files.__exit__(kind, error, traceback)
+
+    def take(self, source: ImageSource, recognition: Recognition) -> None:
+        """Pass on the result of one source."""
+        if self._output is not None:
+            with self._lock:
+                self._output.write(recognition)
+        if self._note is not None and not self.num_images:
+            self._note.write(is_continued=bool(self.done.names))
+        self.num_images += 1
+        self.num_failed += recognition.error is not None
+        if recognition.error is not None and not self._has_reasons:
+            say(f"infer: {recognition.source}: {recognition.error}")
+        if self.labels is not None:
+            self.labels.compare(recognition.source, recognition.text)
+        if self._printer is not None:
+            self._printer.write(recognition)
+        if self._draw is not None:
+            self._draw(source, recognition)
+
+    def close(self, is_complete: bool) -> None:
+        """Write what is still held.
+
+        Args:
+            is_complete: whether every image has been read, so that nobody goes on from here.
+        """
+        with self._lock:
+            if self._output is not None:
+                self._output.close()
+            if self._note is not None and is_complete:
+                self._note.remove()
+        if self._printer is not None:
+            self._printer.close()
+
+    def leave_files(self, seconds: float) -> None:
+        """Complete the files in the place of a run that is stuck, which writes nothing after it.
+
+        Args:
+            seconds: how long it may be in the middle of a record.
+        """
+        if self._lock.acquire(timeout=seconds):
+            interrupted = KeyboardInterrupt()
+            if self._output is not None and self.num_images:
+                self._files.callback(self._output.close)
+            self._files.__exit__(KeyboardInterrupt, interrupted, None)
+
+    def leave_printing(self) -> None:
+        """Print what is still held in the place of a run that is stuck."""
+        if self._printer is not None:
+            self._printer.close()
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether there is an image, of this run or an earlier one, that could not be read."""
+        return bool(self.num_failed or self.done.num_failed)
+
+    def summary(self, seconds: float, num_skipped: int, left_out: LeftOut) -> str:
+        """How many were read, how fast, and how well."""
+        num_read = self.num_images - self.num_failed
+        skipped = f", {num_skipped} skipped as read before" if num_skipped else ""
+        failed = self.done.num_failed
+        before = f", {failed} failed before (--retry-failed reads them again)" if failed else ""
+        passed = ""
+        if left_out.count:
+            files = f"{left_out.count} files left out by their names"
+            files = "1 file left out by its name" if left_out.count == 1 else files
+            passed = f"; {files}, e.g. {left_out.example}"
+        summary = (
+            f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
+            f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} lines/s{passed}"
+        )
+        return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
+
+    def _open_output(self, arguments: Namespace, files: ExitStack) -> str:
+        """Open what --output names, for this run alone; gives its format."""
+        output = arguments.output
+        is_folder = is_parquet_folder(output)
+        kind = "parquet" if is_folder else format_of(output, otherwise="jsonl")
+        if arguments.resume and kind not in ("parquet", *RESUMABLE):
+            raise OcrError(
+                f"cannot go on with {output}: expected JSON lines, .csv or .parquet; name "
+                "another --output, or leave out --resume"
+            )
+        if is_folder:
+            make_folder(output)
+        files.enter_context(OutputLock(output))
+        self._note = RunNote(output, arguments)
+        if arguments.resume:
+            self._go_on_with(arguments, kind)
+        if is_folder:
+            folder = ParquetFolder(output, may_continue=arguments.resume)
+            files.callback(folder.close)
+            self._output = folder
+        else:
+            continue_after = self.done.num_bytes if arguments.resume else None
+            file = ResultFile(output, ENCODING_ERRORS[kind], continue_after)
+            stream = files.enter_context(file)
+            self._output = open_writer(
+                kind, stream, bool(continue_after), arguments.alternatives, arguments.csv_safe
+            )
+        return kind
+
+    def _go_on_with(self, arguments: Namespace, kind: str) -> None:
+        """Find out what there is already."""
+        output, alternatives = arguments.output, arguments.alternatives
+        if kind == "parquet":
+            if arguments.retry_failed:
+                drop_failed_in_folder(output)
+            self.done = read_back_folder(output)
+        else:
+            if arguments.retry_failed:
+                drop_failed(output, kind, alternatives)
+            self.done = read_back(output, kind, alternatives)
+        if self._note is not None and self.done.names:
+            self._note.compare()
+
+    def _open_drawings(self, arguments: Namespace, files: ExitStack) -> None:
+        from runtime.infer.visualize import Visualizer
+
+        folder = arguments.visualize
+        drawings = Visualizer(folder, arguments.max_pixels, goes_on=arguments.resume)
+        is_locked = arguments.output is not None and (
+            os.path.realpath(arguments.output) == os.path.realpath(folder)
+        )
+        if not is_locked:
+            files.enter_context(OutputLock(folder, "--visualize"))
+        self._draw = drawings.draw

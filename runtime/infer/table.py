@@ -1,0 +1,178 @@
+"""Results for people: an aligned table; and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from runtime.errors import ArtifactError
+from runtime.recognition.result import Recognition
+
+_HEADER = ("file", "text", "confidence")
+_GAP = "  "
+_CONFIDENCE_WIDTH = len(_HEADER[2])
+_LEAST_TEXT_WIDTH = 16
+_ROWS_HELD = 20
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def display_width(text: str) -> int:
+    """Columns that `text` takes in a terminal: two for wide characters, none for accents."""
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def printable(text: str) -> str:
+    """`text` with line ends, control and stray characters written as escapes.
+
+    A file name or a reading then cannot break the table, nor steer the terminal.
+    """
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def escaped(text: str) -> str:
+    """As `printable`, but undecodable bytes of a file name stay what they are, for files."""
+    return _CONTROLS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+def shortened(text: str, width: int, keep_end: bool = False) -> str:
+    """`text` in at most `width` columns, an ellipsis where something was left out."""
+    if display_width(text) <= width:
+        return text
+    kept, columns = [], 1
+    for character in reversed(text) if keep_end else text:
+        columns += _character_width(character)
+        if columns > width:
+            break
+        kept.append(character)
+    return "…" + "".join(reversed(kept)) if keep_end else "".join(kept) + "…"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+class TableWriter:
+    """Writes recognitions as rows of an aligned table while they come.
+
+    The first rows are held to find the column widths, which grow when a later row needs more.
+
+    Args:
+        stream: where to write.
+        terminal_width: columns of the terminal, into which long names and texts are shortened;
+            None when the output is no terminal, and nothing is shortened.
+    """
+
+    def __init__(self, stream: TextIO, terminal_width: int | None = None) -> None:
+        self._stream = stream
+        self._terminal_width = terminal_width
+        self._held: list[tuple[str, str, str, str]] | None = []
+        self._file_width = len(_HEADER[0])
+        self._text_width = len(_HEADER[1])
+
+    def write(self, recognition: Recognition) -> None:
+        """Add one row."""
+        row = self._row(recognition)
+        if self._held is None:
+            self._print(row)
+            return
+        self._held.append(row)
+        if len(self._held) == _ROWS_HELD:
+            self._release()
+
+    def close(self) -> None:
+        """Write the rows still held."""
+        self._release()
+        self._stream.flush()
+
+    def _row(self, recognition: Recognition) -> tuple[str, str, str, str]:
+        """File, text, confidence and remark; a failed image has its reason for a text."""
+        file = printable(recognition.source or "(in memory)")
+        if recognition.error is not None:
+            return file, f"error: {printable(recognition.error)}", "-", ""
+        remark = "".join(f"{_GAP}warning: {printable(warning)}" for warning in recognition.warnings)
+        return file, printable(recognition.text), f"{recognition.confidence:.3f}", remark
+
+    def _release(self) -> None:
+        if not self._held:
+            return
+        rows = [(*_HEADER, ""), *self._held]
+        self._held = None
+        for row in rows:
+            self._grow(row)
+        for row in rows:
+            self._print(row)
+
+    def _grow(self, row: tuple[str, str, str, str]) -> None:
+        file, text, confidence, _ = row
+        self._file_width = max(self._file_width, display_width(file))
+        if confidence != "-":  # a long reason sticks out rather than widening the column
+            self._text_width = max(self._text_width, display_width(text))
+        if self._terminal_width is not None:
+            columns = self._terminal_width - _CONFIDENCE_WIDTH - 2 * len(_GAP)
+            self._file_width = min(self._file_width, max(_LEAST_TEXT_WIDTH, columns // 2))
+            self._text_width = min(
+                self._text_width, max(_LEAST_TEXT_WIDTH, columns - self._file_width)
+            )
+
+    def _print(self, row: tuple[str, str, str, str]) -> None:
+        self._grow(row)
+        file, text, confidence, remark = row
+        if self._terminal_width is not None:
+            file = shortened(file, self._file_width, keep_end=True)
+            if confidence != "-":
+                text = shortened(text, self._text_width)
+        self._stream.write(
+            f"{_padded(file, self._file_width)}{_GAP}{_padded(text, self._text_width)}{_GAP}"
+            f"{confidence:>{_CONFIDENCE_WIDTH}}{remark}\n"
+        )
+
+
+@contextmanager
+def written_atomically(path: str | Path) -> Iterator[TextIO]:
+    """A UTF-8 text file that appears under its name only once it is complete.
+
+    It is written beside its place under a temporary name, flushed to the disk and renamed when
+    the block ends; when the block fails it is removed, and an older file stays as it was.
+
+    Raises:
+        ArtifactError: if the place cannot be written to, or is no ordinary file.
+    """
+    place = Path(path).resolve()  # a link stays a link; what it points to is replaced
+    if place.exists() and not place.is_file():
+        raise ArtifactError(
+            f"cannot write {path}: expected the name of a file, got a folder or a "
+            "device; name a file"
+        )
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        # An undecodable byte in a file name becomes \udcXX, which JSON reads back.
+        stream = temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that exists and may "
+            "be written to"
+        ) from error
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,180 @@
+"""Each image with what was read below it, for people to look through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import ArtifactError, EngineError, ImageError
+from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, read_image
+from runtime.infer.table import printable
+from runtime.recognition.result import Recognition
+
+_FONT_FOLDERS = (
+    "~/.fonts",
+    "~/.local/share/fonts",
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/Library/Fonts",
+    "/Library/Fonts",
+    "/System/Library/Fonts",
+    "C:/Windows/Fonts",
+)
+_FAVOURITES = ("DejaVuSans.", "NotoSans-Regular", "NotoSansCJK", "Arial")
+_DRAWING = re.compile(r"([0-9]{6,12})_.*\.png")
+_NO_CHARACTER = "\U0010ffff"
+
+_TEXT_PX, _MARGIN_PX = 24, 8
+_LEAST_WIDTH_PX, _MOST_WIDTH_PX, _MOST_HEIGHT_PX = 240, 4000, 400
+_INK, _BOX, _PAPER = (0, 0, 0), (200, 80, 0), (255, 255, 255)
+
+
+class Visualizer:
+    """Draws images with their boxes and, below, text and confidence, into a folder as PNG.
+
+    Args:
+        folder: made if need be.
+        max_pixels: as `read_image`.
+        goes_on: whether to count on from the drawings that are there already.
+
+    Raises:
+        EngineError: if Pillow is not installed.
+        ArtifactError: if the folder cannot be made.
+    """
+
+    def __init__(
+        self, folder: str | Path, max_pixels: int | None = None, goes_on: bool = False
+    ) -> None:
+        try:
+            import PIL  # noqa: F401
+        except ImportError as error:
+            raise EngineError(
+                "text is drawn by Pillow, which is not installed: "
+                "pip install 'distilrec[visualize]'"
+            ) from error
+        self._folder = Path(folder)
+        self._max_pixels = max_pixels or DEFAULT_MAX_PIXELS
+        self._num_drawn = 0
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot make the folder {folder}: {error.strerror}; check --visualize"
+            ) from error
+        if goes_on:
+            drawn = (_DRAWING.match(name) for name in os.listdir(self._folder))
+            self._num_drawn = max((int(found[1]) for found in drawn if found), default=0)
+
+    def draw(self, source: ImageSource, recognition: Recognition) -> None:
+        """Draw one result; an image that could not be read is a line of its own with the reason.
+
+        Raises:
+            ArtifactError: if the drawing cannot be written.
+        """
+        self._num_drawn += 1
+        place = self._folder / f"{self._num_drawn:06}_{_stem(recognition.source)}.png"
+        try:
+            crop = read_image(source, self._max_pixels)
+        except (ImageError, MemoryError, cv2.error):
+            crop = np.full((1, _LEAST_WIDTH_PX, 3), 255, dtype=np.uint8)
+        data = cv2.imencode(".png", drawing(crop, recognition))[1]
+        temporary = place.with_name(f".{place.name}.tmp")
+        try:
+            temporary.write_bytes(data.tobytes())
+            temporary.replace(place)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise ArtifactError(f"cannot write {place}: {error.strerror}; make room") from error
+
+
+def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uint8]:
+    """The image with the boxes of its words, and what was read in black on white below.
+
+    Args:
+        crop: BGR uint8 [h, w, 3].
+
+    Returns:
+        BGR uint8 of a size for the eye: an image of extreme size is made smaller.
+    """
+    from PIL import Image, ImageDraw
+
+    height, width = crop.shape[:2]
+    scale = min(1.0, _MOST_WIDTH_PX / width, _MOST_HEIGHT_PX / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size != (width, height):
+        crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    text = recognition.text if recognition.error is None else f"error: {recognition.error}"
+    text = printable(text)
+    font = _font_for(text)
+    caption = f"{recognition.confidence:.3f}" if recognition.error is None else ""
+    text_width = round(max(font.getlength(text), font.getlength(caption))) + 2 * _MARGIN_PX
+    canvas_size = (
+        min(max(size[0], text_width, _LEAST_WIDTH_PX), _MOST_WIDTH_PX),
+        size[1] + 2 * _TEXT_PX + 4 * _MARGIN_PX,
+    )
+    canvas = Image.new("RGB", canvas_size, _PAPER)
+    canvas.paste(Image.fromarray(np.ascontiguousarray(crop[:, :, ::-1])), (0, 0))
+    pen = ImageDraw.Draw(canvas)
+    for word in recognition.words:
+        pen.rectangle([round(edge * scale) for edge in word.box], outline=_BOX)
+    pen.text((_MARGIN_PX, size[1] + _MARGIN_PX), text, fill=_INK, font=font)
+    below = size[1] + _TEXT_PX + 3 * _MARGIN_PX
+    pen.text((_MARGIN_PX, below), caption, fill=_BOX, font=font)
+    return np.ascontiguousarray(np.asarray(canvas)[:, :, ::-1])
+
+
+def _stem(source: str | None) -> str:
+    """A file name that reminds of the source and works everywhere."""
+    stem = re.sub(r"[^\w.-]+", "_", os.path.basename(source or "image"), flags=re.ASCII)
+    return stem[-80:]
+
+
+def _font_for(text: str) -> Any:
+    """The first font that has all the characters, else the one that has most of them."""
+    fonts = _fonts()
+    wanted = set(text) - {" "}
+    best, least_missing = fonts[0], len(wanted) + 1
+    for font in fonts:
+        missing = sum(not _has(font, character) for character in wanted)
+        if missing < least_missing:
+            best, least_missing = font, missing
+        if not missing:
+            break
+    return best
+
+
+@cache
+def _has(font: Any, character: str) -> bool:
+    """Whether a font draws a character otherwise than one that does not exist."""
+    drawn, absent = font.getmask(character), font.getmask(_NO_CHARACTER)
+    return drawn.size != absent.size or bytes(drawn) != bytes(absent)
+
+
+@cache
+def _fonts() -> list[Any]:
+    """All fonts of this system, those that have many characters first, Pillow's own last."""
+    from PIL import ImageFont
+
+    files = [
+        path
+        for folder in _FONT_FOLDERS
+        for path in sorted(Path(folder).expanduser().rglob("*"))
+        if path.suffix.lower() in (".ttf", ".ttc", ".otf")
+    ]
+    files.sort(key=lambda path: not path.name.startswith(_FAVOURITES))
+    fonts = []
+    for path in files:
+        try:
+            fonts.append(ImageFont.truetype(os.fspath(path), _TEXT_PX))
+        except OSError:
+            continue  # not a font after all
+    return [*fonts, ImageFont.load_default(_TEXT_PX)]

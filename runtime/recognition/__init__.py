@@ -1,0 +1,1 @@
+"""Reading text lines: the image in, its text out."""

@@ -1,0 +1,104 @@
+"""Greedy CTC decoding: the only copy.
+
+Source: Graves et al. 2006, best-path decoding; details as PaddleOCR's `CTCLabelDecode`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.recognition.charset import BLANK_INDEX, Charset
+
+
+class DecodedLine(NamedTuple):
+    """One decoded line.
+
+    Args:
+        text: the characters read.
+        confidence: mean of the kept characters' probabilities; 0.0 when nothing was read.
+        character_confidences: probability of each character of `text`.
+        time_steps: time step (0 .. T-1) at which each character of `text` was first emitted.
+        last_time_steps: that at which it was last emitted, without a break since.
+    """
+
+    text: str
+    confidence: float
+    character_confidences: tuple[float, ...]
+    time_steps: tuple[int, ...]
+    last_time_steps: tuple[int, ...] = ()
+
+
+def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Largest class and its value at every time step: float [N, T, K] -> two arrays [N, T]."""
+    indices = probabilities.argmax(axis=-1)
+    values = np.take_along_axis(probabilities, indices[..., np.newaxis], axis=-1)[..., 0]
+    return indices, values
+
+
+def best_path_of_logits(
+    logits: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Largest class and its softmax probability at every time step.
+
+    The largest class has the probability `1 / sum(exp(x - max))`, so that no softmax is stored;
+    one line's exponentials are held at a time.
+
+    Args:
+        logits: float [N, T, K].
+
+    Returns:
+        integer [N, T] and float32 [N, T].
+    """
+    indices, largest = best_path(logits)
+    values = np.empty(indices.shape, dtype=np.float32)
+    exponentials = np.empty(logits.shape[1:], dtype=np.float32)
+    for line, line_largest, line_values in zip(logits, largest, values, strict=True):
+        np.subtract(line, line_largest[:, np.newaxis], out=exponentials)
+        np.exp(exponentials, out=exponentials)
+        np.divide(1, exponentials.sum(axis=-1), out=line_values)
+    return indices, values
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probabilities that logits stand for: float [N, T, K] -> float32 [N, T, K]."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    exponentials /= exponentials.sum(axis=-1, keepdims=True)
+    return exponentials.astype(np.float32, copy=False)
+
+
+def decode_best_path(
+    indices: NDArray[np.integer], values: NDArray[np.floating], charset: Charset
+) -> list[DecodedLine]:
+    """Collapse best paths into text.
+
+    Repeats are dropped before blanks, so a character said twice needs a blank between.
+
+    Args:
+        indices: class per time step, integer [N, T].
+        values: its probability, float [N, T].
+        charset: K - 1 characters.
+
+    Returns:
+        N decoded lines.
+    """
+    first, last = indices != BLANK_INDEX, indices != BLANK_INDEX
+    changes = indices[:, 1:] != indices[:, :-1]
+    first[:, 1:] &= changes
+    last[:, :-1] &= changes
+    decoded = []
+    for path, path_values, is_first, is_last in zip(indices, values, first, last, strict=True):
+        (time_steps,) = np.nonzero(is_first)
+        confidences = path_values[time_steps]
+        decoded.append(
+            DecodedLine(
+                text=charset.text_of(path[time_steps].tolist()),
+                confidence=float(confidences.mean()) if time_steps.size else 0.0,
+                character_confidences=tuple(confidences.tolist()),
+                time_steps=tuple(time_steps.tolist()),
+                last_time_steps=tuple(np.nonzero(is_last)[0].tolist()),
+            )
+        )
+    return decoded

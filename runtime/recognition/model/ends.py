@@ -1,0 +1,158 @@
+"""Input and output of an ONNX model as onnxruntime declares them: which are read, which refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.errors import ArtifactError
+from runtime.recognition.spec import MAX_HEIGHT_PX, MAX_WIDTH_PX
+
+FLOAT, HALF = "tensor(float)", "tensor(float16)"
+MAX_FIXED_BATCH = 1024
+_MAX_INPUT_BYTES = 2**30
+_CHANNELS = (1, 3)
+_GIVE = "give a text recognition model"
+_TO_FLOAT = "convert its ends to float32, or export it again as float32"
+_REMEDIES = {
+    "tensor(double)": _TO_FLOAT,
+    "tensor(bfloat16)": _TO_FLOAT,
+    "tensor(uint8)": "it normalises pixels itself: export it without that step, for float32 input",
+    "tensor(int64)": "it chooses the classes itself: export it with the scores as output",
+    "tensor(int32)": "it chooses the classes itself: export it with the scores as output",
+}
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What to feed and what to read.
+
+    Args:
+        input_name, output_name: of the tensors.
+        input_shape: [N, C, H, W], None where a dimension is not fixed.
+        output_shape: as declared, None where a dimension is not fixed or nothing is declared.
+        is_half_input, is_half_output: whether they are float16, so that they are cast.
+        declared_batch_axis: dimension of the output that bears the name of N of the input; None
+            where none does.
+    """
+
+    input_name: str
+    output_name: str
+    input_shape: tuple[int | None, ...]
+    output_shape: tuple[int | None, ...] | None
+    is_half_input: bool
+    is_half_output: bool
+    declared_batch_axis: int | None
+
+
+def ends_of(session: Any, where: str, output_name: str | None = None) -> Ends:
+    """Read what a session of onnxruntime declares.
+
+    Args:
+        session: its `InferenceSession`.
+        where: the file, for messages.
+        output_name: of the output with the scores, where it is known.
+
+    Raises:
+        ArtifactError: if input or output are not a text recogniser's, or too large to be one's.
+    """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1:
+        raise ArtifactError(
+            f"{where}: not a text recogniser: expected one input, got {_listed(inputs)}; {_GIVE}"
+        )
+    source = inputs[0]
+    if source.type not in (FLOAT, HALF) or len(source.shape or ()) != 4:
+        raise ArtifactError(
+            f"{where}: not a text recogniser that can be fed: expected one float32 or float16 "
+            f"input [N, C, H, W], got {_listed(inputs)}; {_REMEDIES.get(source.type, _GIVE)}"
+        )
+    shape = _sizes(source.shape)
+    _check_sizes(shape, where)
+    target = _scores(outputs, where, output_name)
+    return Ends(
+        source.name,
+        target.name,
+        shape,
+        _sizes(target.shape) if target.shape else None,
+        source.type == HALF,
+        target.type == HALF,
+        None if source.shape[0] == source.shape[3] else _place_of(source.shape[0], target.shape),
+    )
+
+
+def _scores(outputs: Sequence[Any], where: str, output_name: str | None) -> Any:
+    """The output with the scores: the one that is named, else the only one that can be."""
+    if output_name is not None:
+        named = [output for output in outputs if output.name == output_name]
+        if not named:
+            raise ArtifactError(
+                f"{where}: no output of the name expected, {output_name}: got {_listed(outputs)}; "
+                "give the name of one of these, or export the model again"
+            )
+        outputs = named
+    able = [
+        output
+        for output in outputs
+        if output.type in (FLOAT, HALF) and (not output.shape or len(output.shape) == 3)
+    ]
+    if len(able) > 1:
+        raise ArtifactError(
+            f"{where}: which output holds the scores cannot be told: expected one [N, T, K], got "
+            f"{_listed(outputs)}; say it: python -m export adopt {where} --output NEW.onnx "
+            f"--output-name {able[0].name}"
+        )
+    if not able:
+        remedies = (_REMEDIES[output.type] for output in outputs if output.type in _REMEDIES)
+        raise ArtifactError(
+            f"{where}: not a CTC recogniser: expected an output [N, T, K] of float32 or float16, "
+            f"got {_listed(outputs)}; {next(remedies, _GIVE)}"
+        )
+    return able[0]
+
+
+def _check_sizes(shape: tuple[int | None, ...], where: str) -> None:
+    """Refuse an input that is no line's, before anything of its size is allocated."""
+    num, channels, height, width = shape
+    if channels not in (None, *_CHANNELS):
+        is_channels_last = width in _CHANNELS
+        got = "[N, H, W, C]" if is_channels_last else f"C = {channels}"
+        remedy = "export it with channels first" if is_channels_last else _GIVE
+        raise ArtifactError(
+            f"{where}: not an input of lines: expected [N, C, H, W] with C = 1 or 3, got {got} "
+            f"of {list(shape)}; {remedy}"
+        )
+    for letter, size, most in (
+        ("N", num, MAX_FIXED_BATCH),
+        ("H", height, MAX_HEIGHT_PX),
+        ("W", width, MAX_WIDTH_PX),
+    ):
+        if size is not None and size > most:
+            raise ArtifactError(
+                f"{where}: not an input of lines: expected {letter} up to {most}, got {letter} = "
+                f"{size}; export it with {letter} open or smaller"
+            )
+    num_bytes = 4 * (num or 1) * (channels or 3) * (height or 1) * (width or 1)
+    if num_bytes > _MAX_INPUT_BYTES:
+        raise ArtifactError(
+            f"{where}: its fixed input takes {num_bytes} bytes: expected up to {_MAX_INPUT_BYTES}, "
+            f"got {list(shape)}; export it with N open or smaller"
+        )
+
+
+def _sizes(shape: Sequence[Any]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) and size > 0 else None for size in shape)
+
+
+def _place_of(name: Any, shape: Sequence[Any] | None) -> int | None:
+    """Where a dimension's name stands in a shape; None for sizes, which may agree by chance."""
+    if not isinstance(name, str) or not name or list(shape or ()).count(name) != 1:
+        return None
+    return list(shape or ()).index(name)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    shown = [f"{value.name} {value.type} {value.shape}" for value in values[:4]]
+    more = f" and {len(values) - 4} more" if len(values) > 4 else ""
+    return (", ".join(shown) or "none") + more

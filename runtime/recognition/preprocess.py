@@ -1,0 +1,100 @@
+"""From an image to network input: the only copy, used by training, evaluation and serving.
+
+The arithmetic is PaddleOCR's: bilinear resize to the height keeping the ratio, BGR, CHW,
+`(x / 255 - 0.5) / 0.5`, then 0.0 to the right of the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+
+Image = NDArray[np.uint8]
+Batch = NDArray[np.float32]
+
+
+def resize_line(image: Image, height: int, width_policy: WidthPolicy) -> Image:
+    """Resize one line image to the network's height, keeping its ratio.
+
+    Args:
+        image: uint8 [h, w, C], any size.
+        height: H in px.
+        width_policy: gives the limit beyond which a line is squeezed.
+
+    Returns:
+        uint8 [H, content width, C].
+    """
+    content_width = width_policy.content_width(image.shape[0], image.shape[1], height)
+    return resize_to(image, height, content_width)
+
+
+def resize_to(image: Image, height: int, width: int) -> Image:
+    """Bilinear resize of uint8 [h, w, C] to uint8 [height, width, C]."""
+    if image.shape[:2] == (height, width):
+        return image
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(height, width, image.shape[2]).astype(np.uint8, copy=False)
+
+
+@cache
+def _normalized_levels(mean: float, std: float) -> Batch:
+    """float32 [256]: the normalised value of each 8-bit level, with PaddleOCR's rounding."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    levels -= np.float32(mean)
+    levels /= np.float32(std)
+    levels.setflags(write=False)
+    return levels
+
+
+def batch_from_lines(
+    lines: Sequence[Image], width: int, mean: float = 0.5, std: float = 0.5
+) -> Batch:
+    """Normalise resized lines and pad them on the right to one width.
+
+    Args:
+        lines: uint8 [H, w, C] each, all of one height and channel count, w <= width.
+        width: W in px.
+        mean, std: normalisation.
+
+    Returns:
+        float32 [N, C, H, W], 0.0 where a line has ended.
+    """
+    height, _, channels = lines[0].shape
+    levels = _normalized_levels(mean, std)
+    batch = np.zeros((len(lines), channels, height, width), dtype=np.float32)
+    for row, line in zip(batch, lines, strict=True):
+        # A table look-up in OpenCV takes half the time of the same in NumPy.
+        row[:, :, : line.shape[1]] = cv2.LUT(line, levels).reshape(line.shape).transpose(2, 0, 1)
+    return batch
+
+
+def full_parts(batch: Batch, size: int) -> list[Batch]:
+    """`batch` in parts of `size` lines each, the last one filled up with blank lines."""
+    missing = -batch.shape[0] % size
+    filled = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
+    return np.split(filled, filled.shape[0] // size)
+
+
+def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None = None) -> Image:
+    """Colour order, channels and height as `spec` asks.
+
+    Args:
+        image: BGR uint8 [h, w, 3].
+        content_width: width in px to resize to; as the spec's width policy has it when None.
+
+    Returns:
+        uint8 [H, content width, C].
+    """
+    if spec.channels == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, np.newaxis].astype(np.uint8)
+    elif spec.color_order == "RGB":
+        image = np.ascontiguousarray(image[:, :, ::-1])
+    if content_width is not None:
+        return resize_to(image, spec.height, content_width)
+    return resize_line(image, spec.height, spec.width)

@@ -1,0 +1,302 @@
+"""Line images in, text out: read, prepare, batch by width, run, decode, in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
+from runtime.cpu import available_cpus
+from runtime.engines import ProbabilitySession, Session, SharedSession, open_session
+from runtime.errors import EngineError, OcrError
+from runtime.images.decoders import end_idle_decoders
+from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource
+from runtime.images.sources import NamedImage, Page
+from runtime.pipeline import Pipeline, Prepared, done_ahead
+from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.lines import (
+    Line,
+    LoadedImage,
+    line_of,
+    load_image,
+    num_bytes_of,
+    recognition_of,
+)
+from runtime.recognition.model.default import default_model
+from runtime.recognition.result import Recognition as Recognition
+from runtime.recognition.spec import RecognizerSpec
+from runtime.threads import Threads
+
+if TYPE_CHECKING:  # What only some runs need is imported in these.
+    from runtime.recognition.alternatives import Alternative
+    from runtime.recognition.compat import PaddleOcrBatch
+
+DEFAULT_BATCH_SIZE = 32
+
+
+class Recognizer:
+    """Reads line images with one model.
+
+    Used as a context manager it closes the model at the end. Several threads may use it at once:
+    they share the model and its CPU threads, and each reads what it would alone.
+
+    Args:
+        model: path of the model file, or an open session, which brings its own dictionary,
+            device and threads; None for the Latin-script model that comes with the project.
+        dictionary: one character per line; only for a model that carries none.
+        device: `auto`, `cpu`, `cuda` or `tensorrt`.
+        batch_size: N at most; the text read does not depend on it.
+        threads: of the CPU; as many as this process may use when None.
+        device_id: number of the GPU, from 0.
+        max_pixels: a larger image is refused before it is decoded.
+        compat: `paddleocr2` or `paddleocr3` for the batches and widths of PaddleOCR itself,
+            whatever `batch_size` says; what is read then depends on the neighbours, and all
+            images are held in memory before the first is read.
+        alternatives: how many of the most probable texts each result brings along; with 0 they
+            are not looked for. The text itself stays the greedy reading.
+
+    Raises:
+        OcrError: if an argument is impossible or the model of another type.
+        ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
+        EngineError: if the engine is not installed, the device asked for is not to be had, or the
+            model does not hand out the probabilities that alternatives need.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Session | None = None,
+        *,
+        dictionary: str | Path | None = None,
+        device: str = "auto",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        threads: int | None = None,
+        device_id: int = 0,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        compat: str | None = None,
+        alternatives: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
+        if alternatives < 0:
+            raise OcrError(
+                f"impossible number of alternatives: expected at least 0, got {alternatives}"
+            )
+        if compat is not None:
+            from runtime.recognition.compat import check_compat
+
+            check_compat(compat)
+        self.batch_size = batch_size
+        self.max_pixels = max_pixels
+        self.compat = compat
+        self.alternatives = alternatives
+        if model is None:
+            model = default_model()
+        if not isinstance(model, str | Path | Session):
+            raise OcrError(
+                f"cannot read with a model of type {type(model).__name__}: expected the path of a "
+                "model file or a session that runtime.engines.open_session gives; write the "
+                "model to a file and pass its path, as in Recognizer('model.onnx')"
+            )
+        if isinstance(model, str | Path):
+            model = open_session(model, dictionary, device, threads, device_id, shared=True)
+        if alternatives and not isinstance(model, ProbabilitySession):
+            raise EngineError(
+                f"no alternatives from {model.description}: expected a model that hands out the "
+                "probability of every class, got one that gives the best class alone; read with "
+                "the .onnx file that it was made from, or leave alternatives out"
+            )
+        self._session = model
+        self._charset = model.spec.charset
+        self._num_preparers = available_cpus() if threads is None else threads
+        self._threads = Threads()
+        self._num_lanes, self._lines_at_once = 1, batch_size
+        if isinstance(model, SharedSession):
+            self._num_lanes = model.num_lanes
+            self._lines_at_once = min(batch_size, model.lines_at_once or batch_size)
+        # Whoever reads takes a lane from here, so that streams of several threads take turns.
+        self._lanes: SimpleQueue[Session] = SimpleQueue()
+        for _ in range(self._num_lanes):
+            self._lanes.put(model)
+
+    @property
+    def spec(self) -> RecognizerSpec:
+        """What the model expects and emits."""
+        return self._session.spec
+
+    @property
+    def description(self) -> str:
+        """Engine, version, device and threads obtained."""
+        return self._session.description
+
+    def __call__(self, images: Iterable[ImageSource]) -> list[Recognition]:
+        """Read all images; one result for each, in their order.
+
+        Args:
+            images: paths, bytes of image files, or arrays as `read_image` takes them.
+
+        Returns:
+            a `Recognition` per image; one that cannot be read has its `error` set.
+
+        Raises:
+            OcrError: if a single image is given instead of several.
+            EngineError: if the engine fails.
+        """
+        return list(self.stream(images))
+
+    def stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
+        """As calling, but results come while images are still being taken.
+
+        The input is taken at most `LOOK_AHEAD_BATCHES` batches, and what the threads have in
+        hand, ahead of the results, so memory does not grow with the number of images. It is
+        taken in the thread that takes the results. An iterator closed early stops the threads.
+        """
+        single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
+        kind = type(images)
+        is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+        if isinstance(images, single) or not is_iterable:
+            remedy = "name the images" if images is None else "write recognizer([image])"
+            raise OcrError(f"expected several images, got a single {kind.__name__}; {remedy}")
+        return self._stream(images)
+
+    def close(self) -> None:
+        """Let go of the model and of the threads, once what is being read has been."""
+        self._threads.close()
+        end_idle_decoders()
+        lanes = [self._lanes.get() for _ in range(self._num_lanes)]
+        self._session.close()
+        for lane in lanes:
+            self._lanes.put(lane)
+
+    def __enter__(self) -> Recognizer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
+        if self.compat is not None:
+            yield from self._read_as_paddleocr(list(images), self.compat)
+            return
+        if self._lines_at_once == 1:
+            # Nothing is batched: a line stays in one thread from file to text. With more threads
+            # than lanes those that prepare interrupt those that compute, which costs more.
+            threads = self._num_lanes
+            ahead = LOOK_AHEAD_BATCHES + threads
+            yield from done_ahead(
+                self._read_alone, images, threads, ahead, self._threads, num_bytes_of
+            )
+            return
+        pipeline = Pipeline(
+            self._prepare,
+            self._read,
+            self._lines_at_once,
+            self._num_preparers,
+            self._num_lanes,
+            threads=self._threads,
+            num_bytes=num_bytes_of,
+        )
+        yield from pipeline(images)
+
+    def _read_as_paddleocr(
+        self, images: Sequence[ImageSource], compat: str
+    ) -> Iterator[Recognition]:
+        """All images in PaddleOCR's batches, the results in input order."""
+        from runtime.recognition.compat import paddleocr_batches
+
+        results: dict[int, Recognition] = {}
+        loaded: dict[int, LoadedImage] = {}
+        threads = self._num_preparers
+        loading = done_ahead(self._load, images, threads, 2 * threads, self._threads)
+        for position, one in enumerate(loading):
+            if isinstance(one, Recognition):
+                results[position] = one
+            else:
+                loaded[position] = one
+        sizes = {position: one.pixels.shape[:2] for position, one in loaded.items()}
+        batches = paddleocr_batches(compat, sizes, self.spec.height)
+
+        def prepare(batch: PaddleOcrBatch) -> Prepared[Sequence[Line | Recognition]]:
+            pairs = zip(batch.positions, batch.content_widths, strict=True)
+            return Prepared(
+                batch.width, [line_of(loaded[place], self.spec, width) for place, width in pairs]
+            )
+
+        def read(batch: WidthBatch[Sequence[Line | Recognition]]) -> list[list[Recognition]]:
+            return [self._read_together(lines, batch.width) for lines in batch.lines]
+
+        reading = Pipeline(prepare, read, 1, threads, self._num_lanes, threads=self._threads)
+        for batch, recognitions in zip(batches, reading(batches), strict=True):
+            results.update(zip(batch.positions, recognitions, strict=True))
+        for position in range(len(images)):
+            yield results.pop(position)
+
+    def _load(self, source: ImageSource) -> LoadedImage | Recognition:
+        return load_image(source, self.max_pixels)
+
+    def _prepare(self, source: ImageSource) -> Prepared[Line] | Recognition:
+        """The line at the width that follows from the image alone."""
+        image = self._load(source)
+        line = image if isinstance(image, Recognition) else line_of(image, self.spec)
+        if isinstance(line, Recognition):
+            return line
+        return Prepared(self.spec.width.input_width(line.pixels.shape[1]), line)
+
+    def _read_alone(self, source: ImageSource) -> Recognition:
+        line = self._prepare(source)
+        if isinstance(line, Recognition):
+            return line
+        return self._read_together([line.line], line.width)[0]
+
+    def _read(self, batch: WidthBatch[Line]) -> list[Recognition]:
+        return self._read_together(batch.lines, batch.width)
+
+    def _read_together(self, lines: Sequence[Line | Recognition], width: int) -> list[Recognition]:
+        """Run lines through the network, padded to one width, and decode what it says.
+
+        Those that are results already stay what they are.
+        """
+        pixels = [line.pixels for line in lines if isinstance(line, Line)]
+        if not pixels:
+            return [line for line in lines if isinstance(line, Recognition)]
+        probabilities: NDArray[np.float32] | None = None
+        session = self._lanes.get()
+        try:
+            if self.alternatives and isinstance(session, ProbabilitySession):
+                indices, values, probabilities = session.read_with_probabilities(pixels, width)
+            else:
+                indices, values = session.read(pixels, width)
+        finally:
+            self._lanes.put(session)
+        decoded = zip(
+            indices,
+            decode_best_path(indices, values, self._charset),
+            self._alternatives(probabilities, len(pixels)),
+            strict=True,
+        )
+        return [
+            recognition_of(line, width, self._charset, *next(decoded))
+            if isinstance(line, Line)
+            else line
+            for line in lines
+        ]
+
+    def _alternatives(
+        self, probabilities: NDArray[np.float32] | None, num_lines: int
+    ) -> Iterable[tuple[Alternative, ...]]:
+        """Those of each line."""
+        if probabilities is None:
+            return [()] * num_lines
+        from runtime.recognition.alternatives import most_probable_texts
+
+        return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)

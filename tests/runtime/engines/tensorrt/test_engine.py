@@ -1,0 +1,172 @@
+"""Plans that do not fit, and machines that lack something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.engines import open_session
+from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
+from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.errors import ArtifactError, EngineError
+from tests.fakes.toy_engine import REBUILD, build_plan
+
+pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
+
+
+def test_what_an_engine_tells(host: Any) -> None:
+    engine = host.engine()
+    assert engine.gpu.name == "Fake GPU 0" and engine.gpu.compute_capability == "8.6"
+    assert (engine.spec.width.min_px, engine.spec.width.max_px) == (32, 640)
+    assert engine.scratch_nbytes > 0
+
+
+def test_a_changed_plan_is_refused_before_tensorrt_sees_it(make_host: Any) -> None:
+    host = make_host()
+    plan = host.plan()
+    plan.write_bytes(plan.read_bytes()[:-1] + b"!")
+    host.trt.Runtime = None  # not even looked at
+    with pytest.raises(EngineError, match=f"SHA-256 of the plan: expected .* rebuild: {REBUILD}"):
+        host.engine(plan)
+
+
+def test_a_plan_of_another_version_is_refused_before_tensorrt_sees_it(make_host: Any) -> None:
+    host = make_host("10.16")
+    plan = host.plan()
+    host.trt.__version__ = "10.17.0"
+    host.trt.Runtime = None
+    with pytest.raises(EngineError, match=r"expected 10\.16\.1\.11, got 10\.17\.0; rebuild"):
+        host.engine(plan)
+
+
+def test_a_plan_of_another_gpu_is_refused(make_host: Any) -> None:
+    host = make_host()
+    plan = host.plan()
+    host.cuda.capability = "9.0"
+    with pytest.raises(EngineError, match=r"compute capability: expected 8\.6, got 9\.0; rebuild"):
+        host.engine(plan)
+
+
+def test_a_version_compatible_plan_may_run_its_own_code(make_host: Any) -> None:
+    host = make_host("10.16")
+    plan = host.plan(flags=["VERSION_COMPATIBLE"])
+    host.trt.__version__ = "10.17.0"
+    assert host.engine(plan).sidecar.version_compatible
+
+
+def test_what_tensorrt_says_is_in_the_error(host: Any) -> None:
+    plan = host.plan(plan_sha256=sha256_of(b"junk"))
+    plan.write_bytes(b"junk")
+    with pytest.raises(EngineError, match=r"it said: .*magic tag does not match; rebuild: ") as e:
+        host.engine(plan)
+    assert "\n" not in str(e.value)
+
+
+def test_a_plan_without_a_sidecar_is_refused(make_host: Any) -> None:
+    host = make_host()
+    plan = host.plan()
+    Path(f"{plan}.json").unlink()
+    with pytest.raises(ArtifactError, match=r"python -m export build --onnx MODEL\.onnx"):
+        host.engine(plan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"graph_sha256": "f" * 64}, "name: expected distilrec ffffffffffffffff, got distilrec"),
+        (
+            {"profiles": (Profile((1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 96)),)},
+            "profiles: expected",
+        ),
+    ],
+)
+def test_a_sidecar_of_another_plan_is_refused(
+    make_host: Any, changes: dict[str, Any], said: str
+) -> None:
+    host = make_host()
+    plan = host.plan()
+    entries = {**vars(EngineSidecar.read(plan)), **changes}
+    EngineSidecar(**entries).write(plan)
+    with pytest.raises(ArtifactError, match=said):
+        host.engine(plan)
+
+
+def test_a_plain_recogniser_is_no_engine(make_host: Any) -> None:
+    """A plan of the model itself, as trtexec makes it, has other inputs and outputs."""
+    host = make_host()
+    plan = host.plan()
+    trt, logger = host.trt, host.trt.Logger(host.trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    network.name = EngineSidecar.read(plan).engine_name
+    assert trt.OnnxParser(network, logger).parse_from_file(str(host.onnx))
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape("x", (1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 32))
+    config.add_optimization_profile(profile)
+    built = bytes(builder.build_serialized_network(network, config))
+    plan.write_bytes(built)
+    entries = {**vars(EngineSidecar.read(plan)), "plan_sha256": sha256_of(built)}
+    EngineSidecar(**entries).write(plan)
+    with pytest.raises(
+        ArtifactError, match=r"inputs: expected \['content_widths', 'pixels'\], got"
+    ):
+        host.engine(plan)
+
+
+def test_profiles_outside_the_model_are_refused(make_host: Any) -> None:
+    host = make_host()
+    wide = [Profile((1, 3, 32, 960), (1, 3, 32, 960), (1, 3, 32, 960))]
+    with pytest.raises(ArtifactError, match=r"takes none of the model's widths.*got 960 px"):
+        host.engine(host.plan(wide))
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        (None, "no NVIDIA GPU can be used here: expected a working NVIDIA driver, got: cuda"),
+        (0, "no NVIDIA GPU can be used here: the driver shows none"),
+        (2, r"no NVIDIA GPU of number 5: expected 0 to 1"),
+    ],
+)
+def test_without_driver_or_gpu_tensorrt_is_never_touched(
+    make_host: Any, devices: int | None, said: str
+) -> None:
+    host = make_host("rtx-1.7")
+    plan = host.plan()
+    host.cuda.devices, host.trt.Runtime = devices, None
+    with pytest.raises(EngineError, match=said):
+        host.engine(plan, device_id=5)
+
+
+def test_the_cpu_is_refused_and_a_dictionary_taken(
+    make_host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host = make_host()
+    host.install(monkeypatch)
+    plan = host.plan()
+    with pytest.raises(EngineError, match=r"runs on a GPU only.*got cpu; give the \.onnx file"):
+        open_session(plan, device="cpu")
+    characters = tmp_path / "dict.txt"
+    characters.write_text("\n".join("ABCDEFGHIJKLMN"), encoding="utf-8")
+    session = open_session(plan, characters, device="cuda")
+    assert session.spec.characters == (*"ABCDEFGHIJKLMN", " ")
+    session.close()
+    characters.write_text("A\nB", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="classes"):
+        open_session(plan, characters)
+
+
+def test_real_packages_without_a_driver_give_one_sentence(toy_path: Path, tmp_path: Path) -> None:
+    """A real plan, the real TensorRT-RTX, the real cuda-python: an error, never a crash."""
+    trt = pytest.importorskip("tensorrt_rtx")
+    runtime = pytest.importorskip("cuda.bindings.runtime")
+    if int(runtime.cudaGetDeviceCount()[0]) == 0:
+        pytest.skip("there is a driver, whose absence is tested here")
+    assert load_tensorrt("tensorrt-rtx").module is trt
+    plan = build_plan(trt, toy_path, tmp_path / "toy.plan", compute_capability=None)
+    with pytest.raises(EngineError) as error:
+        open_session(plan)
+    assert "no NVIDIA GPU can be used here: expected a working NVIDIA driver" in str(error.value)
+    assert "cudaErrorInsufficientDriver" in str(error.value) and "\n" not in str(error.value)

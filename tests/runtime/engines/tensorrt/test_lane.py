@@ -1,0 +1,163 @@
+"""Nothing is set, allocated or captured twice, and CUDA graphs replay what they captured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runtime.engines.sidecar import Profile
+from runtime.engines.tensorrt.lane import Lane
+
+pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
+
+ONE_PROFILE = (Profile((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
+
+
+def test_shapes_and_addresses_are_set_when_they_change(make_host: Any, lines_of: Any) -> None:
+    host = make_host()
+    session, rng = host.session(host.plan(ONE_PROFILE), use_graphs=False), np.random.default_rng(6)
+    session.read(lines_of(rng, 8, 320), 320)
+    for width_px, count, shapes, addresses in (
+        (320, 8, 0, 0),
+        (320, 8, 0, 0),
+        (96, 8, 1, 1),  # the confidences move
+        (96, 8, 0, 0),
+        (96, 7, 1, 0),
+        (96, 4, 1, 1),
+    ):
+        before = len(host.cuda.calls)
+        session.read(lines_of(rng, count, width_px), width_px)
+        calls = host.cuda.calls[before:]
+        assert calls.count("set_input_shape pixels") == shapes
+        assert sum(call.startswith("set_tensor_address") for call in calls) == addresses
+        assert not {"malloc", "host_alloc", "create_stream"} & set(calls)
+    session.close()
+
+
+def test_a_shape_that_comes_again_is_replayed(make_host: Any, lines_of: Any) -> None:
+    host = make_host()
+    session, rng = host.session(host.plan(ONE_PROFILE)), np.random.default_rng(7)
+    expected_calls = (
+        {"execute_async_v3": 1, "begin_capture": 0, "launch_graph": 0},
+        {"execute_async_v3": 2, "begin_capture": 1, "launch_graph": 0},
+        {"execute_async_v3": 0, "begin_capture": 0, "launch_graph": 1},
+        {"execute_async_v3": 0, "begin_capture": 0, "launch_graph": 1},
+    )
+    for expected in expected_calls:
+        before = len(host.cuda.calls)
+        session.read(lines_of(rng, 3, 96), 96)
+        calls = host.cuda.calls[before:]
+        assert {name: calls.count(name) for name in expected} == expected
+    # Larger buffers have other addresses: the graph is made anew.
+    before = len(host.cuda.calls)
+    session.read(lines_of(rng, 8, 320), 320)
+    assert "destroy_executable" in host.cuda.calls[before:]
+    host.compare(session, seed=8, rounds=20, widths=(96, 320))
+    session.close()
+
+
+def run(lane: Lane, width_px: int) -> None:
+    """Two lines of one width."""
+    pixels, content_widths = lane.prepare(0, 2, width_px)
+    pixels[:], content_widths[:] = 0, width_px
+    lane.upload()
+    lane.compute()
+    lane.download()
+    lane.synchronize()
+
+
+def test_only_so_many_graphs_are_kept(make_host: Any) -> None:
+    host = make_host()
+    lane, rng = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=3), np.random.default_rng(9)
+    for width_px in [320, *[int(width) for width in rng.choice([32, 64, 96, 128, 160], 60)]]:
+        run(lane, width_px)
+        assert lane.num_graphs <= 3
+    assert lane.num_graphs == 3
+    assert host.cuda.calls.count("launch_graph") > 5
+    # The context of a graph that gave way serves the next one.
+    assert len(host.trt._alive) == 1 + 1 + 3
+    lane.close()
+
+
+def test_the_graph_unused_for_longest_gives_way(make_host: Any) -> None:
+    host = make_host()
+    lane = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=2)
+
+    def is_replayed(width_px: int) -> bool:
+        before = host.cuda.calls.count("launch_graph")
+        run(lane, width_px)
+        return host.cuda.calls.count("launch_graph") > before
+
+    for width_px in (320, 32, 32, 64, 64):
+        assert not is_replayed(width_px)
+    assert is_replayed(32) and is_replayed(64) and is_replayed(32)
+    for width_px in (96, 96):
+        assert not is_replayed(width_px)
+    assert is_replayed(96) and is_replayed(32)
+    # Its place was taken; it is captured again the second time it comes.
+    assert [is_replayed(64) for _ in range(3)] == [False, False, True]
+    lane.close()
+
+
+@pytest.mark.parametrize("version", ["10.16", "11.4"])
+def test_a_refused_capture_is_remembered_for_the_engine(
+    make_host: Any, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    host = make_host(version)
+    host.trt._wishes.refuses_capture = True
+    session = host.session()
+    with caplog.at_level("INFO"):
+        host.compare(session, seed=10, rounds=30, widths=(96, 160))
+    other = session.another()
+    host.compare(other, seed=11, rounds=10, widths=(96,))
+    assert host.cuda.calls.count("begin_capture") == 1
+    assert caplog.text.count("runs without CUDA graphs") == 1
+    session.close()
+    other.close()
+
+
+@pytest.mark.parametrize("call", ["begin_capture", "end_capture", "instantiate_graph"])
+def test_a_failing_capture_leaves_the_session_working(make_host: Any, call: str) -> None:
+    host = make_host()
+    session = host.session()
+    host.cuda.fail_at[call] = 1  # the second capture fails
+    host.compare(session, seed=12, rounds=40, widths=(96, 160))
+    assert host.cuda.calls.count("begin_capture") == 2
+    session.close()
+
+
+def test_without_graphs_in_the_cuda_package(make_host: Any) -> None:
+    host = make_host(graphs=False)
+    session = host.session()
+    host.compare(session, seed=13, rounds=10)
+    assert "begin_capture" not in host.cuda.calls
+    session.close()
+
+
+def test_memory_stays_flat_over_random_shapes(make_host: Any) -> None:
+    host = make_host()
+    session = host.session()
+    host.compare(session, seed=20, rounds=60, reference=False)
+    used, alive = host.cuda.memory_info()[0], len(host.trt._alive)
+    host.compare(session, seed=21, rounds=300, reference=False)
+    # Buffers have grown to the largest batch by now, and there are as many contexts as graphs.
+    assert host.cuda.memory_info()[0] >= used - 2 * 8 * 32 * 640 * 3
+    assert len(host.trt._alive) <= max(alive, 2 + 32)
+    before = host.cuda.memory_info()
+    host.compare(session, seed=20, rounds=300, reference=False)
+    assert host.cuda.memory_info() == before
+    session.close()
+
+
+def test_rtx_contexts_share_the_kernels_they_compile(make_host: Any) -> None:
+    host = make_host("rtx-1.7")
+    session = host.session()
+    other = session.another()
+    first, second = host.trt._runtime_configs
+    assert first.get_runtime_cache() is second.get_runtime_cache() is not None
+    host.compare(session, seed=22, rounds=10, widths=(96,))
+    assert "begin_capture" not in host.cuda.calls
+    session.close()
+    other.close()

@@ -1,0 +1,181 @@
+"""The real TensorRT on a real GPU: `make test-gpu`.
+
+A toy engine is built for it. Environment variables name something else to test: DISTILREC_PLAN
+and DISTILREC_ONNX a plan and the FP32 model that it was built from, DISTILREC_DATA a folder of
+line images, DISTILREC_MINUTES how long random shapes are run (1 by default, 30 before a release),
+DISTILREC_CUDA the package that reaches the GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from runtime import Recognizer, find_images
+from runtime.engines.cuda import PROVIDERS, open_cuda
+from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.library import load_tensorrt, require_driver
+from runtime.errors import EngineError, ImageError
+from runtime.images.read import read_image
+from runtime.recognition.tensorrt_session import TensorRtSession
+from tests.fakes.toy_engine import build_plan
+
+pytestmark = pytest.mark.gpu
+
+MOST_CROPS, IMAGES_OF_THREADS, THREADS = 500, 2000, 8
+TOLERATED_BYTES = 64 * 2**20
+"""What the driver may take for itself, e.g. for kernels that it loads when they are first used."""
+
+
+class Pair(NamedTuple):
+    """A plan and the model that it was built from."""
+
+    plan: Path
+    onnx: Path
+
+
+@pytest.fixture
+def pair(toy_path: Path, tmp_path: Path) -> Pair:
+    pytest.importorskip("onnxruntime", reason="the engine is compared with it")
+    try:
+        library = load_tensorrt()
+        require_driver()
+    except EngineError as error:
+        pytest.skip(str(error))
+    if "DISTILREC_PLAN" in os.environ:
+        return Pair(Path(os.environ["DISTILREC_PLAN"]), Path(os.environ["DISTILREC_ONNX"]))
+    return Pair(build_plan(library.module, toy_path, tmp_path / "toy.plan"), toy_path)
+
+
+@pytest.fixture
+def crops(request: pytest.FixtureRequest, line_images: Any) -> list[Any]:
+    """Real lines where there are any, else the rendered blocks."""
+    if "DISTILREC_DATA" not in os.environ:
+        return list(line_images)
+    read: list[Any] = []
+    for path in find_images([str(request.getfixturevalue("real_lines"))]):
+        try:
+            read.append(read_image(path))
+        except ImageError:
+            continue  # what is no image is of no use here
+        if len(read) == MOST_CROPS:
+            break
+    return read
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_text_equals_onnxruntimes(
+    pair: Pair, crops: list[Any], provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILREC_CUDA", provider)
+    try:
+        open_cuda()
+    except EngineError as error:
+        pytest.skip(str(error))
+    with Recognizer(pair.onnx, device="cpu") as recognizer:
+        expected = recognizer(crops)
+    with Recognizer(pair.plan, device="cuda") as recognizer:
+        for _ in range(3):  # plain, captured, replayed
+            got = recognizer(crops)
+            # Lines that the engine squeezes and the model does not are no comparison.
+            same_size = [
+                one.input_width_px == two.input_width_px
+                for one, two in zip(got, expected, strict=True)
+            ]
+            assert sum(same_size) > len(crops) // 2
+            differing = [
+                (one.text, two.text)
+                for one, two, is_same in zip(got, expected, same_size, strict=True)
+                if is_same and one.text != two.text
+            ]
+            assert differing == []
+
+
+def test_threads_read_what_one_reads(pair: Pair, crops: list[Any]) -> None:
+    first = TensorRtSession(TensorRtEngine(pair.plan))
+    sessions = [first, *[first.another() for _ in range(THREADS - 1)]]
+    expected = [one.text for one in Recognizer(first, batch_size=4)(crops)]
+    rounds = -(-IMAGES_OF_THREADS // (THREADS * len(crops)))
+    failures: list[Any] = []
+
+    def work(session: TensorRtSession) -> None:
+        try:
+            for _ in range(rounds):
+                got = [one.text for one in Recognizer(session, batch_size=4)(crops)]
+                if got != expected:
+                    failures.append((got, expected))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for session in sessions:
+        session.close()
+    assert failures == []
+
+
+def test_memory_stays_flat_over_random_shapes(
+    pair: Pair, lines_of: Callable[..., list[Any]]
+) -> None:
+    minutes = float(os.environ.get("DISTILREC_MINUTES", "1"))
+    engine = TensorRtEngine(pair.plan)
+    session, rng = TensorRtSession(engine), np.random.default_rng(0)
+    policy, height = engine.spec.width, engine.spec.height
+    if (height, engine.spec.channels) != (32, 3):
+        pytest.skip("the random lines are 32 px high and coloured")
+    widths = sorted({policy.input_width(one) for one in range(policy.min_px, policy.max_px + 1)})
+    most = max(profile.max[0] for profile in engine.sidecar.profiles)
+    start_s, settled_s, free = time.monotonic(), 60 * minutes / 5, None
+    while (elapsed_s := time.monotonic() - start_s) < 60 * minutes:
+        width_px = int(rng.choice(widths))
+        lines = lines_of(rng, int(rng.integers(1, 2 * most)), width_px)
+        classes, confidences = session.read(lines, width_px)
+        assert classes.shape == confidences.shape and len(classes) == len(lines)
+        if elapsed_s > settled_s and free is None:
+            free = engine.cuda.memory_info()[0]
+    assert free is not None
+    assert engine.cuda.memory_info()[0] > free - TOLERATED_BYTES
+    session.close()
+
+
+def test_the_report_has_trtexecs_lines(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both figures are printed side by side; times are for a reader, not for a test."""
+    trtexec = shutil.which("trtexec")
+    if trtexec is None or load_tensorrt().name != "tensorrt":
+        pytest.skip("trtexec is not at hand")
+    from benchmarks.trt.__main__ import main
+
+    engine = TensorRtEngine(pair.plan)
+    batch, channels, height, width_px = engine.sidecar.profiles[0].opt
+    shapes = f"pixels:{batch}x{height}x{width_px}x{channels},content_widths:{batch}"
+    theirs = subprocess.run(
+        [trtexec, f"--loadEngine={pair.plan}", f"--shapes={shapes}", "--duration=2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert theirs.returncode == 0, theirs.stdout[-2000:] + theirs.stderr[-2000:]
+    assert main([f"--loadEngine={pair.plan}", "--duration=2"]) == 0
+    ours = capsys.readouterr().out
+    titles = (
+        r"\] ((?:Throughput|Latency|Enqueue Time|H2D Latency|GPU Compute Time|D2H Latency): .*)"
+    )
+    with capsys.disabled():
+        for name, text in (("trtexec", theirs.stdout), ("benchmarks.trt", ours)):
+            print(f"\n{name}", *re.findall(titles, text), sep="\n  ")
+    assert [one.partition(":")[0] for one in re.findall(titles, ours)] == [
+        one.partition(":")[0] for one in re.findall(titles, theirs.stdout)
+    ]

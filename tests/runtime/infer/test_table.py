@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ArtifactError
+from runtime.infer.table import (
+    TableWriter,
+    display_width,
+    printable,
+    shortened,
+    written_atomically,
+)
+from runtime.recognition.result import Recognition
+
+READ = Recognition(
+    text="日 é",
+    confidence=0.123456789,
+    characters=("日", " ", "é"),
+    character_confidences=(0.5, 0.25, 1 / 3),
+    time_steps=(0, 4, 9),
+    source="scans/a.png",
+    width_px=300,
+    height_px=40,
+    input_width_px=256,
+    warnings=("squeezed",),
+)
+FAILED = Recognition(text="", confidence=0.0, source="b.png", error="the file is empty")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("日本", 4), ("\uff71", 1), ("e\u0301", 1), ("", 0), ("\uff21", 2)],
+)
+def test_display_width(text: str, columns: int) -> None:
+    assert display_width(text) == columns
+
+
+def test_control_and_stray_characters_are_escaped() -> None:
+    assert printable("a\tb\x1b[31m\udcff\u2028日\u3000") == "a\\tb\\x1b[31m\\udcff\\u2028日\u3000"
+
+
+def test_shortening_keeps_to_the_width() -> None:
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdef", 4) == "abc…"
+    assert shortened("abcdef", 4, keep_end=True) == "…def"
+    assert shortened("日本語", 4) == "日…"
+
+
+def table(*recognitions: Recognition, terminal_width: int | None = None) -> list[str]:
+    stream = io.StringIO()
+    writer = TableWriter(stream, terminal_width)
+    for recognition in recognitions:
+        writer.write(recognition)
+    writer.close()
+    return stream.getvalue().splitlines()
+
+
+def test_columns_are_aligned_for_wide_characters() -> None:
+    plain = Recognition(text="plain text", confidence=0.9, source="c.png")
+    wide = Recognition(text="日本語", confidence=1.0, source="日本.png")
+    header, *rows = table(plain, wide)
+    assert [display_width(row) for row in rows] == [display_width(header)] * 2
+    assert rows[1] == "日本.png  日本語           1.000"
+
+
+def test_errors_and_warnings_stand_in_their_rows() -> None:
+    _, read, failed = table(READ, FAILED)
+    assert read.endswith("0.123  warning: squeezed")
+    assert failed.startswith("b.png") and "error: the file is empty" in failed
+
+
+def test_only_a_terminal_shortens() -> None:
+    long = Recognition(text="x" * 500, confidence=1.0, source="folder/" * 30 + "name.png")
+    assert "x" * 500 in table(long)[1]
+    header, row = table(long, terminal_width=80)
+    assert display_width(header) <= 80 and display_width(row) <= 80
+    assert "name.png" in row and "1.000" in row
+
+
+def test_a_reason_is_never_shortened() -> None:
+    failed = Recognition(text="", confidence=0.0, source="b.png", error="because " * 30)
+    assert "because " * 30 in table(failed, terminal_width=60)[1]
+
+
+def test_rows_come_before_the_end() -> None:
+    stream = io.StringIO()
+    writer = TableWriter(stream)
+    for _ in range(50):
+        writer.write(READ)
+    assert len(stream.getvalue().splitlines()) == 51
+
+
+def test_a_table_of_nothing_is_empty() -> None:
+    assert table() == []
+
+
+def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("older")
+    with pytest.raises(RuntimeError), written_atomically(path) as stream:
+        stream.write("half")
+        raise RuntimeError
+    assert path.read_text() == "older"
+    with written_atomically(path) as stream:
+        stream.write("whole\n")
+        assert path.read_text() == "older"
+    assert path.read_text() == "whole\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with written_atomically(tmp_path / "link") as stream:
+        stream.write("x")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "x"
+
+
+@pytest.mark.parametrize("place", ["", "/dev/null", "none/r.jsonl"])
+def test_an_impossible_place_is_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ArtifactError, match="cannot write"), written_atomically(tmp_path / place):
+        pass
