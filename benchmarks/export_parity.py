@@ -40,12 +40,12 @@ from runtime.errors import OcrError
 from runtime.recognition.charset import build_charset
 from runtime.recognition.model.told import Told
 from runtime.recognition.preprocess import batch_from_lines, resize_to
-from training.config import Config, load_config
-from training.loading import load_into
-from training.parameters import (
+from training.checkpoint.loading import load_into
+from training.checkpoint.parameters import (
     read_parameters,
 )
-from training.postprocess import charset_of
+from training.config import Config, load_config
+from training.recognition.decode import charset_of
 
 SEED = 7
 ALLOWED = 1e-4

@@ -23,7 +23,7 @@ from benchmarks.paddleocr import import_paddleocr
 from runtime.errors import OcrError
 from training.config import load_config
 from training.losses import build_loss
-from training.modeling import build_model
+from training.networks import build_model
 
 _SHAPE = (4, 3, 32, 96)
 _LABEL_LENGTH = 8

@@ -23,10 +23,10 @@ from export.verify import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
 from runtime.engines import open_session
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config
 from training.data.build import check_data_section, deployed_input
-from training.parameters import parameters_sha256, write_parameters, write_safetensors
-from training.postprocess import charset_of
+from training.recognition.decode import charset_of
 
 log = logging.getLogger("export")
 

@@ -11,7 +11,7 @@ from export.graph import fixed_width
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 from runtime.silence import STDERR, STDOUT, silenced
-from training.modeling import RecognitionNetwork
+from training.networks import RecognitionNetwork
 
 PROGRAM = "inference"
 """Name of the files of an inference program, as PaddleOCR writes them."""

@@ -156,7 +156,7 @@ def _accuracy(
 ) -> dict[str, Any]:
     """Share read exactly and 1 - mean normalised edit distance of every form, spaces counted."""
     try:
-        from training.metrics import RecMetric
+        from training.recognition.metrics import RecMetric
     except ImportError as error:
         raise OcrError(
             f"accuracy cannot be told here ({error}): pip install 'distilrec[train]'"

@@ -19,7 +19,7 @@ from export.strip import Stripped
 from export.verify import compare_forms
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
-from training.modeling import RecognitionNetwork, build_model
+from training.networks import RecognitionNetwork, build_model
 
 ALLOWED_RATIO = 4.0
 """How many times as far from FP64 as paddle's FP32 a faithful form may be: the largest of a few

@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 
 from runtime.errors import ConfigError, ParityError
 from runtime.recognition.charset import Charset
-from training.config import Config
-from training.loading import load_into
-from training.modeling import DistillationModel, RecognitionNetwork, build_model
-from training.modeling.build import check_architecture, is_distillation
-from training.parameters import (
+from training.checkpoint.loading import load_into
+from training.checkpoint.parameters import (
     Parameters,
     arrays_of,
     count_values,
@@ -25,6 +22,14 @@ from training.parameters import (
     networks_in,
     parameters_path,
     read_parameters,
+)
+from training.config import Config
+from training.networks import (
+    DistillationModel,
+    RecognitionNetwork,
+    build_model,
+    check_architecture,
+    is_distillation,
 )
 from training.registry import unknown_name
 

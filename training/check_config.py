@@ -25,12 +25,12 @@ from training.config import (
     load_config,
 )
 from training.data.build import check_data_section, image_shape
-from training.data.transforms import transform_options
 from training.losses import check_loss, loss_parts, networks_used
-from training.metrics import ALL_METRICS, METRICS
-from training.modeling.build import check_architecture, network_sections
+from training.networks import check_architecture, network_sections
 from training.optimizer import check_optimizer
-from training.postprocess import POST_PROCESSES
+from training.recognition.decode import POST_PROCESSES
+from training.recognition.metrics import ALL_METRICS, METRICS
+from training.recognition.transforms import transform_options
 from training.registry import Problem, unknown_name
 
 _STAGES = ("backbone_out", "neck_out", "head_out")

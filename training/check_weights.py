@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import CheckpointError
-from training.checkpoint import OPTIMIZER, STATES, is_waiting
-from training.modeling.build import network_sections
-from training.parameters import PARAMETERS, SAFETENSORS, parameters_path
+from training.checkpoint.parameters import PARAMETERS, SAFETENSORS, parameters_path
+from training.checkpoint.saved import OPTIMIZER, STATES, is_waiting
+from training.networks import network_sections
 from training.registry import Problem
 
 _PICKLE_STOP = b"."

@@ -39,9 +39,9 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
     Raises:
         OcrError: if the config, the checkpoint or the data cannot be used.
     """
+    from training.checkpoint.parameters import arrays_of, parameters_sha256
     from training.data.loader import Loader
-    from training.evaluation import evaluate
-    from training.parameters import arrays_of, parameters_sha256
+    from training.loop.evaluation import evaluate
     from training.run import build_trained_run
 
     run, checkpoint = build_trained_run(config, ("Eval",))
@@ -72,8 +72,8 @@ def figures_by_network(run: Run, figures: Mapping[str, float]) -> dict[str, dict
     Returns:
         {network: {figure: value}}; one network alone is called `network`.
     """
-    from training.metrics import DistillationMetric
-    from training.postprocess import DistillationCTCLabelDecode
+    from training.recognition.decode import DistillationCTCLabelDecode
+    from training.recognition.metrics import DistillationMetric
 
     metric, post_process = run.metric, run.post_process
     if not isinstance(metric, DistillationMetric):

@@ -93,7 +93,7 @@ def _predict_batch(
 ) -> list[Prediction]:
     import paddle
 
-    from training.modeling import DistillationModel
+    from training.networks import DistillationModel
 
     networks: dict[str, Any] = (
         run.model.networks if isinstance(run.model, DistillationModel) else {"": run.model}

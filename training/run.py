@@ -14,25 +14,24 @@ from paddle.utils import unique_name
 from runtime.errors import ConfigError
 from runtime.recognition.charset import Charset
 from training.check_config import check_config, unused_keys
-from training.config import Config, GlobalConfig
-from training.data.build import DataPart, build_data
-from training.kernels import set_fast_path
-from training.loading import LoadReport, load_into
-from training.losses import CombinedLoss, build_loss, loss_parts, networks_used
-from training.metrics import DistillationMetric, RecMetric, build_metric
-from training.modeling import DistillationModel, RecognitionNetwork, build_model
-from training.modeling.build import network_sections
-from training.parameters import (
+from training.checkpoint.loading import LoadReport, load_into
+from training.checkpoint.parameters import (
     network_parameters,
     parameters_path,
     read_parameters,
 )
-from training.postprocess import (
+from training.config import Config, GlobalConfig
+from training.data.build import DataPart, build_data
+from training.kernels import set_fast_path
+from training.losses import CombinedLoss, build_loss, loss_parts, networks_used
+from training.networks import DistillationModel, RecognitionNetwork, build_model, network_sections
+from training.recognition.decode import (
     CTCLabelDecode,
     DistillationCTCLabelDecode,
     build_post_process,
     charset_of,
 )
+from training.recognition.metrics import DistillationMetric, RecMetric, build_metric
 
 Model = RecognitionNetwork | DistillationModel
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from training.command import LOGGERS, run_command
 
 if TYPE_CHECKING:
     from training.config import Config
-    from training.parallel import Group
+    from training.loop.parallel import Group
 
 
 def train(config: Config) -> dict[str, Any]:
@@ -32,8 +32,8 @@ def train(config: Config) -> dict[str, Any]:
             is another run's is found before the data are looked at.
     """
     from training.check_config import check_config
+    from training.loop.parallel import join_group
     from training.output_folder import run_folder
-    from training.parallel import join_group
 
     group = join_group()
     if not group.is_main:
@@ -47,10 +47,10 @@ def train(config: Config) -> dict[str, Any]:
 
 def _train_in(config: Config, group: Group) -> dict[str, Any]:
     """Train in a folder that can be written."""
-    from training.curves import draw_curves
-    from training.loop import Trainer
-    from training.position import Position
-    from training.resume import resume
+    from training.loop.curves import draw_curves
+    from training.loop.position import Position
+    from training.loop.resume import resume
+    from training.loop.trainer import Trainer
     from training.run import build_run
 
     run = build_run(config)

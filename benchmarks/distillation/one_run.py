@@ -59,7 +59,7 @@ def _train(folder: Path) -> dict[str, Any]:
     resume = [f"Global.checkpoints={json.dumps(str(folder / LATEST))}"] if has_begun else []
     config = load_config(folder / CONFIG, resume)
     prepare_process(config)
-    from training.logs import METRICS_FILE, read_metrics
+    from training.loop.logs import METRICS_FILE, read_metrics
     from training.train import train
 
     wall, cpu = time.perf_counter(), time.process_time()

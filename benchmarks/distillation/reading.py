@@ -83,7 +83,7 @@ def read_lines(
         OcrError: if weights or lines cannot be used.
     """
     from training.data.loader import Loader
-    from training.evaluation import evaluate
+    from training.loop.evaluation import evaluate
     from training.run import build_run
 
     readings = {}

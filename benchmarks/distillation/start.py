@@ -8,7 +8,7 @@ import numpy as np
 
 from runtime.errors import CheckpointError
 from runtime.recognition.charset import Charset
-from training.parameters import (
+from training.checkpoint.parameters import (
     Parameters,
     network_parameters,
     read_parameters,

@@ -22,7 +22,7 @@ from benchmarks.training.settings import (
 from training.config import Config, load_config
 from training.kernels import fast_path_enabled, set_fast_path
 from training.losses import build_loss
-from training.modeling import build_model
+from training.networks import build_model
 from training.optimizer import build_optimizer
 
 NETWORKS = ("Teacher", "Student")

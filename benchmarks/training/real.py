@@ -106,7 +106,7 @@ def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
     """The training part of the benchmark's config on these lines, and K."""
     from benchmarks.training.paddle_pair import benchmark_config
     from training.data.build import build_data
-    from training.postprocess import charset_of
+    from training.recognition.decode import charset_of
 
     lines = _read_lines(settings.label_files)
     characters = sorted({one for _, text in lines for one in text if not one.isspace()})
@@ -155,9 +155,9 @@ def _steps(
     import paddle
 
     from benchmarks.training.paddle_pair import build_pair
-    from training.data.batches import batch_width, collate
     from training.data.loader import Loader
     from training.data.sample import Sample
+    from training.recognition.batches import batch_width, collate
     from training.run import time_stride_px
 
     learner = build_pair(pair)

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
             f"strip: missing {', '.join(missing)}; with --list it needs --checkpoint alone"
         )
     if options.list:
-        from training.parameters import count_values, networks_in, read_parameters
+        from training.checkpoint.parameters import count_values, networks_in, read_parameters
 
         networks = networks_in(read_parameters(options.checkpoint))
         return {

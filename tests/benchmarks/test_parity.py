@@ -13,7 +13,7 @@ import yaml
 from benchmarks.parity import compare, main
 from runtime.errors import OcrError
 from training.losses import build_loss
-from training.modeling import build_model
+from training.networks import build_model
 
 PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
 

@@ -31,8 +31,8 @@ def checkpoint(small_config, tmp_path_factory):
     """A checkpoint of the whole model, its weights large enough to read something."""
     import paddle
 
-    from training.modeling import build_model
-    from training.parameters import arrays_of, write_parameters
+    from training.checkpoint.parameters import arrays_of, write_parameters
+    from training.networks import build_model
 
     paddle.seed(3)
     model = build_model(small_config.sections["Architecture"], 12)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from training.parameters import read_parameters, write_parameters
+from training.checkpoint.parameters import read_parameters, write_parameters
 
 COMMAND = [sys.executable, "-m", "export", "--network", "Student"]
 STAGES = ("inference.json", "student.pdparams", "student.onnx")

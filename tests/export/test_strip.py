@@ -6,7 +6,7 @@ import pytest
 from export.strip import network_probabilities, strip
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
 from runtime.recognition.charset import Charset
-from training.parameters import read_parameters, write_parameters
+from training.checkpoint.parameters import read_parameters, write_parameters
 
 DIGITS = Charset(tuple("0123456789 "))
 
@@ -79,9 +79,9 @@ def test_unknown_network_missing_name_and_wrong_dictionary_are_named(
 def test_the_stripped_student_is_where_fine_tuning_without_distillation_starts(
     small_config, checkpoint, tmp_path
 ):
+    from training.checkpoint.parameters import arrays_of
     from training.config import GlobalConfig
-    from training.modeling import build_model
-    from training.parameters import arrays_of
+    from training.networks import build_model
     from training.run import load_pretrained
 
     stripped = strip(small_config, DIGITS, checkpoint, "Student", 32)

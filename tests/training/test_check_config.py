@@ -13,7 +13,7 @@ import yaml
 
 from runtime.errors import ConfigError
 from training.check_config import check_config, main, unused_keys
-from training.checkpoint import save_checkpoint
+from training.checkpoint.saved import save_checkpoint
 from training.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parents[2]

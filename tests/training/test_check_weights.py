@@ -10,9 +10,9 @@ import pytest
 
 from runtime.errors import ConfigError
 from training.check_config import check_config
-from training.checkpoint import save_checkpoint
+from training.checkpoint.parameters import write_safetensors
+from training.checkpoint.saved import save_checkpoint
 from training.config import load_config
-from training.parameters import write_safetensors
 
 WriteConfig = Callable[..., Path]
 ARRAYS = {"backbone.w": np.ones((4, 4), np.float32)}

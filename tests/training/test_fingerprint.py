@@ -11,10 +11,10 @@ import pytest
 
 from training.config import load_config
 from training.fingerprint import changes
-from training.loop import Trainer
-from training.parallel import Group
-from training.position import Position
-from training.resume import resume
+from training.loop.parallel import Group
+from training.loop.position import Position
+from training.loop.resume import resume
+from training.loop.trainer import Trainer
 from training.run import build_run
 
 WriteConfig = Callable[..., Path]

@@ -10,14 +10,14 @@ import numpy as np
 import paddle
 import pytest
 
-from training.loading import load_into
-from training.losses import build_loss
-from training.metrics import build_metric
-from training.modeling import DistillationModel, build_model
-from training.parameters import (
+from training.checkpoint.loading import load_into
+from training.checkpoint.parameters import (
     read_parameters,
 )
-from training.postprocess import build_post_process
+from training.losses import build_loss
+from training.networks import DistillationModel, build_model
+from training.recognition.decode import build_post_process
+from training.recognition.metrics import build_metric
 
 
 @pytest.fixture(scope="module")

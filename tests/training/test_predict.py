@@ -13,9 +13,9 @@ import paddle
 import pytest
 
 from runtime.recognition.ctc import DecodedLine
+from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import load_config
 from training.data.synthetic import SyntheticDataSet
-from training.parameters import arrays_of, write_parameters
 from training.predict import Prediction, main, predict, results_text, table
 from training.run import Run, build_run
 

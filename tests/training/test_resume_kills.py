@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.logs import read_metrics
-from training.safe_pickle import load_pickle
+from training.checkpoint.safe_pickle import load_pickle
+from training.loop.logs import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS_PER_EPOCH = 4

@@ -11,9 +11,9 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError, ConfigError
+from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import Config, GlobalConfig, load_config
-from training.modeling import DistillationModel, build_model
-from training.parameters import arrays_of, write_parameters
+from training.networks import DistillationModel, build_model
 from training.run import Run, build_run, choose_device, load_pretrained, time_stride_px
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -11,20 +11,20 @@ import numpy as np
 from runtime.cpu import available_cpus
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.batches import plan_batches, planned_width
 from training.data.dataset import LineDataset
 from training.data.label_file import SimpleDataSet
 from training.data.lmdb_file import LMDBDataSet
-from training.data.report import DataReport, inspect_source
 from training.data.synthetic import SyntheticDataSet
-from training.data.transforms import (
+from training.data.unreadable import MOST_SHARE
+from training.recognition.batches import plan_batches, planned_width
+from training.recognition.report import DataReport, inspect_source
+from training.recognition.transforms import (
     CTCLabelEncode,
     KeepKeys,
     build_transforms,
     check_transforms,
     transform_options,
 )
-from training.data.unreadable import MOST_SHARE
 from training.registry import Problem, Registry
 
 EVAL_SEED_OFFSET = 1_000_003

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.losses.basic import ACELoss, CenterLoss, CTCLoss
-from training.losses.combined import TOTAL, CombinedLoss
-from training.losses.distillation import (
+from training.combined_loss import TOTAL, CombinedLoss
+from training.distillation.losses import (
     DistillationCTCLoss,
     DistillationDistanceLoss,
     DistillationDMLLoss,
@@ -15,6 +14,7 @@ from training.losses.distillation import (
     DistillationLossFromOutput,
     as_pairs,
 )
+from training.recognition.losses import ACELoss, CenterLoss, CTCLoss
 from training.registry import Problem, Registry, raise_problems
 
 __all__ = [

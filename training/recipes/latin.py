@@ -20,6 +20,7 @@ from typing import Any
 from runtime.errors import ConfigError, OcrError
 from runtime.lock import OutputLock
 from runtime.standard_streams import open_standard_streams, say
+from training.checkpoint.safe_pickle import load_pickle
 from training.output_folder import disk_errors_told
 from training.recipes.latin_data import (
     find_packs,
@@ -29,7 +30,6 @@ from training.recipes.latin_data import (
     write_labels,
 )
 from training.recipes.stages import EVERY_PACK, Recipe, Stage, read_recipe
-from training.safe_pickle import load_pickle
 from training.streams import lasting_streams
 from training.train import main as train
 

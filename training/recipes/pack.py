@@ -18,7 +18,7 @@ import numpy as np
 
 from runtime.errors import CheckpointError, OcrError
 from runtime.standard_streams import open_standard_streams, say
-from training.parameters import (
+from training.checkpoint.parameters import (
     Parameters,
     network_parameters,
     parameters_path,

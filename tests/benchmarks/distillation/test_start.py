@@ -10,7 +10,7 @@ import pytest
 from benchmarks.distillation.start import move_head, write_start
 from runtime.errors import CheckpointError
 from runtime.recognition.charset import Charset
-from training.parameters import Parameters, read_parameters, write_parameters
+from training.checkpoint.parameters import Parameters, read_parameters, write_parameters
 
 SOURCE, TARGET = Charset(("a", "b", " ")), Charset(("b", "c", "a", "d", " "))
 

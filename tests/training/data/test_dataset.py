@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from runtime.errors import ImageError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.augment import RecAug, RecConAug
 from training.data.dataset import LineDataset
 from training.data.sample import Draw, Failure, Sample
-from training.data.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
+from training.recognition.augment import RecAug, RecConAug
+from training.recognition.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
 
 MakeLine = Callable[..., NDArray[np.uint8]]
 POLICY = WidthPolicy(32, 32, 320)

@@ -18,12 +18,12 @@ import pytest
 from runtime.errors import DatasetError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.augment import RecAug
 from training.data.dataset import LineDataset
 from training.data.loader import Loader
 from training.data.sample import Sample
 from training.data.synthetic import SyntheticDataSet
-from training.data.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
+from training.recognition.augment import RecAug
+from training.recognition.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
 
 BATCHES = [[5, 2], [0], [7, 6, 1], [3, 4], [5, 5], [2, 0, 1], [6]]
 

@@ -17,7 +17,7 @@ import yaml
 from runtime.errors import ConfigError, DatasetError
 from training.check_config import check_config
 from training.config import load_config
-from training.logs import read_metrics
+from training.loop.logs import read_metrics
 from training.recipes.latin import Runner, main
 from training.recipes.latin_data import find_packs, font_files, words_from_labels, write_labels
 from training.recipes.stages import read_recipe

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import CheckpointError
-from training.parameters import read_parameters, write_parameters
+from training.checkpoint.parameters import read_parameters, write_parameters
 from training.recipes.pack import join, main, packed
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import load_config
-from training.parameters import arrays_of, write_parameters
 from training.recipes.scores import main
 from training.run import build_run
 

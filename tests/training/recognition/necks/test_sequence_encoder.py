@@ -1,0 +1,93 @@
+"""SequenceEncoder: every encoder, its names and widths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paddle
+import pytest
+
+from runtime.errors import ConfigError
+from training.recognition.necks import NECKS
+
+LSTM = [
+    f"{kind}_{part}_l0{way}"
+    for way in ("", "_reverse")
+    for kind, part in (("weight", "ih"), ("weight", "hh"), ("bias", "ih"), ("bias", "hh"))
+]
+LSTM_2 = LSTM + [name.replace("_l0", "_l1") for name in LSTM]
+
+
+def build(**options: Any) -> Any:
+    return NECKS.build({"name": "SequenceEncoder", **options}, "Neck", in_channels=6)
+
+
+@pytest.mark.parametrize(
+    ("options", "channels", "names"),
+    [
+        ({"encoder_type": "reshape"}, 6, []),
+        ({"encoder_type": "fc", "hidden_size": 5}, 5, ["encoder.fc.weight", "encoder.fc.bias"]),
+        (
+            {"encoder_type": "rnn", "hidden_size": 4},
+            8,
+            [f"encoder.lstm.{name}" for name in LSTM_2],
+        ),
+        (
+            {"encoder_type": "cascadernn", "hidden_size": 4, "out_channels": [8, 8]},
+            8,
+            [f"encoder.encoder.{layer}.rnn.{name}" for layer in (0, 1) for name in LSTM],
+        ),
+        (
+            {
+                "encoder_type": "cascadernn",
+                "hidden_size": 4,
+                "out_channels": [5, 7, 3],
+                "num_layers": 3,
+                "with_linear": True,
+            },
+            3,
+            [f"encoder.encoder.{layer}.rnn.{name}" for layer in range(3) for name in LSTM]
+            + [f"encoder.encoder.{i}.linear.{k}" for i in range(3) for k in ("weight", "bias")],
+        ),
+    ],
+)
+def test_names_and_output(options: dict[str, Any], channels: int, names: list[str]) -> None:
+    neck = build(**options)
+    state = neck.state_dict()
+    # The cells of an LSTM are the same tensors under paddle's own second names.
+    assert {name for name in state if ".cell" not in name} == set(names)
+    sequence = neck(paddle.randn([2, 6, 1, 9]))
+    assert sequence.shape == [2, 9, channels]
+    assert neck.out_channels == channels
+
+
+def test_reshape_only_turns_axes() -> None:
+    x = paddle.randn([2, 6, 1, 9])
+    assert bool((build(encoder_type="reshape")(x) == x[:, :, 0].transpose([0, 2, 1])).all())
+
+
+def test_more_than_one_row_is_named() -> None:
+    with pytest.raises(ConfigError, match="leaves 2 rows: expected 1"):
+        build(encoder_type="reshape")(paddle.zeros([1, 6, 2, 9]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "needs the option encoder_type"),
+        ({"encoder_type": "svtrnet"}, "expected 'reshape' or 'fc' or 'rnn' or 'cascadernn'"),
+        ({"encoder_type": "rnn", "hidden_dim": 4}, "did you mean hidden_size"),
+        ({"encoder_type": "cascadernn"}, "Neck.out_channels: cascadernn: expected 2 widths"),
+        (
+            {"encoder_type": "cascadernn", "out_channels": [8, 8, 8], "hidden_size": 4},
+            "expected 2 widths, one a layer, got",
+        ),
+        (
+            {"encoder_type": "cascadernn", "out_channels": [8, 6], "hidden_size": 4},
+            "emits 8 channels a layer",
+        ),
+    ],
+)
+def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(**options)

@@ -1,0 +1,134 @@
+"""The transforms list: what each step does, and every mistake a config can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from runtime.errors import ConfigError, DatasetError, ImageError
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import WidthPolicy
+from training.data.sample import Draw, Sample
+from training.recognition.transforms import (
+    CTCLabelEncode,
+    DecodeImage,
+    KeepKeys,
+    RecResizeImg,
+    build_transforms,
+    check_transforms,
+    transform_options,
+)
+
+CHARSET = Charset(tuple("abcü"))
+DRAW = Draw(np.random.default_rng(0), lambda: Sample(b"", "", ""))
+GOOD: list[dict[str, Any]] = [
+    {"DecodeImage": {"img_mode": "BGR", "channel_first": False}},
+    {"RecAug": None},
+    {"CTCLabelEncode": None},
+    {"RecResizeImg": {"image_shape": [3, 32, 320]}},
+    {"KeepKeys": {"keep_keys": ["image", "label", "length"]}},
+]
+
+
+def test_decode_takes_bytes_and_arrays(
+    make_line: Callable[..., NDArray[np.uint8]], encode: Callable[[NDArray[np.uint8]], bytes]
+) -> None:
+    image = make_line()
+    for given in (encode(image), image):
+        assert np.array_equal(DecodeImage()(Sample(given, "", "one"), DRAW).image, image)
+    with pytest.raises(ImageError):
+        DecodeImage()(Sample(b"text", "", "one"), DRAW)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty label"),
+        ("abcabc", "longer than max_text_length"),
+        ("abd", "unknown characters"),
+        ("ab c", "unknown characters"),
+        ("abcü", None),
+    ],
+)
+def test_why_a_label_is_dropped(text: str, reason: str | None) -> None:
+    encode = CTCLabelEncode(CHARSET, max_text_length=5)
+    assert encode.reason_to_drop(text) == reason
+    sample = Sample(None, text, "file 3")
+    if reason is None:
+        assert encode(sample, DRAW).label == [1, 2, 3, 4]
+    else:
+        with pytest.raises(DatasetError, match=f"file 3: {reason}"):
+            encode(sample, DRAW)
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [((16, 40), 80), ((32, 7), 7), ((30, 1000), 320), ((64, 1), 1)]
+)
+def test_resize_keeps_the_ratio_up_to_the_limit(size: tuple[int, int], width: int) -> None:
+    resize = RecResizeImg(WidthPolicy(32, 32, 320), [3, 32, 320])
+    out = resize(Sample(np.zeros((*size, 3), np.uint8), "", ""), DRAW).image
+    assert out.shape == (32, width, 3) and out.dtype == np.uint8
+
+
+def test_keep_keys() -> None:
+    keys = ["image", "label", "length", "label_ace", "valid_ratio"]
+    assert KeepKeys(keys).keep_keys == tuple(keys)
+    for bad in (["image", "label"], ["label", "image", "length"], [*keys, "x"]):
+        with pytest.raises(DatasetError, match="image, label, length"):
+            KeepKeys(bad)
+
+
+def test_a_good_list_has_no_problem_and_is_built() -> None:
+    assert check_transforms(GOOD, "t") == []
+    built = build_transforms(GOOD, "t", CHARSET, 7, WidthPolicy())
+    assert [type(one).__name__ for one in built] == [next(iter(one)) for one in GOOD]
+    (encode,) = [one for one in built if isinstance(one, CTCLabelEncode)]
+    assert encode.max_text_length == 7 and encode.charset is CHARSET
+    assert GOOD[2] == {"CTCLabelEncode": None}
+    assert transform_options(GOOD, "RecResizeImg") == {"image_shape": [3, 32, 320]}
+    assert transform_options(GOOD, "RecAug") == {} and transform_options(GOOD, "None") is None
+
+
+def test_an_own_text_length_wins() -> None:
+    changed = [*GOOD[:2], {"CTCLabelEncode": {"max_text_length": 3}}, *GOOD[3:]]
+    assert check_transforms(changed, "t") == []
+    built = build_transforms(changed, "t", CHARSET, 7, WidthPolicy())
+    assert next(one.max_text_length for one in built if isinstance(one, CTCLabelEncode)) == 3
+
+
+def changed(index: int, entry: object) -> list[Any]:
+    return [*GOOD[:index], entry, *GOOD[index + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("transforms", "path", "message"),
+    [
+        ("DecodeImage", "t", "expected a list"),
+        (changed(1, "RecAug"), "t.1", "expected one transform"),
+        (changed(1, {"RecAugg": None}), "t.1.RecAugg", "did you mean RecAug"),
+        (changed(1, {"RecAug": {"tia_prop": 1}}), "t.1.RecAug.tia_prop", "did you mean tia_prob"),
+        (changed(1, {"RecAug": {"tia_prob": "x"}}), "t.1.RecAug.tia_prob", "a number"),
+        (changed(0, {"DecodeImage": {"img_mode": "RGB"}}), "t.0.DecodeImage.img_mode", "'BGR'"),
+        (
+            changed(0, {"DecodeImage": {"channel_first": True}}),
+            "t.0.DecodeImage.channel_first",
+            "False",
+        ),
+        (GOOD[1:], "t", "expected DecodeImage in the list"),
+        (changed(3, {"RecResizeImg": {"image_shape": [1, 32, 320]}}), "t", r"\[3, height, width\]"),
+        (changed(3, {"RecResizeImg": None}), "t.3.RecResizeImg", "image_shape"),
+        (changed(4, {"KeepKeys": {"keep_keys": ["image"]}}), "t.4.KeepKeys.keep_keys", "label"),
+        ([GOOD[1], GOOD[0], *GOOD[2:]], "t", "DecodeImage before RecAug"),
+        ([*GOOD[:1], *GOOD[2:4], GOOD[1], GOOD[4]], "t", "RecAug before RecResizeImg"),
+        ([*GOOD[:3], {"RecConAug": None}, *GOOD[3:]], "t", "RecConAug before CTCLabelEncode"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(transforms: Any, path: str, message: str) -> None:
+    problems = check_transforms(transforms, "t")
+    assert any(one.path.startswith(path) for one in problems), problems
+    with pytest.raises(ConfigError, match=message):
+        raise ConfigError("\n".join(map(str, problems)))

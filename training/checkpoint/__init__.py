@@ -1,0 +1,1 @@
+"""Checkpoints: what is saved, read safely, and loaded into networks."""

@@ -1,0 +1,1 @@
+"""Many networks trained together, and the losses between them."""

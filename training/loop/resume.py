@@ -1,0 +1,114 @@
+"""Takes up a run where its checkpoint left it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paddle
+
+from runtime.errors import CheckpointError
+from training.checkpoint.loading import load_into
+from training.checkpoint.parameters import (
+    parameters_path,
+    read_parameters,
+)
+from training.checkpoint.saved import read_optimizer_state, read_states, recover
+from training.data.unreadable import Unreadable
+from training.fingerprint import changes
+
+if TYPE_CHECKING:
+    from training.loop.position import Position
+    from training.loop.trainer import Trainer
+
+_SCHEDULE = "LR_Scheduler"
+_MOST = 2**53
+log = logging.getLogger(__name__)
+
+
+def resume(trainer: Trainer, checkpoint: str) -> Position:
+    """Put weights, optimizer and position of a checkpoint into a trainer.
+
+    Args:
+        trainer: not yet started.
+        checkpoint: file, prefix or folder.
+
+    Raises:
+        CheckpointError: if a file is missing or does not fit.
+    """
+    prefix = Path(checkpoint.removesuffix(".pdparams"))
+    if not prefix.is_dir():
+        recover(prefix)
+    prefix = parameters_path(prefix).with_suffix("")
+    recover(prefix)
+    load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
+    states = read_states(prefix)
+    _load_optimizer(trainer, read_optimizer_state(prefix), f"{prefix}.pdopt")
+    try:
+        position = trainer.position
+        position.epoch = _count(states["epoch"])
+        position.step_in_epoch = _count(states.get("step_in_epoch", 0))
+        position.global_step = _count(
+            states.get("global_step", position.epoch * trainer.steps_per_epoch)
+        )
+        best = dict(states.get("best_model_dict", {}))
+        position.best = {
+            str(name): value for name, value in best.items() if isinstance(value, float | int)
+        }
+        position.unreadable = Unreadable.from_state(states.get("unreadable"))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"{prefix}.states does not say where the run stood ({error!r}): expected epoch; start "
+            "from its weights with Global.pretrained_model"
+        ) from error
+    log.info("resumed from %s at step %d", prefix, position.global_step)
+    for change in changes(states.get("data"), trainer.fingerprint):
+        log.warning("%s", change)
+    return position
+
+
+def _count(value: Any) -> int:
+    """A number of epochs or steps.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not 0 <= int(value) < _MOST:
+        raise ValueError(f"{value} is no count")
+    return int(value)
+
+
+def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:
+    """Load moments and learning rate; paddle itself would ignore what is missing."""
+    is_momentum = isinstance(trainer.optimizer, paddle.optimizer.Momentum)
+    kinds = ["velocity"] if is_momentum else ["moment1", "moment2"]
+    wanted = {
+        f"{parameter.name}_{kind}_0": tuple(parameter.shape)
+        for parameter in trainer.parameters
+        for kind in kinds
+    }
+    unfit = [
+        name
+        for name, shape in wanted.items()
+        if tuple(getattr(state.get(name), "shape", ())) != shape
+    ]
+    # A run may stop before its first step, when there are no moments yet.
+    if unfit and set(state) - {_SCHEDULE}:
+        raise CheckpointError(
+            f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
+            f"{len(unfit)} are missing or of another shape, for example {unfit[0]}; use the "
+            "config it was saved with, or start anew with Global.pretrained_model"
+        )
+    try:
+        with warnings.catch_warnings():
+            # paddle takes the state of a schedule inside a warm-up for a surplus.
+            warnings.filterwarnings("ignore", message="There are some unused values")
+            trainer.optimizer.set_state_dict(dict(state))
+    except (AssertionError, KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{where} does not fit this learning-rate schedule: {error!r}; use the config it was "
+            "saved with"
+        ) from error

@@ -1,0 +1,295 @@
+"""The training loop, readable in one sitting."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import paddle
+from paddle.utils import unique_name
+from tqdm import tqdm
+
+from runtime.errors import DatasetError
+from training.checkpoint.parameters import arrays_of
+from training.checkpoint.saved import save_checkpoint
+from training.data.build import DataPart
+from training.data.loader import Loader
+from training.data.sample import Failure, Sample
+from training.data.unreadable import Unreadable
+from training.fingerprint import fingerprint_of
+from training.loop.divergence import refuse_non_finite_losses, refuse_non_finite_weights
+from training.loop.evaluation import Evaluation, evaluate
+from training.loop.logs import MetricLog, RunningMean
+from training.loop.parallel import Group, synchronize_batch_norm
+from training.loop.position import Position
+from training.loop.precision import Precision
+from training.losses import TOTAL
+from training.optimizer import build_optimizer
+from training.recognition.batches import TrainingBatch, batch_width, collate
+from training.run import Run, time_stride_px
+
+LATEST, BEST = "latest", "best_accuracy"
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Trains a run from a position on.
+
+    Args:
+        run: model, loss, metric.
+        train, evaluation: data.
+        position: where to start.
+        group: the processes that train together; every one of them evaluates, the main one
+            writes.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        train: DataPart,
+        evaluation: DataPart,
+        position: Position,
+        group: Group,
+    ) -> None:
+        self.run = run
+        self.group = group
+        synchronize_batch_norm(run.model, group)
+        self.train_part = train
+        self.eval_part = evaluation
+        self.position = position
+        self.folder = Path(run.settings.save_model_dir)
+        self.time_stride = time_stride_px(run.main_network, train.height)
+        self._planned: tuple[int, list[list[int]]] = (-1, [])
+        self.steps_per_epoch = len(self._plan(0))
+        self.parameters = [one for one in run.model.parameters() if one.trainable]
+        self.optimizer, self.schedule = build_optimizer(
+            run.config.sections["Optimizer"],
+            self.parameters,
+            run.settings.epoch_num,
+            self.steps_per_epoch,
+        )
+        self.fingerprint = fingerprint_of(
+            {"Train": train, "Eval": evaluation}, run.charset, self._plan(0)
+        )
+        self.precision = Precision(run.settings)
+        self.loader = Loader(train.dataset, train.num_workers)
+        self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
+
+    def _plan(self, epoch: int) -> list[list[int]]:
+        """Batches of an epoch for all processes, planned once."""
+        if self._planned[0] != epoch:
+            planned = self.train_part.training_batches(epoch, self.group.size)
+            if not planned:
+                raise DatasetError(
+                    f"epoch {epoch + 1} has no lines: expected at least one batch, got none; "
+                    "raise Train.dataset.ratio_list"
+                )
+            self._planned = (epoch, planned)
+        return self._planned[1]
+
+    def fit(self) -> Evaluation:
+        """Train to the last epoch; returns the last evaluation.
+
+        Raises:
+            DivergenceError: at the first loss that is not finite; checkpoints stay good.
+            DatasetError: if the data fails.
+        """
+        settings = self.run.settings
+        self._try_first_batch()
+        self.metric_log = (
+            MetricLog(self.folder, self.position.global_step, settings.use_visualdl)
+            if self.group.is_main
+            else None
+        )
+        total = settings.epoch_num * self.steps_per_epoch
+        self.progress = tqdm(
+            total=total,
+            initial=self.position.global_step,
+            unit="step",
+            mininterval=0.5,
+            disable=not self.group.is_main,
+        )
+        self.means = RunningMean(settings.log_smooth_window)
+        self.speed = RunningMean(settings.log_smooth_window)
+        self.run.model.train()
+        try:
+            last: Evaluation | None = None
+            for epoch in range(self.position.epoch, settings.epoch_num):
+                last = self._train_epoch(epoch) or last
+            return self._evaluate() if last is None else last
+        finally:
+            self.progress.close()
+            if self.metric_log is not None:
+                self.metric_log.close()
+            self.loader.close()
+            self.eval_loader.close()
+
+    def _train_epoch(self, epoch: int) -> Evaluation | None:
+        """One epoch from where it stands; the evaluation after its last step, if there was one."""
+        position = self.position
+        planned = self._plan(epoch)
+        batches = [self.group.share(one) for one in planned[position.step_in_epoch :]]
+        most, as_saved = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
+        num_own = sum(map(len, planned)) // self.group.size
+        last: Evaluation | None = None
+        started = time.perf_counter()
+        for loaded in self.loader.load(batches, epoch):
+            waited = time.perf_counter() - started
+            position.unreadable.add_replaced(loaded)
+            position.unreadable.refuse_above(most, num_own, f"epoch {epoch + 1}", as_saved)
+            batch = self._collate(loaded)
+            figures = self._step(batch)
+            position.advance(len(planned))
+            self._log_step(figures, batch, time.perf_counter() - started, waited)
+            last = None
+            if self.run.settings.is_evaluation_due(position.global_step):
+                last = self._evaluate()
+                if position.step_in_epoch:
+                    self._save(LATEST)
+            started = time.perf_counter()
+        if not batches:  # resumed at the end of an epoch that is shorter now
+            position.epoch, position.step_in_epoch = epoch + 1, 0
+        if position.epoch == self.run.settings.epoch_num and last is None:
+            last = self._evaluate()
+        self._tell_replaced(epoch, sum(map(len, planned)))
+        # `latest` comes after the others, so that a run killed between them makes them again.
+        if position.epoch % self.run.settings.save_epoch_step == 0:
+            self._save(f"iter_epoch_{position.epoch}")
+        self._save(LATEST)
+        return last
+
+    def _tell_replaced(self, epoch: int, num_lines: int) -> None:
+        """Name what was replaced in an epoch that ended, and begin to count anew."""
+        unreadable, self.position.unreadable = self.position.unreadable, Unreadable()
+        unreadable.count = self.group.total(unreadable.count)
+        if unreadable.count and self.group.is_main:
+            told = unreadable.told(num_lines)
+            log.warning("epoch %d: %s; others took their place", epoch + 1, told)
+
+    def _collate(self, loaded: Sequence[Sample | Failure]) -> TrainingBatch:
+        failures = [one for one in loaded if isinstance(one, Failure)]
+        if failures:
+            raise DatasetError(f"no line could be loaded in place of {failures[0]}")
+        samples = [one for one in loaded if isinstance(one, Sample)]
+        policy = self.train_part.width_policy
+        width = self.group.largest(batch_width(samples, policy, self.time_stride))
+        return collate(samples, width)
+
+    def _tensors(self, batch: TrainingBatch) -> list[paddle.Tensor]:
+        """The batch in the order of `KeepKeys`."""
+        arrays = batch.arrays(self.train_part.keep_keys, self.run.charset.num_classes)
+        return [paddle.to_tensor(array) for array in arrays]
+
+    def _step(self, batch: TrainingBatch) -> dict[str, float]:
+        """Forward, backward, update; returns every loss, the rate and, if asked, accuracy."""
+        tensors = self._tensors(batch)
+        with self.precision.forward():
+            outputs = self.run.model(tensors[0])
+        outputs = self.precision.outputs(outputs)
+        losses = self.run.loss(outputs, tensors)
+        figures = self.group.mean({name: float(value) for name, value in losses.items()})
+        step = self.position.global_step + 1
+        refuse_non_finite_losses(figures, step, batch.names, self.folder)
+        self.precision.backward(losses[TOTAL])
+        self.group.average_gradients(self.parameters)
+        with unique_name.guard():
+            # The first step names the optimizer's state; without the guard a second run in the
+            # same process would get other names, and its checkpoints would fit no other run.
+            self.precision.update(self.optimizer)
+        figures["lr"] = float(self.optimizer.get_lr())
+        self.optimizer.clear_grad()
+        self.schedule.step()
+        if self.run.settings.cal_metric_during_train:
+            self.run.metric.reset()
+            self.run.metric(self.run.post_process(outputs, batch.labels))  # type: ignore[arg-type]
+            figures |= self.run.metric.get_metric()
+        return figures
+
+    def _try_first_batch(self) -> None:
+        """Take one batch through everything before the first step, leaving no trace."""
+        indices = self.group.share(self._plan(self.position.epoch)[0])
+        loaded = [self.train_part.dataset.load(index, self.position.epoch) for index in indices]
+        batch = self._collate(loaded)
+        tensors = self._tensors(batch)
+        self.run.model.eval()
+        with paddle.no_grad():
+            outputs = self.run.model(tensors[0], training_form=True)
+            losses = self.run.loss(outputs, tensors)
+        self.run.post_process(outputs, batch.labels)
+        self.run.model.train()
+        log.info(
+            "first batch: images %s, losses %s",
+            list(batch.images.shape),
+            ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items()),
+        )
+
+    def _log_step(
+        self, figures: dict[str, float], batch: TrainingBatch, seconds: float, waited: float
+    ) -> None:
+        settings = self.run.settings
+        self.means.add(figures)
+        samples = len(batch.names) * self.group.size
+        self.speed.add({"samples": samples, "seconds": seconds, "waited": waited})
+        self.progress.update()
+        if self.position.global_step % settings.print_batch_step:
+            return
+        means, speed = self.means.means(), self.speed.means()
+        means["lr"] = figures["lr"]
+        means["samples_per_s"] = speed["samples"] / speed["seconds"]
+        means["data_share"] = speed["waited"] / speed["seconds"]
+        shown = {
+            "loss": f"{means[TOTAL]:.3g}",
+            "lr": f"{means['lr']:.2e}",
+            "img/s": f"{means['samples_per_s']:.1f}",
+        }
+        if "acc" in means:
+            shown["acc"] = f"{means['acc']:.3f}"
+        best = self.position.best.get(self.run.metric.main_indicator)
+        if best is not None:
+            shown["best"] = f"{best:.3f}"
+        self.progress.set_postfix(shown)
+        self._record("train", means)
+
+    def _evaluate(self) -> Evaluation:
+        """Evaluate, log, and keep the model if it is the best so far."""
+        result = evaluate(self.run, self.eval_part, self.eval_loader)
+        self._record("eval", result.figures)
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
+        if self.group.is_main:
+            self.progress.write(f"step {self.position.global_step}: {shown}")
+        indicator = self.run.metric.main_indicator
+        best = self.position.best.get(indicator, -1.0)
+        if result.figures[indicator] >= best:
+            self.position.best = {**result.figures, "best_epoch": self.position.current_epoch}
+            self._save(BEST)
+        return result
+
+    def _record(self, kind: str, figures: dict[str, float]) -> None:
+        if self.metric_log is not None:
+            epoch = self.position.current_epoch
+            self.metric_log.write(kind, self.position.global_step, {"epoch": epoch, **figures})
+
+    def _save(self, name: str) -> None:
+        if not self.group.is_main:
+            return
+        parameters = arrays_of(self.run.model)
+        refuse_non_finite_weights(parameters, self.position.global_step, self.folder)
+        save_checkpoint(
+            self.folder / name,
+            parameters,
+            {
+                key: value.numpy() if isinstance(value, paddle.Tensor) else value
+                for key, value in self.optimizer.state_dict().items()
+            },
+            {
+                "epoch": self.position.epoch,
+                "step_in_epoch": self.position.step_in_epoch,
+                "global_step": self.position.global_step,
+                "best_model_dict": dict(self.position.best),
+                "unreadable": self.position.unreadable.as_state(),
+                "config_sha256": self.run.config.sha256,
+                "data": self.fingerprint,
+            },
+        )

@@ -1,6 +1,0 @@
-"""Heads by PaddleOCR's names: sequence [N, T, C] -> logits [N, T, K]."""
-
-from training.modeling.heads.ctc_head import CTCHead
-from training.registry import Registry
-
-HEADS = Registry("head", {"CTCHead": CTCHead}, injected=frozenset({"in_channels", "out_channels"}))

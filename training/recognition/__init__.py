@@ -1,0 +1,1 @@
+"""What training a text recogniser needs that other tasks do not."""

@@ -1,0 +1,57 @@
+"""CTCHead: one or two linear layers from features to class logits."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from training.backbones.layers import uniform_attr
+from training.kernels import Linear
+
+
+class CTCHead(nn.Layer):
+    """Class logits per time step; the network applies softmax when it predicts.
+
+    Args:
+        in_channels: C of the neck.
+        out_channels: K.
+        fc_decay: L2 weight decay of its layers.
+        mid_channels: width of a layer in between, None for none.
+        return_feats: also return what the last layer saw, as CenterLoss needs it.
+
+    Source: PaddleOCR `rec_ctc_head`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        fc_decay: float = 0.0004,
+        mid_channels: int | None = None,
+        return_feats: bool = False,
+    ) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.return_feats = return_feats
+        if mid_channels is None:
+            self.fc = _linear(in_channels, out_channels, fc_decay)
+        else:
+            self.fc1 = _linear(in_channels, mid_channels, fc_decay)
+            self.fc2 = _linear(mid_channels, out_channels, fc_decay)
+        self.has_two_layers = mid_channels is not None
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Float32 [N, T, C] -> what the last layer sees [N, T, C'], and logits [N, T, K]."""
+        if not self.has_two_layers:
+            return x, self.fc(x)
+        features = self.fc1(x)
+        return features, self.fc2(features)
+
+
+def _linear(in_channels: int, out_channels: int, decay: float) -> nn.Linear:
+    return Linear(
+        in_channels,
+        out_channels,
+        weight_attr=uniform_attr(in_channels, decay),
+        bias_attr=uniform_attr(in_channels, decay),
+    )
