@@ -30,12 +30,12 @@ from benchmarks.paddleocr import (
     import_paddleocr,
     save_with_paddleocr,
 )
-from export.adopt import adopt
 from export.chain import ExportOptions, Source, export_network
-from export.forms import Probabilities, ProbabilityForm, onnx_probabilities
-from export.lines import comparison_lines
-from export.recognizer_file import read_recognizer
-from export.verify import compare_forms, require
+from export.conversion.model_file import read_recognizer
+from export.proof.compare import compare_forms, require
+from export.proof.forms import Probabilities, ProbabilityForm, onnx_probabilities
+from export.proof.samples import comparison_lines
+from export.recognition.adopt import adopt
 from runtime.errors import OcrError
 from runtime.recognition.charset import build_charset
 from runtime.recognition.model.told import Told

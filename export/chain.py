@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from export.convert import OPSET, check_opset, convert, tool_versions
-from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.graph import describe
-from export.inference_yml import inference_yml
-from export.lines import comparison_lines
-from export.program import save_program
-from export.rounding import measure_rounding
-from export.staging import staged
-from export.strip import Stripped, network_probabilities, strip
-from export.triton import write_repository
-from export.verify import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
+from export.conversion.convert import OPSET, check_opset, convert, tool_versions
+from export.conversion.graph import describe
+from export.conversion.program import save_program
+from export.conversion.staging import staged
+from export.conversion.strip import Stripped, network_probabilities, strip
+from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
+from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
+from export.proof.rounding import measure_rounding
+from export.proof.samples import comparison_lines
+from export.recognition.inference_yml import inference_yml
+from export.recognition.triton import write_repository
 from runtime.engines import open_session
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.graph import load_model
+from export.conversion.graph import load_model
 from runtime.engines import ENGINE_SUFFIXES, open_session
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec

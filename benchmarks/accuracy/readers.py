@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.forms import ProbabilityForm, form_of_file
-from export.lines import prepared_batches
-from export.recognizer_file import read_recognizer
+from export.conversion.model_file import read_recognizer
+from export.proof.forms import ProbabilityForm, form_of_file
+from export.proof.samples import prepared_batches
 from runtime import Recognizer, read_image
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import OcrError

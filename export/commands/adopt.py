@@ -61,7 +61,7 @@ def add_told(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
     """Adopt one model; path, hash and parity."""
-    from export.adopt import adopt
+    from export.recognition.adopt import adopt
     from runtime.recognition.model.told import Told
 
     told = Told(

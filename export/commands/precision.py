@@ -95,10 +95,10 @@ def convert_file(
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
-    from export.lines import comparison_lines
+    from export.conversion.model_file import read_recognizer
+    from export.conversion.staging import staged
     from export.precision import half_recognizer
-    from export.recognizer_file import read_recognizer
-    from export.staging import staged
+    from export.proof.samples import comparison_lines
 
     source = read_recognizer(onnx, dictionary)
     lines, lines_from = comparison_lines(images, source.spec.charset)

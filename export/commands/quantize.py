@@ -53,10 +53,10 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
-    from export.lines import comparison_lines, evenly_spaced, readable_lines
+    from export.conversion.model_file import read_recognizer
+    from export.conversion.staging import staged
+    from export.proof.samples import comparison_lines, evenly_spaced, readable_lines
     from export.quantization import Limits, eight_bit_recognizer
-    from export.recognizer_file import read_recognizer
-    from export.staging import staged
     from runtime.images.read import find_images
     from runtime.recognition.scores import Labels
 

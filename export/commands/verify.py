@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
             f"verify: nothing to compare {options.models[0]} with: expected a second model, or "
             "--checkpoint and --config"
         )
-    from export.report import VerifyOptions, verify
+    from export.proof.report import VerifyOptions, verify
 
     return verify(
         VerifyOptions(

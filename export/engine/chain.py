@@ -10,16 +10,16 @@ from typing import Any
 
 import onnx
 
+from export.conversion.model_file import RecognizerFile, read_recognizer, refuse_eight_bit
 from export.engine.build import Built
 from export.engine.child import build_in_child
 from export.engine.options import BuildOptions
 from export.engine.proof import prove_engine
 from export.engine.shapes import profiles_for
-from export.engine_graph import engine_graph
-from export.lines import comparison_lines
 from export.precision import half_recognizer
 from export.precision.agreement import Lines
-from export.recognizer_file import RecognizerFile, read_recognizer, refuse_eight_bit
+from export.proof.samples import comparison_lines
+from export.recognition.engine_graph import engine_graph
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
 from runtime.errors import ConfigError, EngineError

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.forms import as_probabilities
 from export.precision.agreement import Lines
-from export.precision.emulate import cpu_session
+from export.proof.emulate import cpu_session
+from export.proof.forms import as_probabilities
 from runtime.batching import batches_by_width
 from runtime.engines import Session, open_session
 from runtime.errors import ParityError

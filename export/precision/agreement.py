@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.forms import Probabilities, as_probabilities
 from export.precision.report import Agreement, TextDifference
+from export.proof.forms import Probabilities, as_probabilities
 from runtime.batching import batches_by_width
 from runtime.errors import ParityError
 from runtime.recognition.ctc import best_path, decode_best_path

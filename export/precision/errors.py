@@ -12,9 +12,9 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from export.forms import as_probabilities
 from export.precision.agreement import Lines
 from export.precision.trials import Trials
+from export.proof.forms import as_probabilities
 
 _MOST_SEGMENTS = 32
 _MOST_LINES = 8

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Set
 from dataclasses import replace
 
-from export.forms import Probabilities
 from export.precision.agreement import Lines
 from export.precision.bisect import guilty_nodes
 from export.precision.errors import Errors
 from export.precision.report import Agreement, Kept, TextDifference
 from export.precision.trials import Trials
+from export.proof.forms import Probabilities
 
 log = logging.getLogger("export")
 

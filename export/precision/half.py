@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from export.precision.tensors import FLOAT, FLOAT16, GraphView, float_nodes, replace_nodes, view
+from export.conversion.graph_view import FLOAT, FLOAT16, GraphView, float_nodes, replace_nodes, view
 from runtime.errors import ArtifactError
 
 HALF_MAX = float(np.finfo(np.float16).max)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import onnx
 
-from export.graph import describe_derived
+from export.conversion.graph import describe_derived
+from export.conversion.graph_view import FLOAT16, GraphView, named_copy, view
+from export.conversion.model_file import refuse_eight_bit
 from export.precision.agreement import Lines
-from export.precision.emulate import cpu_session
 from export.precision.growth import grow
 from export.precision.ranges import largest_magnitudes
 from export.precision.report import Kept, PrecisionReport
 from export.precision.sensitive import kept_from_the_start
-from export.precision.tensors import FLOAT16, GraphView, named_copy, view
 from export.precision.trials import Trials
-from export.recognizer_file import refuse_eight_bit
+from export.proof.emulate import cpu_session
 from runtime.errors import ArtifactError
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec

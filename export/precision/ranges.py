@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from export.precision.emulate import cpu_session
-from export.precision.tensors import FLOAT, GraphView
+from export.conversion.graph_view import FLOAT, GraphView
+from export.proof.emulate import cpu_session
 from runtime.errors import ArtifactError
 
 Batch = NDArray[np.float32]

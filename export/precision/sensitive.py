@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import onnx
 
+from export.conversion.graph_view import FLOAT, GraphView, float_nodes
 from export.precision.ranges import described, gate_name
 from export.precision.report import Kept
-from export.precision.tensors import FLOAT, GraphView, float_nodes
 
 MARGIN = 8.0
 """Values may come out this much larger on other lines than on those measured. It also covers what

@@ -9,12 +9,12 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.forms import Probabilities
+from export.conversion.graph_view import GraphView, float_nodes
 from export.precision.agreement import Lines, compare
-from export.precision.emulate import cpu_session, emulated_session
 from export.precision.half import half_from_float
 from export.precision.report import Agreement
-from export.precision.tensors import GraphView, float_nodes
+from export.proof.emulate import cpu_session, emulated_session
+from export.proof.forms import Probabilities
 from runtime.recognition.spec import RecognizerSpec
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from export.forms import Probabilities, ProbabilityForm, onnx_probabilities
-from export.graph import describe_derived
-from export.lines import prepared_batches
+from export.conversion.graph import describe_derived
+from export.conversion.model_file import has_eight_bit, has_half
 from export.precision.report import Kept
+from export.proof.compare import compare_forms
+from export.proof.forms import Probabilities, ProbabilityForm, onnx_probabilities
+from export.proof.samples import prepared_batches
 from export.quantization.quantizer import Batch, Quantizer
 from export.quantization.ready import ready_for_quantization, worth_quantizing
 from export.quantization.report import EightBitReport, Limits, Reading
-from export.recognizer_file import has_eight_bit, has_half
-from export.verify import compare_forms
 from runtime.errors import ArtifactError, ParityError
 from runtime.recognition.preprocess import Image, batch_from_lines
 from runtime.recognition.spec import RecognizerSpec

@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from export.precision.emulate import cpu_session
-from export.precision.tensors import named_copy
+from export.conversion.graph_view import named_copy
+from export.proof.emulate import cpu_session
 from runtime.errors import ArtifactError
 
 LEAST_OPSET = 13

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from export.precision.report import Kept
-from export.verify import Comparison
+from export.proof.compare import Comparison
 from runtime.errors import ConfigError
 
 _MOST_EXAMPLES = 5

@@ -9,8 +9,8 @@ import pytest
 
 from export import chain
 from export.chain import ExportOptions, Source, convert_network, export_network
-from export.forms import onnx_probabilities
-from export.lines import comparison_lines
+from export.proof.forms import onnx_probabilities
+from export.proof.samples import comparison_lines
 from runtime.errors import ConfigError, ParityError
 from runtime.recognition.recognizer import Recognizer
 from runtime.recognition.spec import RecognizerSpec

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import pytest
 
-from export.lines import comparison_lines
+from export.proof.samples import comparison_lines
 from runtime.images.read import read_image
 from runtime.recognition.charset import build_charset
 from runtime.recognition.recognizer import Recognizer

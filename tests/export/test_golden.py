@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from export.chain import ExportOptions, Source, export_network
-from export.forms import onnx_probabilities
+from export.proof.forms import onnx_probabilities
 from runtime.engines import open_session
 from training.config import load_config
 

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from export.inference_yml import inference_yml
 from export.inspection import described
+from export.recognition.inference_yml import inference_yml
 from runtime.engines.sidecar import Binding, EngineSidecar, Profile
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
 from export.precision import half_recognizer
-from export.recognizer_file import read_recognizer
 from runtime.engines import open_session
 from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
 from runtime.engines.tensorrt.library import TensorRtLibrary

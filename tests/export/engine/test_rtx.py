@@ -13,12 +13,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine, child
 from export.engine.build import build_plan
 from export.engine.child import build_in_child
 from export.engine.shapes import profiles_for
-from export.engine_graph import engine_graph
-from export.recognizer_file import read_recognizer
+from export.recognition.engine_graph import engine_graph
 from runtime.engines.sidecar import EngineSidecar, sha256_of
 from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.errors import EngineError

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.precision.emulate import cpu_session, emulated_session
+from export.conversion.graph_view import FLOAT, FLOAT16, GraphView, named_copy, view
 from export.precision.half import half_from_float
-from export.precision.tensors import FLOAT, FLOAT16, GraphView, named_copy, view
+from export.proof.emulate import cpu_session, emulated_session
 from runtime.errors import ArtifactError
 
 Nodes = list[tuple[str, list[str], str]]

@@ -12,15 +12,15 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.lines import comparison_lines
+from export.conversion.graph_view import FLOAT16, named_copy, view
+from export.conversion.model_file import RecognizerFile, read_recognizer
 from export.precision import growth, prove
 from export.precision.agreement import Lines
 from export.precision.prove import half_recognizer
 from export.precision.report import TextDifference
 from export.precision.sensitive import kept_from_the_start
-from export.precision.tensors import FLOAT16, named_copy, view
 from export.precision.trials import Trials
-from export.recognizer_file import RecognizerFile, read_recognizer
+from export.proof.samples import comparison_lines
 from runtime.errors import ArtifactError
 from runtime.images.read import read_image
 from runtime.recognition.recognizer import Recognizer

@@ -12,12 +12,12 @@ import pytest
 from onnx import numpy_helper
 
 from export.__main__ import main
-from export.lines import comparison_lines
+from export.conversion.model_file import RecognizerFile, has_eight_bit, read_recognizer
 from export.precision import half_recognizer
+from export.proof.samples import comparison_lines
 from export.quantization import Limits, eight_bit_recognizer
 from export.quantization.eight_bit import EightBitRecognizer
 from export.quantization.report import Reading
-from export.recognizer_file import RecognizerFile, has_eight_bit, read_recognizer
 from runtime import Recognizer
 from runtime.errors import ArtifactError, ConfigError, ParityError
 

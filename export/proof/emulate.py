@@ -23,8 +23,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from export.precision.tensors import FLOAT, FLOAT16, GraphView, replace_nodes, view
-from export.recognizer_file import has_half
+from export.conversion.graph_view import FLOAT, FLOAT16, GraphView, replace_nodes, view
+from export.conversion.model_file import has_half
 from runtime.errors import EngineError
 
 # They hand on values, or choose among them, so that what they make is rounded already.

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto
 
 from export.__main__ import main
-from export.adopt import adopt
-from export.recognizer_file import read_recognizer
+from export.conversion.model_file import read_recognizer
+from export.recognition.adopt import adopt
 from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.model.told import LAYOUTS, Told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from export.inference_yml import DEFAULT_MODEL_NAME, inference_yml
+from export.recognition.inference_yml import DEFAULT_MODEL_NAME, inference_yml
 from runtime.errors import ArtifactError
 from runtime.recognition.charset import Charset
 from runtime.recognition.model.inference_yml import read_inference_yml

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from export import staging
-from export.staging import staged
+from export.conversion import staging
+from export.conversion.staging import staged
 from runtime.errors import ArtifactError
 
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from export.staging import staged
+from export.conversion.staging import staged
 from runtime.errors import ArtifactError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
@@ -32,7 +32,7 @@ except ArtifactError as error:
 _HELD = """
 import sys, time
 from pathlib import Path
-from export.staging import staged
+from export.conversion.staging import staged
 
 with staged(Path(sys.argv[1])) as folder:
     (folder / "model").write_bytes(b"new")
@@ -42,7 +42,7 @@ with staged(Path(sys.argv[1])) as folder:
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from export.staging import staged
+from export.conversion.staging import staged
 from runtime.errors import ArtifactError
 
 if os.getuid() == 0:
@@ -255,7 +255,7 @@ def test_two_exports_into_one_folder_move_their_files_one_after_the_other(
     )
     other = subprocess.Popen(
         [sys.executable, "-c", hold, str(tmp_path / "export")],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

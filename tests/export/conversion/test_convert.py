@@ -2,8 +2,8 @@
 
 import pytest
 
-from export import convert as room
-from export.convert import convert
+from export.conversion import convert as room
+from export.conversion.convert import convert
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 

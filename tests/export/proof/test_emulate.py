@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from export.precision import emulate
-from export.precision.emulate import canary, check_rounding, cpu_session, emulation_of
+from export.proof import emulate
+from export.proof.emulate import canary, check_rounding, cpu_session, emulation_of
 from runtime.errors import EngineError
 
 VALUES = np.array([0.01, 1], np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from export.triton import write_repository
+from export.recognition.triton import write_repository
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2")

@@ -14,9 +14,9 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from export.forms import Form, Probabilities, ProbabilityForm
-from export.strip import Stripped
-from export.verify import compare_forms
+from export.conversion.strip import Stripped
+from export.proof.compare import compare_forms
+from export.proof.forms import Form, Probabilities, ProbabilityForm
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
 from training.networks import RecognitionNetwork, build_model

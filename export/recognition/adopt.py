@@ -16,13 +16,13 @@ from typing import Any
 
 import onnx
 
-from export.convert import OPSET, check_opset, convert, tool_versions
-from export.foreign import make_canonical
-from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.graph import describe, input_shape, load_model
-from export.lines import comparison_lines
-from export.staging import staged
-from export.verify import compare_forms, require
+from export.conversion.convert import OPSET, check_opset, convert, tool_versions
+from export.conversion.graph import describe, input_shape, load_model
+from export.conversion.staging import staged
+from export.proof.compare import compare_forms, require
+from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
+from export.proof.samples import comparison_lines
+from export.recognition.foreign import make_canonical
 from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.charset import read_dictionary

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from export.forms import Form, ProbabilityForm, form_of_file
-from export.lines import comparison_lines, readable_lines
-from export.verify import (
+from export.proof.compare import (
     INEXACT_TOLERANCE,
     TOLERANCE,
     Comparison,
     compare_forms,
 )
+from export.proof.forms import Form, ProbabilityForm, form_of_file
+from export.proof.samples import comparison_lines, readable_lines
 from runtime.errors import ArtifactError, OcrError
 from runtime.recognition.preprocess import Image
 from runtime.recognition.scores import Labels
@@ -96,7 +96,7 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
 
 def _form_of_checkpoint(source: Source) -> tuple[Form, RecognizerSpec]:
     from export.chain import spec_of_network, stripped_network
-    from export.strip import network_probabilities
+    from export.conversion.strip import network_probabilities
 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from export.recognizer_file import read_recognizer
+from export.conversion.model_file import read_recognizer
 from runtime.engines import ENGINE_SUFFIXES, Session, open_session
 from runtime.errors import ArtifactError
 from runtime.recognition.ctc import best_path, softmax
@@ -211,7 +211,7 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Reco
         return EngineForm(str(path), engine), engine.spec
     source = read_recognizer(path, dictionary)
     if source.is_half:
-        from export.precision.emulate import emulated_session
+        from export.proof.emulate import emulated_session
 
         run = session_probabilities(emulated_session(source.model), source.spec)
         return ProbabilityForm(str(path), source.spec, run, is_exact=False), source.spec

@@ -18,13 +18,13 @@ import onnx
 import paddle
 import pytest
 
-from export import adopt as room
-from export import convert as conversion
-from export.adopt import adopt
-from export.forms import program_probabilities
-from export.inference_yml import inference_yml
+from export.conversion import convert as conversion
+from export.conversion.program import save_program
 from export.inspection import described
-from export.program import save_program
+from export.proof.forms import program_probabilities
+from export.recognition import adopt as room
+from export.recognition.adopt import adopt
+from export.recognition.inference_yml import inference_yml
 from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError, ParityError
 from runtime.recognition.ctc import best_path, decode_best_path
@@ -40,7 +40,7 @@ LISTED = tuple("0123456789é語")
 SPEC = RecognizerSpec(characters=(*LISTED, " "))
 FIXED = RecognizerSpec(characters=(*LISTED, " "), width=WidthPolicy(96, 96, 96))
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Reader(paddle.nn.Layer):
@@ -74,7 +74,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("programs")
     code = (
         "import sys; from pathlib import Path\n"
-        "from tests.export.test_adopt import make_folder\n"
+        "from tests.export.recognition.test_adopt import make_folder\n"
         "make_folder(Path(sys.argv[1]))"
     )
     subprocess.run(

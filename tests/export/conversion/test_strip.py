@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.strip import network_probabilities, strip
+from export.conversion.strip import network_probabilities, strip
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
 from runtime.recognition.charset import Charset
 from training.checkpoint.parameters import read_parameters, write_parameters
@@ -46,7 +46,7 @@ def test_a_checkpoint_that_already_is_one_network_is_recognised(small_config, ch
 def test_a_stripped_network_that_computes_something_else_is_refused(
     small_config, checkpoint, monkeypatch
 ):
-    from export import strip as room
+    from export.conversion import strip as room
 
     honest = room.load_into
 

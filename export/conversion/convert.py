@@ -13,8 +13,8 @@ from pathlib import Path
 
 import onnx
 
+from export.conversion.graph import finish, load_model
 from export.doctor import hint
-from export.graph import finish, load_model
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.spec import RecognizerSpec
 

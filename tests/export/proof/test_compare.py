@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from export.forms import Outputs, ProbabilityForm
-from export.verify import Parity, compare_forms, require
+from export.proof.compare import Parity, compare_forms, require
+from export.proof.forms import Outputs, ProbabilityForm
 from runtime.errors import ArtifactError, ParityError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 

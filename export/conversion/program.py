@@ -6,8 +6,8 @@ from pathlib import Path
 
 import paddle
 
+from export.conversion.graph import fixed_width
 from export.doctor import hint
-from export.graph import fixed_width
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 from runtime.silence import STDERR, STDOUT, silenced

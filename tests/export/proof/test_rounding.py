@@ -5,10 +5,10 @@ import pytest
 
 from export import chain
 from export.chain import ExportOptions, Source, export_network
-from export.forms import ProbabilityForm, onnx_probabilities
-from export.lines import comparison_lines
-from export.rounding import Rounding, measure_rounding
-from export.strip import network_probabilities
+from export.conversion.strip import network_probabilities
+from export.proof.forms import ProbabilityForm, onnx_probabilities
+from export.proof.rounding import Rounding, measure_rounding
+from export.proof.samples import comparison_lines
 from runtime.errors import ParityError
 
 

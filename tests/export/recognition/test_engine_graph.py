@@ -9,11 +9,11 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from export.engine_graph import engine_graph
-from export.lines import comparison_lines
-from export.precision.emulate import cpu_session, emulation_of
+from export.conversion.model_file import RecognizerFile, read_recognizer
 from export.precision.prove import half_recognizer
-from export.recognizer_file import RecognizerFile, read_recognizer
+from export.proof.emulate import cpu_session, emulation_of
+from export.proof.samples import comparison_lines
+from export.recognition.engine_graph import engine_graph
 from runtime.batching import batches_by_width
 from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.errors import ArtifactError

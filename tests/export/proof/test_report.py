@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from export.chain import Source
-from export.lines import comparison_lines
-from export.report import VerifyOptions, verify
+from export.proof.report import VerifyOptions, verify
+from export.proof.samples import comparison_lines
 from runtime.errors import ArtifactError, ParityError
 from runtime.recognition.spec import RecognizerSpec
 
@@ -72,7 +72,7 @@ def test_a_tolerance_may_be_stated(exported):
 
 
 def test_models_of_other_characters_are_no_forms_of_one_network(exported, tmp_path):
-    from export.graph import describe, load_model
+    from export.conversion.graph import describe, load_model
 
     model = load_model(exported[0] / "student.onnx")
     describe(model, RecognizerSpec(characters=tuple("9876543210 ")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from export.graph import input_shape, load_model
+from export.conversion.graph import input_shape, load_model
 from runtime.errors import ArtifactError
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import RecognizerSpec

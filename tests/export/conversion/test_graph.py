@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.graph import IR_VERSION, describe, finish, input_shape, load_model
+from export.conversion.graph import IR_VERSION, describe, finish, input_shape, load_model
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS, write_toy_model
@@ -145,13 +145,13 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     """Sets are ordered by hashes of strings, which differ from process to process."""
     code = (
         "import hashlib, sys; from pathlib import Path\n"
-        "from tests.export.test_graph import SPEC, finish, raw_model\n"
+        "from tests.export.conversion.test_graph import SPEC, finish, raw_model\n"
         "model = finish(raw_model(Path(sys.argv[1])), SPEC, None)\n"
         "print(hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest())"
     )
     child = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=Path(__file__).resolve().parents[3],
         env={**os.environ, "PYTHONHASHSEED": "1"},
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.forms import Form, Outputs
-from export.lines import prepared_batches
+from export.proof.forms import Form, Outputs
+from export.proof.samples import prepared_batches
 from runtime.errors import ParityError
 from runtime.recognition.charset import Charset
 from runtime.recognition.ctc import decode_best_path

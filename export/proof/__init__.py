@@ -1,0 +1,1 @@
+"""Two forms of a network compared on the same samples."""

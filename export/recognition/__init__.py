@@ -1,0 +1,1 @@
+"""What exporting a text recogniser needs that other tasks do not."""
