@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.alternation import Attempt, Check, Contender, run_in_alternation
-from benchmarks.comparison import EACH, summarize, table
-from benchmarks.machine import ROOT
-from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.alternation import Attempt, Check, Contender, run_in_alternation
+from benchmarks.measuring.comparison import EACH, summarize, table
+from benchmarks.measuring.lines import find_lines, read_lines, write_lines
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
 from benchmarks.throughput.contenders import bundled_model
-from benchmarks.throughput.lines import find_lines, read_lines, write_lines
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
 

@@ -29,7 +29,8 @@ from benchmarks.accuracy.scores import (
     scores_of,
     worst,
 )
-from benchmarks.result import (
+from benchmarks.measuring.lines import LabelledLine, find_lines
+from benchmarks.measuring.result import (
     Failure,
     Measure,
     Result,
@@ -38,7 +39,6 @@ from benchmarks.result import (
     save_result,
     surroundings,
 )
-from benchmarks.throughput.lines import LabelledLine, find_lines
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import EngineError, OcrError

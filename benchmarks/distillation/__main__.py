@@ -32,7 +32,7 @@ from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Result, run_arm, run_reference
 from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import summarize, table
-from benchmarks.machine import (
+from benchmarks.measuring.machine import (
     ROOT,
     describe_machine,
     git_revision,

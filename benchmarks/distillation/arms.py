@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, read_yaml
 from training.config import load_config

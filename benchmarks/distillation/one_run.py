@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distillation.reading import Reading, read_lines
-from benchmarks.machine import describe_machine, git_revision, package_versions, write_result
+from benchmarks.measuring.machine import (
+    describe_machine,
+    git_revision,
+    package_versions,
+    write_result,
+)
 from runtime.errors import OcrError
 from training.command import prepare_process
 from training.config import Config, load_config

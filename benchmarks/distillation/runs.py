@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.distillation.arms import Arm, Plan, training_sections
 from benchmarks.distillation.one_run import CONFIG, RESULT, TASK
-from benchmarks.machine import ROOT, write_result
+from benchmarks.measuring.machine import ROOT, write_result
 from runtime.errors import OcrError
 from training.files import write_atomically
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.alternation import Attempt, Contender, run_in_alternation
 from benchmarks.latency.backends import TITLES, Backend, find_backends
 from benchmarks.latency.plots import draw_latency
-from benchmarks.machine import ROOT
-from benchmarks.result import (
+from benchmarks.measuring.alternation import Attempt, Contender, run_in_alternation
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import (
     Failure,
     Measure,
     Result,

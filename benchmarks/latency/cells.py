@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.throughput.network_clock import NetworkClock
+from benchmarks.measuring.network_clock import NetworkClock
 from runtime.recognition.ctc import decode_best_path
 from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
 from runtime.recognition.spec import RecognizerSpec

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result import Result
+from benchmarks.measuring.result import Result
 from training.files import write_atomically
 
 

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Failure, read_result
 from benchmarks.report.page import render_page
 from benchmarks.report.summary import render_summary
 from benchmarks.report.views import Entry
-from benchmarks.result import Failure, read_result
 from runtime.errors import ArtifactError, OcrError
 from runtime.infer.table import written_atomically
 

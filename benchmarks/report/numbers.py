@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.result import Measure
+from benchmarks.measuring.result import Measure
 
 
 def shown(value: float, unit: str) -> str:

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.result import Failure
 from benchmarks.report.charts import latency_curves, reliability
 from benchmarks.report.numbers import shown, spread, unit_shown
 from benchmarks.report.views import (
@@ -23,7 +24,6 @@ from benchmarks.report.views import (
     stages,
     tiles,
 )
-from benchmarks.result import Failure
 from runtime.errors import OcrError
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from benchmarks.measuring.result import Measure
 from benchmarks.report.numbers import shown, spread
 from benchmarks.report.page import machine_shown
 from benchmarks.report.views import HEADINGS, Entry, bars, by_benchmark, grouped, name_of
-from benchmarks.result import Measure
 
 
 def render_summary(entries: Sequence[Entry]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.result import Measure, Result
 from benchmarks.report.numbers import shown
-from benchmarks.result import Measure, Result
 from benchmarks.throughput.contenders import TITLES
 
 ORDER = ("accuracy", "throughput", "latency", "service", "training", "distillation")

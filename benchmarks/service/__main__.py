@@ -22,12 +22,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.lines import find_lines, write_lines
+from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
 from benchmarks.service.clients import Tally, Work, run_clients, run_flood
 from benchmarks.service.memory import MemoryWatch
 from benchmarks.service.offline import measure_offline
 from benchmarks.service.process import ServiceProcess
-from benchmarks.throughput.lines import find_lines, write_lines
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
 

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import ROOT
-from benchmarks.throughput.lines import read_lines
+from benchmarks.measuring.lines import read_lines
+from benchmarks.measuring.machine import ROOT
 from runtime import Recognizer
 from runtime.errors import EngineError
 from runtime.infer.records import JsonLinesWriter

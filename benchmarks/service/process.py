@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
 from runtime.errors import EngineError
 
 _SECONDS_TO_START = 180

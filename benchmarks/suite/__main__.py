@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.result import Failure, Result, measure, save_result, surroundings
 from benchmarks.report.__main__ import collect, write_report
-from benchmarks.result import Failure, Result, measure, save_result, surroundings
 from benchmarks.suite.plan import SIZES, Wanted, steps_of
 from benchmarks.suite.run import Outcome, run_steps
 from runtime.errors import OcrError

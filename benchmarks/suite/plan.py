@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
 from benchmarks.throughput.contenders import bundled_model
 from runtime.errors import EngineError, OcrError
 

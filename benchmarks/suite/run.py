@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.machine import ROOT, git_revision
+from benchmarks.measuring.machine import ROOT, git_revision
 from benchmarks.suite.plan import Step
 from training.files import write_atomically
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.alternation import Attempt, Check, run_in_alternation
-from benchmarks.comparison import EACH, summarize, table
-from benchmarks.machine import ROOT
-from benchmarks.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.alternation import Attempt, Check, run_in_alternation
+from benchmarks.measuring.comparison import EACH, summarize, table
+from benchmarks.measuring.lines import find_lines, write_lines
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
 from benchmarks.throughput.cold_start import measure_cold_start
 from benchmarks.throughput.contenders import (
     PEERS,
@@ -36,7 +37,6 @@ from benchmarks.throughput.contenders import (
     command_of,
     contender,
 )
-from benchmarks.throughput.lines import find_lines, write_lines
 from runtime.cpu import available_cpus
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError

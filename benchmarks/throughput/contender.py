@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.scores import Reading, scores_of
-from benchmarks.comparison import EACH
-from benchmarks.throughput.lines import LabelledLine, num_right, read_lines
-from benchmarks.throughput.network_clock import NetworkClock
+from benchmarks.measuring.comparison import EACH
+from benchmarks.measuring.lines import LabelledLine, num_right, read_lines
+from benchmarks.measuring.network_clock import NetworkClock
 
 Images = Iterable[NDArray[np.uint8]]
 Read = Callable[[Sequence[str]], list[str]]

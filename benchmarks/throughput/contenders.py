@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.alternation import Contender
+from benchmarks.measuring.alternation import Contender
 from runtime.errors import OcrError
 
 PEERS = {

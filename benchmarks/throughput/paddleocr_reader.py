@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.paddleocr import import_recognizer
+from benchmarks.parity.paddleocr import import_recognizer
 from runtime.engines import open_session
 from runtime.recognition.spec import RecognizerSpec
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.throughput.network_clock import NetworkClock
+from benchmarks.measuring.network_clock import NetworkClock
 from runtime.errors import OcrError
 from runtime.images.read import read_image
 from runtime.infer.records import open_writer

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import (
+from benchmarks.measuring.machine import (
     ROOT,
     describe_machine,
     git_revision,

@@ -11,7 +11,7 @@ from typing import Any
 
 import paddle
 
-from benchmarks.paddleocr import import_paddleocr
+from benchmarks.parity.paddleocr import import_paddleocr
 from benchmarks.training.inputs import Inputs, first_weight
 from benchmarks.training.settings import (
     OURS,

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from benchmarks.alternation import Attempt, Check, Contender, run_in_alternation
-from benchmarks.comparison import Summary, summarize, table
-from benchmarks.machine import ROOT
+from benchmarks.measuring.alternation import Attempt, Check, Contender, run_in_alternation
+from benchmarks.measuring.comparison import Summary, summarize, table
+from benchmarks.measuring.machine import ROOT
 from benchmarks.training.inputs import random_inputs
 from benchmarks.training.profile import profile_table
 from benchmarks.training.real import BY_WIDTH, FIXED_WIDTH, RealSettings, label_file_of

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.result import Failure, Measure, Result, measure
+from benchmarks.measuring.result import Failure, Measure, Result, measure
 from tests.runtime.conftest import toy_spec, write_toy_model
 
 MACHINE = {"cpu": "a processor", "cpus_available": 2, "cpus": 4, "gpus": [], "memory_gib": 8.0}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.readers import open_reader
-from benchmarks.result import read_result
+from benchmarks.measuring.result import read_result
 from runtime import Recognizer
 
 pytest.importorskip("onnxruntime", reason="it reads the lines")

@@ -16,7 +16,7 @@ from benchmarks.distillation.arms import (
     reading_sections,
     training_sections,
 )
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
 from runtime.errors import ConfigError
 from training.check_config import check_config
 from training.config import Config

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.latency.__main__ import main
-from benchmarks.result import read_result
+from benchmarks.measuring.result import read_result
 
 pytest.importorskip("onnxruntime", reason="it is what is measured")
 QUICK = ["--rounds", "2", "--seconds", "0.01", "--warm-up", "0.001", "--threads", "1"]

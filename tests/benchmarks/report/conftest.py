@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.result import measure, save_result
+from benchmarks.measuring.result import measure, save_result
 from tests.benchmarks.conftest import failure, speed
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.machine import ROOT
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import measure
 from benchmarks.report.__main__ import collect, main
 from benchmarks.report.charts import themed
 from benchmarks.report.numbers import shown, spread
 from benchmarks.report.views import bars, grouped
-from benchmarks.result import measure
 from tests.benchmarks.conftest import speed
 
 

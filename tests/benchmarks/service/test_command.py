@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.result import read_result
+from benchmarks.measuring.result import read_result
 from benchmarks.service.__main__ import main
 from tests.runtime.conftest import toy_spec, write_toy_model
 

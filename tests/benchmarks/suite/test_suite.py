@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import ROOT
-from benchmarks.result import read_result
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import read_result
 from benchmarks.suite.__main__ import main
 from benchmarks.suite.plan import SIZES, Wanted, shown, steps_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.result import read_result
+from benchmarks.measuring.result import read_result
 from benchmarks.throughput.__main__ import main
 from benchmarks.throughput.cold_start import measure_cold_start
 from benchmarks.throughput.contenders import bundled_model, choose

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.comparison import Summary
+from benchmarks.measuring.comparison import Summary
 from benchmarks.training.__main__ import busy_remark, has_failures, main, options_parser
 from benchmarks.training.parts import choose_contenders, remarks_on, same_inputs, step_settings
 from benchmarks.training.settings import OURS, PADDLE, PADDLEOCR, PYTORCH

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.throughput.lines import LabelledLine, find_lines, num_right, read_lines, write_lines
+from benchmarks.measuring.lines import LabelledLine, find_lines, num_right, read_lines, write_lines
 from runtime.errors import DatasetError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.alternation import Attempt, Contender, run_in_alternation
+from benchmarks.measuring.alternation import Attempt, Contender, run_in_alternation
 
 
 def script(name: str, code: str, environment: Mapping[str, str] | None = None) -> Contender:

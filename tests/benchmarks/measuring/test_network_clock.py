@@ -7,7 +7,7 @@ import pytest
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="its time is measured")
 
-from benchmarks.throughput.network_clock import NetworkClock  # noqa: E402
+from benchmarks.measuring.network_clock import NetworkClock  # noqa: E402
 
 
 def test_calls_at_the_same_time_count_each(monkeypatch: pytest.MonkeyPatch) -> None:

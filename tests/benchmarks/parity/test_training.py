@@ -10,7 +10,7 @@ import paddle
 import pytest
 import yaml
 
-from benchmarks.parity import compare, main
+from benchmarks.parity.training import compare, main
 from runtime.errors import OcrError
 from training.losses import build_loss
 from training.networks import build_model

@@ -16,7 +16,7 @@ from typing import Any
 from runtime.cpu import available_cpus
 from training.files import write_atomically
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "numba", "opencv-python-headless")
 SETTINGS_FROM_OUTSIDE = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import machine as machine_module
-from benchmarks.machine import (
+from benchmarks.measuring import machine as machine_module
+from benchmarks.measuring.machine import (
     busy_cpus,
     describe_machine,
     git_revision,

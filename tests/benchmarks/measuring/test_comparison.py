@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.alternation import Attempt
-from benchmarks.comparison import EACH, summarize, table
+from benchmarks.measuring.alternation import Attempt
+from benchmarks.measuring.comparison import EACH, summarize, table
 
 
 def attempt(name: str, number: int, *rates: float, **more: int) -> Attempt:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from benchmarks.paddleocr import import_paddleocr
+from benchmarks.parity.paddleocr import import_paddleocr
 from runtime.errors import OcrError
 from training.config import load_config
 from training.losses import build_loss

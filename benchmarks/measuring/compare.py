@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result import Measure, Result, read_result
+from benchmarks.measuring.result import Measure, Result, read_result
 from runtime.errors import OcrError, ParityError
 
 ALLOWABLE = ("machine", "inputs", "settings")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.alternation import Attempt
+from benchmarks.measuring.alternation import Attempt
 
 EACH = "images_per_s_each"
 """The figure that is compared: one rate for every timed step, images/s."""

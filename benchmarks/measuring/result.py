@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.earlier_results import upgraded
-from benchmarks.machine import (
+from benchmarks.measuring.earlier_results import upgraded
+from benchmarks.measuring.machine import (
     PACKAGES,
     describe_machine,
     fingerprint_of,
@@ -26,7 +26,7 @@ from benchmarks.machine import (
     package_versions,
     write_result,
 )
-from benchmarks.result_schema import FORMAT, SCHEMA
+from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
 
 BETTER = ("higher", "lower")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.machine import fingerprint_of
-from benchmarks.result_schema import FORMAT
+from benchmarks.measuring.machine import fingerprint_of
+from benchmarks.measuring.result_schema import FORMAT
 
 _EMPTY: dict[str, Any] = {"revision": {"commit": None, "is_modified": None}, "versions": {}}
 

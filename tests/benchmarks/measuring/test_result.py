@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.machine import ROOT
-from benchmarks.result import Failure, measure, read_result, save_result, surroundings
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Failure, measure, read_result, save_result, surroundings
 from runtime.errors import ArtifactError
 
 

@@ -25,7 +25,7 @@ import paddle
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.paddleocr import (
+from benchmarks.parity.paddleocr import (
     export_with_paddleocr,
     import_paddleocr,
     save_with_paddleocr,
