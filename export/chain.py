@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from export.contract import contract_of
 from export.conversion.convert import OPSET, check_opset, convert, tool_versions
 from export.conversion.graph import describe
 from export.conversion.program import save_program
 from export.conversion.staging import staged
-from export.conversion.strip import Stripped, network_probabilities, strip
+from export.conversion.strip import Stripped, deployed_outputs, strip
 from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
 from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
 from export.proof.rounding import measure_rounding
@@ -22,11 +23,10 @@ from export.recognition.inference_yml import inference_yml
 from export.recognition.triton import write_repository
 from runtime.engines import open_session
 from runtime.errors import ConfigError
-from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec
 from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config
-from training.data.build import check_data_section, deployed_input
-from training.recognition.decode import charset_of
+from training.plan import read_deployed_plan
 
 log = logging.getLogger("export")
 
@@ -179,7 +179,7 @@ def _proven(
     lines, lines_from = comparison_lines(options.images, spec.charset)
 
     forms = {
-        "paddle": network_probabilities(stripped.network),
+        "paddle": deployed_outputs(stripped.network),
         "inference program": program_probabilities(program, spec, options.batch_size),
         "onnxruntime": onnx_probabilities(model, spec),
     }
@@ -212,9 +212,7 @@ def _proven(
 
 def stripped_network(source: Source) -> Stripped:
     """The network out of its checkpoint, with the counts of all logged."""
-    charset = charset_of(_section(source.config, "Global"))
-    height, _ = _deployed_input(source.config)
-    stripped = strip(source.config, charset, source.checkpoint, source.network, height)
+    stripped = strip(read_deployed_plan(source.config), source.checkpoint, source.network)
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "
         log.info("%s %s: %s values", mark, name, f"{count:,}")
@@ -226,20 +224,12 @@ def spec_of_network(
 ) -> RecognizerSpec:
     """The spec that the exported model will carry, its parity aside."""
     options = ExportOptions() if options is None else options
-    height, width = _deployed_input(source.config)
-    if options.width_px is not None:
-        width = WidthPolicy(options.width_px, options.width_px, options.width_px)
-    return RecognizerSpec(
-        characters=charset_of(_section(source.config, "Global")).characters,
-        height=height,
-        width=width,
-        network=source.network,
+    contract = contract_of(read_deployed_plan(source.config))
+    return replace(
+        contract.spec(source.network, options.width_px),
         weights_sha256=parameters_sha256(stripped.parameters),
         config_sha256=source.config.sha256,
-        provenance={
-            "versions": tool_versions(),
-            "opset": options.opset,
-        },
+        provenance={"versions": tool_versions(), "opset": options.opset},
     )
 
 
@@ -259,16 +249,3 @@ def _described(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict
         "weights_sha256": parameters_sha256(stripped.parameters),
         "values": dict(stripped.counts),
     }
-
-
-def _deployed_input(config: Config) -> tuple[int, WidthPolicy]:
-    section = _section(config, "Eval")
-    config.raise_problems(check_data_section(section, "Eval"))
-    return deployed_input(section, "Eval")
-
-
-def _section(config: Config, name: str) -> Mapping[str, Any]:
-    section = config.sections.get(name)
-    if not isinstance(section, Mapping):
-        raise ConfigError(f"{config.path}: expected the section {name}, got {section!r}")
-    return section

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from runtime.errors import CheckpointError
 from training.checkpoint.parameters import PARAMETERS, SAFETENSORS, parameters_path
 from training.checkpoint.saved import OPTIMIZER, STATES, is_waiting
-from training.networks import network_sections
-from training.registry import Problem
+
+if TYPE_CHECKING:
+    from training.plan import Plan
 
 _PICKLE_STOP = b"."
 _LENGTH_BYTES = 8
 """A `.safetensors` file begins with the length of its header."""
 
 
-def check_weights(sections: Mapping[str, Any]) -> list[Problem]:
-    """Problems of `Global.pretrained_model`, `Global.checkpoints` and each network's `pretrained`.
+def problems_of_weights(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield path and message of what is wrong with the checkpoints that a config names.
 
-    Args:
-        sections: of a config, each checked by itself.
+    `Global.pretrained_model`, `Global.checkpoints` and each network's `pretrained`.
     """
     named = {
-        f"{path}.pretrained": section.get("pretrained")
-        for path, section in network_sections(sections["Architecture"]).values()
+        f"{network.path}.pretrained": network.pretrained for network in plan.model.networks.values()
     }
-    named["Global.pretrained_model"] = sections["Global"].get("pretrained_model")
-    problems = []
+    named["Global.pretrained_model"] = plan.settings.pretrained_model
     for path, checkpoint in named.items():
-        if isinstance(checkpoint, str) and checkpoint:
-            reason = _reason_against(checkpoint)
-            problems += [Problem(path, reason)] if reason else []
-    checkpoint = sections["Global"].get("checkpoints")
-    if checkpoint:
-        reason = _reason_against_resuming(checkpoint)
-        problems += [Problem("Global.checkpoints", reason)] if reason else []
-    return problems
+        reason = _reason_against(checkpoint) if checkpoint else ""
+        if reason:
+            yield path, reason
+    if plan.settings.checkpoints:
+        reason = _reason_against_resuming(plan.settings.checkpoints)
+        if reason:
+            yield "Global.checkpoints", reason
 
 
 def _reason_against(checkpoint: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, parse_yaml, read_yaml
 from training.data.unreadable import MOST_SHARE
-from training.registry import Problem, Registry, unknown_name
+from training.registry import Problem, Problems, Registry, unknown_name
 
 SECTIONS = (
     *("Global", "Optimizer", "Architecture", "Loss"),
@@ -120,6 +120,22 @@ UNUSED_GLOBAL_KEYS = frozenset(
 GLOBALS = Registry("global section", {"Global": GlobalConfig}, unused=UNUSED_GLOBAL_KEYS)
 
 
+def read_global(section: object, problems: Problems) -> GlobalConfig | None:
+    """Read the `Global` section; a key without a value has its default."""
+    if not isinstance(section, Mapping):
+        problems.add("Global", f"expected a mapping, got {section!r}")
+        return None
+    given = {key: value for key, value in section.items() if value is not None}
+    component = GLOBALS.read_options("Global", given, "Global", problems)
+    return None if component is None else component.build()
+
+
+def unused_keys(config: Config) -> list[str]:
+    """Keys of PaddleOCR's that stand in the config and have no effect here."""
+    unused = [f"Global.{key}" for key in config.sections["Global"] if key in UNUSED_GLOBAL_KEYS]
+    return unused + [key for key in config.sections if key in UNUSED_SECTIONS]
+
+
 @dataclass(frozen=True)
 class Config:
     """A configuration as its author wrote it, overrides applied.
@@ -135,34 +151,28 @@ class Config:
     lines: dict[str, int] = field(default_factory=dict)
 
     @property
-    def globals(self) -> GlobalConfig:
-        """The `Global` section with its defaults."""
-        options = {
-            key: value for key, value in self.sections["Global"].items() if value is not None
-        }
-        built: GlobalConfig = GLOBALS.build_options("Global", options, "Global")
-        return built
-
-    @property
     def sha256(self) -> str:
         """Hash of the content, whatever its layout."""
         text = json.dumps(self.sections, sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def located(self, problem: Problem) -> str:
-        """The problem with the file and the line of its path or of the nearest one above."""
+        """Return the problem with the file and the line of its path or the nearest one above."""
+        line = self._line(problem)
+        where = str(self.path or "config")
+        return f"{where}: {problem}" if line is None else f"{where}:{line}: {problem}"
+
+    def _line(self, problem: Problem) -> int | None:
         parts = problem.path.split(".")
         while parts and ".".join(parts) not in self.lines:
             parts.pop()
-        where = str(self.path or "config")
-        if parts:
-            where += f":{self.lines['.'.join(parts)]}"
-        return f"{where}: {problem}"
+        return self.lines[".".join(parts)] if parts else None
 
     def raise_problems(self, problems: Sequence[Problem]) -> None:
-        """Raise all `problems` with their lines as one `ConfigError`, if there are any."""
+        """Raise all `problems` as one `ConfigError`, in the file's order, if there are any."""
         if problems:
-            raise ConfigError("\n".join(self.located(problem) for problem in problems))
+            in_order = sorted(problems, key=lambda problem: self._line(problem) or 0)
+            raise ConfigError("\n".join(map(self.located, in_order)))
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -21,9 +21,6 @@ from training.output_folder import refuse_unwritable_file
 
 if TYPE_CHECKING:
     from training.config import Config
-    from training.run import Run
-
-_FIGURES = ("acc", "norm_edit_dis")
 
 
 def evaluate_checkpoint(config: Config) -> dict[str, Any]:
@@ -51,8 +48,8 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
         outcome = evaluate(run, part, loader)
     seconds = time.perf_counter() - start
     return {
-        "networks": figures_by_network(run, outcome.figures),
-        "lines": outcome.num_lines,
+        "networks": run.metric.by_network(outcome.figures),
+        "lines": outcome.num_samples,
         "dropped": part.report.as_json()["dropped"],
         "failures": [str(failure) for failure in outcome.failures],
         "seconds": round(seconds, 3),
@@ -62,42 +59,18 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
     }
 
 
-def figures_by_network(run: Run, figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Take the prefixes off: `Teacher_acc` becomes `acc` of `Teacher`.
-
-    Args:
-        run: whose metric gave the figures.
-        figures: the main network's carry no prefix.
-
-    Returns:
-        {network: {figure: value}}; one network alone is called `network`.
-    """
-    from training.recognition.decode import DistillationCTCLabelDecode
-    from training.recognition.metrics import DistillationMetric
-
-    metric, post_process = run.metric, run.post_process
-    if not isinstance(metric, DistillationMetric):
-        return {"network": {name: figures[name] for name in _FIGURES}}
-    assert isinstance(post_process, DistillationCTCLabelDecode)
-    prefixes = {name: "" if name == metric.key else f"{name}_" for name in post_process.model_name}
-    return {
-        name: {figure: figures[prefix + figure] for figure in _FIGURES}
-        for name, prefix in prefixes.items()
-    }
-
-
 def table(result: Mapping[str, Any]) -> str:
-    """Accuracy of every network, aligned."""
+    """Return the figures of every network, aligned."""
     networks = result["networks"]
-    width = max(map(len, (*networks, "network")))
-    rows = [
-        f"{'network':{width}}  {'acc':>7}  {'norm_edit_dis':>13}  {'lines':>7}  {'failures':>8}"
-    ]
-    for name, figures in networks.items():
-        rows.append(
-            f"{name:{width}}  {figures['acc']:7.4f}  {figures['norm_edit_dis']:13.4f}  "
-            f"{result['lines']:7}  {len(result['failures']):8}"
-        )
+    first = max(map(len, (*networks, "network")))
+    names = list(next(iter(networks.values())))
+    widths = [max(len(name), 7) for name in names]
+    heads = [f"{name:>{width}}" for name, width in zip(names, widths, strict=True)]
+    rows = ["  ".join([f"{'network':{first}}", *heads, f"{'lines':>7}", f"{'failures':>8}"])]
+    for network, figures in networks.items():
+        cells = [f"{figures[name]:{width}.4f}" for name, width in zip(names, widths, strict=True)]
+        counts = [f"{result['lines']:7}", f"{len(result['failures']):8}"]
+        rows.append("  ".join([f"{network:{first}}", *cells, *counts]))
     return "\n".join(rows)
 
 

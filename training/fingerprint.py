@@ -7,37 +7,38 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.recognition.charset import Charset
 from training.data.build import DataPart
+from training.task import Task
 
-_ORDER = "the order of the training lines"
-_DATA = {"Train": "the training lines", "Eval": "the evaluation lines"}
+_ORDER = "the order of the training samples"
+_DATA = {"Train": "the training samples", "Eval": "the evaluation samples"}
 
 
 def fingerprint_of(
-    parts: Mapping[str, DataPart], charset: Charset, plan: Sequence[Sequence[int]]
+    parts: Mapping[str, DataPart], task: Task, plan: Sequence[Sequence[int]]
 ) -> dict[str, dict[str, Any]]:
-    """Hashes of everything that decides which lines a run sees, and in which order.
+    """Return hashes of everything that decides which samples a run sees, and in which order.
 
     Args:
         parts: `Train` and `Eval`.
-        charset: K - 1 characters.
-        plan: line indices of each batch of the first epoch.
+        task: of the run.
+        plan: sample indices of each batch of the first epoch.
 
     Returns:
-        {what: {hash, lines}}, plain values for a checkpoint.
+        {what: {hash, count}}, plain values for a checkpoint.
     """
     found = {
-        _DATA[name]: {"hash": part.report.sha256, "lines": len(part.dataset.usable)}
+        _DATA[name]: {"hash": part.report.sha256, "count": len(part.dataset.usable)}
         for name, part in parts.items()
     }
-    found["the dictionary"] = {"hash": _hash(charset.characters), "lines": len(charset.characters)}
-    found[_ORDER] = {"hash": _hash([list(batch) for batch in plan]), "lines": len(plan)}
+    for what, listed in task.fingerprint.items():
+        found[what] = {"hash": _hash(list(listed)), "count": len(listed)}
+    found[_ORDER] = {"hash": _hash([list(batch) for batch in plan]), "count": len(plan)}
     return found
 
 
 def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What differs between the fingerprint of a checkpoint and that of the run which resumes it.
+    """Say what differs between a checkpoint's fingerprint and that of the run which resumes it.
 
     Args:
         saved: of the checkpoint; nothing is said of what it lacks.
@@ -53,13 +54,13 @@ def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
         old = saved.get(what)
         if not isinstance(old, Mapping) or old.get("hash") == new["hash"]:
             continue
-        unit = {"the dictionary": "characters", _ORDER: "batches an epoch"}.get(what, "lines")
-        counts = f"{old.get('lines')} {unit} then, {new['lines']} now"
+        unit = "batches an epoch " if what == _ORDER else ""
+        counts = f"{old.get('count')} {unit}then, {new['count']} now"
         told = f"{what} changed since the checkpoint: {counts}"
         if what == _DATA["Eval"]:
-            told += "; its best accuracy was measured on other lines"
+            told += "; its best figures were measured on others"
         elif what == _ORDER:
-            told += "; the rest of this epoch may repeat some lines and leave others out"
+            told += "; the rest of this epoch may repeat some samples and leave others out"
         found.append(told)
     return found
 

@@ -1,131 +1,198 @@
-"""From the `Architecture` section to networks."""
+"""The `Architecture` section: one network, or several under their own names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from training.backbones import BACKBONES
 from training.distillation.model import DistillationModel
-from training.recognition.heads import HEADS
-from training.recognition.necks import NECKS
-from training.recognition.network import RecognitionNetwork
-from training.registry import Problem, raise_problems, unknown_name
+from training.network import Network
+from training.registry import Component, Problems, unknown_name
+from training.task import Task
+from training.tasks import task_of
+
+Model: TypeAlias = Network | DistillationModel
 
 DISTILLATION_MODEL = "DistillationModel"
-NETWORK_KEYS = frozenset(
-    {
-        *("pretrained", "freeze_params", "return_all_feats", "in_channels"),
-        *("Transform", "Backbone", "Neck", "Head"),
-    }
+ALONE = ""
+"""The name of a network that is the whole model."""
+STAGES = ("backbone_out", "neck_out", "head_out")
+"""What a network with `return_all_feats` returns in training; in evaluation the last alone."""
+_NETWORK_KEYS = frozenset(
+    [
+        "pretrained",
+        "freeze_params",
+        "return_all_feats",
+        "in_channels",
+        "Transform",
+        "Backbone",
+        "Neck",
+        "Head",
+        "model_type",
+        "algorithm",
+    ]
 )
-UNUSED_NETWORK_KEYS = frozenset({"model_type", "algorithm"})
-"""PaddleOCR's keys that choose nothing here: everything is CTC recognition."""
+_MODEL_KEYS = frozenset({"name", "Models", "model_type", "algorithm"})
 
 
-def is_distillation(architecture: Mapping[str, Any]) -> bool:
-    """Whether the section describes several networks."""
-    return "Models" in architecture
+@dataclass(frozen=True)
+class NetworkPlan:
+    """One network of a config, checked.
+
+    Args:
+        path: of its section.
+        backbone, neck, head: what it is built of; without a neck the head takes the features.
+        in_channels: C of the image.
+        pretrained: checkpoint that it starts from.
+        is_frozen: `freeze_params`.
+        returns_all_features: `return_all_feats`.
+    """
+
+    path: str
+    backbone: Component
+    neck: Component | None
+    head: Component
+    in_channels: int = 3
+    pretrained: str | None = None
+    is_frozen: bool = False
+    returns_all_features: bool = False
 
 
-def network_sections(architecture: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Path and section of each network; a single network's name is empty."""
-    if not is_distillation(architecture):
-        return {"": ("Architecture", architecture)}
-    return {
-        name: (f"Architecture.Models.{name}", section)
-        for name, section in architecture["Models"].items()
-    }
+@dataclass(frozen=True)
+class ModelPlan:
+    """The `Architecture` section, checked.
+
+    Args:
+        task: what the networks are for.
+        networks: by name; `ALONE` is the name of a single one.
+    """
+
+    task: type[Task]
+    networks: Mapping[str, NetworkPlan]
+
+    @property
+    def is_distillation(self) -> bool:
+        """Whether there are several networks."""
+        return ALONE not in self.networks
+
+    def build(self, num_classes: int) -> Model:
+        """Build the networks with random weights; `pretrained` is not loaded.
+
+        Args:
+            num_classes: K of every head, for tasks whose heads have classes.
+        """
+        networks = {
+            name: self.build_network(network, num_classes)
+            for name, network in self.networks.items()
+        }
+        return DistillationModel(networks) if self.is_distillation else networks[ALONE]
+
+    def build_network(self, plan: NetworkPlan, num_classes: int) -> Network:
+        """Build one network by itself."""
+        backbone = plan.backbone.build(in_channels=plan.in_channels)
+        channels, neck = backbone.out_channels, None
+        if plan.neck is not None:
+            neck = plan.neck.build(in_channels=channels)
+            channels = neck.out_channels
+        head = plan.head.build(in_channels=channels, out_channels=num_classes)
+        network = self.task.network(backbone, neck, head, plan.returns_all_features)
+        if plan.is_frozen:
+            network.freeze()
+        return network
 
 
-def check_architecture(architecture: object) -> list[Problem]:
-    """Problems of the `Architecture` section, without building it."""
-    if not isinstance(architecture, Mapping):
-        return [Problem("Architecture", f"expected a mapping, got {architecture!r}")]
-    if not is_distillation(architecture):
-        return _check_network(architecture, "Architecture")
-    models = architecture["Models"]
-    problems = [
-        Problem(
-            f"Architecture.{key}",
-            unknown_name("key", key, {"name", "Models", *UNUSED_NETWORK_KEYS}),
-        )
-        for key in architecture.keys() - {"name", "Models"} - UNUSED_NETWORK_KEYS
-    ]
-    if not isinstance(models, Mapping) or not models:
-        return [*problems, Problem("Architecture.Models", f"expected networks, got {models!r}")]
-    if architecture.get("name", DISTILLATION_MODEL) != DISTILLATION_MODEL:
-        message = unknown_name("model", architecture["name"], [DISTILLATION_MODEL])
-        problems.append(Problem("Architecture.name", message))
-    for name, section in models.items():
-        problems += _check_network(section, f"Architecture.Models.{name}")
-    return problems
-
-
-def _check_network(section: object, path: str) -> list[Problem]:
-    if not isinstance(section, Mapping):
-        return [Problem(path, f"expected a mapping with Backbone, Neck, Head, got {section!r}")]
-    known = NETWORK_KEYS | UNUSED_NETWORK_KEYS
-    problems = [
-        Problem(f"{path}.{key}", unknown_name("key", key, known)) for key in section.keys() - known
-    ]
-    if section.get("Transform") is not None:
-        message = f"no transform is supported: expected nothing, got {section['Transform']!r}"
-        problems.append(Problem(f"{path}.Transform", message))
-    for key in ("freeze_params", "return_all_feats"):
-        if not isinstance(section.get(key, False), bool):
-            message = f"expected true or false, got {section[key]!r}"
-            problems.append(Problem(f"{path}.{key}", message))
-    problems += BACKBONES.check(section.get("Backbone"), f"{path}.Backbone")
-    in_channels = section.get("in_channels", 3)
-    if type(in_channels) is not int or in_channels < 1:
-        message = f"expected a whole number of channels, got {in_channels!r}"
-        problems.append(Problem(f"{path}.in_channels", message))
-    if not isinstance(section.get("pretrained"), str | None):
-        message = f"expected a checkpoint's path, got {section['pretrained']!r}"
-        problems.append(Problem(f"{path}.pretrained", message))
-    if section.get("Neck") is None:
-        message = (
-            "a CTC head needs a sequence: expected a Neck, got none; "
-            "add SequenceEncoder with encoder_type reshape"
-        )
-        problems.append(Problem(f"{path}.Neck", message))
-    else:
-        problems += NECKS.check(section["Neck"], f"{path}.Neck")
-    return problems + HEADS.check(section.get("Head"), f"{path}.Head")
-
-
-def build_model(
-    architecture: Mapping[str, Any], num_classes: int
-) -> RecognitionNetwork | DistillationModel:
-    """Build what the `Architecture` section describes; the section is left as it is.
-
-    `pretrained` is not loaded here: `training.checkpoint.saved.load_pretrained` does, and reports.
+def build_model(architecture: object, num_classes: int = 0) -> Model:
+    """Build what an `Architecture` section describes; the section is left as it is.
 
     Args:
         architecture: one network, or `Models` with several.
-        num_classes: K of every head.
+        num_classes: K of every head: blank, characters and space. Heads of other decoders derive
+            theirs from it; a task without classes takes none.
 
     Raises:
         ConfigError: naming every problem.
     """
-    raise_problems(check_architecture(architecture))
-    networks = {
-        name: _build_network(section, path, num_classes)
-        for name, (path, section) in network_sections(architecture).items()
-    }
-    return DistillationModel(networks) if is_distillation(architecture) else networks[""]
+    problems = Problems()
+    plan = read_architecture(architecture, problems)
+    problems.raise_any()
+    assert plan is not None
+    return plan.build(num_classes)
 
 
-def _build_network(section: Mapping[str, Any], path: str, num_classes: int) -> RecognitionNetwork:
-    backbone = BACKBONES.build(
-        section["Backbone"], f"{path}.Backbone", in_channels=section.get("in_channels", 3)
+def read_architecture(section: object, problems: Problems) -> ModelPlan | None:
+    """Read the `Architecture` section; None if anything is wrong with it."""
+    path = "Architecture"
+    if not isinstance(section, Mapping):
+        problems.add(path, f"expected a mapping, got {section!r}")
+        return None
+    num_problems = len(problems)
+    task = task_of(section, problems)
+    if task is None:
+        return None
+    networks: dict[str, NetworkPlan | None] = {}
+    if "Models" not in section:
+        networks[ALONE] = _read_network(section, path, task, problems)
+    else:
+        for name, network in _model_sections(section, problems).items():
+            networks[name] = _read_network(network, f"{path}.Models.{name}", task, problems)
+    if len(problems) > num_problems:
+        return None
+    return ModelPlan(task, {name: plan for name, plan in networks.items() if plan is not None})
+
+
+def _model_sections(section: Mapping[str, Any], problems: Problems) -> Mapping[str, Any]:
+    for key in section.keys() - _MODEL_KEYS:
+        problems.add(f"Architecture.{key}", unknown_name("key", key, _MODEL_KEYS))
+    models = section["Models"]
+    if not isinstance(models, Mapping) or not models:
+        problems.add("Architecture.Models", f"expected networks, got {models!r}")
+        return {}
+    if section.get("name", DISTILLATION_MODEL) != DISTILLATION_MODEL:
+        message = unknown_name("model", section["name"], [DISTILLATION_MODEL])
+        problems.add("Architecture.name", message)
+    return models
+
+
+def _read_network(
+    section: object, path: str, task: type[Task], problems: Problems
+) -> NetworkPlan | None:
+    if not isinstance(section, Mapping):
+        problems.add(path, f"expected a mapping with Backbone, Neck, Head, got {section!r}")
+        return None
+    num_problems = len(problems)
+    for key in section.keys() - _NETWORK_KEYS:
+        problems.add(f"{path}.{key}", unknown_name("key", key, _NETWORK_KEYS))
+    if section.get("Transform") is not None:
+        message = f"no transform is supported: expected nothing, got {section['Transform']!r}"
+        problems.add(f"{path}.Transform", message)
+    for key in ("freeze_params", "return_all_feats"):
+        if not isinstance(section.get(key, False), bool):
+            problems.add(f"{path}.{key}", f"expected true or false, got {section[key]!r}")
+    in_channels = section.get("in_channels", 3)
+    if type(in_channels) is not int or in_channels < 1:
+        message = f"expected a whole number of channels, got {in_channels!r}"
+        problems.add(f"{path}.in_channels", message)
+    if not isinstance(section.get("pretrained"), str | None):
+        message = f"expected a checkpoint's path, got {section['pretrained']!r}"
+        problems.add(f"{path}.pretrained", message)
+    backbone = BACKBONES.read(section.get("Backbone"), f"{path}.Backbone", problems)
+    neck = None
+    if section.get("Neck") is not None:
+        neck = task.necks.read(section["Neck"], f"{path}.Neck", problems)
+    head = task.heads.read(section.get("Head"), f"{path}.Head", problems)
+    for key, message in task.problems_of_network(section):
+        problems.add(f"{path}.{key}", message)
+    if len(problems) > num_problems or backbone is None or head is None:
+        return None
+    return NetworkPlan(
+        path=path,
+        backbone=backbone,
+        neck=neck,
+        head=head,
+        in_channels=in_channels,
+        pretrained=section.get("pretrained") or None,
+        is_frozen=section.get("freeze_params", False),
+        returns_all_features=section.get("return_all_feats", False),
     )
-    neck = NECKS.build(section["Neck"], f"{path}.Neck", in_channels=backbone.out_channels)
-    head = HEADS.build(
-        section["Head"], f"{path}.Head", in_channels=neck.out_channels, out_channels=num_classes
-    )
-    network = RecognitionNetwork(backbone, neck, head, section.get("return_all_feats", False))
-    if section.get("freeze_params", False):
-        network.freeze()
-    return network

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import paddle
 from paddle.optimizer import lr as schedules
 
-from training.registry import Problem, Registry, raise_problems
+from training.registry import Component, Problems, Registry
 
 Schedule: TypeAlias = schedules.LRScheduler
 
@@ -168,83 +169,80 @@ REGULARIZERS = Registry(
 )
 
 
-def _own_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _SHARED_KEYS}
-
-
-def _schedule_section(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": "Const", **config["lr"]}
-
-
-def check_optimizer(config: object) -> list[Problem]:
-    """Problems of the `Optimizer` section, without building it."""
-    if not isinstance(config, Mapping):
-        return [Problem("Optimizer", f"expected a mapping with a name, got {config!r}")]
-    problems = OPTIMIZERS.check(_own_options(config), "Optimizer")
-    if not isinstance(config.get("lr"), Mapping):
-        message = f"expected a learning rate section, got {config.get('lr')!r}"
-        problems.append(Problem("Optimizer.lr", message))
-    else:
-        problems += SCHEDULES.check(_schedule_section(config), "Optimizer.lr")
-        problems += _check_piecewise(config["lr"])
-    if config.get("regularizer") is not None:
-        problems += REGULARIZERS.check(config["regularizer"], "Optimizer.regularizer")
-    for key in ("clip_norm", "clip_norm_global", "weight_decay"):
-        value = config.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            problems.append(Problem(f"Optimizer.{key}", f"expected a number, got {value!r}"))
-    return problems
-
-
-def _check_piecewise(schedule: Mapping[str, Any]) -> list[Problem]:
-    values, epochs = schedule.get("values"), schedule.get("decay_epochs")
-    if not isinstance(values, list) or not isinstance(epochs, list):
-        return []
-    if len(values) != len(epochs) + 1:
-        message = f"expected {len(epochs) + 1} values for {len(epochs)} decay_epochs"
-        return [Problem("Optimizer.lr.values", f"{message}, got {len(values)}")]
-    return []
-
-
-def build_optimizer(
-    config: Mapping[str, Any],
-    parameters: Sequence[Any],
-    epochs: int,
-    step_each_epoch: int,
-) -> tuple[paddle.optimizer.Optimizer, Schedule]:
-    """Build the `Optimizer` section; the section is left as it is.
+@dataclass(frozen=True)
+class OptimizerPlan:
+    """The `Optimizer` section, checked.
 
     Args:
-        config: the section.
-        parameters: the trainable parameters.
-        epochs: epochs of the run.
-        step_each_epoch: steps of an epoch.
-
-    Raises:
-        ConfigError: naming every problem.
+        optimizer, schedule, regularizer: what is built; without a regularizer the optimizer's
+            own decay holds.
+        weight_decay: where no regularizer is given.
+        clip_norm, clip_norm_global: limit on each gradient's norm, or on that of all together.
     """
-    raise_problems(check_optimizer(config))
-    schedule: Schedule = SCHEDULES.build(
-        _schedule_section(config), "Optimizer.lr", epochs=epochs, step_each_epoch=step_each_epoch
-    )
-    clip: Any = None
-    if config.get("clip_norm") is not None:
-        clip = paddle.nn.ClipGradByNorm(config["clip_norm"])
-    elif config.get("clip_norm_global") is not None:
-        clip = paddle.nn.ClipGradByGlobalNorm(config["clip_norm_global"])
-    optimizer = OPTIMIZERS.build(
-        _own_options(config),
-        "Optimizer",
-        parameters=list(parameters),
-        learning_rate=schedule,
-        weight_decay=_weight_decay(config),
-        grad_clip=clip,
-    )
-    return optimizer, schedule
+
+    optimizer: Component
+    schedule: Component
+    regularizer: Component | None = None
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    clip_norm_global: float | None = None
+
+    def build(
+        self, parameters: Sequence[Any], epochs: int, step_each_epoch: int
+    ) -> tuple[paddle.optimizer.Optimizer, Schedule]:
+        """Build optimizer and schedule.
+
+        Args:
+            parameters: the trainable parameters.
+            epochs: epochs of the run.
+            step_each_epoch: steps of an epoch.
+        """
+        schedule: Schedule = self.schedule.build(epochs=epochs, step_each_epoch=step_each_epoch)
+        clip: Any = None
+        if self.clip_norm is not None:
+            clip = paddle.nn.ClipGradByNorm(self.clip_norm)
+        elif self.clip_norm_global is not None:
+            clip = paddle.nn.ClipGradByGlobalNorm(self.clip_norm_global)
+        decay = self.weight_decay if self.regularizer is None else self.regularizer.build()
+        optimizer = self.optimizer.build(
+            parameters=list(parameters),
+            learning_rate=schedule,
+            weight_decay=decay,
+            grad_clip=clip,
+        )
+        return optimizer, schedule
 
 
-def _weight_decay(config: Mapping[str, Any]) -> Any:
-    regularizer = config.get("regularizer")
-    if regularizer is None:
-        return config.get("weight_decay")
-    return REGULARIZERS.build(regularizer, "Optimizer.regularizer")
+def read_optimizer(section: object, problems: Problems) -> OptimizerPlan | None:
+    """Read the `Optimizer` section; None if anything is wrong with it."""
+    if not isinstance(section, Mapping):
+        problems.add("Optimizer", f"expected a mapping with a name, got {section!r}")
+        return None
+    num_problems = len(problems)
+    own = {key: value for key, value in section.items() if key not in _SHARED_KEYS}
+    optimizer = OPTIMIZERS.read(own, "Optimizer", problems)
+    schedule, regularizer = None, None
+    rate = section.get("lr")
+    if isinstance(rate, Mapping):
+        schedule = SCHEDULES.read({"name": "Const", **rate}, "Optimizer.lr", problems)
+        _check_piecewise(rate, problems)
+    else:
+        problems.add("Optimizer.lr", f"expected a learning rate section, got {rate!r}")
+    if section.get("regularizer") is not None:
+        regularizer = REGULARIZERS.read(section["regularizer"], "Optimizer.regularizer", problems)
+    numbers = {key: section.get(key) for key in ("weight_decay", "clip_norm", "clip_norm_global")}
+    for key, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            problems.add(f"Optimizer.{key}", f"expected a number, got {value!r}")
+    if len(problems) > num_problems or optimizer is None or schedule is None:
+        return None
+    return OptimizerPlan(optimizer, schedule, regularizer, **numbers)
+
+
+def _check_piecewise(schedule: Mapping[str, Any], problems: Problems) -> None:
+    values, epochs = schedule.get("values"), schedule.get("decay_epochs")
+    if not isinstance(values, list) or not isinstance(epochs, list):
+        return
+    if len(values) != len(epochs) + 1:
+        message = f"expected {len(epochs) + 1} values for {len(epochs)} decay_epochs"
+        problems.add("Optimizer.lr.values", f"{message}, got {len(values)}")

@@ -23,19 +23,19 @@ _OF_THE_DISK = frozenset(
 
 
 @contextmanager
-def run_folder(config: Config) -> Iterator[Path]:
+def run_folder(config: Config, folder: Path) -> Iterator[Path]:
     """Make a run's folder, prove that it can be written to, and keep other runs out of it.
 
     Folders that were made and stayed empty are removed at the end.
 
     Args:
-        config: checked; its `Global.save_model_dir`.
+        config: for messages.
+        folder: its `Global.save_model_dir`.
 
     Raises:
         ConfigError: if it cannot be written to, with the key's line.
         ArtifactError: if another run writes there.
     """
-    folder = Path(config.globals.save_model_dir)
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         try:

@@ -1,8 +1,11 @@
-"""Tables of builders by PaddleOCR's names, and the check of what a config passes to them.
+"""Tables of builders by PaddleOCR's names, and what a config asks them to build.
 
 The constructor's own signature is the schema: an unknown key, a missing one or a value of the
 wrong type is found without building anything. What a type cannot say, a constructor's static
 `problems_of(options)` does: it returns pairs of key and message.
+
+Reading a section collects its problems and gives a `Component`; building one cannot fail on the
+config any more.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from runtime.errors import ConfigError
@@ -34,19 +37,53 @@ class Problem:
         return f"{self.path}: {self.message}"
 
 
-def raise_problems(problems: Sequence[Problem]) -> None:
-    """Raise all `problems` as one `ConfigError`, or return when there are none."""
-    if problems:
-        raise ConfigError("\n".join(str(problem) for problem in problems))
+class Problems(list[Problem]):
+    """What is wrong with a config, collected while it is read."""
+
+    def add(self, path: str, message: str) -> None:
+        """Add one problem."""
+        self.append(Problem(path, message))
+
+    def raise_any(self) -> None:
+        """Raise all of them as one `ConfigError`, or return when there are none."""
+        if self:
+            raise ConfigError("\n".join(map(str, self)))
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """Message for a name that is not in a table, with the nearest known one."""
     known = sorted(map(str, known))
-    longer = [one for one in known if name and one.startswith(str(name))]
+    longer = [candidate for candidate in known if name and candidate.startswith(str(name))]
     nearest = longer or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One thing that a config asks for, its options checked.
+
+    Args:
+        name: in the config, e.g. `CTCHead`.
+        options: from the config, checked; keys without effect are left out.
+        path: where it stands, for messages.
+        builder: what builds it.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    path: str
+    builder: Callable[..., Any]
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """What its builder takes, by name."""
+        return inspect.signature(self.builder).parameters
+
+    def build(self, **injected: Any) -> Any:
+        """Build it with what the program supplies; what the builder does not take is left out."""
+        wanted = {key: value for key, value in injected.items() if key in self.parameters}
+        return self.builder(**{**wanted, **self.options})
 
 
 @dataclass(frozen=True)
@@ -58,24 +95,65 @@ class Registry:
         builders: constructor of each name.
         injected: parameters that the program supplies; a config may not set them.
         unused: keys that PaddleOCR's configs carry and that have no effect here.
+        supplied: parameters that the program supplies where a config does not.
     """
 
     kind: str
     builders: Mapping[str, Callable[..., Any]]
     injected: frozenset[str] = frozenset()
-    unused: frozenset[str] = field(default_factory=frozenset)
+    unused: frozenset[str] = frozenset()
+    supplied: frozenset[str] = frozenset()
 
-    def check(self, config: object, path: str) -> list[Problem]:
-        """Problems of a `{name: ..., **options}` mapping, without building it."""
-        if not isinstance(config, Mapping):
-            return [Problem(path, f"expected a mapping with a name, got {config!r}")]
-        if "name" not in config:
-            return [Problem(path, f"expected the key name with a {self.kind}, got none")]
-        options = {key: value for key, value in config.items() if key != "name"}
-        return self.check_options(config["name"], options, path)
+    def read(self, section: object, path: str, problems: Problems) -> Component | None:
+        """Read a `{name: ..., **options}` mapping, without building it.
 
-    def check_options(self, name: object, options: object, path: str) -> list[Problem]:
-        """Problems of the options of the component called `name`; None means no options."""
+        Args:
+            section: what the config holds there.
+            path: where it stands, for messages.
+            problems: what is wrong with it is added to these.
+
+        Returns:
+            what can be built; None if there is a problem.
+        """
+        if not isinstance(section, Mapping):
+            problems.add(path, f"expected a mapping with a name, got {section!r}")
+            return None
+        if "name" not in section:
+            problems.add(path, f"expected the key name with a {self.kind}, got none")
+            return None
+        options = {key: value for key, value in section.items() if key != "name"}
+        return self.read_options(section["name"], options, path, problems)
+
+    def read_options(
+        self, name: object, options: object, path: str, problems: Problems
+    ) -> Component | None:
+        """Read name and options that stand apart, as `read` does; None means no options."""
+        found = self._problems_of(name, options, path)
+        problems += found
+        if found or not isinstance(name, str):
+            return None
+        accepted = inspect.signature(self.builders[name]).parameters
+        kept = {key: value for key, value in (options or {}).items() if key in accepted}  # type: ignore[attr-defined]
+        return Component(name, kept, path, self.builders[name])
+
+    def build(self, section: object, path: str, **injected: Any) -> Any:
+        """Read a `{name: ..., **options}` mapping and build it; it is left as it is.
+
+        Args:
+            section: what the config holds there.
+            path: where it stands, for messages.
+            injected: what the program supplies, a subset of `self.injected`.
+
+        Raises:
+            ConfigError: naming every problem.
+        """
+        problems = Problems()
+        component = self.read(section, path, problems)
+        problems.raise_any()
+        assert component is not None
+        return component.build(**injected)
+
+    def _problems_of(self, name: object, options: object, path: str) -> list[Problem]:
         if not isinstance(name, str) or name not in self.builders:
             return [Problem(f"{path}.name", unknown_name(self.kind, name, self.builders))]
         if options is None:
@@ -100,39 +178,14 @@ class Registry:
                 message = f"expected {_describe(hints[key])}, got {value!r}{_yaml_hint(value)}"
                 problems.append(Problem(f"{path}.{key}", message))
         for key, parameter in accepted.items():
-            if parameter.default is inspect.Parameter.empty and key not in options:
+            is_needed = parameter.default is inspect.Parameter.empty and key not in self.supplied
+            if is_needed and key not in options:
                 problems.append(Problem(path, f"{name} needs the option {key}, got none"))
         find_more = getattr(builder, "problems_of", None)
         if find_more is None or problems:
             return problems
         known = {key: value for key, value in options.items() if key in accepted}
         return [Problem(f"{path}.{key}", message) for key, message in find_more(known)]
-
-    def build(self, config: Mapping[str, Any], path: str, **injected: Any) -> Any:
-        """Check `{name: ..., **options}` and build it; the mapping is left as it is.
-
-        Args:
-            config: the section.
-            path: where it stands, for messages.
-            injected: what the program supplies, a subset of `self.injected`.
-
-        Raises:
-            ConfigError: naming every problem.
-        """
-        raise_problems(self.check(config, path))
-        options = {key: value for key, value in config.items() if key != "name"}
-        return self.build_options(config["name"], options, path, **injected)
-
-    def build_options(
-        self, name: str, options: Mapping[str, Any] | None, path: str, **injected: Any
-    ) -> Any:
-        """As `build`, for configs that keep name and options apart."""
-        raise_problems(self.check_options(name, options, path))
-        builder = self.builders[name]
-        accepted = inspect.signature(builder).parameters
-        kept = {key: value for key, value in (options or {}).items() if key in accepted}
-        wanted = {key: value for key, value in injected.items() if key in accepted}
-        return builder(**kept, **wanted)
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -159,7 +212,7 @@ def _fits(value: object, hint: Any) -> bool:
         elements = typing.get_args(hint)
         if container is tuple and Ellipsis not in elements and elements:
             return len(value) == len(elements) and all(map(_fits, value, elements))
-        return not elements or all(_fits(one, elements[0]) for one in value)
+        return not elements or all(_fits(element, elements[0]) for element in value)
     if isinstance(container, type) and issubclass(container, Mapping):
         return isinstance(value, Mapping)
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,28 +12,22 @@ import paddle
 from paddle.utils import unique_name
 
 from runtime.errors import ConfigError
-from runtime.recognition.charset import Charset
-from training.check_config import check_config, unused_keys
 from training.checkpoint.loading import LoadReport, load_into
 from training.checkpoint.parameters import (
     network_parameters,
     parameters_path,
     read_parameters,
 )
-from training.config import Config, GlobalConfig
+from training.config import Config, GlobalConfig, unused_keys
 from training.data.build import DataPart, build_data
+from training.distillation.model import DistillationModel
 from training.kernels import set_fast_path
-from training.losses import CombinedLoss, build_loss, loss_parts, networks_used
-from training.networks import DistillationModel, RecognitionNetwork, build_model, network_sections
-from training.recognition.decode import (
-    CTCLabelDecode,
-    DistillationCTCLabelDecode,
-    build_post_process,
-    charset_of,
-)
-from training.recognition.metrics import DistillationMetric, RecMetric, build_metric
+from training.losses import CombinedLoss
+from training.network import Network
+from training.networks import ALONE, Model
+from training.plan import Plan, read_plan
+from training.task import Task
 
-Model = RecognitionNetwork | DistillationModel
 log = logging.getLogger(__name__)
 
 
@@ -42,59 +36,62 @@ class Run:
     """The parts of a run.
 
     Args:
-        config: checked.
-        settings: its `Global` section.
-        charset: K - 1 characters.
+        plan: what the config asks for.
         model: one network or several.
         loss, post_process, metric: of the sections of those names.
     """
 
-    config: Config
-    settings: GlobalConfig
-    charset: Charset
+    plan: Plan
     model: Model
     loss: CombinedLoss
-    post_process: CTCLabelDecode | DistillationCTCLabelDecode
-    metric: RecMetric | DistillationMetric
+    post_process: Any
+    metric: Any
+
+    @property
+    def settings(self) -> GlobalConfig:
+        """The `Global` section."""
+        return self.plan.settings
+
+    @property
+    def task(self) -> Task:
+        """What the networks are for."""
+        return self.plan.task
 
     def data(self, path: str) -> DataPart:
         """Build `Train` or `Eval` and log its report."""
-        part = build_data(
-            self.config.sections[path],
-            path,
-            self.charset,
-            self.settings.max_text_length,
-            self.settings.seed,
-            self.settings.max_unreadable_share,
-        )
+        plan = self.plan.train if path == "Train" else self.plan.evaluation
+        settings = self.settings
+        part = build_data(plan, self.task, settings.seed, settings.max_unreadable_share)
         for line in part.report.lines():
             log.info("%s", line)
         return part
 
     @property
-    def main_network(self) -> RecognitionNetwork:
-        """The network whose accuracy chooses the best model."""
-        if isinstance(self.model, RecognitionNetwork):
-            return self.model
-        assert isinstance(self.metric, DistillationMetric)
-        return self.model.networks[self.metric.key]
+    def networks(self) -> dict[str, Network]:
+        """The networks by name; `ALONE` is the name of a single one."""
+        is_several = isinstance(self.model, DistillationModel)
+        return self.model.networks if is_several else {ALONE: self.model}
+
+    @property
+    def main_network(self) -> Network:
+        """The network whose figures choose the best model."""
+        return self.networks[self.metric.key if self.plan.model.is_distillation else ALONE]
 
 
 def build_run(config: Config) -> Run:
-    """Check a config and build it, weights at random or as `pretrained` says.
+    """Read a config and build it, weights at random or as `pretrained` says.
 
     Raises:
         ConfigError: every problem with its line.
         CheckpointError: if a pretrained checkpoint does not fit.
     """
-    check_config(config)
-    run = _assemble(config)
-    load_pretrained(run.model, config.sections["Architecture"], run.settings)
+    run = _assemble(read_plan(config))
+    load_pretrained(run)
     return run
 
 
 def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
-    """As `build_run`, with the weights of `Global.checkpoints` or `Global.pretrained_model`.
+    """Build a config with the weights of `Global.checkpoints` or `Global.pretrained_model`.
 
     Args:
         config: as `load_config` gives it.
@@ -107,44 +104,39 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
         ConfigError: every problem with its line, or no checkpoint being named.
         CheckpointError: if the checkpoint does not fit one to one.
     """
-    check_config(config, data)
-    settings = config.globals
-    checkpoint = settings.checkpoints or settings.pretrained_model
+    plan = read_plan(config, data)
+    checkpoint = plan.settings.checkpoints or plan.settings.pretrained_model
     if not checkpoint:
         raise ConfigError(
             "no checkpoint to read with: expected Global.checkpoints or Global.pretrained_model, "
             "got neither; add -o Global.checkpoints=output/best_accuracy"
         )
     path = parameters_path(checkpoint)
-    run = _assemble(config)
+    run = _assemble(plan)
     log.info("%s", load_into(run.model, read_parameters(path), f"checkpoint {path}"))
     run.model.eval()
     return run, path
 
 
-def _assemble(config: Config) -> Run:
-    """Every part of a checked config, weights at random."""
-    settings = config.globals
-    for key in unused_keys(config):
+def _assemble(plan: Plan) -> Run:
+    """Build every part of a plan, weights at random."""
+    settings, task = plan.settings, plan.task
+    for key in unused_keys(plan.config):
         log.info("%s has no effect here", key)
     choose_device(settings)
     paddle.seed(settings.seed)
-    charset = charset_of(config.sections["Global"])
     with unique_name.guard():
-        model = build_model(config.sections["Architecture"], charset.num_classes)
+        model = plan.model.build(task.num_classes)
     if isinstance(model, DistillationModel) and not settings.cal_metric_during_train:
-        parts = loss_parts(config.sections["Loss"])
-        used = {name for _, _, _, options in parts for name in networks_used(options)}
+        used = {name for part in plan.loss.parts for name in part.networks}
         frozen = {name for name, network in model.networks.items() if network.is_frozen}
         model.leave_out_in_training(frozen - used)
     return Run(
-        config=config,
-        settings=settings,
-        charset=charset,
+        plan=plan,
         model=model,
-        loss=build_loss(config.sections["Loss"]),
-        post_process=build_post_process(config.sections["PostProcess"], config.sections["Global"]),
-        metric=build_metric(config.sections["Metric"]),
+        loss=plan.loss.build(),
+        post_process=plan.post_process.build(**task.injected),
+        metric=plan.metric.build(),
     )
 
 
@@ -159,9 +151,7 @@ def choose_device(settings: GlobalConfig) -> str:
     return str(paddle.set_device("gpu" if settings.use_gpu and has_gpu else "cpu"))
 
 
-def load_pretrained(
-    model: Model, architecture: Mapping[str, Any], settings: GlobalConfig
-) -> list[LoadReport]:
+def load_pretrained(run: Run) -> list[LoadReport]:
     """Load `Global.pretrained_model`, then each network's own `pretrained`.
 
     A network's file may be a checkpoint of one network, or of several with one of its name.
@@ -172,29 +162,26 @@ def load_pretrained(
     Raises:
         CheckpointError: if less than half of a network fits, or shapes differ.
     """
+    settings, networks = run.settings, run.networks
     reports = []
     if settings.pretrained_model:
         reports.append(
             load_into(
-                model,
+                run.model,
                 read_parameters(settings.pretrained_model),
                 f"pretrained_model {settings.pretrained_model}",
                 is_partial_allowed=True,
                 is_resized_head_allowed=settings.allow_resized_head,
             )
         )
-    networks = model.networks if isinstance(model, DistillationModel) else {"": model}
-    for name, (path, section) in network_sections(architecture).items():
-        file = section.get("pretrained")
-        if not file:
+    for name, plan in run.plan.model.networks.items():
+        if plan.pretrained is None:
             continue
-        if not isinstance(file, str):
-            raise ConfigError(f"{path}.pretrained: expected a checkpoint's path, got {file!r}")
-        where = f"{path}.pretrained {file}"
+        where = f"{plan.path}.pretrained {plan.pretrained}"
         reports.append(
             load_into(
                 networks[name],
-                network_parameters(read_parameters(file), name, where),
+                network_parameters(read_parameters(plan.pretrained), name, where),
                 where,
                 is_partial_allowed=True,
                 is_resized_head_allowed=settings.allow_resized_head,
@@ -203,17 +190,3 @@ def load_pretrained(
     for report in reports:
         log.info("%s", report)
     return reports
-
-
-def time_stride_px(network: RecognitionNetwork, height: int) -> int:
-    """Pixels of input width per time step, found by running one blank image."""
-    width = 64
-    was_training = network.training
-    network.eval()
-    with paddle.no_grad():
-        steps = network.probabilities(paddle.zeros([1, 3, height, width])).shape[1]
-    if was_training:
-        network.train()
-    if steps == 0:
-        raise ConfigError(f"the network leaves no time step of {width} px; use smaller strides")
-    return width // int(steps)

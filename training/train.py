@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.command import LOGGERS, run_command
@@ -31,17 +32,16 @@ def train(config: Config) -> dict[str, Any]:
         OcrError: with every reason this project knows; that the folder cannot be written to or
             is another run's is found before the data are looked at.
     """
-    from training.check_config import check_config
     from training.loop.parallel import join_group
     from training.output_folder import run_folder
+    from training.plan import read_plan
 
     group = join_group()
     if not group.is_main:
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
         return _train_in(config, group)
-    check_config(config)
-    with run_folder(config):
+    with run_folder(config, Path(read_plan(config).settings.save_model_dir)):
         return _train_in(config, group)
 
 
@@ -61,7 +61,7 @@ def _train_in(config: Config, group: Group) -> dict[str, Any]:
     last = trainer.fit()
     if group.is_main:
         draw_curves(trainer.folder)
-    return {"last": last.figures, "best": trainer.position.best, "lines": last.num_lines}
+    return {"last": last.figures, "best": trainer.position.best, "lines": last.num_samples}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

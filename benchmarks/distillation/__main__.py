@@ -108,8 +108,8 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     """
     arms = read_arms(options.arms_file, options.arms)
     output = options.output.resolve()
-    settings = load_config(STUDENT_CONFIG).globals
-    charset = build_charset(ROOT / str(settings.character_dict_path), settings.use_space_char)
+    section = load_config(STUDENT_CONFIG).sections["Global"]
+    charset = build_charset(ROOT / section["character_dict_path"], section["use_space_char"])
     lines = choose_lines(
         options.data, options.packs, options.max_width, charset, output / "lines", options.lines
     )

@@ -95,6 +95,6 @@ def read_lines(
         recorder = _Recorder(network)
         part = run.data("Eval")
         with Loader(part.dataset, part.num_workers) as loader:
-            evaluate(replace(run, metric=recorder), part, loader)  # type: ignore[arg-type]
+            evaluate(replace(run, metric=recorder), part, loader)
         readings[name] = Reading.of(recorder.pairs)
     return readings

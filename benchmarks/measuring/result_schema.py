@@ -1,4 +1,4 @@
-"""The JSON schema (draft 2020-12) of a result file; `benchmarks.measuring.result` explains the fields."""
+"""The JSON schema (draft 2020-12) of a result file; see `benchmarks.measuring.result`."""
 
 from __future__ import annotations
 

@@ -45,7 +45,6 @@ from training.checkpoint.parameters import (
     read_parameters,
 )
 from training.config import Config, load_config
-from training.recognition.decode import charset_of
 
 SEED = 7
 ALLOWED = 1e-4
@@ -67,7 +66,10 @@ def paddleocr_model(paddleocr: Path, config: Config, weights: str | None = None)
             statistics those of rendered lines, so that what it reads depends on the line.
     """
     distillation_model, _ = import_paddleocr(paddleocr)
-    charset = charset_of(config.sections["Global"])
+    charset = build_charset(
+        config.sections["Global"].get("character_dict_path"),
+        config.sections["Global"].get("use_space_char", False),
+    )
     section = copy.deepcopy(dict(config.sections["Architecture"]))
     for network in section["Models"].values():
         network["Head"]["out_channels"] = charset.num_classes

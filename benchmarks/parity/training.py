@@ -21,9 +21,8 @@ import paddle
 
 from benchmarks.parity.paddleocr import import_paddleocr
 from runtime.errors import OcrError
+from training import build_loss, build_model
 from training.config import load_config
-from training.losses import build_loss
-from training.networks import build_model
 
 _SHAPE = (4, 3, 32, 96)
 _LABEL_LENGTH = 8
@@ -56,20 +55,21 @@ def compare(
 
     rng = np.random.default_rng(0)
     labels = rng.integers(1, num_classes, (_SHAPE[0], _LABEL_LENGTH))
-    batch = [
-        paddle.to_tensor(rng.uniform(-1, 1, _SHAPE).astype(dtype)),
-        paddle.to_tensor(labels),
-        paddle.full([_SHAPE[0]], _LABEL_LENGTH, dtype="int64"),
-    ]
+    batch = {
+        "image": paddle.to_tensor(rng.uniform(-1, 1, _SHAPE).astype(dtype)),
+        "label": paddle.to_tensor(labels),
+        "length": paddle.full([_SHAPE[0]], _LABEL_LENGTH, dtype="int64"),
+    }
     differences: dict[str, float] = {}
     results = []
-    for model, loss in (
-        (ours, build_loss(sections["Loss"])),
-        (theirs, combined_loss(copy.deepcopy(sections["Loss"]["loss_config_list"]))),
+    their_loss = combined_loss(copy.deepcopy(sections["Loss"]["loss_config_list"]))
+    for model, loss, given in (
+        (ours, build_loss(sections["Loss"]), batch),
+        (theirs, their_loss, list(batch.values())),
     ):
         model.train()
-        outputs = model(batch[0])
-        losses = loss(outputs, batch)
+        outputs = model(batch["image"])
+        losses = loss(outputs, given)
         losses["loss"].backward()
         results.append((outputs, losses, dict(model.named_parameters())))
     (outputs, losses, parameters), (their_outputs, their_losses, their_parameters) = results

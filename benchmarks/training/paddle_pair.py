@@ -19,11 +19,11 @@ from benchmarks.training.settings import (
     PADDLEOCR,
     StepSettings,
 )
+from training import build_loss, build_model
 from training.config import Config, load_config
 from training.kernels import fast_path_enabled, set_fast_path
-from training.losses import build_loss
-from training.networks import build_model
-from training.optimizer import build_optimizer
+from training.optimizer import read_optimizer
+from training.registry import Problems
 
 NETWORKS = ("Teacher", "Student")
 _OPTIMIZER = "Optimizer.lr={name: Const, learning_rate: 0.001}"
@@ -35,7 +35,7 @@ class Pair:
 
     Args:
         model: images -> output of each network by name.
-        loss: outputs and [images, labels, lengths] -> named scalars with their sum, `loss`.
+        loss: outputs and the batch by name -> named scalars with their sum, `loss`.
         optimizer: of every parameter that learns.
     """
 
@@ -43,9 +43,9 @@ class Pair:
     loss: Callable[..., dict[str, paddle.Tensor]]
     optimizer: paddle.optimizer.Optimizer
 
-    def step(self, batch: list[paddle.Tensor]) -> float:
+    def step(self, batch: dict[str, paddle.Tensor]) -> float:
         """Forward, losses, backward, update; returns the loss."""
-        total = self.loss(self.model(batch[0]), batch)["loss"]
+        total = self.loss(self.model(batch["image"]), batch)["loss"]
         total.backward()
         self.optimizer.step()
         self.optimizer.clear_grad()
@@ -91,12 +91,12 @@ def build_pair(settings: StepSettings) -> Pair:
     model.train()
     for name, parameter in model.named_parameters():
         parameter.set_value(first_weight(name, parameter.shape, settings.seed))
-    optimizer, _ = build_optimizer(
-        config.sections["Optimizer"],
-        [one for one in model.parameters() if one.trainable],
-        epochs=1,
-        step_each_epoch=1000,
-    )
+    problems = Problems()
+    plan = read_optimizer(config.sections["Optimizer"], problems)
+    problems.raise_any()
+    assert plan is not None
+    trainable = [parameter for parameter in model.parameters() if parameter.trainable]
+    optimizer, _ = plan.build(trainable, epochs=1, step_each_epoch=1000)
     return Pair(model, loss, optimizer)
 
 
@@ -105,7 +105,8 @@ def prepare_paddle(
 ) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
     """A step on one batch, the batch as paddle holds it, and notes."""
     pair = build_pair(settings)
-    batch = [paddle.to_tensor(one) for one in (inputs.images, inputs.labels, inputs.lengths)]
+    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
+    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
     notes = {
         # paddle takes one thread unless this variable is set before it is imported.
         "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
@@ -115,7 +116,7 @@ def prepare_paddle(
             int(one.size) for one in pair.model.parameters() if one.trainable
         ),
     }
-    return lambda: pair.step(batch), Inputs(*(one.numpy() for one in batch)), notes
+    return lambda: pair.step(batch), Inputs(*(tensor.numpy() for tensor in batch.values())), notes
 
 
 def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
@@ -126,4 +127,8 @@ def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer,
     for network in architecture["Models"].values():
         network["Head"]["out_channels"] = settings.classes
     losses = copy.deepcopy(config.sections["Loss"]["loss_config_list"])
-    return distillation_model(architecture), combined_loss(losses)
+    theirs = combined_loss(losses)
+    # PaddleOCR's losses take the batch as a list.
+    return distillation_model(architecture), lambda outputs, batch: theirs(
+        outputs, list(batch.values())
+    )

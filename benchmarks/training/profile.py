@@ -92,7 +92,8 @@ def measure(settings: StepSettings) -> dict[str, Any]:
     from benchmarks.training.paddle_pair import build_pair
 
     pair, inputs = build_pair(settings), random_inputs(settings)
-    batch = [paddle.to_tensor(one) for one in (inputs.images, inputs.labels, inputs.lengths)]
+    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
+    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
     _mark_layers(pair.model)
     _mark(pair.loss, "loss")
     for _ in range(max(1, settings.warmup)):
@@ -116,11 +117,11 @@ def measure(settings: StepSettings) -> dict[str, Any]:
     }
 
 
-def _marked_step(pair: Any, batch: list[Any]) -> None:
+def _marked_step(pair: Any, batch: dict[str, Any]) -> None:
     """`Pair.step` with the optimizer marked."""
     from paddle.profiler import RecordEvent
 
-    pair.loss(pair.model(batch[0]), batch)["loss"].backward()
+    pair.loss(pair.model(batch["image"]), batch)["loss"].backward()
     with RecordEvent(_MARK + "optimizer"):
         pair.optimizer.step()
         pair.optimizer.clear_grad()

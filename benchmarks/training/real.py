@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.training.settings import OURS, StepSettings
 from runtime.errors import DatasetError
+from runtime.recognition.charset import build_charset
 
 if TYPE_CHECKING:
     from training.data.build import DataPart
@@ -105,8 +106,9 @@ def _read_lines(files: Sequence[str]) -> list[tuple[str, str]]:
 def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
     """The training part of the benchmark's config on these lines, and K."""
     from benchmarks.training.paddle_pair import benchmark_config
-    from training.data.build import build_data
-    from training.recognition.decode import charset_of
+    from training.data.build import build_data, read_data
+    from training.recognition.task import RecognitionTask
+    from training.registry import Problems
 
     lines = _read_lines(settings.label_files)
     characters = sorted({one for _, text in lines for one in text if not one.isspace()})
@@ -124,9 +126,13 @@ def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
     for transform in train["dataset"]["transforms"]:
         if "RecResizeImg" in transform:
             transform["RecResizeImg"]["image_shape"][2] = settings.pair.width_px
-    charset = charset_of({"character_dict_path": str(dictionary), "use_space_char": True})
-    part = build_data(train, "Train", charset, settings.max_text_length, settings.pair.seed)
-    return part, charset.num_classes
+    charset = build_charset(dictionary, use_space_char=True)
+    task = RecognitionTask(charset, settings.max_text_length)
+    problems = Problems()
+    plan = read_data(train, "Train", RecognitionTask, problems)
+    problems.raise_any()
+    assert plan is not None
+    return build_data(plan, task, settings.pair.seed), charset.num_classes
 
 
 def measure(settings: RealSettings) -> dict[str, Any]:
@@ -137,8 +143,11 @@ def measure(settings: RealSettings) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         part, classes = _build_data(settings, Path(folder))
         pair = StepSettings(**{**asdict(settings.pair), "classes": classes, "contender": OURS})
-        planned = part.training_batches(0)
-        ratios = [float(np.mean(part.dataset.ratios(one, 0))) for one in planned]
+        planned = part.batching.plan(0)
+        ratios = [
+            float(np.mean([part.dataset.source.ratio(index, 0) for index in batch]))
+            for batch in planned
+        ]
         chosen = spread_batches(planned, ratios, pair.steps)
         # Before the clock come the widest ones: memory and workers have settled then.
         before = [int(np.argmax(ratios))] * (max(1, pair.warmup) + 2 * part.num_workers)
@@ -152,16 +161,14 @@ def _steps(
     part: DataPart, batches: list[list[int]], pair: StepSettings
 ) -> Iterator[dict[str, float]]:
     """Train on the batches as the training loop does; yields what each took."""
-    import paddle
-
     from benchmarks.training.paddle_pair import build_pair
     from training.data.loader import Loader
     from training.data.sample import Sample
-    from training.recognition.batches import batch_width, collate
-    from training.run import time_stride_px
+    from training.loop.parallel import Group
+    from training.loop.trainer import tensors_of
 
     learner = build_pair(pair)
-    stride = time_stride_px(learner.model.networks["Student"], part.height)
+    batching = part.batching.fitted_to(learner.model.networks["Student"])
     with Loader(part.dataset, part.num_workers) as loader:
         started = time.perf_counter()
         for loaded in loader.load(batches, 0):
@@ -172,13 +179,12 @@ def _steps(
                     f"{len(loaded) - len(samples)} lines of a batch could not be loaded: expected "
                     "all of them, got failures; check the images of the label files"
                 )
-            batch = collate(samples, batch_width(samples, part.width_policy, stride))
-            tensors = [paddle.to_tensor(one) for one in (batch.images, batch.labels, batch.lengths)]
-            learner.step(tensors)
+            batch = batching.training_batch(samples, Group())
+            learner.step(tensors_of(batch))
             ended = time.perf_counter()
             yield {
                 "images": len(samples),
-                "width_px": batch.images.shape[3],
+                "width_px": batch.arrays["image"].shape[3],
                 "waited_s": arrived - started,
                 "step_s": ended - started,
             }

@@ -11,7 +11,7 @@ from export.doctor import hint
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 from runtime.silence import STDERR, STDOUT, silenced
-from training.networks import RecognitionNetwork
+from training.network import Network
 
 PROGRAM = "inference"
 """Name of the files of an inference program, as PaddleOCR writes them."""
@@ -20,16 +20,16 @@ PROGRAM = "inference"
 class _Deployed(paddle.nn.Layer):
     """What is exported: images in, probabilities out."""
 
-    def __init__(self, network: RecognitionNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: paddle.Tensor) -> paddle.Tensor:
-        return self.network.probabilities(images)
+        return self.network.deployed(images)
 
 
 def save_program(
-    network: RecognitionNetwork, spec: RecognizerSpec, folder: Path, batch_size: int | None = None
+    network: Network, spec: RecognizerSpec, folder: Path, batch_size: int | None = None
 ) -> Path:
     """Trace a network into an inference program, `inference.json` and `inference.pdiparams`.
 

@@ -96,11 +96,11 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
 
 def _form_of_checkpoint(source: Source) -> tuple[Form, RecognizerSpec]:
     from export.chain import spec_of_network, stripped_network
-    from export.conversion.strip import network_probabilities
+    from export.conversion.strip import deployed_outputs
 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)
-    return ProbabilityForm("paddle", spec, network_probabilities(stripped.network)), spec
+    return ProbabilityForm("paddle", spec, deployed_outputs(stripped.network)), spec
 
 
 def _check_same_contract(

@@ -19,7 +19,6 @@ from export.proof.compare import compare_forms
 from export.proof.forms import Form, Probabilities, ProbabilityForm
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
-from training.networks import RecognitionNetwork, build_model
 
 ALLOWED_RATIO = 4.0
 """How many times as far from FP64 as paddle's FP32 a faithful form may be: the largest of a few
@@ -62,7 +61,7 @@ def measure_rounding(
     Raises:
         ParityError: if they disagree on the output's shape.
     """
-    exact = ProbabilityForm("float64", spec, _double_network(stripped, spec.num_classes))
+    exact = ProbabilityForm("float64", spec, _double_network(stripped))
 
     def distance(form: Form) -> float:
         return compare_forms(exact, form, spec, lines, "").parity.max_difference
@@ -70,13 +69,12 @@ def measure_rounding(
     return Rounding(distance(reference), distance(candidate))
 
 
-def _double_network(stripped: Stripped, num_classes: int) -> Probabilities:
+def _double_network(stripped: Stripped) -> Probabilities:
     """The network with FP64 weights: float [N, C, H, W] -> float64 [N, T, K]."""
     default = paddle.get_default_dtype()
     paddle.set_default_dtype("float64")
     try:
-        network = build_model(stripped.section, num_classes)
-        assert isinstance(network, RecognitionNetwork)
+        network = stripped.build()
         for layer in network.sublayers():
             if isinstance(layer, paddle.nn.BatchNorm):
                 layer.to(dtype="float64")  # it is made in float32 whatever the default is
@@ -89,7 +87,7 @@ def _double_network(stripped: Stripped, num_classes: int) -> Probabilities:
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with paddle.no_grad():
             images = paddle.to_tensor(batch.astype(np.float64))
-            result: NDArray[np.float32] = network.probabilities(images).numpy()
+            result: NDArray[np.float32] = network.deployed(images).numpy()
         return result
 
     return run

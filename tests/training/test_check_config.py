@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from runtime.errors import ConfigError
-from training.check_config import check_config, main, unused_keys
 from training.checkpoint.saved import save_checkpoint
 from training.config import Config, load_config
+from training.plan import main, read_plan, unused_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
@@ -51,7 +51,7 @@ def test_shipped_configs_are_right_and_stay_as_they_are(
 ) -> None:
     config = shipped(name, data_overrides)
     before = copy.deepcopy(config.sections)
-    check_config(config)
+    read_plan(config)
     assert config.sections == before
     assert unused_keys(config) == []
 
@@ -62,7 +62,7 @@ def test_without_data_they_name_every_missing_file_with_its_line(name: str) -> N
     overrides = [f"{part}.dataset.data_dir=./no_such_folder" for part in ("Train", "Eval")]
     overrides += ["Global.character_dict_path=./no_such_folder/dict.txt"]
     with pytest.raises(ConfigError) as error:
-        check_config(load_config(path, overrides))
+        read_plan(load_config(path, overrides))
     text = path.read_text().splitlines()
     problems = str(error.value).splitlines()
     assert len(problems) >= 3
@@ -82,7 +82,7 @@ def small(edit: Edit, path: Path | None = None) -> str:
         path.write_text(yaml.safe_dump(sections, sort_keys=False), encoding="utf-8")
     config = Config(None, sections) if path is None else load_config(path)
     with pytest.raises(ConfigError) as error:
-        check_config(config)
+        read_plan(config)
     return str(error.value)
 
 
@@ -104,7 +104,7 @@ def put(*keys: Any) -> Edit:
 
 def test_the_small_pair_is_right() -> None:
     overrides = [f"Global.character_dict_path={CONFIGS / 'small_dict.txt'}"]
-    check_config(load_config(CONFIGS / "small.yml", overrides))
+    read_plan(load_config(CONFIGS / "small.yml", overrides))
 
 
 def test_fine_tuning_asks_for_lines_and_nothing_else(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_fine_tuning_asks_for_lines_and_nothing_else(tmp_path: Path) -> None:
     for part in ("Train", "Eval"):
         overrides += [f"{part}.dataset.data_dir={tmp_path}"]
         overrides += [f"{part}.dataset.label_file_list=[{labels}]"]
-    check_config(load_config(CONFIGS / "fine_tune.yml", overrides))
+    read_plan(load_config(CONFIGS / "fine_tune.yml", overrides))
 
 
 TEACHER = ("Architecture", "Models", "Teacher")
@@ -252,7 +252,7 @@ def test_a_frozen_network_may_start_from_any_checkpoint(tmp_path: Path) -> None:
         sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
         sections["Architecture"]["Models"]["Teacher"]["freeze_params"] = True
         sections["Global"][key] = str(tmp_path / "a.pdparams")
-        check_config(Config(None, sections))
+        read_plan(Config(None, sections))
 
 
 def test_keep_keys_with_valid_ratio_works() -> None:
@@ -260,7 +260,7 @@ def test_keep_keys_with_valid_ratio_works() -> None:
     sections = load_config(CONFIGS / "small.yml").sections
     sections["Global"]["character_dict_path"] = str(CONFIGS / "small_dict.txt")
     put(*KEEP_KEYS, ["image", "label", "length", "valid_ratio"])(sections)
-    check_config(Config(None, sections))
+    read_plan(Config(None, sections))
 
 
 def test_an_undefined_alias_is_named_with_its_line(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_every_problem_has_its_line_and_all_are_told_at_once(tmp_path: Path) -> 
             ["Loss={name: DistillationCTCLoss, model_name_list: [Student]}"],
             "Loss: expected a loss of one network for this Architecture",
         ),
-        (SHIPPED[0], ["Loss.name=ACELoss"], "ACELoss needs label_ace as the fourth"),
+        (SHIPPED[0], ["Loss.name=ACELoss"], "ACELoss needs label_ace among Train"),
         (
             SHIPPED[2],
             ["Architecture.Head.return_feats=false"],
@@ -327,20 +327,20 @@ def test_one_network(
 ) -> None:
     config = shipped(name, data_overrides, *overrides)
     with pytest.raises(ConfigError) as error:
-        check_config(config)
+        read_plan(config)
     assert message in str(error.value)
 
 
 def test_ace_loss_with_its_counts(data_overrides: list[str]) -> None:
     overrides = ["Loss.loss_config_list=[{CTCLoss: {weight: 1.0}}, {ACELoss: {weight: 0.1}}]"]
     name = SHIPPED[2]
-    check_config(load_config(CONFIGS / f"{name}.yml", [*data_overrides, *overrides]))
+    read_plan(load_config(CONFIGS / f"{name}.yml", [*data_overrides, *overrides]))
 
 
 def test_keys_without_effect_are_listed(data_overrides: list[str]) -> None:
     overrides = ["Global.debug=false", "Global.distributed=true", "wandb={project: a}"]
     config = shipped(SHIPPED[0], data_overrides, *overrides)
-    check_config(config)
+    read_plan(config)
     assert unused_keys(config) == ["Global.debug", "Global.distributed", "wandb"]
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from runtime.errors import ConfigError
-from training.check_config import check_config
 from training.checkpoint.parameters import write_safetensors
 from training.checkpoint.saved import save_checkpoint
 from training.config import load_config
+from training.plan import read_plan
 
 WriteConfig = Callable[..., Path]
 ARRAYS = {"backbone.w": np.ones((4, 4), np.float32)}
@@ -27,7 +27,7 @@ def prefix(tmp_path: Path) -> Path:
 
 def problem(config: Path, *overrides: str) -> str:
     with pytest.raises(ConfigError) as error:
-        check_config(load_config(config, overrides))
+        read_plan(load_config(config, overrides))
     return str(error.value)
 
 
@@ -46,7 +46,7 @@ def test_all_of_them_at_once(write_config: WriteConfig) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_what_is_there_passes(key: str, write_config: WriteConfig, prefix: Path) -> None:
     for name in (prefix, f"{prefix}.pdparams", prefix.parent):
-        check_config(load_config(write_config("run", {key: str(name)})))
+        read_plan(load_config(write_config("run", {key: str(name)})))
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -64,7 +64,7 @@ def test_safetensors(write_config: WriteConfig, tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
     write_safetensors(file, ARRAYS)
     config = write_config("run", {"Global.pretrained_model": str(file)})
-    check_config(load_config(config))
+    read_plan(load_config(config))
     file.write_bytes(file.read_bytes()[:20])
     assert "is damaged or cut short" in problem(config)
 
@@ -79,17 +79,17 @@ def test_a_run_resumes_from_three_files(
     assert "is damaged or cut short" in problem(config)
     file.unlink()
     assert f"no file {file}" in problem(config) and "Global.pretrained_model" in problem(config)
-    check_config(load_config(write_config("run", {"Global.pretrained_model": str(prefix)})))
+    read_plan(load_config(write_config("run", {"Global.pretrained_model": str(prefix)})))
 
 
 def test_a_save_that_was_cut_off_can_be_resumed(write_config: WriteConfig, prefix: Path) -> None:
     for suffix in (".pdparams", ".pdopt", ".states"):
         prefix.with_suffix(suffix).rename(prefix.with_suffix(f"{suffix}.new"))
-    check_config(load_config(write_config("run", {"Global.checkpoints": str(prefix)})))
+    read_plan(load_config(write_config("run", {"Global.checkpoints": str(prefix)})))
 
 
 def test_where_nothing_trains_they_are_looked_for_by_whoever_reads_them(
     write_config: WriteConfig,
 ) -> None:
     config = load_config(write_config("run", dict.fromkeys(KEYS, "/nowhere/weights")))
-    check_config(config, ("Eval",))
+    read_plan(config, ("Eval",))

@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
-from training.config import GLOBALS, Config, GlobalConfig, add_config_arguments, load_config
-from training.registry import Problem
+from training.config import (
+    Config,
+    GlobalConfig,
+    add_config_arguments,
+    load_config,
+    read_global,
+)
+from training.registry import Problem, Problems
 
 TEXT = """\
 Global: &global
@@ -148,7 +154,7 @@ def test_every_problem_is_raised(path: Path) -> None:
 
 def test_globals_take_defaults_where_the_file_is_empty() -> None:
     config = Config(None, {"Global": {"epoch_num": 3, "pretrained_model": None, "debug": True}})
-    assert config.globals == GlobalConfig(epoch_num=3)
+    assert read_global(config.sections["Global"], Problems()) == GlobalConfig(epoch_num=3)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,9 @@ def test_globals_take_defaults_where_the_file_is_empty() -> None:
     ],
 )
 def test_globals_that_cannot_be(options: dict[str, Any], problem: str) -> None:
-    (found,) = GLOBALS.check_options("Global", options, "Global")
+    problems = Problems()
+    assert read_global(options, problems) is None
+    (found,) = problems
     assert problem in str(found)
 
 

@@ -19,25 +19,25 @@ from training.run import build_run
 
 WriteConfig = Callable[..., Path]
 NOW = {
-    "the training lines": {"hash": "a", "lines": 25},
-    "the evaluation lines": {"hash": "b", "lines": 6},
-    "the order of the training lines": {"hash": "c", "lines": 4},
+    "the training samples": {"hash": "a", "count": 25},
+    "the evaluation samples": {"hash": "b", "count": 6},
+    "the order of the training samples": {"hash": "c", "count": 4},
 }
 
 
 def test_what_changed_is_said_with_its_consequence() -> None:
     saved = {
-        "the training lines": {"hash": "x", "lines": 20},
-        "the evaluation lines": {"hash": "y", "lines": 6},
-        "the order of the training lines": {"hash": "z", "lines": 4},
+        "the training samples": {"hash": "x", "count": 20},
+        "the evaluation samples": {"hash": "y", "count": 6},
+        "the order of the training samples": {"hash": "z", "count": 4},
     }
     first, second, third = changes(saved, NOW)
-    assert first == "the training lines changed since the checkpoint: 20 lines then, 25 now"
-    assert "measured on other lines" in second
-    assert "may repeat some lines" in third and "4 batches an epoch then, 4 " in third
+    assert first == "the training samples changed since the checkpoint: 20 then, 25 now"
+    assert "measured on others" in second
+    assert "may repeat some samples" in third and "4 batches an epoch then, 4 " in third
 
 
-@pytest.mark.parametrize("saved", [None, 3, {}, {"the training lines": "x"}, NOW])
+@pytest.mark.parametrize("saved", [None, 3, {}, {"the training samples": "x"}, NOW])
 def test_nothing_is_said_where_nothing_is_known_or_new(saved: Any) -> None:
     assert changes(saved, NOW) == []
 
@@ -56,5 +56,5 @@ def test_a_resumed_run_says_it(write_config: WriteConfig, caplog: pytest.LogCapt
     assert "changed since the checkpoint" not in caplog.text
     resume(trainer(write_config("other", {"Train.dataset.count": 20})), checkpoint)
     said = [one for one in caplog.messages if "changed since the checkpoint" in one]
-    assert said[0].startswith("the training lines changed") and "16 lines then, 20 now" in said[0]
-    assert len(said) == 2 and said[1].startswith("the order of the training lines changed")
+    assert said[0].startswith("the training samples changed") and "16 then, 20 now" in said[0]
+    assert len(said) == 2 and said[1].startswith("the order of the training samples changed")

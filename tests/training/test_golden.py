@@ -10,14 +10,12 @@ import numpy as np
 import paddle
 import pytest
 
+from training import build_loss, build_metric, build_model, build_post_process
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import (
     read_parameters,
 )
-from training.losses import build_loss
-from training.networks import DistillationModel, build_model
-from training.recognition.decode import build_post_process
-from training.recognition.metrics import build_metric
+from training.networks import DistillationModel
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +32,8 @@ def trained_step(golden: Any, model: DistillationModel) -> tuple[Any, Any, dict[
     """Outputs, losses and gradient norms of one forward and backward pass."""
     state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     model.train()
-    batch = [paddle.to_tensor(golden.arrays[key]) for key in ("image", "label", "length")]
-    outputs = model(batch[0])
+    batch = {key: paddle.to_tensor(golden.arrays[key]) for key in ("image", "label", "length")}
+    outputs = model(batch["image"], batch)
     losses = build_loss(golden.config["Loss"])(outputs, batch)
     losses["loss"].backward()
     norms = {

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
-from training.networks import build_model, check_architecture, is_distillation, network_sections
+from training import build_model
+from training.networks import ALONE, read_architecture
+from training.registry import Problems
 
 Section = Callable[..., dict[str, Any]]
 
@@ -55,12 +57,20 @@ def test_mistakes_of_several(architecture: Any, message: str) -> None:
 
 def test_all_mistakes_are_reported_at_once(tiny_network: Section) -> None:
     broken = tiny_network(Backbone={"name": "x"}, Neck={"name": "y"}, Head={"name": "z"})
-    assert len(check_architecture({"Models": {"a": broken, "b": tiny_network()}})) == 3
+    problems = Problems()
+    assert read_architecture({"Models": {"a": broken, "b": tiny_network()}}, problems) is None
+    assert len(problems) == 3
 
 
-def test_sections_by_name(tiny_network: Section) -> None:
-    one = tiny_network()
-    assert network_sections(one) == {"": ("Architecture", one)}
-    several = {"Models": {"Student": one}}
-    assert network_sections(several) == {"Student": ("Architecture.Models.Student", one)}
-    assert is_distillation(several) and not is_distillation(one)
+def test_networks_by_name(tiny_network: Section) -> None:
+    alone = read_architecture(tiny_network(), Problems())
+    assert alone is not None and not alone.is_distillation
+    assert {name: plan.path for name, plan in alone.networks.items()} == {ALONE: "Architecture"}
+    several = read_architecture({"Models": {"Student": tiny_network()}}, Problems())
+    assert several is not None and several.is_distillation
+    assert several.networks["Student"].path == "Architecture.Models.Student"
+
+
+def test_an_unknown_task(tiny_network: Section) -> None:
+    with pytest.raises(ConfigError, match=r"Architecture\.model_type: unknown model type 'kie'"):
+        build_model(tiny_network(model_type="kie"), 5)

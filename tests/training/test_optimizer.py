@@ -11,9 +11,18 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.optimizer import build_optimizer, check_optimizer
+from training.optimizer import read_optimizer
+from training.registry import Problems
 
 EPOCHS, STEPS = 4, 10
+
+
+def build_optimizer(config: Any, parameters: Any, epochs: int, step_each_epoch: int) -> Any:
+    problems = Problems()
+    plan = read_optimizer(config, problems)
+    problems.raise_any()
+    assert plan is not None
+    return plan.build(parameters, epochs, step_each_epoch)
 
 
 def section(**changes: Any) -> dict[str, Any]:
@@ -202,7 +211,9 @@ def test_clipping() -> None:
     ],
 )
 def test_mistakes_are_named(config: Any, problem: str) -> None:
-    (found,) = check_optimizer(config)
+    found_all = Problems()
+    assert read_optimizer(config, found_all) is None
+    (found,) = found_all
     assert problem in str(found)
 
 

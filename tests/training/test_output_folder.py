@@ -22,20 +22,21 @@ from training.output_folder import (
 WriteConfig = Callable[..., Path]
 
 
-def of(folder: Path) -> Config:
-    return Config(
+def of(folder: Path) -> tuple[Config, Path]:
+    config = Config(
         Path("a.yml"),
         {"Global": {"save_model_dir": str(folder)}},
         {"Global": 1, "Global.save_model_dir": 3},
     )
+    return config, folder
 
 
 def test_a_folder_is_made_and_removed_again_if_it_stayed_empty(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
-    with run_folder(of(folder)) as made:
+    with run_folder(*of(folder)) as made:
         assert made == folder and folder.is_dir()
     assert not (tmp_path / "a").exists()
-    with run_folder(of(folder)):
+    with run_folder(*of(folder)):
         (folder / "latest").touch()
     assert [one.name for one in folder.iterdir()] == ["latest"]
 
@@ -47,7 +48,7 @@ def test_a_file_and_what_is_below_one_are_refused(tmp_path: Path) -> None:
             pytest.raises(
                 ConfigError, match=r"^a\.yml:3: Global\.save_model_dir: cannot write in "
             ),
-            run_folder(of(folder)),
+            run_folder(*of(folder)),
         ):
             raise AssertionError("entered")
 
@@ -62,7 +63,7 @@ def test_a_disk_that_cannot_be_written_is_refused(
     monkeypatch.setattr("training.output_folder.prove_writable", refuse)
     with (
         pytest.raises(ConfigError, match="Read-only file system; expected a folder"),
-        run_folder(of(tmp_path / "a")),
+        run_folder(*of(tmp_path / "a")),
     ):
         raise AssertionError("entered")
     assert not (tmp_path / "a").exists()
@@ -87,11 +88,11 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
         pytest.raises(
             ArtifactError, match=rf"process {other.pid} .*name another Global\.save_model"
         ),
-        run_folder(of(folder)),
+        run_folder(*of(folder)),
     ):
         raise AssertionError("entered")
     other.communicate()
-    with run_folder(of(folder)):
+    with run_folder(*of(folder)):
         pass
 
 

@@ -16,7 +16,8 @@ from runtime.recognition.ctc import DecodedLine
 from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import load_config
 from training.data.synthetic import SyntheticDataSet
-from training.predict import Prediction, main, predict, results_text, table
+from training.predict import main
+from training.recognition.predict import Prediction, results_text, table
 from training.run import Run, build_run
 
 WriteConfig = Callable[..., Path]
@@ -111,10 +112,10 @@ def test_errors_are_one_line_and_status_2(
 def test_the_batch_does_not_change_what_is_read(write_config: WriteConfig, images: Path) -> None:
     files = [str(images / f"{index}.png") for index in (6, 0, 3, 1, 2, 4, 5)] * 2
     readings: list[list[Prediction]] = []
-    run = read_something(build_run(load_config(write_config())))
     for size in (1, 3):
-        run.config.sections["Eval"]["loader"]["batch_size_per_card"] = size
-        readings.append(list(predict(run, files)))
+        changes = {"Eval.loader.batch_size_per_card": size}
+        run = read_something(build_run(load_config(write_config(f"by{size}", changes))))
+        readings.append(list(run.task.predictions(run, files)))
     assert [one.file for one in readings[0]] == files
     for first, second in zip(*readings, strict=True):
         assert first.error == second.error
@@ -132,14 +133,14 @@ def test_it_reads_what_the_network_says(write_config: WriteConfig, images: Path)
 
     run = read_something(build_run(load_config(write_config())))
     file = str(images / "5.png")
-    (prediction,) = predict(run, [file])
+    (prediction,) = run.task.predictions(run, [file])
     line = resize_line(read_image(file), 32, WidthPolicy())
     width = -(-line.shape[1] // 32) * 32
     batch = paddle.to_tensor(batch_from_lines([line], width))
     run.model.eval()
     with paddle.no_grad():
         probabilities = run.model(batch)["Student"]["head_out"].numpy()
-    (wanted,) = decode_best_path(*best_path(probabilities), run.charset)
+    (wanted,) = decode_best_path(*best_path(probabilities), run.task.charset)
     assert prediction.lines["Student"] == wanted
 
 
@@ -148,7 +149,7 @@ def test_one_network_alone(
 ) -> None:
     run = read_something(build_run(load_config(write_config("single", single_network))))
     file = str(images / "1.png")
-    (prediction,) = predict(run, [file])
+    (prediction,) = run.task.predictions(run, [file])
     line = prediction.lines[""]
     assert results_text([prediction]) == f"{file}\t{line.text}\t{line.confidence}\n"
     assert table([prediction]).splitlines()[0].split() == ["file", "text", "confidence"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from runtime.errors import ConfigError
-from training.registry import Problem, Registry, raise_problems, unknown_name
+from training.registry import Problem, Problems, Registry, unknown_name
 
 
 class Engine:
@@ -38,8 +38,19 @@ class Engine:
 ENGINES = Registry("engine", {"Engine": Engine}, frozenset({"dictionary"}), frozenset({"legacy"}))
 
 
+def read(section: Any) -> Problems:
+    found = Problems()
+    component = ENGINES.read(section, "Section", found)
+    assert (component is None) == bool(found)
+    return found
+
+
+def found_in(section: Any) -> list[str]:
+    return list(map(str, read(section)))
+
+
 def problems(**options: Any) -> list[str]:
-    return [str(one) for one in ENGINES.check({"name": "Engine", **options}, "Section")]
+    return found_in({"name": "Engine", **options})
 
 
 @pytest.mark.parametrize(
@@ -101,25 +112,25 @@ def test_values_that_fit(options: dict[str, Any]) -> None:
     ],
 )
 def test_each_mistake_has_its_sentence(options: dict[Any, Any], problem: str) -> None:
-    assert [str(one) for one in ENGINES.check({"name": "Engine", **options}, "Section")] == [
-        problem
-    ]
+    assert found_in({"name": "Engine", **options}) == [problem]
 
 
 @pytest.mark.parametrize("section", [None, "Engine", [], 3])
 def test_not_a_mapping(section: Any) -> None:
-    assert len(ENGINES.check(section, "Section")) == 1
+    assert len(read(section)) == 1
 
 
 @pytest.mark.parametrize("name", [None, ["Engine"], {"Engine": 1}, 3, "engine"])
 def test_names_that_are_none(name: Any) -> None:
-    (problem,) = ENGINES.check({"name": name}, "Section")
+    (problem,) = read({"name": name})
     assert problem.path == "Section.name"
     assert "expected one of Engine" in problem.message
 
 
 def test_options_that_are_no_mapping() -> None:
-    (problem,) = ENGINES.check_options("Engine", [1], "Section")
+    found = Problems()
+    assert ENGINES.read_options("Engine", [1], "Section", found) is None
+    (problem,) = found
     assert problem.message == "expected a mapping of options, got [1]"
 
 
@@ -138,9 +149,12 @@ def test_build_raises_every_problem() -> None:
 
 
 def test_no_problem_raises_nothing() -> None:
-    raise_problems([])
+    problems = Problems()
+    problems.raise_any()
+    problems.add("a", "b")
+    assert problems == [Problem("a", "b")]
     with pytest.raises(ConfigError, match="a: b"):
-        raise_problems([Problem("a", "b")])
+        problems.raise_any()
 
 
 def test_names_of_several_kinds_can_be_listed() -> None:

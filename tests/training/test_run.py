@@ -11,10 +11,12 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError, ConfigError
+from training import build_model
 from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import Config, GlobalConfig, load_config
-from training.networks import DistillationModel, build_model
-from training.run import Run, build_run, choose_device, load_pretrained, time_stride_px
+from training.networks import DistillationModel
+from training.recognition.batches import time_stride_px
+from training.run import Run, build_run, choose_device
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = [
@@ -43,9 +45,7 @@ def test_parts_fit_and_the_config_stays(run: Run) -> None:
     again = build_run(config)
     assert config.sections == before
     assert isinstance(run.model, DistillationModel)
-    assert {one.head.out_channels for one in run.model.networks.values()} == {
-        run.charset.num_classes
-    }
+    assert {one.head.out_channels for one in run.model.networks.values()} == {run.task.num_classes}
     assert run.main_network is run.model.networks["Student"]
     first, second = arrays_of(run.model), arrays_of(again.model)
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -120,14 +120,22 @@ def test_another_dictionary_only_on_request(checkpoints: dict[str, Path]) -> Non
     assert (built.main_network.head.fc1.weight.numpy() == 1).all()
 
 
-def test_one_network_by_itself(checkpoints: dict[str, Path]) -> None:
+def test_one_network_by_itself(
+    checkpoints: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     section = small().sections["Architecture"]["Models"]["Student"]
-    section["pretrained"] = str(checkpoints["alone"])
-    num_classes = 1 + len((CONFIGS / "small_dict.txt").read_text().splitlines()) + 1
-    model = build_model(section, num_classes)
-    (report,) = load_pretrained(model, section, GlobalConfig())
-    assert not report.missing and not report.unused
-    assert (model.head.fc1.weight.numpy() == 1).all()
+    section |= {"pretrained": str(checkpoints["alone"]), "return_all_feats": False}
+    sections = {
+        **small().sections,
+        "Architecture": section,
+        "Loss": {"name": "CTCLoss"},
+        "PostProcess": {"name": "CTCLabelDecode"},
+        "Metric": {"name": "RecMetric"},
+    }
+    built = build_run(Config(None, sections))
+    assert " loaded, 0 missing, 0 of another shape, 0 not used" in caplog.text
+    assert (built.main_network.head.fc1.weight.numpy() == 1).all()
 
 
 def test_a_missing_gpu_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

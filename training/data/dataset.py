@@ -1,58 +1,56 @@
-"""A source of lines with its transforms: index and epoch -> sample, and nothing else decides."""
+"""A source of samples with its transforms: index and epoch -> sample, and nothing else decides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.sample import OF_ONE_LINE, Draw, Failure, LineSource, Sample, Transform
+from training.data.sample import (
+    OF_ONE_SAMPLE,
+    Draw,
+    Failure,
+    Sample,
+    SampleSource,
+    Transform,
+)
 
 _SUBSTITUTES = 16
 _OTHER_SAMPLE_TRIES = 16
 
 
 @dataclass(frozen=True)
-class LineDataset:
+class SampleDataset:
     """Samples as pure functions of (seed, epoch, index).
 
     So workers may be any number, and a resumed run sees what the first one would have seen.
 
     Args:
-        source: the lines.
+        source: the samples.
         transforms: applied in order.
         usable: indices of the source that the data report kept.
-        is_training: an unusable line is replaced by a neighbour, not reported.
+        is_training: an unusable sample is replaced by a neighbour, not reported.
         seed: of every random choice.
         ext_op_transform_idx: how many transforms another sample passes before it is joined.
-        known_ratios: width over height of lines whose files have been looked at already.
     """
 
-    source: LineSource
+    source: SampleSource
     transforms: Sequence[Transform]
     usable: Sequence[int]
     is_training: bool
     seed: int
     ext_op_transform_idx: int = 1
-    known_ratios: Mapping[int, float] = field(default_factory=dict)
 
     def indices(self, epoch: int) -> list[int]:
-        """The usable lines of `epoch`, in the source's order."""
+        """Return the usable samples of `epoch`, in the source's order."""
         if len(self.usable) == len(self.source):
             return list(self.source.indices(epoch))
         usable = set(self.usable)
         return [index for index in self.source.indices(epoch) if index in usable]
 
-    def ratios(self, indices: Sequence[int], epoch: int) -> list[float]:
-        """Width over height of each line, at least roughly."""
-        known = self.known_ratios
-        return [
-            known[index] if index in known else self.source.ratio(index, epoch) for index in indices
-        ]
-
     def load(self, index: int, epoch: int) -> Sample | Failure:
-        """The line after all transforms, or why it cannot be used.
+        """Return the sample after all transforms, or why it cannot be used.
 
         In training a neighbour takes its place, the same one every time, and says so under
         `replaced`.
@@ -71,13 +69,13 @@ class LineDataset:
     def _load_one(self, index: int, epoch: int) -> Sample | Failure:
         rng = np.random.default_rng([self.seed, epoch, index])
         draw = Draw(rng, lambda: self._other_sample(rng, epoch))
-        name = f"line {index}"
+        name = f"sample {index}"
         try:
             sample = self.source.read(index, epoch)
             name = sample.name
             for transform in self.transforms:
                 sample = transform(sample, draw)
-        except OF_ONE_LINE as error:
+        except OF_ONE_SAMPLE as error:
             return Failure.of(name, error)
         return sample
 
@@ -89,7 +87,7 @@ class LineDataset:
                 sample = self.source.read(index, epoch)
                 for transform in self.transforms[: self.ext_op_transform_idx]:
                     sample = transform(sample, draw)
-            except OF_ONE_LINE:
+            except OF_ONE_SAMPLE:
                 if attempt == _OTHER_SAMPLE_TRIES - 1:
                     raise
                 continue

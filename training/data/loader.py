@@ -1,6 +1,6 @@
 """Loads batches ahead of the training step, in worker processes, always in order.
 
-Workers return 8-bit lines through pipes, so no shared memory is needed and none can run full. Each
+Workers return 8-bit images through pipes, so no shared memory is needed and none can run full. Each
 has a pipe of its own: the end of one that dies, even amid an answer, is seen at once, where several
 that share a pipe would leave its reader waiting for ever.
 """
@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 
 from runtime.errors import DatasetError
-from training.data.dataset import LineDataset
+from training.data.dataset import SampleDataset
 from training.data.sample import Failure, Sample
 
 Loaded = list[Sample | Failure]
@@ -32,7 +32,7 @@ _BATCHES_AHEAD_PER_WORKER = 2
 _END_WAIT_S = 5.0
 
 
-def _work(dataset: LineDataset, pipe: multiprocessing.connection.Connection) -> None:
+def _work(dataset: SampleDataset, pipe: multiprocessing.connection.Connection) -> None:
     """Answer requests of (indices, epoch) until the pipe is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C is for the training process, which then ends its workers.
@@ -77,7 +77,7 @@ class _Worker:
         dataset: picklable.
     """
 
-    def __init__(self, dataset: LineDataset) -> None:
+    def __init__(self, dataset: SampleDataset) -> None:
         context = multiprocessing.get_context("forkserver")
         self._pipe, far_end = context.Pipe()
         self.process = context.Process(target=_work, args=(dataset, far_end), daemon=True)
@@ -121,7 +121,7 @@ class Loader:
         num_workers: processes; 0 loads in this one.
     """
 
-    def __init__(self, dataset: LineDataset, num_workers: int) -> None:
+    def __init__(self, dataset: SampleDataset, num_workers: int) -> None:
         self.dataset = dataset
         self.num_workers = num_workers
         self._workers: list[_Worker] = []

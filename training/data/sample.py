@@ -1,4 +1,4 @@
-"""What a source of lines gives, and what a transform works on."""
+"""What a source of samples gives, and what a transform works on."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 from runtime.errors import OcrError
 
 Image = NDArray[np.uint8]
-OF_ONE_LINE = (OcrError, cv2.error, MemoryError)
+OF_ONE_SAMPLE = (OcrError, cv2.error, MemoryError)
 """What an odd image may raise; anything else is a bug of ours and keeps its traceback."""
 
 
 @dataclass
 class Sample:
-    """One line on its way through the transforms.
+    """One labelled image on its way through the transforms.
 
     Args:
         image: encoded bytes, or BGR uint8 [h, w, 3] once decoded.
-        text: the label.
+        text: the label as the source has it: the text of a line, the boxes of a page.
         name: path or key, for messages.
-        label: class indices once encoded.
-        replaced: the line that could not be used and in whose place this one trains, if any.
+        values: what transforms made of the label, by PaddleOCR's `KeepKeys` names.
+        replaced: the sample that could not be used and in whose place this one trains, if any.
     """
 
     image: Any
     text: str
     name: str
-    label: list[int] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
     replaced: Failure | None = None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A line that could not be used.
+    """A sample that could not be used.
 
     Args:
         name: path or key.
@@ -50,7 +50,7 @@ class Failure:
 
     @staticmethod
     def of(name: str, error: Exception) -> Failure:
-        """What one of `OF_ONE_LINE` says of a line, in one line."""
+        """Return what one of `OF_ONE_SAMPLE` says of a sample, in one line."""
         reason = " ".join(str(error).split())
         return Failure(
             name, reason if isinstance(error, OcrError) else f"{type(error).__name__}: {reason}"
@@ -77,22 +77,25 @@ class Transform(Protocol):
     """One step from source to network input."""
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Change and return `sample`; raises OcrError when the line cannot be used."""
+        """Change and return `sample`; raises OcrError when the sample cannot be used."""
 
 
-class LineSource(Protocol):
-    """Labelled line images by index. Pure: the same index and epoch give the same line."""
+class SampleSource(Protocol):
+    """Labelled images by index. Pure: the same index and epoch give the same sample."""
 
     def __len__(self) -> int: ...
 
     def read(self, index: int, epoch: int) -> Sample:
-        """Line `index` as it is in `epoch`."""
+        """Read sample `index` as it is in `epoch`."""
 
     def text(self, index: int, epoch: int) -> str:
-        """Label of line `index` without its image."""
+        """Return the label of sample `index` without its image."""
 
     def ratio(self, index: int, epoch: int) -> float:
-        """Width over height of line `index`, at least roughly; raises OcrError if unreadable."""
+        """Return width over height of sample `index`, at least roughly.
+
+        Raises OcrError if it cannot be read.
+        """
 
     def indices(self, epoch: int) -> Sequence[int]:
-        """The lines of `epoch`; all of them, or a random part where `ratio_list` says so."""
+        """Return the samples of `epoch`: all, or a random part where `ratio_list` says so."""

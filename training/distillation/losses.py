@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import paddle
 from paddle import nn
 
 from runtime.errors import ConfigError
-from training.recognition.losses import (
-    CTCLoss,
-    DistanceLoss,
-    DMLLoss,
-    KLDivLoss,
-    Labels,
-    logits_of,
-)
+from training.distillation.divergences import DistanceLoss, DMLLoss, KLDivLoss, logits_of
 
+Batch = Mapping[str, Any]
 Outputs = Mapping[str, Any]
 Pairs = Sequence[Sequence[str]] | Sequence[str]
 
@@ -48,7 +42,7 @@ class _PairwiseLoss(nn.Layer):
         """Name of one pair's loss in the log."""
         return f"{self.name}_{index}"
 
-    def forward(self, outputs: Outputs, batch: Labels) -> dict[str, paddle.Tensor]:
+    def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
         """Outputs of every network -> one scalar per pair."""
         return {
             self.label(index, pair): self.plain(*self._of_one_shape(outputs, pair))
@@ -110,19 +104,26 @@ class DistillationDistanceLoss(_PairwiseLoss):
         return f"{self.name}_{pair[0]}_{pair[1]}_{index}"
 
 
-class DistillationCTCLoss(nn.Layer):
-    """`CTCLoss` of each listed network, e.g. `loss_ctc_Student_0`."""
+class LossOfEach(nn.Layer):
+    """A label loss of each listed network, e.g. `loss_ctc_Student_0`.
+
+    Args:
+        plain: takes one network's output and the batch by name.
+        model_name_list: the networks.
+        key: which output of a network to take, None for the output itself.
+        name: prefix in the log.
+    """
 
     def __init__(
-        self, model_name_list: Sequence[str], key: str | None = None, name: str = "loss_ctc"
+        self, plain: nn.Layer, model_name_list: Sequence[str], key: str | None, name: str
     ) -> None:
         super().__init__()
-        self.plain = CTCLoss()
+        self.plain = plain
         self.model_name_list = list(model_name_list)
         self.key = key
         self.name = name
 
-    def forward(self, outputs: Outputs, batch: Labels) -> dict[str, paddle.Tensor]:
+    def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
         """Outputs of every network -> one scalar per listed network."""
         return {
             f"{self.name}_{network}_{index}": self.plain(pick(outputs, network, self.key), batch)
@@ -156,7 +157,7 @@ class DistillationLossFromOutput(nn.Layer):
         self.reduction = reduction
         self.name = name
 
-    def forward(self, outputs: Outputs, batch: Labels) -> dict[str, paddle.Tensor]:
+    def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
         """Outputs of every network -> one loss per listed network."""
         return {
             f"{self.name}_{network}": self._reduced(pick(outputs, network, self.dist_key))
@@ -168,3 +169,12 @@ class DistillationLossFromOutput(nn.Layer):
         if self.reduction == "none":
             return loss
         return loss.mean() if self.reduction == "mean" else loss.sum()
+
+
+SHARED_LOSSES: Mapping[str, Callable[..., nn.Layer]] = {
+    "DistillationDMLLoss": DistillationDMLLoss,
+    "DistillationDistanceLoss": DistillationDistanceLoss,
+    "DistillationKLDivLoss": DistillationKLDivLoss,
+    "DistillationLossFromOutput": DistillationLossFromOutput,
+}
+"""Losses that know no task."""

@@ -8,7 +8,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from training.recognition.network import RecognitionNetwork
+from training.network import Network
 
 
 class DistillationModel(nn.Layer):
@@ -20,7 +20,7 @@ class DistillationModel(nn.Layer):
         networks: the networks in the config's order.
     """
 
-    def __init__(self, networks: Mapping[str, RecognitionNetwork]) -> None:
+    def __init__(self, networks: Mapping[str, Network]) -> None:
         super().__init__()
         self.network_names = tuple(networks)
         for name, network in networks.items():
@@ -32,7 +32,7 @@ class DistillationModel(nn.Layer):
         self._left_out_in_training = frozenset(unused)
 
     @property
-    def networks(self) -> dict[str, RecognitionNetwork]:
+    def networks(self) -> dict[str, Network]:
         """The networks by name."""
         return {name: self._sub_layers[name] for name in self.network_names}
 
@@ -42,12 +42,14 @@ class DistillationModel(nn.Layer):
         for network in self.networks.values():
             network.train()
 
-    def forward(self, images: paddle.Tensor, training_form: bool | None = None) -> dict[str, Any]:
-        """Float32 [N, C, H, W] -> output of every network by name, as `RecognitionNetwork`."""
+    def forward(
+        self, images: paddle.Tensor, batch: Any = None, training_form: bool | None = None
+    ) -> dict[str, Any]:
+        """Float32 [N, C, H, W] -> output of every network by name, as `Network`."""
         training_form = self.training if training_form is None else training_form
         left_out = self._left_out_in_training if self.training else frozenset()
         return {
-            name: network(images, training_form)
+            name: network(images, batch, training_form)
             for name, network in self.networks.items()
             if name not in left_out
         }

@@ -26,9 +26,8 @@ from training.loop.parallel import Group, synchronize_batch_norm
 from training.loop.position import Position
 from training.loop.precision import Precision
 from training.losses import TOTAL
-from training.optimizer import build_optimizer
-from training.recognition.batches import TrainingBatch, batch_width, collate
-from training.run import Run, time_stride_px
+from training.run import Run
+from training.task import Batch
 
 LATEST, BEST = "latest", "best_accuracy"
 log = logging.getLogger(__name__)
@@ -60,18 +59,15 @@ class Trainer:
         self.eval_part = evaluation
         self.position = position
         self.folder = Path(run.settings.save_model_dir)
-        self.time_stride = time_stride_px(run.main_network, train.height)
+        self.batching = train.batching.fitted_to(run.main_network)
         self._planned: tuple[int, list[list[int]]] = (-1, [])
         self.steps_per_epoch = len(self._plan(0))
-        self.parameters = [one for one in run.model.parameters() if one.trainable]
-        self.optimizer, self.schedule = build_optimizer(
-            run.config.sections["Optimizer"],
-            self.parameters,
-            run.settings.epoch_num,
-            self.steps_per_epoch,
+        self.parameters = [parameter for parameter in run.model.parameters() if parameter.trainable]
+        self.optimizer, self.schedule = run.plan.optimizer.build(
+            self.parameters, run.settings.epoch_num, self.steps_per_epoch
         )
         self.fingerprint = fingerprint_of(
-            {"Train": train, "Eval": evaluation}, run.charset, self._plan(0)
+            {"Train": train, "Eval": evaluation}, run.task, self._plan(0)
         )
         self.precision = Precision(run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
@@ -80,10 +76,10 @@ class Trainer:
     def _plan(self, epoch: int) -> list[list[int]]:
         """Batches of an epoch for all processes, planned once."""
         if self._planned[0] != epoch:
-            planned = self.train_part.training_batches(epoch, self.group.size)
+            planned = self.batching.plan(epoch, self.group.size)
             if not planned:
                 raise DatasetError(
-                    f"epoch {epoch + 1} has no lines: expected at least one batch, got none; "
+                    f"epoch {epoch + 1} has no samples: expected at least one batch, got none; "
                     "raise Train.dataset.ratio_list"
                 )
             self._planned = (epoch, planned)
@@ -130,7 +126,7 @@ class Trainer:
         """One epoch from where it stands; the evaluation after its last step, if there was one."""
         position = self.position
         planned = self._plan(epoch)
-        batches = [self.group.share(one) for one in planned[position.step_in_epoch :]]
+        batches = [self.group.share(batch) for batch in planned[position.step_in_epoch :]]
         most, as_saved = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
         num_own = sum(map(len, planned)) // self.group.size
         last: Evaluation | None = None
@@ -160,33 +156,26 @@ class Trainer:
         self._save(LATEST)
         return last
 
-    def _tell_replaced(self, epoch: int, num_lines: int) -> None:
+    def _tell_replaced(self, epoch: int, num_samples: int) -> None:
         """Name what was replaced in an epoch that ended, and begin to count anew."""
         unreadable, self.position.unreadable = self.position.unreadable, Unreadable()
         unreadable.count = self.group.total(unreadable.count)
         if unreadable.count and self.group.is_main:
-            told = unreadable.told(num_lines)
+            told = unreadable.told(num_samples)
             log.warning("epoch %d: %s; others took their place", epoch + 1, told)
 
-    def _collate(self, loaded: Sequence[Sample | Failure]) -> TrainingBatch:
-        failures = [one for one in loaded if isinstance(one, Failure)]
-        if failures:
-            raise DatasetError(f"no line could be loaded in place of {failures[0]}")
-        samples = [one for one in loaded if isinstance(one, Sample)]
-        policy = self.train_part.width_policy
-        width = self.group.largest(batch_width(samples, policy, self.time_stride))
-        return collate(samples, width)
+    def _collate(self, loaded: Sequence[Sample | Failure]) -> Batch:
+        samples = [sample for sample in loaded if isinstance(sample, Sample)]
+        for failure in loaded:
+            if isinstance(failure, Failure):
+                raise DatasetError(f"no sample could be loaded in place of {failure}")
+        return self.batching.training_batch(samples, self.group)
 
-    def _tensors(self, batch: TrainingBatch) -> list[paddle.Tensor]:
-        """The batch in the order of `KeepKeys`."""
-        arrays = batch.arrays(self.train_part.keep_keys, self.run.charset.num_classes)
-        return [paddle.to_tensor(array) for array in arrays]
-
-    def _step(self, batch: TrainingBatch) -> dict[str, float]:
+    def _step(self, batch: Batch) -> dict[str, float]:
         """Forward, backward, update; returns every loss, the rate and, if asked, accuracy."""
-        tensors = self._tensors(batch)
+        tensors = tensors_of(batch)
         with self.precision.forward():
-            outputs = self.run.model(tensors[0])
+            outputs = self.run.model(tensors["image"], tensors)
         outputs = self.precision.outputs(outputs)
         losses = self.run.loss(outputs, tensors)
         figures = self.group.mean({name: float(value) for name, value in losses.items()})
@@ -203,7 +192,7 @@ class Trainer:
         self.schedule.step()
         if self.run.settings.cal_metric_during_train:
             self.run.metric.reset()
-            self.run.metric(self.run.post_process(outputs, batch.labels))  # type: ignore[arg-type]
+            self.run.task.score(self.run, outputs, batch)
             figures |= self.run.metric.get_metric()
         return figures
 
@@ -212,21 +201,22 @@ class Trainer:
         indices = self.group.share(self._plan(self.position.epoch)[0])
         loaded = [self.train_part.dataset.load(index, self.position.epoch) for index in indices]
         batch = self._collate(loaded)
-        tensors = self._tensors(batch)
+        tensors = tensors_of(batch)
         self.run.model.eval()
         with paddle.no_grad():
-            outputs = self.run.model(tensors[0], training_form=True)
+            outputs = self.run.model(tensors["image"], tensors, training_form=True)
             losses = self.run.loss(outputs, tensors)
-        self.run.post_process(outputs, batch.labels)
+        self.run.task.score(self.run, outputs, batch)
+        self.run.metric.reset()
         self.run.model.train()
         log.info(
             "first batch: images %s, losses %s",
-            list(batch.images.shape),
+            list(batch.arrays["image"].shape),
             ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items()),
         )
 
     def _log_step(
-        self, figures: dict[str, float], batch: TrainingBatch, seconds: float, waited: float
+        self, figures: dict[str, float], batch: Batch, seconds: float, waited: float
     ) -> None:
         settings = self.run.settings
         self.means.add(figures)
@@ -289,7 +279,12 @@ class Trainer:
                 "global_step": self.position.global_step,
                 "best_model_dict": dict(self.position.best),
                 "unreadable": self.position.unreadable.as_state(),
-                "config_sha256": self.run.config.sha256,
+                "config_sha256": self.run.plan.config.sha256,
                 "data": self.fingerprint,
             },
         )
+
+
+def tensors_of(batch: Batch) -> dict[str, paddle.Tensor]:
+    """Return a batch as the network and the losses take it, by name."""
+    return {name: paddle.to_tensor(array) for name, array in batch.arrays.items()}

@@ -71,7 +71,7 @@ def read_recipe(path: Path) -> Recipe:
     stages: list[Stage] = []
     for entry in content["stages"]:
         stages.append(_stage(entry, path, [stage.name for stage in stages]))
-    dictionary = load_config(stages[0].config).globals.character_dict_path
+    dictionary = load_config(stages[0].config).sections["Global"].get("character_dict_path")
     if dictionary is None:
         raise ConfigError(f"{stages[0].config}: expected Global.character_dict_path, got nothing")
     return Recipe(path, dict(content.get("sets") or {}), tuple(stages), Path(dictionary))
@@ -94,5 +94,5 @@ def _stage(entry: Mapping[str, Any], path: Path, before: list[str]) -> Stage:
             f"({', '.join(before) or 'none'}), got {name} from {source}"
         )
     config = path.parent / entry["config"]
-    epochs = options.get("Global.epoch_num", load_config(config).globals.epoch_num)
+    epochs = options.get("Global.epoch_num", load_config(config).sections["Global"]["epoch_num"])
     return Stage(name, config, epochs, dict(entry["train"]), tuple(entry["eval"]), source, options)

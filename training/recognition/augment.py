@@ -8,6 +8,7 @@ of the cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -183,6 +184,9 @@ class RecConAug:
 
     Source: PaddleOCR `RecConAug`.
     """
+
+    joins: ClassVar[bool] = True
+    """Whether it asks for another sample."""
 
     def __init__(
         self,

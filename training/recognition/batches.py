@@ -1,62 +1,29 @@
-"""Which lines share a training batch, and the batch they become."""
+"""Which lines share a batch, and the batch they become."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.batching import batches_by_width
+from runtime.errors import ConfigError
 from runtime.recognition.preprocess import batch_from_lines
 from runtime.recognition.spec import WidthPolicy
 from training.data.sample import Sample
+from training.task import Batch
+
+if TYPE_CHECKING:
+    from training.data.build import LoaderOptions
+    from training.data.dataset import SampleDataset
+    from training.loop.parallel import Group
+    from training.network import Network
 
 _WINDOW_BATCHES = 64
-
-
-@dataclass(frozen=True)
-class TrainingBatch:
-    """Lines side by side, as the network and the losses take them.
-
-    Args:
-        images: float32 [N, 3, H, W].
-        labels: class indices padded with 0, int64 [N, L].
-        lengths: characters of each label, int64 [N].
-        valid_ratio: share of W that each line fills, float32 [N].
-        names: where each line came from.
-        texts: the labels as text.
-    """
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    valid_ratio: NDArray[np.float32]
-    names: tuple[str, ...]
-    texts: tuple[str, ...]
-
-    def label_ace(self, num_classes: int) -> NDArray[np.int64]:
-        """How often each class stands in each label, padding included as class 0: int64 [N, K]."""
-        return np.stack([np.bincount(row, minlength=num_classes) for row in self.labels])
-
-    def arrays(self, keep_keys: Sequence[str], num_classes: int) -> list[NDArray[Any]]:
-        """The arrays that `KeepKeys` names, in its order.
-
-        Args:
-            keep_keys: of `transforms.KEEPABLE`.
-            num_classes: K.
-        """
-        arrays: dict[str, NDArray[Any]] = {
-            "image": self.images,
-            "label": self.labels,
-            "length": self.lengths,
-            "valid_ratio": self.valid_ratio,
-        }
-        if "label_ace" in keep_keys:
-            arrays["label_ace"] = self.label_ace(num_classes)
-        return [arrays[key] for key in keep_keys]
 
 
 def plan_batches(
@@ -124,7 +91,7 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
         time_stride_px: px of input width per time step.
     """
     width = width_policy.input_width(max(sample.image.shape[1] for sample in samples))
-    needed = max(width_for_label(sample.label, time_stride_px) for sample in samples)
+    needed = max(width_for_label(sample.values["label"], time_stride_px) for sample in samples)
     if needed <= width:
         return width
     return -(-needed // width_policy.step_px) * width_policy.step_px
@@ -132,19 +99,109 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
 
 def padded_labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
     """Labels padded with 0 to the longest: int64 [N, L]."""
-    labels = np.zeros((len(samples), max(len(sample.label) for sample in samples)), np.int64)
+    labels = np.zeros(
+        (len(samples), max(len(sample.values["label"]) for sample in samples)), np.int64
+    )
     for row, sample in zip(labels, samples, strict=True):
-        row[: len(sample.label)] = sample.label
+        row[: len(sample.values["label"])] = sample.values["label"]
     return labels
 
 
-def collate(samples: Sequence[Sample], width: int) -> TrainingBatch:
-    """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch."""
-    return TrainingBatch(
-        images=batch_from_lines([sample.image for sample in samples], width),
-        labels=padded_labels(samples),
-        lengths=np.array([len(sample.label) for sample in samples], np.int64),
-        valid_ratio=np.array([one.image.shape[1] / width for one in samples], np.float32),
-        names=tuple(sample.name for sample in samples),
-        texts=tuple(sample.text for sample in samples),
-    )
+def label_counts(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
+    """Count each class in each label, padding included as class 0: int64 [N, L] -> [N, K]."""
+    return np.stack([np.bincount(row, minlength=num_classes) for row in labels])
+
+
+@dataclass(frozen=True)
+class LineBatching:
+    """Lines of similar width share a training batch, lines of one width an evaluation batch.
+
+    Args:
+        dataset: the lines.
+        ratios: width over height of lines whose files have been looked at already.
+        width_policy: input width from the image.
+        height: H in px.
+        loader: batch size, order and what becomes of a last incomplete batch.
+        keep_keys: what a batch hands to the loss.
+        num_classes: K, for `label_ace`.
+        time_stride_px: px of input width per time step; known once there is a network.
+    """
+
+    dataset: SampleDataset
+    ratios: Mapping[int, float]
+    width_policy: WidthPolicy
+    height: int
+    loader: LoaderOptions
+    keep_keys: tuple[str, ...]
+    num_classes: int
+    time_stride_px: int = 1
+
+    def fitted_to(self, network: Network) -> LineBatching:
+        """Return the batching whose widths leave a network time steps enough for every label."""
+        return replace(self, time_stride_px=time_stride_px(network, self.height))
+
+    def plan(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
+        """Return the indices of each training batch of an epoch: a pure function of the seed."""
+        indices = self.dataset.indices(epoch)
+        widths = [
+            planned_width(self._ratio(index, epoch), self.height, self.width_policy)
+            for index in indices
+        ]
+        seed = [self.dataset.seed, epoch]
+        rng = np.random.default_rng(seed) if self.loader.shuffle else None
+        batch_size = self.loader.batch_size_per_card * num_processes
+        return plan_batches(indices, widths, batch_size, rng, self.loader.drop_last)
+
+    def training_batch(self, samples: Sequence[Sample], group: Group) -> Batch:
+        """Pad lines, uint8 [H, w, 3], to the width that suits the widest and the longest label."""
+        width = batch_width(samples, self.width_policy, self.time_stride_px)
+        return self.collate(samples, group.largest(width))
+
+    def evaluation_batches(self, samples: Iterable[Sample]) -> Iterator[Batch]:
+        """Yield batches of lines of one width, which follows from each line alone."""
+        lines = (
+            (self.width_policy.input_width(sample.image.shape[1]), sample) for sample in samples
+        )
+        for batch in batches_by_width(lines, self.loader.batch_size_per_card):
+            yield self.collate(batch.lines, batch.width)
+
+    def collate(self, samples: Sequence[Sample], width: int) -> Batch:
+        """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch.
+
+        Returns:
+            of `image` float32 [N, 3, H, W], `label` int64 [N, L] padded with 0, `length` int64
+            [N], `valid_ratio` float32 [N] and `label_ace` int64 [N, K] what `keep_keys` names.
+        """
+        labels = padded_labels(samples)
+        arrays: dict[str, NDArray[Any]] = {
+            "image": batch_from_lines([sample.image for sample in samples], width),
+            "label": labels,
+            "length": np.array([len(sample.values["label"]) for sample in samples], np.int64),
+            "valid_ratio": np.array(
+                [sample.image.shape[1] / width for sample in samples], np.float32
+            ),
+        }
+        if "label_ace" in self.keep_keys:
+            arrays["label_ace"] = label_counts(labels, self.num_classes)
+        names = tuple(sample.name for sample in samples)
+        return Batch(names, {key: arrays[key] for key in self.keep_keys})
+
+    def _ratio(self, index: int, epoch: int) -> float:
+        known = self.ratios.get(index)
+        return self.dataset.source.ratio(index, epoch) if known is None else known
+
+
+def time_stride_px(network: Network, height: int) -> int:
+    """Return the px of input width per time step, found by running one blank image."""
+    import paddle  # not in the processes that load data
+
+    width = 64
+    was_training = network.training
+    network.eval()
+    with paddle.no_grad():
+        steps = network.deployed(paddle.zeros([1, 3, height, width])).shape[1]
+    if was_training:
+        network.train()
+    if steps == 0:
+        raise ConfigError(f"the network leaves no time step of {width} px; use smaller strides")
+    return width // int(steps)

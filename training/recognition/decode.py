@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from runtime.recognition.charset import Charset, build_charset
+from runtime.recognition.charset import Charset
 from runtime.recognition.ctc import best_path, decode_best_path
+from training.distillation.decode import DistillationPostProcess
 from training.registry import Registry
 
 Line = tuple[str, float]
@@ -46,7 +47,7 @@ class CTCLabelDecode:
         return [(self.charset.text_of(row[row != 0].tolist()), 1.0) for row in np.asarray(labels)]
 
 
-class DistillationCTCLabelDecode:
+class DistillationCTCLabelDecode(DistillationPostProcess):
     """`CTCLabelDecode` of several networks.
 
     Args:
@@ -58,25 +59,7 @@ class DistillationCTCLabelDecode:
     def __init__(
         self, charset: Charset, model_name: Sequence[str] | str, key: str | None = None
     ) -> None:
-        self.decode = CTCLabelDecode(charset)
-        self.model_name = [model_name] if isinstance(model_name, str) else list(model_name)
-        self.key = key
-
-    @property
-    def charset(self) -> Charset:
-        """The characters."""
-        return self.decode.charset
-
-    def __call__(
-        self, predictions: Mapping[str, Any], labels: Any = None
-    ) -> dict[str, list[Line] | Decoded]:
-        """Decode every listed network: {network: lines} or {network: (lines, labels)}."""
-        return {
-            name: self.decode(
-                predictions[name] if self.key is None else predictions[name][self.key], labels
-            )
-            for name in self.model_name
-        }
+        super().__init__(CTCLabelDecode(charset), model_name, key)
 
 
 POST_PROCESSES = Registry(
@@ -88,29 +71,3 @@ POST_PROCESSES = Registry(
     injected=frozenset({"charset"}),
     unused=frozenset({"multi_head"}),
 )
-
-
-def build_post_process(
-    config: Mapping[str, Any], global_config: Mapping[str, Any]
-) -> CTCLabelDecode | DistillationCTCLabelDecode:
-    """Build the `PostProcess` section; the sections are left as they are.
-
-    Args:
-        config: the `PostProcess` section.
-        global_config: the `Global` section, for `character_dict_path` and `use_space_char`.
-
-    Raises:
-        ConfigError: naming every problem.
-        ArtifactError: if the dictionary is unusable.
-    """
-    built: CTCLabelDecode | DistillationCTCLabelDecode = POST_PROCESSES.build(
-        config, "PostProcess", charset=charset_of(global_config)
-    )
-    return built
-
-
-def charset_of(global_config: Mapping[str, Any]) -> Charset:
-    """Charset that the `Global` section names."""
-    return build_charset(
-        global_config.get("character_dict_path"), global_config.get("use_space_char", False)
-    )

@@ -1,14 +1,10 @@
-"""Each loss formula once. Distillation losses pick tensors and call these.
-
-A label loss takes (predictions, batch) with batch = [images, labels, lengths, ...]; a pair loss
-takes two tensors. Both return a scalar.
-"""
+"""Losses of text recognition: a network's output and the batch by name -> scalar."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -16,14 +12,12 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from runtime.errors import CheckpointError, ConfigError
-from training.kernels import ctc_loss, softmax_mutual_loss
+from training.distillation.divergences import logits_of
+from training.distillation.losses import SHARED_LOSSES, LossOfEach
+from training.kernels import ctc_loss
+from training.registry import Registry
 
-Labels = Sequence[Any]
-
-
-def logits_of(prediction: Any) -> paddle.Tensor:
-    """Logits of a head that may return (features, logits)."""
-    return prediction[-1] if isinstance(prediction, list | tuple) else prediction
+Batch = Mapping[str, Any]
 
 
 class CTCLoss(nn.Layer):
@@ -35,13 +29,15 @@ class CTCLoss(nn.Layer):
     Source: Graves et al. 2006; focal weight as PaddleOCR's `rec_ctc_loss`.
     """
 
+    log_name: ClassVar[str] = "loss_ctc"
+
     def __init__(self, use_focal_loss: bool = False) -> None:
         super().__init__()
         self.use_focal_loss = use_focal_loss
 
-    def forward(self, prediction: Any, batch: Labels) -> paddle.Tensor:
+    def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
         """Logits float32 [N, T, K], labels int [N, L], lengths int [N] -> scalar."""
-        losses = ctc_loss(logits_of(prediction), batch[1], batch[2])
+        losses = ctc_loss(logits_of(prediction), batch["label"], batch["length"])
         if self.use_focal_loss:
             losses = losses * paddle.square(1.0 - paddle.exp(-losses))
         return losses.mean()
@@ -50,20 +46,22 @@ class CTCLoss(nn.Layer):
 class ACELoss(nn.Layer):
     """Aggregation cross-entropy over character counts.
 
-    Needs `label_ace`, int [N, K], the count of each class, as fourth element of the batch.
+    Needs `label_ace`, int [N, K], the count of each class, among the `keep_keys`.
 
     Source: Xie et al. 2019 (arXiv:1904.08364); PaddleOCR `ace_loss`.
     """
 
+    log_name: ClassVar[str] = "loss_ace"
+
     def __init__(self) -> None:  # without options, which `Layer.__init__` has
         super().__init__()
 
-    def forward(self, prediction: Any, batch: Labels) -> paddle.Tensor:
+    def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
         """Logits float32 [N, T, K] -> scalar."""
         probabilities = F.softmax(logits_of(prediction), axis=-1)
         num_steps = float(probabilities.shape[1])
-        counts = batch[3].astype("float32")
-        blanks = (num_steps - batch[2].astype("float32")).unsqueeze(1)
+        counts = batch["label_ace"].astype("float32")
+        blanks = (num_steps - batch["length"].astype("float32")).unsqueeze(1)
         counts = paddle.concat([blanks, counts[:, 1:]], axis=1)
         losses = F.cross_entropy(
             probabilities.sum(axis=1) / num_steps,
@@ -85,6 +83,8 @@ class CenterLoss(nn.Layer):
     Source: Wen et al. 2016; PaddleOCR `center_loss` (centres are not learned).
     """
 
+    log_name: ClassVar[str] = "loss_center"
+
     def __init__(
         self, num_classes: int = 6625, feat_dim: int = 96, center_file_path: str | None = None
     ) -> None:
@@ -94,7 +94,7 @@ class CenterLoss(nn.Layer):
             centers = paddle.to_tensor(_read_centers(center_file_path, centers.numpy()))
         self.register_buffer("centers", centers, persistable=False)
 
-    def forward(self, prediction: Any, batch: Labels) -> paddle.Tensor:
+    def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
         """(features float32 [N, T, C], logits float32 [N, T, K]) -> scalar."""
         if not isinstance(prediction, list | tuple):
             raise ConfigError(
@@ -137,67 +137,23 @@ def _read_centers(path: str, centers: np.ndarray[Any, Any]) -> np.ndarray[Any, A
     return centers
 
 
-def _kl_divergence(log_prediction: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-    """Sum over everything of target * (log target - log prediction), divided by N."""
-    divergence = target * (paddle.log(target + 1e-10) - log_prediction)
-    return divergence.sum() / divergence.shape[0]
-
-
-class DMLLoss(nn.Layer):
-    """Deep mutual learning: the symmetric Kullback-Leibler divergence of two outputs.
-
-    Args:
-        act: activation applied first, 1e-10 added; None when the outputs are distributions.
-        use_log: half the sum of both directions, summed over T and K and divided by N, as
-            recognition uses it; else the symmetric form averaged over everything.
-
-    Source: Zhang et al. 2018 (arXiv:1706.00384); PaddleOCR `basic_loss.DMLLoss`.
-    """
+class DistillationCTCLoss(LossOfEach):
+    """`CTCLoss` of each listed network, e.g. `loss_ctc_Student_0`."""
 
     def __init__(
-        self, act: Literal["softmax", "sigmoid"] | None = None, use_log: bool = False
+        self, model_name_list: Sequence[str], key: str | None = None, name: str = "loss_ctc"
     ) -> None:
-        super().__init__()
-        activations = {"softmax": F.softmax, "sigmoid": F.sigmoid}
-        self.activation = activations[act] if act is not None else None
-        self.use_log = use_log
-
-    def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
-        """Two float32 [N, T, K] -> scalar."""
-        if self.use_log and self.activation is F.softmax:
-            return softmax_mutual_loss(first, second)
-        if self.activation is not None:
-            first = self.activation(first) + 1e-10
-            second = self.activation(second) + 1e-10
-        if self.use_log:
-            both = _kl_divergence(paddle.log(first), second)
-            return (both + _kl_divergence(paddle.log(second), first)) / 2.0
-        eps = 1e-5
-        forward = second * paddle.log((second + eps) / (first + eps) + eps)
-        backward = first * paddle.log((first + eps) / (second + eps) + eps)
-        return 0.5 * (forward + backward).mean()
+        super().__init__(CTCLoss(), model_name_list, key, name)
 
 
-class DistanceLoss(nn.Layer):
-    """Mean L1, L2 or smooth L1 distance of two tensors."""
-
-    def __init__(self, mode: Literal["l1", "l2", "smooth_l1"] = "l2") -> None:
-        super().__init__()
-        distances = {"l1": F.l1_loss, "l2": F.mse_loss, "smooth_l1": F.smooth_l1_loss}
-        self.distance = distances[mode]
-
-    def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
-        """Two tensors of one shape -> scalar."""
-        return self.distance(first, second)
-
-
-class KLDivLoss(nn.Layer):
-    """Kullback-Leibler divergence of a student's softmax from a teacher's, divided by N.
-
-    The teacher's side is a target: no gradient flows into it.
-    """
-
-    def forward(self, student: paddle.Tensor, teacher: paddle.Tensor) -> paddle.Tensor:
-        """Two logits float32 [N, T, K] -> scalar."""
-        target = F.softmax(teacher.detach(), axis=-1)
-        return _kl_divergence(F.log_softmax(student, axis=-1), target)
+LOSSES = Registry(
+    "loss",
+    {
+        "CTCLoss": CTCLoss,
+        "ACELoss": ACELoss,
+        "CenterLoss": CenterLoss,
+        "DistillationCTCLoss": DistillationCTCLoss,
+        **SHARED_LOSSES,
+    },
+    unused=frozenset({"multi_head", "dis_head", "maps_name"}),
+)

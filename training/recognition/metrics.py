@@ -8,8 +8,9 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
+from training.distillation.metrics import MetricOfEach
 from training.recognition.decode import Decoded
-from training.registry import Registry
+from training.registry import Registry, unknown_name
 
 _EPSILON = 1e-5
 _ALPHANUMERICS = frozenset(string.digits + string.ascii_letters)
@@ -44,7 +45,7 @@ class RecMetric:
         if self.ignore_space:
             text = text.replace(" ", "")
         if self.is_filter:
-            text = "".join(one for one in text if one in _ALPHANUMERICS).lower()
+            text = "".join(character for character in text if character in _ALPHANUMERICS).lower()
         return text
 
     def __call__(self, decoded: Decoded, batch: Any = None) -> dict[str, float]:
@@ -70,12 +71,16 @@ class RecMetric:
         self.reset()
         return figures
 
+    def by_network(self, figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
+        """Return the figures under the name of the only network there is."""
+        return {"network": dict(figures)}
 
-METRICS = Registry("metric", {"RecMetric": RecMetric})
+
+_PLAIN = {"RecMetric": RecMetric}
 
 
-class DistillationMetric:
-    """A metric per network; the main one's figures carry no prefix.
+class DistillationMetric(MetricOfEach):
+    """`RecMetric` of each network; the main one's figures carry no prefix.
 
     Args:
         key: the main network.
@@ -92,47 +97,18 @@ class DistillationMetric:
         is_filter: bool = False,
         ignore_space: bool = True,
     ) -> None:
-        self.key = key
-        self.main_indicator = main_indicator
-        self._base_metric_name = base_metric_name
-        self._options = {
-            "main_indicator": main_indicator,
-            "is_filter": is_filter,
-            "ignore_space": ignore_space,
-        }
-        self.metrics: dict[str, RecMetric] = {}
+        plain = _PLAIN[base_metric_name]
+        super().__init__(
+            lambda: plain(main_indicator, is_filter, ignore_space), key, main_indicator
+        )
 
-    def __call__(self, decoded: Mapping[str, Decoded], batch: Any = None) -> None:
-        """Add a batch of {network: (predictions, labels)}."""
-        for name, lines in decoded.items():
-            if name not in self.metrics:
-                self.metrics[name] = METRICS.build_options(
-                    self._base_metric_name, self._options, "Metric"
-                )
-            self.metrics[name](lines)
-
-    def get_metric(self) -> dict[str, float]:
-        """Figures of every network since the last call, e.g. `acc` and `Teacher_acc`."""
-        figures = {}
-        for name, metric in self.metrics.items():
-            for figure, value in metric.get_metric().items():
-                figures[figure if name == self.key else f"{name}_{figure}"] = value
-        return figures
-
-    def reset(self) -> None:
-        """Forget every line seen."""
-        for metric in self.metrics.values():
-            metric.reset()
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """A metric that does not exist."""
+        base = options.get("base_metric_name", "RecMetric")
+        if base in _PLAIN:
+            return []
+        return [("base_metric_name", unknown_name("metric", base, _PLAIN))]
 
 
-ALL_METRICS = Registry("metric", {**METRICS.builders, "DistillationMetric": DistillationMetric})
-
-
-def build_metric(config: Mapping[str, Any]) -> RecMetric | DistillationMetric:
-    """Build the `Metric` section; the section is left as it is.
-
-    Raises:
-        ConfigError: naming every problem.
-    """
-    built: RecMetric | DistillationMetric = ALL_METRICS.build(config, "Metric")
-    return built
+METRICS = Registry("metric", {**_PLAIN, "DistillationMetric": DistillationMetric})

@@ -17,7 +17,7 @@ from runtime.errors import DatasetError, OcrError
 from runtime.images.read import read_image
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.sample import OF_ONE_LINE, Failure, LineSource
+from training.data.sample import OF_ONE_SAMPLE, Failure, SampleSource
 from training.data.unreadable import Unreadable
 from training.recognition.batches import planned_width
 from training.recognition.transforms import CTCLabelEncode
@@ -149,7 +149,7 @@ def _histogram(counts: Counter[int]) -> str:
 
 
 def inspect_source(
-    source: LineSource,
+    source: SampleSource,
     name: str,
     charset: Charset,
     encode: CTCLabelEncode,
@@ -207,7 +207,7 @@ def inspect_source(
 
 def _usable_texts(
     report: DataReport,
-    source: LineSource,
+    source: SampleSource,
     indices: Sequence[int],
     charset: Charset,
     encode: CTCLabelEncode,
@@ -230,7 +230,7 @@ def _usable_texts(
 
 
 def _look_at_images(
-    report: DataReport, source: LineSource, indices: list[int], is_rendered: bool
+    report: DataReport, source: SampleSource, indices: list[int], is_rendered: bool
 ) -> dict[int, _Looked]:
     """Look at the images of lines by index; those that cannot be read are dropped.
 
@@ -250,7 +250,7 @@ def _look_at_images(
             name = sample.name
             height, width = read_image(sample.image).shape[:2]
             return width / height, len(sample.image)
-        except OF_ONE_LINE as error:
+        except OF_ONE_SAMPLE as error:
             return Failure.of(name, error)
 
     found: dict[int, _Looked] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from runtime.errors import DatasetError
@@ -10,9 +10,9 @@ from runtime.images.read import read_image
 from runtime.recognition.charset import Charset
 from runtime.recognition.preprocess import resize_line
 from runtime.recognition.spec import WidthPolicy
-from training.data.sample import Draw, Sample, Transform
+from training.data.sample import Draw, Sample
 from training.recognition.augment import BaseDataAugmentation, RecAug, RecConAug
-from training.registry import Problem, Registry
+from training.registry import Registry
 
 KEEPABLE = ("image", "label", "length", "label_ace", "valid_ratio")
 
@@ -52,7 +52,7 @@ class CTCLabelEncode:
         reason = self.reason_to_drop(sample.text)
         if reason is not None:
             raise DatasetError(f"{sample.name}: {reason}: {sample.text!r}")
-        sample.label = self.charset.encode(sample.text)
+        sample.values["label"] = self.charset.encode(sample.text)
         return sample
 
 
@@ -113,6 +113,7 @@ TRANSFORMS = Registry(
     },
     injected=frozenset({"charset", "width_policy"}),
     unused=frozenset({"infer_mode", "eval_mode", "padding", "character_dict_path", "Image"}),
+    supplied=frozenset({"max_text_length"}),
 )
 _AUGMENTATIONS = ("RecAug", "RecConAug", "BaseDataAugmentation")
 _ORDER = (
@@ -124,45 +125,20 @@ _ORDER = (
 _REQUIRED = ("DecodeImage", "CTCLabelEncode", "RecResizeImg", "KeepKeys")
 
 
-def transform_options(transforms: Any, name: str) -> Mapping[str, Any] | None:
-    """Options of the transform called `name` in a list, or None when it is not there."""
-    for entry in transforms if isinstance(transforms, list) else []:
-        if isinstance(entry, Mapping) and name in entry:
-            return entry[name] or {}
-    return None
-
-
-def check_transforms(transforms: object, path: str) -> list[Problem]:
-    """Problems of a `transforms` list, without building it."""
-    if not isinstance(transforms, list):
-        return [Problem(path, f"expected a list of transforms, got {transforms!r}")]
-    problems, names = [], []
-    for index, entry in enumerate(transforms):
-        if not isinstance(entry, Mapping) or len(entry) != 1:
-            message = f"expected one transform with its options, got {entry!r}"
-            problems.append(Problem(f"{path}.{index}", message))
-            continue
-        ((name, options),) = entry.items()
-        names.append(name)
-        options = dict(options or {})
-        if name == "CTCLabelEncode":
-            options.setdefault("max_text_length", 1)
-        problems += TRANSFORMS.check_options(name, options, f"{path}.{index}.{name}")
-    problems += [
-        Problem(path, f"expected {name} in the list, got {', '.join(map(str, names))}")
-        for name in _REQUIRED
-        if name not in names
-    ]
-    problems += [
-        Problem(path, f"expected {first} before {second}, got it after")
-        for first, second in _ORDER
-        if first in names and second in names and names.index(first) > names.index(second)
-    ]
-    shape = (transform_options(transforms, "RecResizeImg") or {}).get("image_shape")
+def problems_of_order(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield what is wrong with a list of transforms, each known by itself."""
+    names = [name for name, _ in entries]
+    for name in _REQUIRED:
+        if name not in names:
+            yield f"expected {name} in the list, got {', '.join(map(str, names))}"
+    for first, second in _ORDER:
+        if first in names and second in names and names.index(first) > names.index(second):
+            yield f"expected {first} before {second}, got it after"
+    shape = next(
+        (options.get("image_shape") for name, options in entries if name == "RecResizeImg"), None
+    )
     if shape is not None and not _is_shape(shape):
-        message = f"expected image_shape [3, height, width], got {shape!r}"
-        problems.append(Problem(path, message))
-    return problems
+        yield f"expected image_shape [3, height, width], got {shape!r}"
 
 
 def _is_shape(shape: Any) -> bool:
@@ -172,29 +148,3 @@ def _is_shape(shape: Any) -> bool:
         and all(isinstance(side, int) and side > 0 for side in shape)
         and shape[0] == 3
     )
-
-
-def build_transforms(
-    transforms: Sequence[Mapping[str, Any]],
-    path: str,
-    charset: Charset,
-    max_text_length: int,
-    width_policy: WidthPolicy,
-) -> list[Transform]:
-    """Build a checked `transforms` list; it is left as it is."""
-    built: list[Transform] = []
-    for index, entry in enumerate(transforms):
-        ((name, options),) = entry.items()
-        options = dict(options or {})
-        if name == "CTCLabelEncode":
-            options.setdefault("max_text_length", max_text_length)
-        built.append(
-            TRANSFORMS.build_options(
-                name,
-                options,
-                f"{path}.{index}.{name}",
-                charset=charset,
-                width_policy=width_policy,
-            )
-        )
-    return built

@@ -18,8 +18,8 @@ from benchmarks.distillation.arms import (
 )
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import ConfigError
-from training.check_config import check_config
 from training.config import Config
+from training.plan import read_plan
 
 LOSS = {"DistillationCTCLoss": {"weight": 1.0, "model_name_list": ["Student"], "key": "head_out"}}
 
@@ -42,7 +42,7 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, plan: Plan) -> None:
     for arm in read_arms(ARMS.with_name(file)):
         sections = training_sections(arm, plan, 1, Path("out"))
-        check_config(Config(None, sections))
+        read_plan(Config(None, sections))
         assert sections["PostProcess"]["model_name"][0] == arm.networks[0]
         assert not arm.frozen & set(sections["PostProcess"]["model_name"])
 

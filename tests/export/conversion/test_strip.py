@@ -3,16 +3,20 @@
 import numpy as np
 import pytest
 
-from export.conversion.strip import network_probabilities, strip
+from export.conversion.strip import deployed_outputs, strip
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
-from runtime.recognition.charset import Charset
 from training.checkpoint.parameters import read_parameters, write_parameters
+from training.config import Config
+from training.plan import read_deployed_plan
 
-DIGITS = Charset(tuple("0123456789 "))
+
+@pytest.fixture(scope="module")
+def plan(small_config):
+    return read_deployed_plan(small_config)
 
 
-def test_the_stripped_student_is_the_student_inside_the_whole(small_config, checkpoint):
-    stripped = strip(small_config, DIGITS, checkpoint, "Student", 32)
+def test_the_stripped_student_is_the_student_inside_the_whole(plan, checkpoint):
+    stripped = strip(plan, checkpoint, "Student")
     whole = read_parameters(checkpoint)
     assert {f"Student.{name}" for name in stripped.parameters} == {
         name for name in whole if name.startswith("Student.")
@@ -23,29 +27,27 @@ def test_the_stripped_student_is_the_student_inside_the_whole(small_config, chec
     assert stripped.counts["Teacher"] > stripped.counts["Student"]
 
 
-def test_any_network_can_be_taken_and_a_folder_means_its_best(small_config, checkpoint):
-    teacher = strip(small_config, DIGITS, checkpoint.parent, "Teacher", 32)
-    student = strip(small_config, DIGITS, checkpoint, "Student", 32)
+def test_any_network_can_be_taken_and_a_folder_means_its_best(plan, checkpoint):
+    teacher = strip(plan, checkpoint.parent, "Teacher")
+    student = strip(plan, checkpoint, "Student")
     images = np.zeros((1, 3, 32, 64), np.float32)
     assert not np.array_equal(
-        network_probabilities(teacher.network)(images),
-        network_probabilities(student.network)(images),
+        deployed_outputs(teacher.network)(images),
+        deployed_outputs(student.network)(images),
     )
 
 
-def test_a_checkpoint_that_already_is_one_network_is_recognised(small_config, checkpoint, tmp_path):
-    first = strip(small_config, DIGITS, checkpoint, "Student", 32)
+def test_a_checkpoint_that_already_is_one_network_is_recognised(plan, checkpoint, tmp_path):
+    first = strip(plan, checkpoint, "Student")
     write_parameters(tmp_path / "student.pdparams", first.parameters)
-    again = strip(small_config, DIGITS, tmp_path / "student.pdparams", "Student", 32)
+    again = strip(plan, tmp_path / "student.pdparams", "Student")
     images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 32, 96)).astype(np.float32)
     assert np.array_equal(
-        network_probabilities(first.network)(images), network_probabilities(again.network)(images)
+        deployed_outputs(first.network)(images), deployed_outputs(again.network)(images)
     )
 
 
-def test_a_stripped_network_that_computes_something_else_is_refused(
-    small_config, checkpoint, monkeypatch
-):
+def test_a_stripped_network_that_computes_something_else_is_refused(plan, checkpoint, monkeypatch):
     from export.conversion import strip as room
 
     honest = room.load_into
@@ -57,39 +59,47 @@ def test_a_stripped_network_that_computes_something_else_is_refused(
 
     monkeypatch.setattr(room, "load_into", swapped)
     with pytest.raises(ParityError, match="same bits"):
-        strip(small_config, DIGITS, checkpoint, "Student", 32)
+        strip(plan, checkpoint, "Student")
 
 
 def test_unknown_network_missing_name_and_wrong_dictionary_are_named(
-    small_config, checkpoint, tmp_path
+    small_config, plan, checkpoint, tmp_path
 ):
     with pytest.raises(ConfigError, match="did you mean Student"):
-        strip(small_config, DIGITS, checkpoint, "Studnet", 32)
+        strip(plan, checkpoint, "Studnet")
+    section = {**small_config.sections["Global"], "use_space_char": False}
+    without_space = read_deployed_plan(Config(None, {**small_config.sections, "Global": section}))
     with pytest.raises(ArtifactError, match="use_space_char"):
-        strip(small_config, Charset(tuple("0123456789")), checkpoint, "Student", 32)
+        strip(without_space, checkpoint, "Student")
     parameters = read_parameters(checkpoint)
     del parameters["Student.backbone.conv1._conv.weight"]
     write_parameters(tmp_path / "broken.pdparams", parameters)
     with pytest.raises(CheckpointError, match=r"1 missing.*backbone\.conv1\._conv\.weight"):
-        strip(small_config, DIGITS, tmp_path / "broken.pdparams", "Student", 32)
+        strip(plan, tmp_path / "broken.pdparams", "Student")
     with pytest.raises(CheckpointError, match=r"holds broken\.pdparams"):
-        strip(small_config, DIGITS, tmp_path / "nothing", "Student", 32)
+        strip(plan, tmp_path / "nothing", "Student")
 
 
 def test_the_stripped_student_is_where_fine_tuning_without_distillation_starts(
-    small_config, checkpoint, tmp_path
+    small_config, plan, checkpoint, tmp_path
 ):
     from training.checkpoint.parameters import arrays_of
-    from training.config import GlobalConfig
-    from training.networks import build_model
-    from training.run import load_pretrained
+    from training.run import build_run
 
-    stripped = strip(small_config, DIGITS, checkpoint, "Student", 32)
+    stripped = strip(plan, checkpoint, "Student")
     write_parameters(tmp_path / "student.pdparams", stripped.parameters)
-    architecture = small_config.sections["Architecture"]["Models"]["Student"]
-    model = build_model({**architecture, "return_all_feats": False}, DIGITS.num_classes)
-    settings = GlobalConfig(pretrained_model=str(tmp_path / "student"))
-    (report,) = load_pretrained(model, architecture, settings)
-    assert not report.missing and not report.unused
-    for name, array in arrays_of(model).items():
+    student = small_config.sections["Architecture"]["Models"]["Student"]
+    sections = {
+        **small_config.sections,
+        "Global": {
+            **small_config.sections["Global"],
+            "pretrained_model": str(tmp_path / "student"),
+        },
+        "Architecture": {**student, "return_all_feats": False},
+        "Loss": {"name": "CTCLoss"},
+        "PostProcess": {"name": "CTCLabelDecode"},
+        "Metric": {"name": "RecMetric"},
+    }
+    run = build_run(Config(None, sections))
+    for name, array in arrays_of(run.model).items():
         assert np.array_equal(array, stripped.parameters[name])

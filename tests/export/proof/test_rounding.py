@@ -5,7 +5,7 @@ import pytest
 
 from export import chain
 from export.chain import ExportOptions, Source, export_network
-from export.conversion.strip import network_probabilities
+from export.conversion.strip import deployed_outputs
 from export.proof.forms import ProbabilityForm, onnx_probabilities
 from export.proof.rounding import Rounding, measure_rounding
 from export.proof.samples import comparison_lines
@@ -21,7 +21,7 @@ def test_paddle_is_close_to_float64_and_a_shifted_form_is_not(small_config, chec
     source = Source(small_config, checkpoint, "Student")
     stripped = chain.stripped_network(source)
     spec = chain.spec_of_network(source, stripped)
-    run = network_probabilities(stripped.network)
+    run = deployed_outputs(stripped.network)
     lines, _ = comparison_lines((), spec.charset)
     paddle = ProbabilityForm("paddle", spec, run)
     shifted = ProbabilityForm("shifted", spec, lambda batch: run(batch) + np.float32(1e-3))

@@ -11,8 +11,10 @@ import pytest
 
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.build import build_data, check_data_section, deployed_input, width_policy_of
+from training.data.build import DataPlan, build_data, read_data
 from training.data.sample import Sample
+from training.recognition.task import RecognitionTask, deployed_input, width_policy_of
+from training.registry import Problems
 
 CHARSET = Charset(tuple("abcdef"))
 SECTION: dict[str, Any] = {
@@ -43,30 +45,38 @@ def section(path: str = "", value: object = None) -> dict[str, Any]:
 
 
 def build(given: Mapping[str, Any], path: str = "Train", seed: int = 3) -> Any:
-    return build_data(given, path, CHARSET, 9, seed)
+    return build_data(plan_of(given, path), RecognitionTask(CHARSET, 9), seed)
+
+
+def plan_of(given: Mapping[str, Any], path: str = "Train") -> DataPlan:
+    problems = Problems()
+    plan = read_data(given, path, RecognitionTask, problems)
+    assert plan is not None and not problems
+    return plan
 
 
 def test_a_part_holds_everything() -> None:
     given = section()
     part = build(given)
     assert given == SECTION  # building changes nothing
-    assert part.height == 32 and part.width_policy == WidthPolicy(32, 32, 320)
-    assert part.keep_keys == ("image", "label", "length", "valid_ratio")
+    assert part.batching.height == 32
+    assert part.batching.width_policy == WidthPolicy(32, 32, 320)
+    assert part.batching.keep_keys == ("image", "label", "length", "valid_ratio")
     assert 1 <= part.num_workers < 99
     assert len(part.report.kept) == 40 and part.dataset.is_training
     texts = [part.dataset.load(index, 0).text for index in range(40)]
     assert max(map(len, texts)) <= 9
-    batches = part.training_batches(0)
+    batches = part.batching.plan(0)
     assert sorted(index for batch in batches for index in batch) == list(range(40))
-    assert part.training_batches(0) == batches != part.training_batches(1)
-    assert [len(batch) for batch in part.training_batches(0, num_processes=2)].count(16) == 2
-    assert build(given, seed=4).training_batches(0) != batches
+    assert part.batching.plan(0) == batches != part.batching.plan(1)
+    assert [len(batch) for batch in part.batching.plan(0, num_processes=2)].count(16) == 2
+    assert build(given, seed=4).batching.plan(0) != batches
 
 
 def test_evaluation_draws_other_lines() -> None:
     train, evaluation = build(section()), build(section(), "Eval")
     assert not evaluation.dataset.is_training
-    assert evaluation.width_policy == WidthPolicy(32, 32, 3200)
+    assert evaluation.batching.width_policy == WidthPolicy(32, 32, 3200)
     texts = [[part.dataset.source.text(i, 0) for i in range(40)] for part in (train, evaluation)]
     assert texts[0] != texts[1]
 
@@ -79,7 +89,6 @@ def test_malformed_lines_reach_the_report(
     given = section("dataset.name", "SimpleDataSet")
     del given["dataset"]["count"]
     given["dataset"] |= {"data_dir": str(tmp_path), "label_file_list": [str(file)]}
-    assert check_data_section(given, "Train") == []
     part = build(given)
     assert part.report.as_json()["dropped"] == {"malformed": 1, "unknown characters": 1}
     assert part.dataset.indices(0) == [0, 1]
@@ -101,8 +110,8 @@ def test_width_policies(
 ) -> None:
     given = section()
     given["loader"] |= loader
-    assert width_policy_of(given, "Train", True) == training
-    assert deployed_input(given, "Eval") == (32, deployed)
+    assert width_policy_of(plan_of(given)) == training
+    assert deployed_input(plan_of(given, "Eval")) == (32, deployed)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,6 @@ def test_width_policies(
     ],
 )
 def test_mistakes_are_named(path: str, value: object, where: str, message: str) -> None:
-    problems = check_data_section(section(path, value), "Train")
+    problems = Problems()
+    assert read_data(section(path, value), "Train", RecognitionTask, problems) is None
     assert any(one.path == where and message in one.message for one in problems), problems
-    assert check_data_section(section(), "Train") == []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runtime.errors import ImageError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.dataset import LineDataset
+from training.data.dataset import SampleDataset
 from training.data.sample import Draw, Failure, Sample
 from training.recognition.augment import RecAug, RecConAug
 from training.recognition.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
@@ -51,7 +51,7 @@ class Lines:
         return range(len(self)) if self.chosen is None else self.chosen
 
 
-def dataset(source: Lines, is_training: bool = True, **options: object) -> LineDataset:
+def dataset(source: Lines, is_training: bool = True, **options: object) -> SampleDataset:
     transforms = [
         DecodeImage(),
         RecConAug(prob=0.5),
@@ -60,7 +60,7 @@ def dataset(source: Lines, is_training: bool = True, **options: object) -> LineD
         RecResizeImg(POLICY, [3, 32, 320]),
     ]
     arguments = {"usable": range(len(source)), "seed": 7, **options}
-    return LineDataset(source, transforms, is_training=is_training, **arguments)  # type: ignore[arg-type]
+    return SampleDataset(source, transforms, is_training=is_training, **arguments)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_pure_in_index_and_epoch(lines: Lines) -> None:
         again = second.load(index, epoch)
         assert isinstance(outcome, Sample) and isinstance(again, Sample)
         assert np.array_equal(outcome.image, again.image)
-        assert (outcome.text, outcome.label) == (again.text, again.label)
+        assert (outcome.text, outcome.values) == (again.text, again.values)
     changed = [
         not np.array_equal(outcomes[0, index].image, outcomes[1, index].image)
         for index in range(12)
@@ -90,7 +90,7 @@ def test_pure_in_index_and_epoch(lines: Lines) -> None:
         sum(not np.array_equal(one, outcomes[0, i].image) for i, one in enumerate(other_seed)) > 6
     )
     joined = [outcome for outcome in outcomes.values() if len(outcome.text) > 1]
-    assert joined and all(len(one.label) == len(one.text) for one in joined)
+    assert joined and all(len(one.values["label"]) == len(one.text) for one in joined)
 
 
 def test_an_unreadable_training_line_is_replaced_by_the_same_one(lines: Lines) -> None:
@@ -101,7 +101,7 @@ def test_an_unreadable_training_line_is_replaced_by_the_same_one(lines: Lines) -
     assert np.array_equal(outcome.image, again.image)
     whole = dataset(broken).load(4, 2)
     assert isinstance(whole, Sample) and whole.name == "line 4"
-    assert outcome.replaced == Failure("line 3", "line 3 is broken") and whole.replaced is None
+    assert outcome.replaced == Failure("sample 3", "line 3 is broken") and whole.replaced is None
 
 
 @pytest.mark.parametrize("error", [cv2.error("odd size"), MemoryError("too large")])
@@ -130,7 +130,7 @@ def test_where_nothing_can_be_read_the_search_ends(lines: Lines) -> None:
 def test_evaluation_reports_what_it_cannot_read(lines: Lines) -> None:
     broken = Lines(lines.images, frozenset({3}))
     outcome = dataset(broken, is_training=False).load(3, 0)
-    assert outcome == Failure("line 3", "line 3 is broken")
+    assert outcome == Failure("sample 3", "line 3 is broken")
     assert broken.reads == [3]
 
 
@@ -145,7 +145,3 @@ def test_only_usable_lines_of_the_epoch(lines: Lines) -> None:
     assert dataset(lines, usable=[1, 4, 9]).indices(0) == [1, 4, 9]
     drawn = Lines(lines.images, chosen=[9, 2, 4, 4])
     assert dataset(drawn, usable=[1, 4, 9]).indices(0) == [9, 4, 4]
-
-
-def test_known_ratios_spare_the_source(lines: Lines) -> None:
-    assert dataset(lines, known_ratios={2: 0.5}).ratios([2, 3], 0) == [0.5, 13.0]

@@ -18,7 +18,7 @@ import pytest
 from runtime.errors import DatasetError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
-from training.data.dataset import LineDataset
+from training.data.dataset import SampleDataset
 from training.data.loader import Loader
 from training.data.sample import Sample
 from training.data.synthetic import SyntheticDataSet
@@ -54,7 +54,7 @@ def fail(sample, draw):
 """
 
 
-def dataset(*more: Any) -> LineDataset:
+def dataset(*more: Any) -> SampleDataset:
     characters = tuple("abcdef")
     source = SyntheticDataSet(characters, count=8, seed=1, max_text_length=4)
     transforms = [
@@ -64,7 +64,7 @@ def dataset(*more: Any) -> LineDataset:
         RecResizeImg(WidthPolicy(), [3, 32, 320]),
         *more,
     ]
-    return LineDataset(source, transforms, range(8), True, 1)
+    return SampleDataset(source, transforms, range(8), True, 1)
 
 
 @pytest.fixture
@@ -152,13 +152,13 @@ def test_workers_end_with_a_training_process_that_is_killed(tmp_path: Path) -> N
         textwrap.dedent(
             """
             import time
-            from training.data.dataset import LineDataset
+            from training.data.dataset import SampleDataset
             from training.data.loader import Loader
             from training.data.synthetic import SyntheticDataSet
 
             if __name__ == "__main__":
                 source = SyntheticDataSet(tuple("abc"), count=8, seed=1)
-                loader = Loader(LineDataset(source, [], range(8), True, 1), 2)
+                loader = Loader(SampleDataset(source, [], range(8), True, 1), 2)
                 next(loader.load([[0], [1], [2], [3], [4]], 0))
                 print(*loader.worker_ids, flush=True)
                 time.sleep(60)

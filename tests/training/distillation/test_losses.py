@@ -9,13 +9,13 @@ import pytest
 
 from runtime.errors import ConfigError
 from training.distillation.losses import (
-    DistillationCTCLoss,
     DistillationDistanceLoss,
     DistillationDMLLoss,
     DistillationKLDivLoss,
     DistillationLossFromOutput,
     as_pairs,
 )
+from training.recognition.losses import DistillationCTCLoss
 
 PAIRS = [["Student", "Teacher"], ["Student", "Student2"]]
 
@@ -46,7 +46,7 @@ def test_one_bare_pair_is_a_list_of_one() -> None:
 )
 def test_pairs_are_logged_by_index(loss: Any, names: list[str]) -> None:
     given = outputs()
-    results = loss(given, [])
+    results = loss(given, {})
     assert list(results) == names
     for result, (first, second) in zip(results.values(), PAIRS, strict=False):
         wanted = loss.plain(given[first][loss.key], given[second][loss.key])
@@ -54,7 +54,7 @@ def test_pairs_are_logged_by_index(loss: Any, names: list[str]) -> None:
 
 
 def test_ctc_of_each_listed_network() -> None:
-    batch = [None, paddle.to_tensor([[1, 2], [3, 0]]), paddle.to_tensor([2, 1])]
+    batch = {"label": paddle.to_tensor([[1, 2], [3, 0]]), "length": paddle.to_tensor([2, 1])}
     loss = DistillationCTCLoss(["Student2", "Teacher"], "head_out")
     given = outputs()
     results = loss(given, batch)
@@ -67,14 +67,14 @@ def test_ctc_of_each_listed_network() -> None:
 def test_heads_with_features_give_their_logits() -> None:
     given = outputs()
     plain = DistillationDMLLoss(PAIRS[0], "softmax", True, "head_out")
-    wanted = float(plain(given, [])["dml_0"])
+    wanted = float(plain(given, {})["dml_0"])
     given["Teacher"]["head_out"] = (paddle.randn([2, 6, 9]), given["Teacher"]["head_out"])
-    assert float(plain(given, [])["dml_0"]) == wanted
+    assert float(plain(given, {})["dml_0"]) == wanted
 
 
 def test_no_key_means_the_output_itself() -> None:
     bare = {name: stages["head_out"] for name, stages in outputs().items()}
-    assert list(DistillationKLDivLoss(PAIRS[0])(bare, [])) == ["kl_div_0"]
+    assert list(DistillationKLDivLoss(PAIRS[0])(bare, {})) == ["kl_div_0"]
 
 
 def test_shapes_that_differ_are_named_instead_of_stretched() -> None:
@@ -82,7 +82,7 @@ def test_shapes_that_differ_are_named_instead_of_stretched() -> None:
     given["Teacher"]["backbone_out"] = paddle.randn([2, 1, 1, 6])  # would broadcast
     loss = DistillationDistanceLoss(PAIRS[0], key="backbone_out")
     with pytest.raises(ConfigError, match="Student and Teacher differ in backbone_out"):
-        loss(given, [])
+        loss(given, {})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_shapes_that_differ_are_named_instead_of_stretched() -> None:
 def test_a_loss_out_of_an_output(reduction: Any, wanted: Any) -> None:
     given = {"Student": {"found": {"loss": paddle.to_tensor([1.0, 2.0, 3.0])}}}
     loss = DistillationLossFromOutput(["Student"], "found", "loss", reduction)
-    assert loss(given, [])["loss_re_Student"].numpy().tolist() == wanted
+    assert loss(given, {})["loss_re_Student"].numpy().tolist() == wanted
     direct = {"Student": given["Student"]["found"]["loss"]}
     bare = DistillationLossFromOutput(["Student"], None, None, reduction)
-    assert bare(direct, [])["loss_re_Student"].numpy().tolist() == wanted
+    assert bare(direct, {})["loss_re_Student"].numpy().tolist() == wanted

@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 import pytest
 
+from training import build_loss, build_model
 from training.checkpoint.parameters import arrays_of
-from training.losses import build_loss
-from training.networks import DistillationModel, build_model
+from training.networks import DistillationModel
 
 NUM_CLASSES = 6
 Section = Callable[..., dict[str, Any]]
@@ -25,10 +25,11 @@ MOBILE_NET_V3 = {
 
 
 @pytest.fixture(scope="module")
-def batch() -> list[Any]:
+def batch() -> dict[str, Any]:
     paddle.seed(7)
     labels = paddle.to_tensor([[1, 2], [3, 0], [5, 4]])
-    return [paddle.randn([3, 3, 32, 32]), labels, paddle.to_tensor([2, 1, 2])]
+    lengths = paddle.to_tensor([2, 1, 2])
+    return {"image": paddle.randn([3, 3, 32, 32]), "label": labels, "length": lengths}
 
 
 def distillation(**networks: dict[str, Any]) -> DistillationModel:
@@ -52,13 +53,15 @@ def loss_of(trained: list[str], *parts: dict[str, Any]) -> Any:
     )
 
 
-def train(model: DistillationModel, loss: Any, batch: list[Any], steps: int = 2) -> dict[str, Any]:
+def train(
+    model: DistillationModel, loss: Any, batch: dict[str, Any], steps: int = 2
+) -> dict[str, Any]:
     """Some steps; returns the last losses."""
     free = [one for one in model.parameters() if one.trainable]
     optimizer = paddle.optimizer.Adam(0.01, parameters=free)
     model.train()
     for _ in range(steps):
-        losses = loss(model(batch[0]), batch)
+        losses = loss(model(batch["image"]), batch)
         losses["loss"].backward()
         optimizer.step()
         optimizer.clear_grad()
@@ -78,7 +81,7 @@ DML = {"act": "softmax", "use_log": True, "key": "head_out"}
     ],
 )
 def test_a_frozen_teacher_stays_bit_for_bit(
-    tiny_network: Section, batch: list[Any], part_of_teacher: dict[str, Any]
+    tiny_network: Section, batch: dict[str, Any], part_of_teacher: dict[str, Any]
 ) -> None:
     model = distillation(Teacher=tiny_network(freeze_params=True), Student=tiny_network())
     before = arrays_of(model)
@@ -95,11 +98,11 @@ def test_a_frozen_teacher_stays_bit_for_bit(
 
 
 def test_what_a_frozen_teacher_says_reaches_the_student(
-    tiny_network: Section, batch: list[Any]
+    tiny_network: Section, batch: dict[str, Any]
 ) -> None:
     model = distillation(Teacher=tiny_network(freeze_params=True), Student=tiny_network())
     model.train()
-    outputs = model(batch[0])
+    outputs = model(batch["image"])
     loss = build_loss(
         {
             "name": "CombinedLoss",
@@ -112,7 +115,7 @@ def test_what_a_frozen_teacher_says_reaches_the_student(
 
 
 def test_three_networks_of_one_structure_teach_each_other(
-    tiny_network: Section, batch: list[Any]
+    tiny_network: Section, batch: dict[str, Any]
 ) -> None:
     names = ["Teacher", "Student", "Student2"]
     model = distillation(**{name: tiny_network() for name in names})
@@ -134,7 +137,9 @@ def test_three_networks_of_one_structure_teach_each_other(
             assert (array != before[name]).any(), name
 
 
-def test_three_networks_of_different_structures(tiny_network: Section, batch: list[Any]) -> None:
+def test_three_networks_of_different_structures(
+    tiny_network: Section, batch: dict[str, Any]
+) -> None:
     names = ["Teacher", "Student", "Student2"]
     model = distillation(
         Teacher=tiny_network(Backbone=MOBILE_NET_V3, freeze_params=True),
@@ -162,24 +167,26 @@ def test_every_head_has_all_classes(tiny_network: Section) -> None:
 
 
 def test_evaluation_gives_probabilities_and_training_form_gives_stages(
-    tiny_network: Section, batch: list[Any]
+    tiny_network: Section, batch: dict[str, Any]
 ) -> None:
     model = distillation(
         Teacher=tiny_network(freeze_params=True), Student=tiny_network(return_all_feats=False)
     )
     model.eval()
-    outputs = model(batch[0])
+    outputs = model(batch["image"])
     assert list(outputs) == ["Teacher", "Student"]
     assert list(outputs["Teacher"]) == ["head_out"]
     assert np.allclose(outputs["Student"].numpy().sum(-1), 1, atol=1e-5)
-    outputs = model(batch[0], training_form=True)
+    outputs = model(batch["image"], training_form=True)
     assert list(outputs["Teacher"]) == ["backbone_out", "neck_out", "head_out"]
     model.train()
     assert model.training and model.networks["Student"].training
     assert not model.networks["Teacher"].training
 
 
-def test_centre_loss_on_one_network_with_features(tiny_network: Section, batch: list[Any]) -> None:
+def test_centre_loss_on_one_network_with_features(
+    tiny_network: Section, batch: dict[str, Any]
+) -> None:
     head = {"name": "CTCHead", "mid_channels": 8, "return_feats": True}
     network = build_model(tiny_network(Head=head, return_all_feats=False), NUM_CLASSES)
     network.train()
@@ -190,7 +197,7 @@ def test_centre_loss_on_one_network_with_features(tiny_network: Section, batch: 
             "loss_config_list": [{"CTCLoss": {"weight": 1.0}}, {"CenterLoss": options}],
         }
     )
-    losses = loss(network(batch[0]), batch)
+    losses = loss(network(batch["image"]), batch)
     losses["loss"].backward()
     assert list(losses) == ["loss_ctc", "loss_center", "loss"]
     assert float(network.head.fc1.weight.grad.abs().max()) > 0

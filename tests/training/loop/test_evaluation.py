@@ -43,7 +43,7 @@ def test_the_batch_does_not_change_the_figures(write_config: WriteConfig) -> Non
         part = run.data("Eval")
         with Loader(part.dataset, 0) as loader:
             outcome = evaluate(run, part, loader)
-        assert outcome.num_lines == 9 and outcome.failures == ()
+        assert outcome.num_samples == 9 and outcome.failures == ()
         figures.append(outcome.figures)
     assert set(figures[0]) == {"acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis"}
     assert figures[0] == pytest.approx(figures[1], abs=1e-9)
@@ -53,7 +53,7 @@ def test_it_agrees_with_counting_by_hand(write_config: WriteConfig) -> None:
     run = build_run(load_config(write_config()))
     part = run.data("Eval")
     texts = [part.dataset.load(index, 0).text for index in range(6)]  # type: ignore[union-attr]
-    decode = run.post_process.decode  # type: ignore[union-attr]
+    decode = run.post_process.plain
 
     def claim(outputs: Any, labels: Any) -> dict[str, Any]:
         """The student reads all, the teacher errs in the first line."""
@@ -88,7 +88,7 @@ def test_lines_that_cannot_be_read_are_reported(
     broken = {2, 4}
     with Loader(part.dataset, 0) as loader:
         outcome = evaluate(run, part, loader)
-        assert outcome.num_lines == 4
+        assert outcome.num_samples == 4
         assert [one.name for one in outcome.failures] == ["line 2", "line 4"]
         told = "evaluation: 2 of 6 lines could not be read, e.g. line 2 is cut; line 4 is cut"
         assert f"{told}; they count in no figure" in caplog.messages
@@ -96,7 +96,7 @@ def test_lines_that_cannot_be_read_are_reported(
         with pytest.raises(DatasetError, match=r"3 of 6 lines could not be read.*at most 40 %"):
             evaluate(run, part, loader)
         broken = set(range(6))
-        with pytest.raises(DatasetError, match=r"no line of 6 could be evaluated, e\.g\. line 0"):
+        with pytest.raises(DatasetError, match=r"no sample of 6 could be evaluated, e\.g\. line 0"):
             evaluate(run, part, loader)
     assert run.model.training
 

@@ -347,7 +347,7 @@ def test_one_network_alone(write_config: WriteConfig, single_network: dict[str, 
 def test_an_epoch_without_lines_is_refused(write_config: WriteConfig, tmp_path: Path) -> None:
     trainer = build_trainer(write_config())
     object.__setattr__(trainer.train_part.dataset, "usable", [])
-    with pytest.raises(DatasetError, match="epoch 3 has no lines"):
+    with pytest.raises(DatasetError, match="epoch 3 has no samples"):
         trainer._plan(2)
 
 
@@ -360,7 +360,7 @@ def test_lines_that_cannot_be_loaded_stop_the_run(
         raise DatasetError("the disk is gone")
 
     monkeypatch.setattr(type(trainer.train_part.dataset.source), "read", fail)
-    with pytest.raises(DatasetError, match=r"no line could be loaded.*the disk is gone"):
+    with pytest.raises(DatasetError, match=r"no sample could be loaded.*the disk is gone"):
         trainer.fit()
 
 

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from runtime.errors import ConfigError, DatasetError
-from training.check_config import check_config
 from training.config import load_config
 from training.loop.logs import read_metrics
+from training.plan import read_plan
 from training.recipes.latin import Runner, main
 from training.recipes.latin_data import find_packs, font_files, words_from_labels, write_labels
 from training.recipes.stages import read_recipe
@@ -238,7 +238,7 @@ def test_the_shipped_recipe(packs: Path, tmp_path: Path) -> None:
         config = load_config(stage.config, overrides)
         weights = [one for one in overrides if "pretrained" in one]
         assert len(weights) == (2 if isinstance(stage.source, dict) else stage.source is not None)
-        check_config(load_config(stage.config, [one for one in overrides if one not in weights]))
-        assert config.globals.use_space_char
+        read_plan(load_config(stage.config, [one for one in overrides if one not in weights]))
+        assert config.sections["Global"]["use_space_char"]
     characters = runner.recipe.dictionary.read_text(encoding="utf-8").split("\n")[:-1]
     assert len(set(characters)) == len(characters) and all(len(one) == 1 for one in characters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 
 from runtime.recognition.preprocess import resize_line
 from runtime.recognition.spec import WidthPolicy
+from training.data.build import LoaderOptions
 from training.data.sample import Sample
+from training.loop.parallel import Group
 from training.recognition.batches import (
+    LineBatching,
     batch_width,
-    collate,
     plan_batches,
     planned_width,
     width_for_label,
@@ -29,7 +32,15 @@ POLICY = WidthPolicy(32, 32, 320)
 
 def line(width: int, label: list[int], height: int = 32, seed: int = 0) -> Sample:
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Sample(image, "x" * len(label), f"line {seed}", label)
+    return Sample(image, "x" * len(label), f"line {seed}", {"label": label})
+
+
+KEEP_KEYS = ("image", "label", "length", "valid_ratio", "label_ace")
+
+
+def batching(policy: WidthPolicy = POLICY) -> LineBatching:
+    dataset: Any = None  # only planning asks it
+    return LineBatching(dataset, {}, policy, 32, LoaderOptions(2), KEEP_KEYS, 5, 4)
 
 
 @given(
@@ -116,14 +127,33 @@ def test_width_of_a_batch(
 
 def test_collate() -> None:
     samples = [line(10, [3, 1], seed=1), line(64, [2, 2, 2], seed=2)]
-    batch = collate(samples, 64)
-    assert batch.images.shape == (2, 3, 32, 64) and batch.images.dtype == np.float32
-    assert not batch.images[0, :, :, 10:].any()
-    assert batch.labels.tolist() == [[3, 1, 0], [2, 2, 2]] and batch.labels.dtype == np.int64
-    assert batch.lengths.tolist() == [2, 3]
-    assert batch.valid_ratio.tolist() == [np.float32(10 / 64), 1.0]
-    assert batch.names == ("line 1", "line 2") and batch.texts == ("xx", "xxx")
-    assert batch.label_ace(5).tolist() == [[1, 1, 0, 1, 0], [0, 0, 3, 0, 0]]
+    batch = batching().collate(samples, 64)
+    arrays = batch.arrays
+    assert list(arrays) == list(KEEP_KEYS) and batch.names == ("line 1", "line 2")
+    assert arrays["image"].shape == (2, 3, 32, 64) and arrays["image"].dtype == np.float32
+    assert not arrays["image"][0, :, :, 10:].any()
+    assert arrays["label"].tolist() == [[3, 1, 0], [2, 2, 2]]
+    assert arrays["label"].dtype == arrays["length"].dtype == np.int64
+    assert arrays["length"].tolist() == [2, 3]
+    assert arrays["valid_ratio"].tolist() == [np.float32(10 / 64), 1.0]
+    assert arrays["label_ace"].tolist() == [[1, 1, 0, 1, 0], [0, 0, 3, 0, 0]]
+
+
+def test_a_batch_holds_what_is_kept_and_nothing_else() -> None:
+    plain = replace(batching(), keep_keys=("image", "label", "length"))
+    assert list(plain.collate([line(10, [1])], 32).arrays) == ["image", "label", "length"]
+
+
+def test_evaluation_batches_are_of_one_width_each() -> None:
+    samples = [line(width, [1], seed=width) for width in (10, 70, 20, 90, 30)]
+    batches = list(batching().evaluation_batches(samples))
+    widths = [batch.arrays["image"].shape[3] for batch in batches]
+    assert sorted(name for batch in batches for name in batch.names) == sorted(
+        sample.name for sample in samples
+    )
+    for batch, width in zip(batches, widths, strict=True):
+        of_names = [int(name.split()[1]) for name in batch.names]
+        assert {POLICY.input_width(content) for content in of_names} == {width}
 
 
 def paddleocr_image(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> tuple[Any, float]:
@@ -140,12 +170,12 @@ def paddleocr_image(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> tu
 def test_a_fixed_width_is_paddleocrs(size: tuple[int, int]) -> None:
     policy = WidthPolicy(320, 320, 320)  # what width_step 0 means
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
-    sample = Sample(resize_line(image, 32, policy), "a", "one", [1])
-    batch = collate([sample], batch_width([sample], policy, 4))
+    sample = Sample(resize_line(image, 32, policy), "a", "one", {"label": [1]})
+    batch = batching(policy).training_batch([sample], Group())
     expected, valid_ratio = paddleocr_image(image, (3, 32, 320))
-    assert batch.images.shape == (1, 3, 32, 320)
-    np.testing.assert_array_equal(batch.images[0], expected)
-    assert batch.valid_ratio[0] == np.float32(valid_ratio)
+    assert batch.arrays["image"].shape == (1, 3, 32, 320)
+    np.testing.assert_array_equal(batch.arrays["image"][0], expected)
+    assert batch.arrays["valid_ratio"][0] == np.float32(valid_ratio)
 
 
 @given(width=st.integers(1, 3000), height=st.integers(1, 200))

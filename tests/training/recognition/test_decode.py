@@ -9,13 +9,9 @@ import numpy as np
 import paddle
 import pytest
 
-from runtime.errors import ArtifactError, ConfigError
-from training.recognition.decode import (
-    CTCLabelDecode,
-    DistillationCTCLabelDecode,
-    build_post_process,
-    charset_of,
-)
+from runtime.errors import ConfigError
+from training import build_post_process
+from training.recognition.decode import CTCLabelDecode, DistillationCTCLabelDecode
 
 
 def test_text_and_confidence_of_every_network_are_paddleocr_s(golden: Any) -> None:
@@ -58,15 +54,18 @@ def test_one_name_in_place_of_a_list_and_no_key() -> None:
 
 def test_space_is_the_last_class(golden: Any) -> None:
     dictionary = golden.config["Global"]["character_dict_path"]
-    with_space = charset_of({"character_dict_path": dictionary, "use_space_char": True})
-    without = charset_of({"character_dict_path": dictionary, "use_space_char": None})
+    section = {"name": "CTCLabelDecode"}
+    given = {"character_dict_path": dictionary}
+    with_space = build_post_process(section, {**given, "use_space_char": True}).charset
+    without = build_post_process(section, {**given, "use_space_char": None}).charset
     assert with_space.num_classes == without.num_classes + 1 == 40
     assert with_space.characters == (*without.characters, " ")
 
 
 def test_without_a_dictionary_there_is_no_space() -> None:
     # As PaddleOCR: use_space_char counts only beside a dictionary.
-    assert charset_of({"use_space_char": True}).num_classes == 37
+    decode = build_post_process({"name": "CTCLabelDecode"}, {"use_space_char": True})
+    assert decode.charset.num_classes == 37
 
 
 def test_unknown_name_and_key_name_the_nearest() -> None:
@@ -77,5 +76,5 @@ def test_unknown_name_and_key_name_the_nearest() -> None:
 
 
 def test_missing_dictionary() -> None:
-    with pytest.raises(ArtifactError, match=r"none\.txt"):
+    with pytest.raises(ConfigError, match=r"none\.txt"):
         build_post_process({"name": "CTCLabelDecode"}, {"character_dict_path": "none.txt"})

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import ConfigError
-from training.recognition.metrics import DistillationMetric, RecMetric, build_metric
+from training import build_metric
+from training.recognition.metrics import DistillationMetric, RecMetric
 
 EPSILON = 1e-5
 
@@ -108,6 +109,17 @@ def test_mistakes_are_named(section: dict[str, Any], message: str) -> None:
 
 
 def test_an_unknown_base_metric_is_named() -> None:
-    metric = DistillationMetric(key="Student", base_metric_name="RecMetrik")
     with pytest.raises(ConfigError, match="did you mean RecMetric"):
-        metric({"Student": decoded(("a", "a"))})
+        build_metric(
+            {"name": "DistillationMetric", "key": "Student", "base_metric_name": "RecMetrik"}
+        )
+
+
+def test_figures_find_their_networks_again() -> None:
+    metric = DistillationMetric(key="Student")
+    metric({"Teacher": decoded(("a", "a")), "Student": decoded(("a", "b"))})
+    by_network = metric.by_network(metric.get_metric())
+    assert by_network["Teacher"]["acc"] == 1 / (1 + EPSILON)
+    assert by_network["Student"]["acc"] == 0.0
+    assert list(by_network["Student"]) == ["acc", "norm_edit_dis"]
+    assert RecMetric().by_network({"acc": 0.5}) == {"network": {"acc": 0.5}}

@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-from training.networks import RecognitionNetwork, build_model
+from training import build_model
+from training.recognition.network import RecognitionNetwork
 
 NUM_CLASSES = 6
 Section = Callable[..., dict[str, Any]]
@@ -53,7 +54,7 @@ def test_without_all_stages_the_bare_tensor(tiny_network: Section, images: paddl
     logits, probabilities = built(images, training_form=True), built(images)
     softmax = paddle.nn.functional.softmax(logits, axis=2)
     assert np.allclose(probabilities.numpy(), softmax.numpy(), atol=1e-6)
-    assert bool((built.probabilities(images) == probabilities).all())
+    assert bool((built.deployed(images) == probabilities).all())
 
 
 @pytest.mark.parametrize("head", [HEAD, {"name": "CTCHead"}])

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from runtime.errors import ConfigError, DatasetError, ImageError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
+from training.data.build import DataPlan, read_data
 from training.data.sample import Draw, Sample
+from training.recognition.task import RecognitionTask
 from training.recognition.transforms import (
     CTCLabelEncode,
     DecodeImage,
     KeepKeys,
     RecResizeImg,
-    build_transforms,
-    check_transforms,
-    transform_options,
 )
+from training.registry import Problems
 
 CHARSET = Charset(tuple("abcü"))
 DRAW = Draw(np.random.default_rng(0), lambda: Sample(b"", "", ""))
@@ -59,7 +59,7 @@ def test_why_a_label_is_dropped(text: str, reason: str | None) -> None:
     assert encode.reason_to_drop(text) == reason
     sample = Sample(None, text, "file 3")
     if reason is None:
-        assert encode(sample, DRAW).label == [1, 2, 3, 4]
+        assert encode(sample, DRAW).values == {"label": [1, 2, 3, 4]}
     else:
         with pytest.raises(DatasetError, match=f"file 3: {reason}"):
             encode(sample, DRAW)
@@ -82,22 +82,36 @@ def test_keep_keys() -> None:
             KeepKeys(bad)
 
 
+def read(transforms: Any, problems: Problems) -> DataPlan | None:
+    section = {
+        "dataset": {"name": "SyntheticDataSet", "count": 1, "transforms": transforms},
+        "loader": {"batch_size_per_card": 1},
+    }
+    return read_data(section, "Train", RecognitionTask, problems)
+
+
+def built(transforms: Any) -> list[Any]:
+    problems = Problems()
+    plan = read(transforms, problems)
+    assert plan is not None and not problems
+    return RecognitionTask(CHARSET, 7).transforms_of(plan)
+
+
 def test_a_good_list_has_no_problem_and_is_built() -> None:
-    assert check_transforms(GOOD, "t") == []
-    built = build_transforms(GOOD, "t", CHARSET, 7, WidthPolicy())
-    assert [type(one).__name__ for one in built] == [next(iter(one)) for one in GOOD]
-    (encode,) = [one for one in built if isinstance(one, CTCLabelEncode)]
+    steps = built(GOOD)
+    assert [type(step).__name__ for step in steps] == [next(iter(entry)) for entry in GOOD]
+    (encode,) = [step for step in steps if isinstance(step, CTCLabelEncode)]
     assert encode.max_text_length == 7 and encode.charset is CHARSET
     assert GOOD[2] == {"CTCLabelEncode": None}
-    assert transform_options(GOOD, "RecResizeImg") == {"image_shape": [3, 32, 320]}
-    assert transform_options(GOOD, "RecAug") == {} and transform_options(GOOD, "None") is None
+    plan = read(GOOD, Problems())
+    assert plan is not None
+    assert plan.options_of("RecResizeImg") == {"image_shape": [3, 32, 320]}
+    assert plan.options_of("RecAug") == {} and plan.options_of("None") is None
 
 
 def test_an_own_text_length_wins() -> None:
-    changed = [*GOOD[:2], {"CTCLabelEncode": {"max_text_length": 3}}, *GOOD[3:]]
-    assert check_transforms(changed, "t") == []
-    built = build_transforms(changed, "t", CHARSET, 7, WidthPolicy())
-    assert next(one.max_text_length for one in built if isinstance(one, CTCLabelEncode)) == 3
+    steps = built([*GOOD[:2], {"CTCLabelEncode": {"max_text_length": 3}}, *GOOD[3:]])
+    assert next(step.max_text_length for step in steps if isinstance(step, CTCLabelEncode)) == 3
 
 
 def changed(index: int, entry: object) -> list[Any]:
@@ -128,7 +142,9 @@ def changed(index: int, entry: object) -> list[Any]:
     ],
 )
 def test_mistakes_are_named_with_their_place(transforms: Any, path: str, message: str) -> None:
-    problems = check_transforms(transforms, "t")
-    assert any(one.path.startswith(path) for one in problems), problems
+    problems = Problems()
+    assert read(transforms, problems) is None
+    where = path.replace("t", "Train.dataset.transforms", 1)
+    assert any(problem.path.startswith(where) for problem in problems), problems
     with pytest.raises(ConfigError, match=message):
-        raise ConfigError("\n".join(map(str, problems)))
+        problems.raise_any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import paddle
 from paddle import nn
 
@@ -40,7 +42,7 @@ class CTCHead(nn.Layer):
             self.fc2 = _linear(mid_channels, out_channels, fc_decay)
         self.has_two_layers = mid_channels is not None
 
-    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def forward(self, x: paddle.Tensor, batch: Any = None) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Float32 [N, T, C] -> what the last layer sees [N, T, C'], and logits [N, T, K]."""
         if not self.has_two_layers:
             return x, self.fc(x)

@@ -8,7 +8,7 @@ from typing import Any
 import paddle
 import pytest
 
-from training.losses import build_loss
+from training import build_loss
 
 NUM_VARIANTS = 8
 
@@ -22,8 +22,8 @@ def outputs(golden: Any) -> dict[str, dict[str, paddle.Tensor]]:
 
 
 @pytest.fixture(scope="module")
-def batch(golden: Any) -> list[paddle.Tensor]:
-    return [paddle.to_tensor(golden.arrays[key]) for key in ("image", "label", "length")]
+def batch(golden: Any) -> dict[str, paddle.Tensor]:
+    return {key: paddle.to_tensor(golden.arrays[key]) for key in ("image", "label", "length")}
 
 
 def losses_of(config: dict[str, Any], outputs: Any, batch: Any) -> dict[str, float]:

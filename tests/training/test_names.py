@@ -11,7 +11,7 @@ import pytest
 from training.config import load_config
 from training.networks import DistillationModel, build_model
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 NUM_CLASSES = 97
 
 

@@ -9,14 +9,16 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.losses import TOTAL, build_loss, check_loss, loss_parts
+from training import build_loss
+from training.losses import TOTAL, read_loss
+from training.recognition.losses import LOSSES
+from training.registry import Problems
 
-BATCH = [
-    None,
-    paddle.to_tensor([[1, 2], [3, 0]]),
-    paddle.to_tensor([2, 1]),
-    paddle.to_tensor([[0, 1, 1, 0], [1, 0, 0, 1]]),
-]
+BATCH = {
+    "label": paddle.to_tensor([[1, 2], [3, 0]]),
+    "length": paddle.to_tensor([2, 1]),
+    "label_ace": paddle.to_tensor([[0, 1, 1, 0], [1, 0, 0, 1]]),
+}
 
 
 def combined(*entries: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def test_losses_of_one_name_are_both_counted() -> None:
         {"DistillationDistanceLoss": {"weight": 1.0, "mode": "l2", **pairs}},
     )
     outputs = {"a": paddle.full([2], 3.0), "b": paddle.zeros([2])}
-    results = {name: float(value) for name, value in built(section)(outputs, []).items()}
+    results = {name: float(value) for name, value in built(section)(outputs, {}).items()}
     assert results == {
         "loss_distance_l2_a_b_0": 3.0,
         "loss_distance_l2_a_b_0_2": 9.0,
@@ -70,8 +72,11 @@ def test_losses_of_one_name_are_both_counted() -> None:
 
 def test_keys_without_effect_here_are_accepted() -> None:
     options = {"weight": 1.0, "model_name_pairs": ["a", "b"], "multi_head": False}
-    assert check_loss(combined({"DistillationDMLLoss": options})) == []
-    assert loss_parts(combined({"DistillationDMLLoss": options}))[0][2] == 1.0
+    problems = Problems()
+    plan = read_loss(combined({"DistillationDMLLoss": options}), LOSSES, problems)
+    assert plan is not None and not problems
+    (part,) = plan.parts
+    assert part.weight == 1.0 and part.networks == ["a", "b"] and part.is_distillation
 
 
 MISTAKES = [
@@ -110,4 +115,6 @@ def test_mistakes_are_named(section: Any, message: str) -> None:
 
 def test_all_mistakes_are_reported_at_once() -> None:
     section = combined({"CTCLos": {"weight": 1}}, {"ACELos": {"weight": 1}}, {"CTCLoss": {}})
-    assert len(check_loss(section)) == 3
+    problems = Problems()
+    assert read_loss(section, LOSSES, problems) is None
+    assert len(problems) == 3

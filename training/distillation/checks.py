@@ -1,0 +1,71 @@
+"""Names that losses, post-processing and metrics use, held against the networks there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from training.registry import Component, unknown_name
+
+if TYPE_CHECKING:
+    from training.losses import LossPart
+    from training.networks import ModelPlan, NetworkPlan
+
+_STAGES = ("backbone_out", "neck_out", "head_out")
+"""What a network with `return_all_feats` returns in training; in evaluation the last alone."""
+Found = Iterable[tuple[str, str]]
+"""Path and message of each problem."""
+
+
+def problems_of_output(model: ModelPlan, post_process: Component, metric: Component) -> Found:
+    """Find outputs that post-processing or the metric takes and no network gives."""
+    if not model.is_distillation:
+        (network,) = model.networks.values()
+        if network.returns_all_features:
+            message = "one network alone trains on its logits: expected false or nothing, got true"
+            yield f"{network.path}.return_all_feats", message
+        return
+    names = post_process.options["model_name"]
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in model.networks:
+            yield "PostProcess.model_name", unknown_name("network", name, model.networks)
+            continue
+        key = post_process.options.get("key")
+        yield from _problems_of_key(key, "PostProcess.key", model.networks[name], _STAGES[-1:])
+    if metric.options["key"] not in names:
+        key = metric.options["key"]
+        yield "Metric.key", unknown_name("network in PostProcess.model_name", key, names)
+
+
+def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
+    """Find networks and outputs that a loss takes and that do not exist."""
+    options, path = part.component.options, part.component.path
+    if "model_name_list" in options and not options["model_name_list"]:
+        yield f"{path}.model_name_list", "expected at least one network, got none"
+        return
+    if "model_name_pairs" in options:
+        pairs = options["model_name_pairs"]
+        listed = [pairs] if pairs and isinstance(pairs[0], str) else pairs
+        if not listed or any(len(pair) != 2 for pair in listed):
+            yield f"{path}.model_name_pairs", f"expected pairs of networks, got {pairs!r}"
+            return
+    for name in part.networks:
+        if name not in model.networks:
+            yield path, unknown_name("network", name, model.networks)
+        elif "dist_key" not in part.component.parameters:
+            network = model.networks[name]
+            yield from _problems_of_key(options.get("key"), f"{path}.key", network, _STAGES)
+
+
+def _problems_of_key(
+    key: object, path: str, network: NetworkPlan, stages: tuple[str, ...]
+) -> Found:
+    if not network.returns_all_features:
+        if key is not None:
+            message = f"key {key!r} needs return_all_feats: true in every network it is taken from"
+            yield path, message
+    elif key is None:
+        yield path, "expected a key such as head_out, because return_all_feats is on; got none"
+    elif key not in stages:
+        yield path, unknown_name("output", key, stages)

@@ -1,0 +1,165 @@
+"""The `Loss` section: any losses with weights, each still visible by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from training.distillation.losses import as_pairs
+from training.registry import Component, Problems, Registry
+
+TOTAL = "loss"
+_COMBINED = "CombinedLoss"
+
+
+class CombinedLoss(nn.Layer):
+    """Weighted sum of losses.
+
+    Args:
+        losses: triples of name (used for a loss that returns a bare scalar), weight, loss.
+    """
+
+    def __init__(self, losses: Sequence[tuple[str, float, nn.Layer]]) -> None:
+        super().__init__()
+        self.names = [name for name, _, _ in losses]
+        self.weights = [weight for _, weight, _ in losses]
+        self.losses = nn.LayerList([loss for _, _, loss in losses])
+
+    def forward(self, outputs: Any, batch: Mapping[str, Any]) -> dict[str, paddle.Tensor]:
+        """Outputs of the model and the batch by name -> weighted scalars.
+
+        Returns:
+            Every part by its name, already weighted, and their sum under `loss`.
+        """
+        parts: dict[str, paddle.Tensor] = {}
+        for name, weight, loss in zip(self.names, self.weights, self.losses, strict=True):
+            result = loss(outputs, batch)
+            if not isinstance(result, dict):
+                result = {name: result}
+            for label, value in result.items():
+                parts[_unused_label(label, parts)] = value * weight
+        return {**parts, TOTAL: paddle.add_n(list(parts.values()))}
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """One loss of a config, checked.
+
+    Args:
+        component: what is built.
+        weight: its factor in the sum.
+    """
+
+    component: Component
+    weight: float = 1.0
+
+    @property
+    def networks(self) -> list[str]:
+        """Names of the networks that it looks at, in order, each once; none for a plain loss."""
+        options = self.component.options
+        names = list(options.get("model_name_list", []))
+        pairs = as_pairs(options.get("model_name_pairs", []))
+        names += [name for pair in pairs for name in pair]
+        return list(dict.fromkeys(names))
+
+    @property
+    def is_distillation(self) -> bool:
+        """Whether it compares or picks among several networks."""
+        return self.component.name.startswith("Distillation")
+
+
+@dataclass(frozen=True)
+class LossPlan:
+    """The `Loss` section, checked.
+
+    Args:
+        parts: the losses in the config's order.
+    """
+
+    parts: tuple[LossPart, ...]
+
+    def build(self) -> CombinedLoss:
+        """Build every loss."""
+        return CombinedLoss(
+            [
+                (_log_name(part.component), part.weight, part.component.build())
+                for part in self.parts
+            ]
+        )
+
+
+def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan | None:
+    """Read the `Loss` section; None if anything is wrong with it.
+
+    Args:
+        section: one loss, or `CombinedLoss` with a `loss_config_list`.
+        losses: of the task.
+        problems: what is wrong is added to these.
+    """
+    if not isinstance(section, Mapping) or "name" not in section:
+        problems.add("Loss", f"expected a mapping with a name, got {section!r}")
+        return None
+    if section["name"] != _COMBINED:
+        component = losses.read(section, "Loss", problems)
+        return None if component is None else LossPlan((LossPart(component),))
+    entries = section.get("loss_config_list")
+    if not isinstance(entries, list) or not entries:
+        problems.add("Loss.loss_config_list", f"expected a list of losses, got {entries!r}")
+        return None
+    for key in section.keys() - {"name", "loss_config_list"}:
+        problems.add(f"Loss.{key}", f"unknown key {key!r}: expected name and loss_config_list")
+    parts = [
+        _read_part(entry, f"Loss.loss_config_list.{index}", losses, problems)
+        for index, entry in enumerate(entries)
+    ]
+    found = tuple(part for part in parts if part is not None)
+    return LossPlan(found) if len(found) == len(entries) else None
+
+
+def build_loss(section: object, losses: Registry) -> CombinedLoss:
+    """Build a `Loss` section; the section is left as it is.
+
+    Raises:
+        ConfigError: naming every problem.
+    """
+    problems = Problems()
+    plan = read_loss(section, losses, problems)
+    problems.raise_any()
+    assert plan is not None
+    return plan.build()
+
+
+def _read_part(entry: object, path: str, losses: Registry, problems: Problems) -> LossPart | None:
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        problems.add(path, f"expected one loss with its options, got {entry!r}")
+        return None
+    ((name, options),) = entry.items()
+    path = f"{path}.{name}"
+    if not isinstance(options, Mapping) or not _is_weight(options.get("weight")):
+        problems.add(path, f"expected options with a weight, got {options!r}")
+        return None
+    rest = {key: value for key, value in options.items() if key != "weight"}
+    component = losses.read_options(name, rest, path, problems)
+    return None if component is None else LossPart(component, options["weight"])
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _log_name(component: Component) -> str:
+    """Name in the log of a loss that returns a bare scalar: `CTCLoss` is `loss_ctc`."""
+    return getattr(component.builder, "log_name", component.name)
+
+
+def _unused_label(label: str, parts: Mapping[str, Any]) -> str:
+    """`label`, or with a number behind it when an earlier loss has taken it."""
+    candidate, number = label, 1
+    while candidate in parts:
+        number += 1
+        candidate = f"{label}_{number}"
+    return candidate

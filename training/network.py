@@ -1,0 +1,90 @@
+"""One network: backbone, neck and head in a row, with PaddleOCR's output forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import paddle
+from paddle import nn
+
+
+class Network(nn.Layer):
+    """Backbone, neck and head; what is deployed of it is the task's to say.
+
+    Args:
+        backbone: image -> features.
+        neck: features -> features; None for none.
+        head: takes the features and, in training, the batch by name.
+        return_all_feats: in training return every stage by name instead of the head's alone.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Layer,
+        neck: nn.Layer | None,
+        head: nn.Layer,
+        return_all_feats: bool = False,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        if neck is not None:
+            self.neck = neck
+        self.head = head
+        self.return_all_feats = return_all_feats
+        self.is_frozen = False
+
+    def freeze(self) -> None:
+        """Keep parameters and statistics as they are for good: `train()` has no effect any more."""
+        self.is_frozen = True
+        for parameter in self.parameters():
+            parameter.trainable = False
+        self.eval()
+
+    def train(self) -> None:
+        """Set training mode, unless frozen."""
+        if not self.is_frozen:
+            super().train()
+
+    def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
+        """Return what is deployed: images float32 [N, C, H, W] -> the model file's output."""
+        raise TypeError(f"{type(self).__name__} does not say what is deployed of it")
+
+    def trained(self, head_out: Any) -> Any:
+        """Return what losses take of the head's output."""
+        return head_out
+
+    def forward(
+        self, images: paddle.Tensor, batch: Any = None, training_form: bool | None = None
+    ) -> Any:
+        """Run the network.
+
+        Args:
+            images: float32 [N, C, H, W].
+            batch: the batch by PaddleOCR's names, for heads that learn from the labels.
+            training_form: give what losses need rather than what is deployed; the network's own
+                mode by default. A frozen teacher gives it while in evaluation mode.
+
+        Returns:
+            In training form what losses take of the head, or with `return_all_feats` a dict of
+            `backbone_out`, `neck_out`, `head_out`. Else what is deployed, in a dict under
+            `head_out` with `return_all_feats`.
+        """
+        if not (self.training if training_form is None else training_form):
+            output = self.deployed(images)
+            return {"head_out": output} if self.return_all_feats else output
+        if not self.is_frozen:
+            stages = self.stages(images, batch)
+        else:
+            with paddle.no_grad():
+                stages = self.stages(images, batch)
+        stages["head_out"] = self.trained(stages["head_out"])
+        return stages if self.return_all_feats else stages["head_out"]
+
+    def stages(self, images: paddle.Tensor, batch: Any = None) -> dict[str, Any]:
+        """Return the output of backbone, neck and head by name."""
+        stages = {"backbone_out": self.backbone(images)}
+        features = stages["backbone_out"]
+        if hasattr(self, "neck"):
+            features = stages["neck_out"] = self.neck(features)
+        stages["head_out"] = self.head(features, batch)
+        return stages

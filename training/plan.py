@@ -1,0 +1,230 @@
+"""A config read once: every section checked and typed, every mistake with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.check_weights import problems_of_weights
+from training.config import (
+    SECTIONS,
+    UNUSED_SECTIONS,
+    Config,
+    GlobalConfig,
+    read_global,
+)
+from training.data.build import DataPlan, read_data
+from training.distillation.checks import problems_of_loss, problems_of_output
+from training.losses import LossPlan, read_loss
+from training.networks import ModelPlan, read_architecture
+from training.optimizer import OptimizerPlan, read_optimizer
+from training.registry import Component, Problems, Registry, unknown_name
+from training.task import Task
+from training.tasks import task_of
+
+_DEPLOYED_SECTIONS = ("Global", "Architecture", "Eval")
+
+
+@dataclass(frozen=True)
+class DeployedPlan:
+    """What of a config says how a trained network is deployed.
+
+    Args:
+        config: as its author wrote it.
+        settings: its `Global` section.
+        task: chosen by `Architecture.model_type`, with what `Global` says about it.
+        model: its `Architecture` section.
+        evaluation: its `Eval` section.
+    """
+
+    config: Config
+    settings: GlobalConfig
+    task: Task
+    model: ModelPlan
+    evaluation: DataPlan
+
+
+@dataclass(frozen=True)
+class Plan(DeployedPlan):
+    """What a config asks for.
+
+    Args:
+        loss, optimizer, post_process, metric, train: of the sections of those names.
+    """
+
+    loss: LossPlan
+    optimizer: OptimizerPlan
+    post_process: Component
+    metric: Component
+    train: DataPlan
+
+
+def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
+    """Read a config whole, without building anything.
+
+    Args:
+        config: as `load_config` gives it.
+        data: which of `Train` and `Eval` will be read, so that its files have to be there.
+
+    Raises:
+        ConfigError: every problem with its file and line.
+    """
+    problems = Problems()
+    for name in config.sections:
+        if name not in SECTIONS and name not in UNUSED_SECTIONS:
+            problems.add(name, unknown_name("section", name, SECTIONS))
+    plan = None
+    if _has_sections(config, SECTIONS, problems):
+        plan = _read_all(config, data, problems)
+    if plan is not None:
+        for path, message in _problems_between(plan):
+            problems.add(path, message)
+        if "Train" in data:
+            for path, message in problems_of_weights(plan):
+                problems.add(path, message)
+    config.raise_problems(problems)
+    assert plan is not None
+    return plan
+
+
+def read_deployed_plan(config: Config) -> DeployedPlan:
+    """Read the sections that a trained network is deployed by; the others may be missing.
+
+    Raises:
+        ConfigError: every problem with its file and line.
+    """
+    problems = Problems()
+    plan = None
+    if _has_sections(config, _DEPLOYED_SECTIONS, problems):
+        plan = _read_deployed(config, (), problems)
+    config.raise_problems(problems)
+    assert plan is not None
+    return plan
+
+
+def _has_sections(config: Config, names: Iterable[str], problems: Problems) -> bool:
+    missing = [name for name in names if name not in config.sections]
+    for name in missing:
+        problems.add(name, "expected this section, got none")
+    return not missing
+
+
+def _read_deployed(config: Config, data: Sequence[str], problems: Problems) -> DeployedPlan | None:
+    sections = config.sections
+    settings = read_global(sections["Global"], problems)
+    model = read_architecture(sections["Architecture"], problems)
+    if model is None:
+        return None
+    task = None if settings is None else model.task.read(settings, problems)
+    evaluation = _read_data(config, "Eval", model.task, data, problems)
+    if settings is None or task is None or evaluation is None:
+        return None
+    return DeployedPlan(config, settings, task, model, evaluation)
+
+
+def _read_all(config: Config, data: Sequence[str], problems: Problems) -> Plan | None:
+    sections = config.sections
+    deployed = _read_deployed(config, data, problems)
+    optimizer = read_optimizer(sections["Optimizer"], problems)
+    kind = task_of(sections["Architecture"], Problems())
+    if kind is None:
+        return None
+    loss = read_loss(sections["Loss"], kind.losses, problems)
+    post_process = kind.post_processes.read(sections["PostProcess"], "PostProcess", problems)
+    metric = kind.metrics.read(sections["Metric"], "Metric", problems)
+    train = _read_data(config, "Train", kind, data, problems)
+    if deployed is None or loss is None or optimizer is None or train is None:
+        return None
+    if post_process is None or metric is None:
+        return None
+    return Plan(
+        config=config,
+        settings=deployed.settings,
+        task=deployed.task,
+        model=deployed.model,
+        evaluation=deployed.evaluation,
+        loss=loss,
+        optimizer=optimizer,
+        post_process=post_process,
+        metric=metric,
+        train=train,
+    )
+
+
+def _read_data(
+    config: Config, name: str, task: type[Task], data: Sequence[str], problems: Problems
+) -> DataPlan | None:
+    part = read_data(config.sections[name], name, task, problems)
+    if part is not None and name in data:
+        for path, message in _problems_of_files(part):
+            problems.add(path, message)
+    return part
+
+
+def _problems_between(plan: Plan) -> Iterable[tuple[str, str]]:
+    """Yield path and message of what one section says and another contradicts."""
+    yield from _problems_of_names(plan)
+    yield from _problems_of_frozen(plan)
+    yield from plan.task.problems_of_plan(plan)
+
+
+def _problems_of_names(plan: Plan) -> Iterable[tuple[str, str]]:
+    """Find networks and outputs that are used and do not exist."""
+    model, task = plan.model, plan.task
+    fits = True
+    for section, component, table in (
+        ("PostProcess", plan.post_process, task.post_processes),
+        ("Metric", plan.metric, task.metrics),
+    ):
+        if _is_distillation(component.name) != model.is_distillation:
+            wanted = _names_for(table, model.is_distillation)
+            message = f"expected {wanted} for this Architecture, got {component.name}"
+            yield f"{section}.name", message
+            fits = False
+            break
+    if fits:
+        yield from problems_of_output(plan.model, plan.post_process, plan.metric)
+    for part in plan.loss.parts:
+        if part.is_distillation != model.is_distillation:
+            kind = "a distillation loss" if model.is_distillation else "a loss of one network"
+            name = part.component.name
+            message = f"expected {kind} for this Architecture, got {name}"
+            yield part.component.path, message
+        else:
+            yield from problems_of_loss(part, model)
+
+
+def _is_distillation(name: str) -> bool:
+    return name.startswith("Distillation")
+
+
+def _names_for(table: Registry, is_distillation: bool) -> str:
+    return " or ".join(name for name in table.builders if _is_distillation(name) == is_distillation)
+
+
+def _problems_of_frozen(plan: Plan) -> Iterable[tuple[str, str]]:
+    networks, settings = plan.model.networks, plan.settings
+    if all(network.is_frozen for network in networks.values()):
+        yield "Architecture", "every network is frozen: nothing would train"
+    has_start = settings.pretrained_model or settings.checkpoints
+    for network in networks.values():
+        if network.is_frozen and not network.pretrained and not has_start:
+            message = (
+                "this network is frozen but starts at random: expected pretrained, "
+                "Global.pretrained_model or Global.checkpoints, got none"
+            )
+            yield f"{network.path}.freeze_params", message
+
+
+def _problems_of_files(part: DataPlan) -> Iterable[tuple[str, str]]:
+    """Find label files and folders that are not there."""
+    options = part.dataset.options
+    files = options.get("label_file_list", [])
+    for index, file in enumerate([files] if isinstance(files, str) else files):
+        if not Path(str(file)).is_file():
+            where = f"{part.path}.dataset.label_file_list.{index}"
+            yield where, f"no file {file}: expected a label file"
+    if "data_dir" in options and not Path(str(options["data_dir"])).is_dir():
+        message = f"no folder {options['data_dir']}: expected the images' folder"
+        yield f"{part.path}.dataset.data_dir", message

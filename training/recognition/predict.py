@@ -1,0 +1,137 @@
+"""Reads images of lines with every network of a checkpoint, as they will be served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runtime.batching import InputOrder, WidthBatch, WidthBatcher
+from runtime.errors import ImageError
+from runtime.images.read import read_image
+from runtime.infer.table import display_width, printable
+from runtime.recognition.ctc import DecodedLine, best_path, decode_best_path
+from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.spec import RecognizerSpec
+
+if TYPE_CHECKING:
+    from training.run import Run
+
+_SINGLE = "text"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the networks read in one image.
+
+    Args:
+        file: its path.
+        lines: the reading of each network; one network alone has an empty name.
+        error: why the image could not be read, else None.
+    """
+
+    file: str
+    lines: Mapping[str, DecodedLine] = field(default_factory=dict)
+    error: str | None = None
+
+
+def predict(run: Run, files: Iterable[str], spec: RecognizerSpec) -> Iterator[Prediction]:
+    """Read images with every network of a run, by the path that serves in production.
+
+    Args:
+        run: trained.
+        files: image files.
+        spec: of the deployed model.
+
+    Returns:
+        A prediction for each file, in order, while they are read.
+    """
+    batch_size = run.plan.evaluation.loader.batch_size_per_card
+    batcher: WidthBatcher[tuple[str, Image]] = WidthBatcher(batch_size)
+    order: InputOrder[Prediction] = InputOrder()
+
+    def take(batches: Iterable[WidthBatch[tuple[str, Image]]]) -> None:
+        for batch in batches:
+            predictions = _predict_batch(run, spec, batch)
+            for position, prediction in zip(batch.positions, predictions, strict=True):
+                order.put(position, prediction)
+
+    run.model.eval()
+    for position, file in enumerate(files):
+        try:
+            line = prepare_line(read_image(file), spec)
+        except ImageError as error:
+            order.put(position, Prediction(file, error=str(error)))
+            take(batcher.skip(position))
+        else:
+            take(batcher.add(position, spec.width.input_width(line.shape[1]), (file, line)))
+        yield from order.ready()
+    take(batcher.flush())
+    yield from order.ready()
+
+
+def _predict_batch(
+    run: Run, spec: RecognizerSpec, batch: WidthBatch[tuple[str, Image]]
+) -> list[Prediction]:
+    import paddle
+
+    images = paddle.to_tensor(
+        batch_from_lines([line for _, line in batch.lines], batch.width, spec.mean, spec.std)
+    )
+    with paddle.no_grad():
+        decoded = {
+            name: decode_best_path(*best_path(network.deployed(images).numpy()), spec.charset)
+            for name, network in run.networks.items()
+        }
+    return [
+        Prediction(file, {name: lines[row] for name, lines in decoded.items()})
+        for row, (file, _) in enumerate(batch.lines)
+    ]
+
+
+def table(predictions: Sequence[Prediction]) -> str:
+    """A row for each file with text and confidence by each network, aligned."""
+    networks = list(next((one.lines for one in predictions if one.lines), {"": None}))
+    rows = [["file", *(cell for name in networks for cell in (name or _SINGLE, "confidence"))]]
+    for one in predictions:
+        cells = [printable(one.file)]
+        for name in networks if one.error is None else ():
+            line = one.lines[name]
+            cells += [printable(line.text), f"{line.confidence:10.3f}"]
+        rows.append(cells if one.error is None else [*cells, f"error: {printable(one.error)}"])
+    widths = [
+        max(display_width(row[column]) for row in rows if len(row) == len(rows[0]))
+        for column in range(len(rows[0]))
+    ]
+    widths[0] = max(display_width(row[0]) for row in rows)
+    return "\n".join(
+        "  ".join(
+            cell + " " * (width - display_width(cell))
+            for cell, width in zip(row, widths, strict=False)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def results_text(predictions: Iterable[Prediction]) -> str:
+    """PaddleOCR's result file: a line for each image that was read.
+
+    `path<TAB>{"Student": {"label": …, "score": …}, …}`, or for one network
+    `path<TAB>text<TAB>score`.
+
+    Source: PaddleOCR `tools/infer_rec.py`.
+    """
+    rows = []
+    for one in predictions:
+        if one.error is not None:
+            continue
+        if set(one.lines) == {""}:
+            line = one.lines[""]
+            rows.append(f"{printable(one.file)}\t{printable(line.text)}\t{line.confidence}\n")
+            continue
+        scores = {
+            name: {"label": line.text, "score": line.confidence} for name, line in one.lines.items()
+        }
+        rows.append(f"{printable(one.file)}\t{json.dumps(scores, ensure_ascii=False)}\n")
+    return "".join(rows)

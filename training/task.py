@@ -1,0 +1,154 @@
+"""What differs between tasks; everything beside the task folders asks a `Task` for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.registry import Problems, Registry
+
+if TYPE_CHECKING:
+    from training.config import GlobalConfig
+    from training.data.build import DataPlan
+    from training.data.dataset import SampleDataset
+    from training.data.sample import Sample, SampleSource, Transform
+    from training.loop.parallel import Group
+    from training.network import Network
+    from training.plan import Plan
+    from training.run import Run
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples side by side, as the network and the losses take them.
+
+    Args:
+        names: where each sample came from.
+        arrays: by PaddleOCR's `KeepKeys` names, N along the first axis: `image`, `label`, ….
+    """
+
+    names: tuple[str, ...]
+    arrays: Mapping[str, NDArray[Any]]
+
+
+class Report(Protocol):
+    """What a data set holds, before a step is trained on it."""
+
+    @property
+    def kept(self) -> Sequence[int]:
+        """Indices that are used."""
+
+    def lines(self) -> list[str]:
+        """Return the report as text."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what is kept, to tell whether a run that is resumed sees the same."""
+
+    def refuse_unreadable(self, share: float) -> None:
+        """Raise DatasetError if more than this share (0 .. 1) of the images cannot be read."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures; `dropped` maps each reason to a count."""
+
+
+class Prediction(Protocol):
+    """What the networks say of one image."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the image could not be read, else None."""
+
+
+class Batching(Protocol):
+    """How samples become batches."""
+
+    def fitted_to(self, network: Network) -> Batching:
+        """Return the batching that suits a network's strides."""
+
+    def plan(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
+        """Return the indices of each training batch of an epoch: a pure function of the seed."""
+
+    def training_batch(self, samples: Sequence[Sample], group: Group) -> Batch:
+        """Return the batch of these samples, of one shape in every process of the group."""
+
+    def evaluation_batches(self, samples: Iterable[Sample]) -> Iterator[Batch]:
+        """Yield batches as the samples would be served."""
+
+
+class Task(Protocol):
+    """A task: its tables, and how its data become batches, figures and predictions.
+
+    An instance belongs to one config and holds what its `Global` section says, a dictionary say.
+    """
+
+    model_type: ClassVar[str]
+    """PaddleOCR's name, the `Architecture.model_type` of a config."""
+    network: ClassVar[type[Network]]
+    necks: ClassVar[Registry]
+    heads: ClassVar[Registry]
+    losses: ClassVar[Registry]
+    transforms: ClassVar[Registry]
+    post_processes: ClassVar[Registry]
+    metrics: ClassVar[Registry]
+
+    @classmethod
+    def read(cls, settings: GlobalConfig, problems: Problems) -> Task | None:
+        """Read what the `Global` section says about the task; None if it cannot be used."""
+
+    @staticmethod
+    def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Yield key and message of what is wrong with a network's section."""
+
+    @staticmethod
+    def problems_of_transforms(
+        entries: Sequence[tuple[str, Mapping[str, Any]]],
+    ) -> Iterable[str]:
+        """Yield what is wrong with a list of transforms, each known by itself."""
+
+    def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
+        """Yield path and message of what does not fit together between sections."""
+
+    @property
+    def num_classes(self) -> int:
+        """K of the heads; 0 where heads have no classes."""
+
+    @property
+    def injected(self) -> Mapping[str, Any]:
+        """What the task supplies to data sets, transforms and post-processing, by parameter."""
+
+    def transforms_of(self, plan: DataPlan) -> list[Transform]:
+        """Build the transforms of a data section."""
+
+    def report_on(
+        self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
+    ) -> Report:
+        """Look at a data set before training; raises DatasetError if nothing can be used."""
+
+    def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> Batching:
+        """Return how the samples of a data section become batches."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, Sequence[str]]:
+        """What decides what labels stand for, by a name that a person knows: the dictionary."""
+
+    def score(self, run: Run, outputs: Any, batch: Batch) -> None:
+        """Decode what the networks emitted for a batch, and add it to the run's metric."""
+
+    def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
+        """Yield a prediction for each image file, in order, by the path that serves."""
+
+    def table(self, predictions: Sequence[Any]) -> str:
+        """Return predictions as a table for a person."""
+
+    def results_text(self, predictions: Iterable[Any]) -> str:
+        """Return predictions as PaddleOCR's result file."""
+
+
+def stacked(samples: Sequence[Sample], keys: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Return the values of samples by name, N along the first axis; all of one shape."""
+    return {key: np.stack([sample.values[key] for sample in samples]) for key in keys}

@@ -1,0 +1,34 @@
+"""The tasks by PaddleOCR's `model_type`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from training.recognition.task import RecognitionTask
+from training.registry import Problems, Registry, unknown_name
+from training.task import Task
+
+TASKS: dict[str, type[Task]] = {"rec": RecognitionTask}
+_USUAL = "rec"
+"""Of a config that names none."""
+
+
+def task_of(architecture: object, problems: Problems) -> type[Task] | None:
+    """Return the task that an `Architecture` section chooses; None if it is unknown."""
+    named = architecture if isinstance(architecture, Mapping) else {}
+    name = named.get("model_type") or _USUAL
+    if name not in TASKS:
+        problems.add("Architecture.model_type", unknown_name("model type", name, TASKS))
+        return None
+    return TASKS[name]
+
+
+def of_every_task(table: str) -> Registry:
+    """Return one table of all tasks, e.g. `losses`, for sections that name no task."""
+    tables: list[Registry] = [getattr(task, table) for task in TASKS.values()]
+    return Registry(
+        tables[0].kind,
+        {name: builder for one in tables for name, builder in one.builders.items()},
+        frozenset().union(*(one.injected for one in tables)),
+        frozenset().union(*(one.unused for one in tables)),
+    )
