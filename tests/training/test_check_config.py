@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from runtime.errors import ConfigError
+from training.check_config import main
 from training.checkpoint.saved import save_checkpoint
-from training.config import Config, load_config
-from training.plan import main, read_plan, unused_keys
+from training.config import Config, load_config, unused_keys
+from training.plan import read_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
