@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.alternation import Attempt, Check, Contender, run_in_alternation
-from benchmarks.measuring.comparison import EACH, summarize, table
+from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, table
 from benchmarks.measuring.lines import find_lines, read_lines, write_lines
 from benchmarks.measuring.machine import ROOT
-from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.result import Measure, Result, measure, save_result, surroundings
 from benchmarks.throughput.contenders import bundled_model
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
@@ -70,7 +70,7 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
         attempts = run_in_alternation(
             contenders, options.rounds, options.timeout, ROOT, _equal_texts(), _say
         )
-    print(table(summarize(attempts, ALONE), ALONE, _COLUMNS))
+    print(table(attempts, ALONE, "lines/s", _COLUMNS))
     return Result(
         benchmark="cluster",
         title="What Ray costs on one machine",
@@ -81,7 +81,7 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
         },
         settings={"rounds": options.rounds},
         measures=tuple(_measures(attempts)),
-        failures=tuple(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
+        failures=failures(attempts),
         **around,
     )
 
@@ -140,12 +140,11 @@ def _stream(name: str, model: Path) -> Iterator[Callable[..., Iterator[Any]]]:
 
 
 def _measures(attempts: Sequence[Attempt]) -> Iterator[Measure]:
-    good = [one for one in attempts if one.figures is not None]
-    for name in dict.fromkeys(one.contender for one in good):
-        figures = [one.figures or {} for one in good if one.contender == name]
-        rates = [one[EACH][0] for one in figures]
-        yield measure(f"{name} / lines per second", "lines/s", "higher", rates)
-        yield measure(f"{name} / start-up", "s", "lower", [one["start_s"] for one in figures])
+    for name, runs in figures_by_contender(attempts).items():
+        if runs:
+            rates = [run[EACH][0] for run in runs]
+            yield measure(f"{name} / lines per second", "lines/s", "higher", rates)
+            yield measure(f"{name} / start-up", "s", "lower", [run["start_s"] for run in runs])
 
 
 def _equal_texts() -> Check:

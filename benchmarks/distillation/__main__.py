@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,16 @@ from benchmarks.distillation.arms import (
 )
 from benchmarks.distillation.lines import ChosenLines, choose_lines
 from benchmarks.distillation.picture import draw
-from benchmarks.distillation.runs import Reference, Result, run_arm, run_reference
+from benchmarks.distillation.runs import Reference, Run, run_arm, run_reference
 from benchmarks.distillation.start import write_start
-from benchmarks.distillation.summary import summarize, table
-from benchmarks.measuring.machine import (
-    ROOT,
-    describe_machine,
-    git_revision,
-    package_versions,
-    write_result,
-)
+from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Result, save_result, surroundings
 from runtime.engines.sidecar import sha256_of
 from runtime.errors import ConfigError, OcrError
 from runtime.recognition.charset import build_charset
 from training.config import load_config
 
-SCHEMA = 1
 _START = ROOT / "weights" / "small_start.pdparams"
 _START_DICTIONARY = ROOT / "configs" / "small_dict.txt"
 _START_NETWORKS = {STUDENT: "Student", "Twin": "Teacher"}
@@ -87,25 +80,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:
-        result = compare(options)
+        result = compare(options, given)
+        if options.result is not None:
+            save_result(options.result, result)
+            draw(result, options.result.with_suffix(".png"))
     except OcrError as error:
         print(f"benchmarks.distillation: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on", file=sys.stderr)
         return 130
-    if options.result is not None:
-        write_result(options.result, result)
-        draw(result, options.result.with_suffix(".png"))
     return 0
 
 
-def compare(options: argparse.Namespace) -> dict[str, Any]:
+def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     """Do every run that is not done, print the table after each seed, return everything.
 
     Raises:
         OcrError: if something is missing or a run fails.
     """
+    around = surroundings()
     arms = read_arms(options.arms_file, options.arms)
     output = options.output.resolve()
     section = load_config(STUDENT_CONFIG).sections["Global"]
@@ -133,7 +127,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         )
         for name, network in {"start": STUDENT, "teacher": TEACHER}.items()
     }
-    results: dict[str, dict[int, Result]] = {arm.name: {} for arm in arms}
+    results: dict[str, dict[int, Run]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
         for seed in options.seeds:
             for arm in arms:
@@ -143,26 +137,31 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
                 progress.update()
             shown = table(summarize(results, options.packs), references, options.packs)
             progress.write(shown, file=sys.stdout)
-    return {
-        "schema": SCHEMA,
-        "benchmark": "distillation",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
-        "revision": git_revision(),
-        "versions": package_versions(),
-        "packs": options.packs,
-        "max_width_px": options.max_width,
-        "training_lines": lines.num_train,
-        "steps": plan.epochs * plan.steps_per_epoch,
-        "epochs": plan.epochs,
-        "batch_size": plan.batch_size,
-        "teacher_sha256": sha256_of(options.teacher.read_bytes()),
-        "overrides": options.override,
-        "arms": {arm.name: {"networks": arm.networks, "losses": arm.losses} for arm in arms},
-        "summary": [one.as_json() for one in summarize(results, options.packs)],
-        "references": references,
-        "runs": [run for runs in results.values() for run in runs.values()],
-    }
+    summaries = summarize(results, options.packs)
+    return Result(
+        benchmark="distillation",
+        title="What distillation brings",
+        command=("python", "-m", "benchmarks.distillation", *command),
+        inputs={"teacher": {"sha256": sha256_of(options.teacher.read_bytes())}},
+        settings={
+            "packs": options.packs,
+            "training_lines": lines.num_train,
+            "steps": plan.epochs * plan.steps_per_epoch,
+            "epochs": plan.epochs,
+            "batch_size": plan.batch_size,
+            "max_width_px": options.max_width,
+            "overrides": options.override,
+        },
+        measures=tuple(measures_of(summaries)),
+        details={
+            "references": {GROUP: BASELINE},
+            "arms": {arm.name: {"networks": arm.networks, "losses": arm.losses} for arm in arms},
+            "summary": [summary.as_json() for summary in summaries],
+            "networks": references,
+            "runs": [run for runs in results.values() for run in runs.values()],
+        },
+        **around,
+    )
 
 
 def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:

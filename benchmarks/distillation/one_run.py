@@ -17,15 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distillation.reading import Reading, read_lines
-from benchmarks.measuring.machine import (
-    describe_machine,
-    git_revision,
-    package_versions,
-    write_result,
-)
+from benchmarks.measuring.machine import describe_machine, git_revision, package_versions
 from runtime.errors import OcrError
 from training.command import prepare_process
 from training.config import Config, load_config
+from training.files import write_atomically
 
 TASK, RESULT, CONFIG = "task.json", "result.json", "config.yml"
 LATEST = "latest"
@@ -95,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
-        write_result(folder / RESULT, perform(folder))
+        write_atomically(folder / RESULT, json.dumps(perform(folder)).encode())
     except OcrError as error:
         print(f"{folder.name}: {error}", file=sys.stderr)
         return 2

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from benchmarks.measuring.result import Result
 from training.files import write_atomically
 
 
-def draw(result: Mapping[str, Any], output: Path) -> None:
+def draw(result: Result, output: Path) -> None:
     """Draw the share of lines read exactly over the steps, a colour an arm, and its end by arm.
 
     Args:
-        result: of the comparison, with `runs` and `summary`.
+        result: of the comparison; its details hold `runs` and `summary`.
         output: the PNG file.
     """
     import matplotlib
@@ -23,9 +22,10 @@ def draw(result: Mapping[str, Any], output: Path) -> None:
     from matplotlib import pyplot
 
     figure, (curves, ends) = pyplot.subplots(1, 2, figsize=(12, 4.5))
-    arms = [one["arm"] for one in result["summary"]]
+    summaries = result.details["summary"]
+    arms = [summary["arm"] for summary in summaries]
     colours = {arm: f"C{index}" for index, arm in enumerate(arms)}
-    for run in result["runs"]:
+    for run in result.details["runs"]:
         points = [(one["step"], 100 * one["acc"]) for one in run["training"]["evaluations"]]
         curves.plot(*zip(*points, strict=True), color=colours[run["arm"]], marker="o", markersize=3)
     for arm, colour in colours.items():
@@ -33,7 +33,7 @@ def draw(result: Mapping[str, Any], output: Path) -> None:
     curves.set(title="the Student while it trains, a line a seed", xlabel="step")
     curves.set_ylabel("validation lines read exactly, %")
     curves.legend()
-    for index, one in enumerate(result["summary"]):
+    for index, one in enumerate(summaries):
         middle, least, most = (100 * one[key] for key in ("accuracy", "least", "most"))
         spread = [[middle - least], [most - middle]]
         ends.bar(index, middle, yerr=spread, capsize=6, color=colours[one["arm"]])

@@ -14,11 +14,12 @@ import yaml
 
 from benchmarks.distillation.arms import Arm, Plan, training_sections
 from benchmarks.distillation.one_run import CONFIG, RESULT, TASK
-from benchmarks.measuring.machine import ROOT, write_result
+from benchmarks.measuring.machine import ROOT
 from runtime.errors import OcrError
 from training.files import write_atomically
 
-Result = dict[str, Any]
+Run = dict[str, Any]
+"""What a run's folder keeps: what was read, how the training went, and where."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,18 @@ class Reference:
     weights: Path
 
 
-def read_result(folder: Path) -> Result | None:
+def read_run(folder: Path) -> Run | None:
     """The result of a run's folder, None while there is none."""
     file = folder / RESULT
     if not file.is_file():
         return None
-    result: Result = json.loads(file.read_text(encoding="utf-8"))
+    result: Run = json.loads(file.read_text(encoding="utf-8"))
     return result
 
 
 def run_arm(
     arm: Arm, seed: int, plan: Plan, data_sets: Mapping[str, Mapping[str, Any]], folder: Path
-) -> Result:
+) -> Run:
     """Train and read, unless that is done; a run that was killed goes on.
 
     Raises:
@@ -68,7 +69,7 @@ def run_arm(
 
 def run_reference(
     reference: Reference, data_sets: Mapping[str, Mapping[str, Any]], folder: Path
-) -> Result:
+) -> Run:
     """Read with a network as it is, unless that is done.
 
     Raises:
@@ -82,15 +83,15 @@ def run_reference(
     return _run(folder, task, data_sets)
 
 
-def _run(folder: Path, task: Result, data_sets: Mapping[str, Mapping[str, Any]]) -> Result:
-    done = read_result(folder)
+def _run(folder: Path, task: Run, data_sets: Mapping[str, Mapping[str, Any]]) -> Run:
+    done = read_run(folder)
     if done is not None:
         return done
-    write_result(folder / TASK, {**task, "data_sets": data_sets})
+    write_atomically(folder / TASK, json.dumps({**task, "data_sets": data_sets}).encode())
     # A process of its own: settings that paddle reads as it is loaded, and memory.
     command = [sys.executable, "-m", "benchmarks.distillation.one_run", str(folder)]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    result = read_result(folder)
+    result = read_run(folder)
     if status or result is None:
         raise OcrError(
             f"{folder}: expected a result, got exit status {status}; see what the run said above, "

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-ALL = "all"
+from benchmarks.measuring.comparison import aligned
+from benchmarks.measuring.result import Measure, measure
+
+GROUP = "distillation"
+"""As the names of the figures begin."""
 BASELINE = "alone"
 
 
@@ -119,6 +123,21 @@ def _summary(
     )
 
 
+def measures_of(summaries: Sequence[ArmSummary]) -> Iterator[Measure]:
+    """Yield the figures of each arm; means over seeds, with the extremes where they are known."""
+    for arm in summaries:
+        what = f"{GROUP} / {arm.arm}"
+        exact = measure(f"{what} / exact", "share", "higher", [arm.accuracy])
+        yield replace(exact, least=arm.least, most=arm.most)
+        errors = [arm.character_error_rate]
+        yield measure(f"{what} / character errors", "share", "lower", errors)
+        if arm.gain is not None and arm.least_gain is not None and arm.most_gain is not None:
+            gain = measure(f"{what} / gain", "share", "higher", [arm.gain])
+            yield replace(gain, least=arm.least_gain, most=arm.most_gain)
+        if arm.cost is not None:
+            yield measure(f"{what} / cost", "x", "lower", [arm.cost])
+
+
 def table(
     summaries: Sequence[ArmSummary],
     references: Mapping[str, Mapping[str, Any]],
@@ -152,14 +171,7 @@ def table(
         rows.append(
             [f"({name})", "", f"{figures['accuracy']:.1%}", "", "", error_rate, "", "", "", *shares]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return "\n".join(aligned(rows))
 
 
 def _points(share: float | None) -> str:

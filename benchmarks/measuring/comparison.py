@@ -1,121 +1,115 @@
-"""From the attempts of an alternation to medians, spread and ratios."""
+"""Turn the attempts of an alternation into measures, failures, and a table of both."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.measuring.alternation import Attempt
+from benchmarks.measuring.result import Failure, Measure, measure
 
 EACH = "images_per_s_each"
-"""The figure that is compared: one rate for every timed step, images/s."""
+"""The figure that is compared: one rate for every timed step of a run, images/s."""
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One contender over all rounds.
+def figures_by_contender(attempts: Sequence[Attempt]) -> dict[str, list[dict[str, Any]]]:
+    """Return the figures of each contender's good rounds, contenders by their first attempt."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for attempt in attempts:
+        rounds = found.setdefault(attempt.contender, [])
+        if attempt.figures is not None:
+            rounds.append(attempt.figures)
+    return found
+
+
+def speeds(attempts: Sequence[Attempt], group: str, unit: str) -> dict[str, Measure]:
+    """Return the speed of each contender over all timed steps of all rounds.
 
     Args:
-        contender: its name.
-        rounds: rounds that gave figures.
-        median, least, most: images/s over all timed steps of all rounds; None where it failed.
-        ratio: its median over the reference's; None where either is missing.
-        reason: why it failed or was not run.
-        figures: those of its last good round, for columns beside the rates.
-        is_tried: whether it was run at all.
+        attempts: of `run_in_alternation`.
+        group: what was done; measures are called `group / contender / speed`.
+        unit: of the rates, `images/s` or `lines/s`.
+
+    Returns:
+        Measures by contender, without those that gave no figure.
     """
+    return {
+        name: measure(
+            f"{group} / {name} / speed",
+            unit,
+            "higher",
+            [rate for figures in rounds for rate in figures[EACH]],
+        )
+        for name, rounds in figures_by_contender(attempts).items()
+        if rounds
+    }
 
-    contender: str
-    rounds: int
-    median: float | None
-    least: float | None
-    most: float | None
-    ratio: float | None
-    reason: str | None
-    figures: Mapping[str, Any]
-    is_tried: bool = True
+
+def failures(
+    attempts: Sequence[Attempt], not_run: Mapping[str, str] | None = None, group: str = ""
+) -> tuple[Failure, ...]:
+    """Return why contenders gave no figure.
+
+    Args:
+        attempts: of `run_in_alternation`.
+        not_run: contenders that this machine cannot run, with the reason.
+        group: stands before the contender's name where it is given.
+    """
+    prefix = f"{group} / " if group else ""
+    failed = [
+        Failure(prefix + attempt.contender, attempt.reason, tail=attempt.tail)
+        for attempt in attempts
+        if attempt.reason is not None
+    ]
+    absent = [Failure(prefix + name, why, is_absent=True) for name, why in (not_run or {}).items()]
+    return (*failed, *absent)
 
 
-def summarize(
-    attempts: Sequence[Attempt], reference: str, not_run: Mapping[str, str] | None = None
-) -> list[Summary]:
-    """Sum every contender up, in the order of their first attempt; those not run come last.
+def table(
+    attempts: Sequence[Attempt],
+    reference: str,
+    unit: str,
+    columns: Mapping[str, str] | None = None,
+    not_run: Mapping[str, str] | None = None,
+) -> str:
+    """Return aligned lines: median, spread and ratio of each contender, then the failures.
 
     Args:
         attempts: of `run_in_alternation`.
         reference: the contender whose ratio is 1.
-        not_run: contenders that could not be tried, with the reason.
-    """
-    names = list(dict.fromkeys(attempt.contender for attempt in attempts))
-    rates = {
-        name: [
-            rate
-            for attempt in attempts
-            if attempt.contender == name and attempt.figures is not None
-            for rate in attempt.figures[EACH]
-        ]
-        for name in names
-    }
-    base = statistics.median(rates[reference]) if rates.get(reference) else None
-    rows = []
-    for name in names:
-        own = [attempt for attempt in attempts if attempt.contender == name]
-        good = [attempt.figures for attempt in own if attempt.figures is not None]
-        median = statistics.median(rates[name]) if rates[name] else None
-        rows.append(
-            Summary(
-                contender=name,
-                rounds=len(good),
-                median=median,
-                least=min(rates[name], default=None),
-                most=max(rates[name], default=None),
-                ratio=median / base if median is not None and base else None,
-                reason=next((one.reason for one in own if one.reason is not None), None),
-                figures=good[-1] if good else {},
-            )
-        )
-    return rows + [
-        Summary(name, 0, None, None, None, None, reason, {}, is_tried=False)
-        for name, reason in (not_run or {}).items()
-    ]
-
-
-def table(rows: Sequence[Summary], reference: str, columns: Mapping[str, str] | None = None) -> str:
-    """Aligned lines: median, spread and ratio, or the failure with its reason.
-
-    Args:
-        rows: of `summarize`.
-        reference: the contender whose ratio is 1.
-        columns: more figures to show, figure -> heading.
+        unit: of the rates.
+        columns: more figures to show, of the last good round: figure -> heading.
+        not_run: contenders that this machine cannot run, with the reason.
     """
     columns = columns or {}
-    heads = ["", "images/s", "min-max", f"x {reference}", *columns.values()]
-    cells = [heads]
-    for row in rows:
-        if row.median is None:
-            continue
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        more = [_shown(row.figures.get(key)) for key in columns]
-        cells.append(
-            [row.contender, f"{row.median:.2f}", f"{row.least:.2f}-{row.most:.2f}", ratio, *more]
-        )
-    widths = [max(len(line[index]) for line in cells) for index in range(len(heads))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    for row in rows:
-        if row.reason is not None:
-            state = "failed" if row.is_tried else "not measured"
-            if row.rounds:
-                state += f" after {row.rounds} good rounds"
-            lines.append(f"{row.contender}: {state}: {row.reason}")
+    rounds = figures_by_contender(attempts)
+    rates = speeds(attempts, "", unit)
+    base = rates[reference].value if reference in rates else None
+    cells = [["", unit, "min-max", f"x {reference}", *columns.values()]]
+    for name, rate in rates.items():
+        spread = f"{rate.least:.2f}-{rate.most:.2f}"
+        ratio = f"{rate.value / base:.2f}" if base else ""
+        more = [_shown(rounds[name][-1].get(figure)) for figure in columns]
+        cells.append([name, f"{rate.value:.2f}", spread, ratio, *more])
+    lines = aligned(cells)
+    for failure in failures(attempts, not_run):
+        state = "not measured" if failure.is_absent else "failed"
+        if num_good := len(rounds.get(failure.what, ())):
+            state += f" after {num_good} good rounds"
+        lines.append(f"{failure.what}: {state}: {failure.reason}")
     return "\n".join(lines)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of equally many cells as lines, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _shown(value: Any) -> str:

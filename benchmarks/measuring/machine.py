@@ -1,4 +1,4 @@
-"""Where a figure was measured: machine, revision, versions; and the file that keeps it."""
+"""Where a figure was measured: machine, revision, versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from runtime.cpu import available_cpus
-from training.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "numba", "opencv-python-headless")
@@ -114,12 +113,6 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # one of several that would do, or an optional one
     return versions
-
-
-def write_result(path: Path, result: Mapping[str, Any]) -> None:
-    """Write a result as one JSON file, whole or not at all."""
-    text = json.dumps(result, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
-    write_atomically(path, text.encode("utf-8"))
 
 
 def _cpu_model() -> str:

@@ -1,7 +1,7 @@
 """One result file: what was measured, on which machine, from which inputs, by which command.
 
 Every benchmark writes this shape; `benchmarks.compare` and `benchmarks.report` read nothing else.
-A file is checked against `SCHEMA` when it is read, and older shapes are brought up to it.
+A file is checked against `SCHEMA` when it is written and when it is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.earlier_results import upgraded
 from benchmarks.measuring.machine import (
     PACKAGES,
     describe_machine,
@@ -24,17 +23,17 @@ from benchmarks.measuring.machine import (
     git_revision,
     is_busy,
     package_versions,
-    write_result,
 )
 from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
+from training.files import write_atomically
 
 BETTER = ("higher", "lower")
 MEASURED_PACKAGES = (
     *PACKAGES,
     *("onnx", "onnxruntime", "onnxruntime-gpu", "rapidocr", "tensorrt", "tensorrt-rtx"),
 )
-"""Load average per CPU above which figures are not to be trusted."""
+"""Packages whose versions stand in a result where they are installed."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Measure:
         name: unique in its result, from the general to the particular: `ours / lines per second`.
         unit: `lines/s`, `ms`, `share`, `MiB`, `lines`.
         better: `higher` or `lower`.
-        value: median of the samples.
+        value: what stands for the samples: their median, where the benchmark says no other.
         least, most: of the samples.
         samples: one for each round.
         is_exact: whether repeating gives the same value, so that any difference is a change.
@@ -188,8 +187,9 @@ def save_result(path: Path, result: Result) -> None:
     """
     entries = result.as_json()
     _check(entries, path)
+    text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
     try:
-        write_result(path, entries)
+        write_atomically(path, text.encode("utf-8"))
     except OSError as error:
         raise ArtifactError(
             f"cannot write {path}: {error.strerror or error}; check the place"
@@ -197,10 +197,10 @@ def save_result(path: Path, result: Result) -> None:
 
 
 def read_result(path: Path) -> Result:
-    """A result of this or of an earlier shape.
+    """Read a result.
 
     Raises:
-        ArtifactError: if it cannot be read, is no result, or is of a newer shape.
+        ArtifactError: if it cannot be read, is no result, or is of another format.
     """
     try:
         entries = json.loads(path.read_bytes())
@@ -209,13 +209,13 @@ def read_result(path: Path) -> Result:
             f"cannot read {path}: expected a result of python -m benchmarks.…, got {error}; "
             "measure again"
         ) from error
-    if isinstance(entries, dict):
-        if isinstance(entries.get("schema"), int) and entries["schema"] > FORMAT:
+    if isinstance(entries, dict) and isinstance(entries.get("schema"), int):
+        found = entries["schema"]
+        if found != FORMAT:
+            remedy = "update this checkout" if found > FORMAT else "measure again"
             raise ArtifactError(
-                f"{path}: expected a result of format up to {FORMAT}, got {entries['schema']}; "
-                "update this checkout"
+                f"{path}: expected a result of format {FORMAT}, got format {found}; {remedy}"
             )
-        entries = upgraded(entries, path.name)
     _check(entries, path)
     known = {name: value for name, value in entries.items() if name in Result.__annotations__}
     known["measures"] = tuple(

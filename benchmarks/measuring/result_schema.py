@@ -1,4 +1,4 @@
-"""The JSON schema (draft 2020-12) of a result file; see `benchmarks.measuring.result`."""
+"""The JSON schema (draft 2020-12) of a result file; `result` explains the fields."""
 
 from __future__ import annotations
 

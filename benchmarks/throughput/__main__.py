@@ -15,13 +15,20 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks.measuring.alternation import Attempt, Check, run_in_alternation
-from benchmarks.measuring.comparison import EACH, summarize, table
+from benchmarks.measuring.comparison import (
+    EACH,
+    failures,
+    figures_by_contender,
+    speeds,
+    table,
+)
 from benchmarks.measuring.lines import find_lines, write_lines
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
@@ -118,7 +125,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         write_lines(one_line, lines[:1])
         cold, cold_failures = _cold_starts(chosen, one_line, options)
     reading = [one for one in attempts if one.contender in chosen.reading]
-    print(table(summarize(reading, chosen.reference, chosen.absent), chosen.reference, _COLUMNS))
+    print(table(reading, chosen.reference, "lines/s", _COLUMNS, chosen.absent))
     measures = (*_measures(attempts, chosen), *cold)
     for one in measures:
         if not one.name.startswith("reading"):
@@ -143,11 +150,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         },
         settings={"threads": options.threads, "rounds": options.rounds},
         measures=measures,
-        failures=(
-            *(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
-            *cold_failures,
-            *(Failure(name, why, is_absent=True) for name, why in chosen.absent.items()),
-        ),
+        failures=(*failures(attempts, chosen.absent), *cold_failures),
         details={"references": {"reading": chosen.reference}, "titles": TITLES},
         **around,
     )
@@ -193,8 +196,8 @@ def _equal_inputs() -> Check:
 
 
 def _measures(attempts: Sequence[Attempt], chosen: Chosen) -> Iterator[Measure]:
-    for name in dict.fromkeys(attempt.contender for attempt in attempts):
-        runs = [one.figures for one in attempts if one.contender == name and one.figures]
+    rates = speeds(attempts, "reading", "lines/s")
+    for name, runs in figures_by_contender(attempts).items():
         if not runs:
             continue
         if name == STAGES:
@@ -202,11 +205,10 @@ def _measures(attempts: Sequence[Attempt], chosen: Chosen) -> Iterator[Measure]:
                 samples = [run["ms_a_line"][stage] for run in runs]
                 yield measure(f"stages / {stage} / a line", "ms", "lower", samples)
             continue
-        speeds = [rate for run in runs for rate in run[EACH]]
         if name in chosen.scaling:
-            yield measure(f"threads / {chosen.scaling[name]} / speed", "lines/s", "higher", speeds)
+            yield replace(rates[name], name=f"threads / {chosen.scaling[name]} / speed")
             continue
-        yield measure(f"reading / {name} / speed", "lines/s", "higher", speeds)
+        yield rates[name]
         for key, title, unit, better, is_exact in _FIGURES:
             if runs[0].get(key) is not None:
                 values = [run[key] for run in runs]
@@ -222,15 +224,15 @@ def _cold_starts(
         name: command_of(name, line, options, options.threads, ["--cold"])
         for name in chosen.reading
     }
-    measures, failures = [], []
+    measures, failed = [], []
     try:
         seconds = measure_cold_start(to_run, options.cold_starts, ROOT)
     except OcrError as error:
-        failures.append(Failure("cold start", str(error)))
+        failed.append(Failure("cold start", str(error)))
         seconds = {}
     for name, each in seconds.items():
         measures.append(measure(f"cold start / {name} / one image", "s", "lower", each))
-    return measures, failures
+    return measures, failed
 
 
 if __name__ == "__main__":

@@ -14,19 +14,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measuring.machine import (
-    ROOT,
-    describe_machine,
-    git_revision,
-    is_busy,
-    package_versions,
-    write_result,
-)
+from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Result, save_result, surroundings
 from benchmarks.training.parts import (
+    CONFIG,
     measure_profile,
     measure_real,
     measure_steps,
@@ -36,9 +30,11 @@ from benchmarks.training.settings import DESCRIPTIONS, OURS_FROZEN_TEACHER
 from runtime.cpu import available_cpus
 from runtime.errors import OcrError
 
-SCHEMA = 1
 RESULTS = ROOT / "benchmarks" / "results"
-"""Load average per CPU above which figures are not to be trusted."""
+SPINNING = (
+    "on a busy machine figures mislead most for contenders whose threads spin while they wait, as "
+    "PyTorch's do"
+)
 
 
 def options_parser() -> argparse.ArgumentParser:
@@ -86,43 +82,41 @@ def _interpreter(text: str) -> str:
     return os.path.abspath(text) if os.sep in text else text
 
 
-def busy_remark(machine: dict[str, Any]) -> str | None:
-    """What to say of a machine that does something else already, None of an idle one."""
-    if not is_busy(machine):
-        return None
-    busy, cpus = machine["busy_cpus"], machine["cpus_available"]
-    return (
-        f"this machine is busy ({busy} of {cpus} CPUs before the first process): figures "
-        "mislead, most of all for contenders whose threads spin while they wait, as PyTorch's do"
-    )
-
-
-def measure(options: argparse.Namespace, command: Sequence[str]) -> dict[str, Any]:
+def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
     """Run every part that was asked for, print the tables, return the result."""
-    machine = describe_machine()
-    busy = busy_remark(machine)
-    if busy is not None:
-        print(busy + "\n")
+    around = surroundings()
+    if around["remarks"]:
+        around["remarks"] = (*around["remarks"], SPINNING)
+        print("\n".join(around["remarks"]) + "\n")
     settings = step_settings(options)
-    return {
-        "schema": SCHEMA,
-        "benchmark": "training",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "-m", "benchmarks.training", *command],
-        "machine": machine,
-        "revision": git_revision(),
-        "versions": package_versions(),
-        "remarks": [] if busy is None else [busy],
-        "steps": measure_steps(options, settings),
-        "real": measure_real(options, settings) if options.real else None,
-        "profile": measure_profile(options, settings) if options.profile else None,
-    }
-
-
-def has_failures(result: dict[str, Any]) -> bool:
-    """Whether any process of any part failed."""
-    parts = [result[name] for name in ("steps", "real", "profile") if result[name] is not None]
-    return any(run["reason"] is not None for part in parts for run in part["runs"])
+    steps = measure_steps(options, settings)
+    parts = [steps]
+    if options.real:
+        parts.append(measure_real(options, settings))
+    if options.profile:
+        parts.append(measure_profile(options, settings))
+    remarks = (*around.pop("remarks"), *(remark for part in parts for remark in part.remarks))
+    return Result(
+        benchmark="training",
+        title="Training speed",
+        command=("python", "-m", "benchmarks.training", *command),
+        inputs={"sha256": steps.inputs_sha256},
+        settings={
+            **asdict(settings),
+            "config": CONFIG.name,
+            "paddleocr": bool(settings.paddleocr),
+            "rounds": options.rounds,
+        },
+        measures=tuple(measure for part in parts for measure in part.measures),
+        failures=tuple(failure for part in parts for failure in part.failures),
+        remarks=remarks,
+        details={
+            "references": {part.name: part.reference for part in parts if part.reference},
+            "contenders": dict(steps.contenders),
+            "runs": {part.name: [asdict(run) for run in part.attempts] for part in parts},
+        },
+        **around,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,14 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = options_parser().parse_args(given)
     try:
         result = measure(options, given)
+        print(json.dumps(result.as_json(), ensure_ascii=False))
+        if options.output:
+            is_bare = options.output.parent == Path()
+            save_result(RESULTS / options.output if is_bare else options.output, result)
     except OcrError as error:
         print(f"benchmarks.training: {error}", file=sys.stderr)
         return 2
-    if options.output:
-        is_bare = options.output.parent == Path()
-        write_result(RESULTS / options.output if is_bare else options.output, result)
-    print(json.dumps(result, ensure_ascii=False))
-    return int(has_failures(result))
+    return int(result.has_failed)
 
 
 if __name__ == "__main__":

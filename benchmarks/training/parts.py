@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.measuring.alternation import Attempt, Check, Contender, run_in_alternation
-from benchmarks.measuring.comparison import Summary, summarize, table
+from benchmarks.measuring.comparison import failures, figures_by_contender, speeds, table
 from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Failure, Measure
 from benchmarks.training.inputs import random_inputs
 from benchmarks.training.profile import profile_table
 from benchmarks.training.real import BY_WIDTH, FIXED_WIDTH, RealSettings, label_file_of
@@ -28,6 +29,8 @@ from benchmarks.training.settings import (
 from runtime.errors import ConfigError
 from training.config import load_config
 
+STEPS, REAL, PROFILE = "training step", "real lines", "profile"
+"""The parts, as the names of their figures begin."""
 CONFIG = ROOT / "configs" / "ch_PP-OCRv2_rec_distillation.yml"
 _COLUMNS = {
     "threads": "threads",
@@ -42,6 +45,31 @@ _REAL_COLUMNS = {
 }
 _EQUAL_LOSS = 1e-3
 """Relative difference of first losses up to which float32 sums may differ."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part found.
+
+    Args:
+        name: one of `STEPS`, `REAL`, `PROFILE`.
+        attempts: every run with all its figures.
+        measures: speeds, none where they say nothing.
+        failures: of contenders.
+        remarks: what a reader has to know before comparing.
+        reference: the contender whose ratio is 1.
+        inputs_sha256: of the batch that all contenders are fed.
+        contenders: what each one is, by name.
+    """
+
+    name: str
+    attempts: tuple[Attempt, ...]
+    measures: tuple[Measure, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
+    reference: str | None = None
+    inputs_sha256: str = ""
+    contenders: Mapping[str, str] = field(default_factory=dict)
 
 
 def step_settings(options: argparse.Namespace) -> StepSettings:
@@ -90,8 +118,8 @@ def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str,
     return [name for name in dict.fromkeys(names) if name not in not_run], not_run
 
 
-def measure_steps(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
-    """Run the contenders, print their table, return the `steps` part of the result."""
+def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
+    """Run the contenders on equal batches and print their table."""
     names, not_run = choose_contenders(options)
     expected = random_inputs(settings).sha256
     contenders = [
@@ -105,24 +133,20 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> dict[s
         for name in names
     ]
     attempts = _alternate(contenders, options, options.rounds, same_inputs(expected))
-    rows = summarize(attempts, PADDLE, not_run)
-    print(table(rows, PADDLE, _COLUMNS))
-    remarks = remarks_on(rows)
+    print(table(attempts, PADDLE, "images/s", _COLUMNS, not_run))
+    remarks = remarks_on(attempts)
     for remark in remarks:
         print(remark)
-    return {
-        "reference": PADDLE,
-        "inputs_sha256": expected,
-        "settings": {
-            **asdict(settings),
-            "config": CONFIG.name,
-            "paddleocr": bool(settings.paddleocr),
-            "rounds": options.rounds,
-        },
-        "contenders": {row.contender: DESCRIPTIONS[row.contender] for row in rows},
-        **_as_json(attempts, rows),
-        "remarks": remarks,
-    }
+    return Part(
+        STEPS,
+        tuple(attempts),
+        measures=tuple(speeds(attempts, STEPS, "images/s").values()),
+        failures=failures(attempts, not_run, STEPS),
+        remarks=tuple(remarks),
+        reference=PADDLE,
+        inputs_sha256=expected,
+        contenders={name: DESCRIPTIONS[name] for name in (*names, *not_run)},
+    )
 
 
 def same_inputs(expected: str) -> Check:
@@ -137,31 +161,26 @@ def same_inputs(expected: str) -> Check:
     return check
 
 
-def remarks_on(rows: Sequence[Summary]) -> list[str]:
-    """What a reader of the table has to know: losses that differ, a machine that is busy."""
-    remarks = []
+def remarks_on(attempts: Sequence[Attempt]) -> list[str]:
+    """Return a remark on every contender whose first loss is not that of the first contender."""
     losses = {
-        row.contender: float(row.figures["first_loss"])
-        for row in rows
-        if "first_loss" in row.figures and row.contender != OURS_FROZEN_TEACHER
+        name: float(rounds[-1]["first_loss"])
+        for name, rounds in figures_by_contender(attempts).items()
+        if rounds and "first_loss" in rounds[-1] and name != OURS_FROZEN_TEACHER
     }
-    if losses:
-        first = next(iter(losses.values()))
-        differing = [
-            name
-            for name, loss in losses.items()
-            if not abs(loss - first) <= _EQUAL_LOSS * abs(first)
-        ]
-        for name in differing:
-            remarks.append(
-                f"{name}: first loss {losses[name]:.6g} is not {first:.6g} as of "
-                f"{next(iter(losses))}: another computation, not to be compared"
-            )
-    return remarks
+    if not losses:
+        return []
+    first_name, first = next(iter(losses.items()))
+    return [
+        f"{name}: first loss {loss:.6g} is not {first:.6g} as of {first_name}: another "
+        "computation, not to be compared"
+        for name, loss in losses.items()
+        if not abs(loss - first) <= _EQUAL_LOSS * abs(first)  # also where it is not a number
+    ]
 
 
-def measure_real(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
-    """Run both width policies on labelled lines, print their table, return the `real` part."""
+def measure_real(options: argparse.Namespace, settings: StepSettings) -> Part:
+    """Run both width policies on labelled lines and print their table."""
     files = tuple(str(label_file_of(path)) for path in options.real)
     pair = replace(settings, steps=options.real_steps)
     contenders = [
@@ -177,14 +196,19 @@ def measure_real(options: argparse.Namespace, settings: StepSettings) -> dict[st
         for variant in (BY_WIDTH, FIXED_WIDTH)
     ]
     attempts = _alternate(contenders, options, options.rounds)
-    rows = summarize(attempts, FIXED_WIDTH)
     print(f"\n{len(files)} label files, data loading and augmentation included, both as ours:")
-    print(table(rows, FIXED_WIDTH, _REAL_COLUMNS))
-    return {"reference": FIXED_WIDTH, "label_files": len(files), **_as_json(attempts, rows)}
+    print(table(attempts, FIXED_WIDTH, "images/s", _REAL_COLUMNS))
+    return Part(
+        REAL,
+        tuple(attempts),
+        measures=tuple(speeds(attempts, REAL, "images/s").values()),
+        failures=failures(attempts, group=REAL),
+        reference=FIXED_WIDTH,
+    )
 
 
-def measure_profile(options: argparse.Namespace, settings: StepSettings) -> dict[str, Any]:
-    """Profile ours and paddle once each, print the table, return the `profile` part."""
+def measure_profile(options: argparse.Namespace, settings: StepSettings) -> Part:
+    """Profile ours and paddle once each and print the table; recording makes speeds untrue."""
     contenders = [
         Contender(
             name,
@@ -196,13 +220,13 @@ def measure_profile(options: argparse.Namespace, settings: StepSettings) -> dict
         for name in (OURS, PADDLE)
     ]
     attempts = _alternate(contenders, options, 1)
-    good = {one.contender: one.figures for one in attempts if one.figures is not None}
+    good = {name: rounds[-1] for name, rounds in figures_by_contender(attempts).items() if rounds}
     print("\nby kind of operation, forward and backward (recording slows a step down):")
     print(profile_table({name: figures["seconds_by_kind"] for name, figures in good.items()}))
-    for attempt in attempts:
-        if attempt.reason is not None:
-            print(f"{attempt.contender}: failed: {attempt.reason}")
-    return {"runs": [asdict(one) for one in attempts]}
+    failed = failures(attempts, group=PROFILE)
+    for failure in failed:
+        print(f"{failure.what}: failed: {failure.reason}")
+    return Part(PROFILE, tuple(attempts), failures=failed)
 
 
 def _alternate(
@@ -217,10 +241,3 @@ def _alternate(
         print(f"{line} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
 
     return run_in_alternation(contenders, rounds, options.timeout, ROOT, check, report)
-
-
-def _as_json(attempts: Sequence[Attempt], rows: Sequence[Summary]) -> dict[str, Any]:
-    summary = [
-        {key: value for key, value in asdict(row).items() if key != "figures"} for row in rows
-    ]
-    return {"summary": summary, "runs": [asdict(attempt) for attempt in attempts]}

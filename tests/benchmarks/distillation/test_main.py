@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
 import pytest
 
 from benchmarks.distillation.__main__ import main
+from benchmarks.measuring.result import read_result
 from training.data.synthetic import SyntheticDataSet
 
 
@@ -42,12 +42,13 @@ def test_arms_are_trained_read_and_compared_once(
         *("--output", str(tmp_path / "runs"), "--result", str(result)),
     ]
     assert main(command) == 0
-    first = json.loads(result.read_text(encoding="utf-8"))
-    assert [one["arm"] for one in first["summary"]] == ["alone", "guided"]
-    assert [one["training"]["steps"] for one in first["runs"]] == [2, 2]
-    assert [one["training"] for one in first["references"].values()] == [None, None]
-    assert len(first["teacher_sha256"]) == 64
-    for run in (*first["runs"], *first["references"].values()):
+    first = read_result(result)
+    details = first.details
+    assert [arm["arm"] for arm in details["summary"]] == ["alone", "guided"]
+    assert [run["training"]["steps"] for run in details["runs"]] == [2, 2]
+    assert [run["training"] for run in details["networks"].values()] == [None, None]
+    assert len(first.inputs["teacher"]["sha256"]) == 64
+    for run in (*details["runs"], *details["networks"].values()):
         assert run["readings"]["words"]["lines"] == 8
         assert run["readings"]["rendered"]["lines"] == 10
     assert result.with_suffix(".png").stat().st_size > 0
@@ -55,9 +56,14 @@ def test_arms_are_trained_read_and_compared_once(
     # What is done stays; a run that lost its result goes on from its checkpoint to the same end.
     (tmp_path / "runs" / "guided_1" / "result.json").unlink()
     assert main(command) == 0
-    again = json.loads(result.read_text(encoding="utf-8"))
-    assert again["summary"][1]["accuracy"] == first["summary"][1]["accuracy"]
-    assert again["runs"][0] == first["runs"][0]
+    again = read_result(result)
+    figures = [
+        {figure.name: figure.value for figure in kept.measures if not figure.name.endswith("cost")}
+        for kept in (first, again)
+    ]
+    assert figures[0] == figures[1]
+    assert "distillation / guided / exact" in figures[0]
+    assert again.details["runs"][0] == details["runs"][0]
     assert "(teacher)" in capsys.readouterr().out
 
 

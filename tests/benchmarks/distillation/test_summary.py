@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.distillation.reading import Reading
-from benchmarks.distillation.summary import pooled, summarize, table
+from benchmarks.distillation.summary import measures_of, pooled, summarize, table
 
 SETS = ["words", "receipts"]
 
@@ -90,3 +90,20 @@ def test_the_table_shows_percent_and_points() -> None:
     assert shown[3].startswith("(teacher)")
     assert "95.0%" in shown[3]
     assert table([], {}, SETS) == "nothing is done yet"
+
+
+def test_figures_are_means_with_their_extremes_over_seeds() -> None:
+    results = {
+        "guided": {1: run(60, 180, 20.0), 2: run(60, 168, 30.0)},
+        "alone": {1: run(50, 150), 2: run(60, 160)},
+        "lone": {9: run(1, 1, None)},
+    }
+    figures = {figure.name: figure for figure in measures_of(summarize(results, SETS))}
+    exact = figures["distillation / guided / exact"]
+    assert (exact.least, exact.most) == (pytest.approx(0.57), pytest.approx(0.6))
+    assert exact.value == pytest.approx(0.585)
+    gain = figures["distillation / guided / gain"]
+    assert (gain.least, gain.most) == (pytest.approx(0.02), pytest.approx(0.1))
+    assert figures["distillation / guided / cost"].value == pytest.approx(2.5)
+    assert figures["distillation / guided / character errors"].better == "lower"
+    assert not {"distillation / lone / gain", "distillation / lone / cost"} & set(figures)

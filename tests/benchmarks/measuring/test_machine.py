@@ -15,7 +15,6 @@ from benchmarks.measuring.machine import (
     git_revision,
     is_busy,
     package_versions,
-    write_result,
 )
 
 
@@ -52,13 +51,6 @@ def test_the_revision_tells_of_changes(tmp_path: Path) -> None:
 def test_versions_of_what_is_installed() -> None:
     found = package_versions(("numpy", "no-such-package-anywhere"))
     assert list(found) == ["numpy"]
-
-
-def test_a_result_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "results" / "a.json"
-    write_result(path, {"schema": 1, "name": "Größe"})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"schema": 1, "name": "Größe"}
-    assert [one.name for one in path.parent.iterdir()] == ["a.json"]
 
 
 def test_cpus_that_others_keep_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

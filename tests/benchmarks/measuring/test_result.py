@@ -72,7 +72,8 @@ def _measure(**changes: Any) -> Callable[[dict[str, Any]], None]:
         (_measure(samples=[]), "measures/0/samples"),
         (_measure(samples=[float("nan")]), "not finite"),
         (lambda entries: entries["measures"].append(entries["measures"][0]), "twice"),
-        (lambda entries: entries.update(schema=99), "update this checkout"),
+        (lambda entries: entries.update(schema=99), "got format 99; update this checkout"),
+        (lambda entries: entries.update(schema=1), "expected a result of format 2, got format 1"),
         (lambda entries: entries.update(schema="two"), "schema"),
     ],
 )
@@ -112,37 +113,36 @@ def test_every_result_kept_here_can_be_read(file: Path) -> None:
     assert result.measures and result.machine["cpu"]
 
 
-def test_the_first_throughput_results_keep_their_figures() -> None:
-    result = read_result(ROOT / "benchmarks" / "results" / "throughput_rapidocr.json")
-    if result.command[-1:] == ("throughput_rapidocr.json",):
-        figures = {one.name: one for one in result.measures}
-        speed = figures["reading / ours / speed"]
-        assert speed.least < speed.value < speed.most
-        assert figures["reading / rapidocr / right"].is_exact
+def test_the_settings_tried_for_distillation_can_be_read() -> None:
+    result = read_result(ROOT / "benchmarks" / "distillation" / "tuning.json")
+    figures = {figure.name: figure for figure in result.measures}
+    # What README says of 300 lines: alone and beside a pair.
+    alone = figures["distillation / alone_plain, 300 lines, 234 steps, seed 100 / exact"]
+    pair = figures["distillation / pair, DML 3, 300 lines, 234 steps, seed 100 / exact"]
+    assert round(100 * (pair.value - alone.value), 1) == 4.5
 
 
-def test_the_first_training_results_keep_their_figures() -> None:
-    result = read_result(ROOT / "benchmarks" / "results" / "training_97.json")
-    figures = {one.name: one for one in result.measures}
+def test_training_results_keep_every_figure_of_every_run() -> None:
+    """README tells threads, waiting and kinds of operation, which are no measures."""
+    folder = ROOT / "benchmarks" / "results"
+    result = read_result(folder / "training_97.json")
+    figures = {figure.name: figure for figure in result.measures}
     assert figures["training step / ours / speed"].value == pytest.approx(23.609)
     assert result.details["references"]["training step"] == "paddle"
+    runs = result.details["runs"]["training step"]
+    assert {run["figures"]["threads"] for run in runs if run["contender"] == "paddleocr"} == {1}
+    runs = read_result(folder / "training_real_and_profile.json").details["runs"]
+    assert runs["real lines"][0]["figures"]["waiting_share"] == 0.0002
+    kinds = runs["profile"][0]["figures"]["seconds_by_kind"]
+    assert round(kinds["depthwise convolution"] / sum(kinds.values()), 2) == 0.54
 
 
-def test_a_distillation_result_is_read(tmp_path: Path) -> None:
-    row = {
-        **{"arm": "dml", "seeds": [1, 2], "accuracy": 0.5, "least": 0.4, "most": 0.6},
-        **{"deviation": 0.1, "character_error_rate": 0.2, "gain": 0.05, "least_gain": 0.01},
-        **{"most_gain": 0.1, "by_set": {}, "cost": 1.9},
-    }
-    entries = {
-        **{"schema": 1, "benchmark": "distillation", "time": "2026-01-01", "steps": 5},
-        "machine": {"cpu": "x", "cpus_available": 1},
-        "revision": {"commit": None, "is_modified": None},
-        "versions": {},
-        "summary": [row, {**row, "arm": "alone", "gain": None, "cost": None}],
-    }
-    (tmp_path / "d.json").write_text(json.dumps(entries))
-    figures = {one.name: one for one in read_result(tmp_path / "d.json").measures}
-    assert figures["distillation / dml / exact"].most == 0.6
-    assert figures["distillation / dml / gain"].least == 0.01
-    assert "distillation / alone / gain" not in figures
+def test_distillation_results_keep_seeds_and_networks_read_as_they_are() -> None:
+    result = read_result(ROOT / "benchmarks" / "results" / "distillation.json")
+    figures = {figure.name: figure for figure in result.measures}
+    gain = figures["distillation / pair / gain"]
+    assert (gain.least, gain.value, gain.most) == (0.03765, 0.04097, 0.04762)
+    seeds = [run["seed"] for run in result.details["runs"] if run["arm"] == "pair"]
+    assert seeds == [1, 2, 3]
+    assert result.details["networks"]["teacher"]["readings"]["sroie_receipts"]["exact"] == 400
+    assert result.details["summary"][0]["best"] == 0.41307

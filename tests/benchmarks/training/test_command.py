@@ -13,9 +13,18 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.measuring.comparison import Summary
-from benchmarks.training.__main__ import busy_remark, has_failures, main, options_parser
-from benchmarks.training.parts import choose_contenders, remarks_on, same_inputs, step_settings
+from benchmarks.measuring import result as result_module
+from benchmarks.measuring.alternation import Attempt
+from benchmarks.measuring.result import Result, read_result
+from benchmarks.training import __main__ as command_module
+from benchmarks.training.__main__ import SPINNING, main, measure, options_parser
+from benchmarks.training.parts import (
+    Part,
+    choose_contenders,
+    remarks_on,
+    same_inputs,
+    step_settings,
+)
 from benchmarks.training.settings import OURS, PADDLE, PADDLEOCR, PYTORCH
 
 TINY = ["--batch-size", "2", "--width", "64", "--steps", "1", "--warmup", "1", "--rounds", "1",
@@ -36,8 +45,8 @@ def label_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcome(label_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Any]:
-    """What one run of everything printed, its JSON line, and the file it wrote."""
+def outcome(label_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Result]:
+    """What one run of everything printed, its JSON line, and the result it wrote."""
     file = tmp_path_factory.mktemp("result") / "training.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.training", *TINY, "--contenders", f"{OURS},{PADDLE}",
@@ -47,33 +56,47 @@ def outcome(label_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     table, _, line = done.stdout.strip().rpartition("\n")
-    return table, json.loads(line), json.loads(file.read_text(encoding="utf-8"))
+    return table, json.loads(line), read_result(file)
 
 
-def test_the_json_line_says_where_how_and_what(outcome: tuple[str, Any, Any]) -> None:
-    _, result, written = outcome
-    assert result == written
-    assert (result["schema"], result["benchmark"]) == (1, "training")
-    assert result["command"][:3] == ["python", "-m", "benchmarks.training"]
-    assert {"machine", "revision", "versions", "time", "steps", "real", "profile"} <= set(result)
-    assert not has_failures(result)
+def figures_of(result: Result, part: str) -> dict[str, dict[str, Any]]:
+    """Figures of the only round, by contender."""
+    return {run["contender"]: run["figures"] for run in result.details["runs"][part]}
 
 
-def test_ours_and_paddle_compute_the_same_from_the_same(outcome: tuple[str, Any, Any]) -> None:
-    steps = outcome[1]["steps"]
-    runs = {one["contender"]: one["figures"] for one in steps["runs"]}
+def test_the_json_line_says_where_how_and_what(outcome: tuple[str, Any, Result]) -> None:
+    _, line, result = outcome
+    assert line == result.as_json()
+    assert result.benchmark == "training"
+    assert result.command[:3] == ("python", "-m", "benchmarks.training")
+    assert (result.settings["batch_size"], result.settings["rounds"]) == (2, 1)
+    assert result.failures == ()
+    assert [figure.name for figure in result.measures] == [
+        *(f"training step / {name} / speed" for name in ("ours", "paddle", "ours-frozen-teacher")),
+        *(f"real lines / {name} / speed" for name in ("width-aware", "fixed-width")),
+    ]
+    assert result.details["references"] == {
+        "training step": "paddle",
+        "real lines": "fixed-width",
+    }
+    assert list(result.details["runs"]) == ["training step", "real lines", "profile"]
+
+
+def test_ours_and_paddle_compute_the_same_from_the_same(outcome: tuple[str, Any, Result]) -> None:
+    result = outcome[2]
+    runs = figures_of(result, "training step")
     assert list(runs) == ["ours", "paddle", "ours-frozen-teacher"]
-    assert {one["inputs_sha256"] for one in runs.values()} == {steps["inputs_sha256"]}
+    assert {run["inputs_sha256"] for run in runs.values()} == {result.inputs["sha256"]}
     assert runs["ours"]["first_loss"] == pytest.approx(runs["paddle"]["first_loss"], rel=1e-4)
     assert runs["ours"]["last_loss"] == pytest.approx(runs["paddle"]["last_loss"], rel=1e-3)
-    assert steps["remarks"] == []
+    assert not any("first loss" in remark for remark in result.remarks)
     frozen = runs["ours-frozen-teacher"]
     assert 2 * frozen["trainable_parameters"] == runs["ours"]["trainable_parameters"]
     assert np.isfinite(frozen["last_loss"])
 
 
-def test_each_contender_ran_as_its_name_says(outcome: tuple[str, Any, Any]) -> None:
-    runs = {one["contender"]: one["figures"] for one in outcome[1]["steps"]["runs"]}
+def test_each_contender_ran_as_its_name_says(outcome: tuple[str, Any, Result]) -> None:
+    runs = figures_of(outcome[2], "training step")
     has_numba = importlib.util.find_spec("numba") is not None
     assert runs["ours"]["fast_kernels"] is has_numba
     assert "CPU threads" in runs["ours"]["settings"]
@@ -83,8 +106,8 @@ def test_each_contender_ran_as_its_name_says(outcome: tuple[str, Any, Any]) -> N
         assert len(figures["step_s"]) == len(figures["images_per_s_each"]) == 1
 
 
-def test_real_lines_keep_their_widths_or_are_padded(outcome: tuple[str, Any, Any]) -> None:
-    runs = {one["contender"]: one["figures"] for one in outcome[1]["real"]["runs"]}
+def test_real_lines_keep_their_widths_or_are_padded(outcome: tuple[str, Any, Result]) -> None:
+    runs = figures_of(outcome[2], "real lines")
     assert set(runs["fixed-width"]["widths_px"]) == {64}
     assert max(runs["width-aware"]["widths_px"]) <= 64
     for figures in runs.values():
@@ -92,15 +115,15 @@ def test_real_lines_keep_their_widths_or_are_padded(outcome: tuple[str, Any, Any
         assert 0.0 <= figures["waiting_share"] <= 1.0
 
 
-def test_the_profile_adds_up_to_a_step(outcome: tuple[str, Any, Any]) -> None:
-    for run in outcome[1]["profile"]["runs"]:
-        kinds = run["figures"]["seconds_by_kind"]
+def test_the_profile_adds_up_to_a_step(outcome: tuple[str, Any, Result]) -> None:
+    for figures in figures_of(outcome[2], "profile").values():
+        kinds = figures["seconds_by_kind"]
         assert {"depthwise convolution", "losses", "optimizer", "LSTM"} <= set(kinds)
-        step_s = 2 / run["figures"]["images_per_s_each"][0]
+        step_s = 2 / figures["images_per_s_each"][0]
         assert sum(kinds.values()) == pytest.approx(step_s, rel=0.01)
 
 
-def test_the_tables_come_before_the_json_line(outcome: tuple[str, Any, Any]) -> None:
+def test_the_tables_come_before_the_json_line(outcome: tuple[str, Any, Result]) -> None:
     table = outcome[0]
     assert "x paddle" in table
     assert "x fixed-width" in table
@@ -115,9 +138,12 @@ def test_a_failing_contender_is_shown_with_its_reason(
     assert status == 1
     assert "paddleocr: failed: " in table
     assert "expected a checkout of PaddleOCR" in table
-    (run,) = json.loads(line)["steps"]["runs"]
-    assert run["figures"] is None
-    assert "expected a checkout" in run["reason"]
+    result = json.loads(line)
+    assert result["measures"] == []
+    (failure,) = result["failures"]
+    assert failure["what"] == "training step / paddleocr"
+    assert "expected a checkout" in failure["reason"]
+    assert failure["tail"]
 
 
 def test_what_cannot_be_tried_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,15 +180,22 @@ def test_another_batch_is_noticed() -> None:
 
 @pytest.mark.parametrize("loss", [2.0, float("nan")])
 def test_another_computation_is_noticed(loss: float) -> None:
-    def row(name: str, first_loss: float) -> Summary:
-        return Summary(name, 1, 1.0, 1.0, 1.0, 1.0, None, {"first_loss": first_loss})
+    def run(name: str, first_loss: float) -> Attempt:
+        return Attempt(name, 1, 1.0, {"first_loss": first_loss})
 
-    assert remarks_on([row("ours", 1.0), row("paddle", 1.0001)]) == []
-    (remark,) = remarks_on([row("ours", 1.0), row("pytorch", loss)])
+    assert remarks_on([run("ours", 1.0), run("paddle", 1.0001)]) == []
+    (remark,) = remarks_on([run("ours", 1.0), run("pytorch", loss)])
     assert remark.startswith("pytorch: first loss")
+    assert remarks_on([Attempt("ours", 1, 1.0, reason="crashed")]) == []
 
 
-def test_a_busy_machine_is_remarked() -> None:
-    assert busy_remark({"busy_cpus": 0.1, "cpus_available": 2}) is None
-    assert busy_remark({"busy_cpus": None, "cpus_available": 2}) is None
-    assert "busy" in (busy_remark({"busy_cpus": 1.0, "cpus_available": 2}) or "")
+@pytest.mark.parametrize("busy_cpus", [0.0, 1.0])
+def test_a_busy_machine_is_remarked(
+    busy_cpus: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = {"cpu": "a processor", "cpus_available": 2, "busy_cpus": busy_cpus}
+    monkeypatch.setattr(result_module, "describe_machine", lambda: machine)
+    monkeypatch.setattr(command_module, "measure_steps", lambda *_: Part("training step", ()))
+    result = measure(options_parser().parse_args([]), [])
+    assert (SPINNING in result.remarks) == (SPINNING in capsys.readouterr().out) == bool(busy_cpus)
+    assert any("was busy" in remark for remark in result.remarks) == bool(busy_cpus)
