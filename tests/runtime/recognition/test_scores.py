@@ -1,152 +1,35 @@
-"""Label files beside images."""
+"""The distance is the least number of changes."""
+
+from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runtime.errors import ArtifactError
-from runtime.recognition.scores import Labels
+from runtime.recognition.edit_distance import edit_distance
 
-
-def test_exact_readings_are_counted_by_resolved_path(tmp_path, monkeypatch):
-    file = tmp_path / "labels.txt"
-    file.write_bytes("a.png\tHello\r\nsub/b.png\tWörld 1\nc.png\tx\n".encode("utf-8-sig"))
-    labels = Labels(file)
-    monkeypatch.chdir(tmp_path)
-    labels.compare("a.png", "Hello")
-    labels.compare(str(tmp_path / "sub" / ".." / "sub" / "b.png"), "World 1")
-    labels.compare("unlabelled.png", "x")
-    labels.compare(None, "x")
-    assert (labels.num_exact, labels.num_read) == (1, 2)
-    assert labels.summary().startswith("read exactly: 1 of 2 labelled images (50.0 %); ")
+TEXTS = st.text(st.sampled_from("ab é日"), max_size=12)
 
 
-def test_how_far_off_the_readings_are(tmp_path):
-    file = tmp_path / "labels.txt"
-    file.write_text("a.png\tHello World\nb.png\t12345\nc.png\tabcd\n")
-    labels = Labels(file)
-    labels.compare(str(tmp_path / "a.png"), "helloworld")  # two cases and a space
-    labels.compare(str(tmp_path / "b.png"), "12345")
-    labels.compare(str(tmp_path / "c.png"), "")  # not read
-    assert (labels.num_read, labels.num_exact, labels.num_alike) == (3, 1, 2)
-    assert labels.character_error_rate == (3 + 0 + 4) / (11 + 5 + 4)
-    assert labels.summary() == (
-        "read exactly: 1 of 3 labelled images (33.3 %); ignoring case and spaces: 2 (66.7 %); "
-        "character error rate: 35.00 %"
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b"no tab here\n", b"\xff\xfe\tx\n"])
-def test_a_useless_label_file_is_one_clear_error(tmp_path, content):
-    file = tmp_path / "labels.txt"
-    file.write_bytes(content)
-    with pytest.raises(ArtifactError, match="labels"):
-        Labels(file)
-
-
-def test_a_missing_label_file_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match=r"nothing\.txt"):
-        Labels(tmp_path / "nothing.txt")
-
-
-@pytest.fixture
-def data_dir(tmp_path):
-    """PaddleOCR's layout: names in the label file are relative to a folder above it."""
-    folder = tmp_path / "train_data" / "rec" / "test"
-    folder.mkdir(parents=True)
-    for name in ("word_1.jpg", "word_2.jpg"):
-        (folder / name).touch()
-    return tmp_path / "train_data"
-
-
-def labelled(file, content, encoding="utf-8", folder=None):
-    file.write_bytes(content.encode(encoding))
-    return Labels(file, folder)
+def by_the_book(one: str, other: str) -> int:
+    row = list(range(len(other) + 1))
+    for index, left in enumerate(one, 1):
+        before, row[0] = row[0], index
+        for column, right in enumerate(other, 1):
+            replaced = before + (left != right)
+            before = row[column]
+            row[column] = min(replaced, row[column] + 1, row[column - 1] + 1)
+    return row[-1]
 
 
 @pytest.mark.parametrize(
-    ("content", "num_names"),
-    [
-        ("rec/test/word_1.jpg\tone\nrec/test/word_2.jpg\tone\n", 2),  # of data_dir
-        ("test\\word_1.jpg\tone\r\ntest\\word_2.jpg\tone\r\n", 2),
-        ("rec\\test\\word_1.jpg\tone\r\n", 1),
-        ('["test/word_1.jpg", "test/word_2.jpg"]\tone\n', 2),
-        ('["rec\\\\test\\\\word_1.jpg"]\tone\n', 1),
-    ],
+    ("one", "other", "distance"),
+    [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("a" * 200, "b", 200)],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_names_are_understood_as_in_training(data_dir, content, num_names, encoding):
-    labels = labelled(data_dir / "rec" / "labels.txt", content, encoding)
-    folder = data_dir / "rec" / "test"
-    assert labels.paths == [str(folder / f"word_{number + 1}.jpg") for number in range(num_names)]
-    for path in labels.paths:
-        labels.compare(path, "one")
-    labels.check_use()
-    assert labels.summary().startswith(f"read exactly: {num_names} of {num_names} labelled images")
+def test_known_distances(one: str, other: str, distance: int) -> None:
+    assert edit_distance(one, other) == distance
 
 
-def test_names_with_backslashes_of_their_own_stay(tmp_path):
-    (tmp_path / "a\\b.png").touch()
-    labels = labelled(tmp_path / "labels.txt", "a\\b.png\tx\n")
-    assert labels.text_of(tmp_path / "a\\b.png") == "x"
-
-
-def test_folder_of_the_names_can_be_given(data_dir):
-    labels = labelled(
-        data_dir.parent / "labels.txt", "word_1.jpg\tone\n", folder=data_dir / "rec/test"
-    )
-    assert labels.text_of(data_dir / "rec" / "test" / "word_1.jpg") == "one"
-
-
-def test_several_folders_are_asked_about(data_dir):
-    (data_dir / "word_1.jpg").touch()
-    (data_dir / "rec" / "word_1.jpg").touch()
-    file = data_dir / "rec" / "test" / "more" / "labels.txt"
-    file.parent.mkdir()
-    with pytest.raises(ArtifactError, match=r"cannot tell which folder .*--labels-dir"):
-        labelled(file, "word_1.jpg\tone\n")
-    assert Labels(file, data_dir).text_of(data_dir / "word_1.jpg") == "one"
-
-
-def test_labels_without_images_are_an_error_with_an_example(data_dir):
-    file = data_dir / "rec" / "labels.txt"
-    labels = labelled(file, "images/x.jpg\tone\nimages/y.jpg\ttwo\n")
-    labels.compare(str(data_dir / "rec" / "test" / "word_1.jpg"), "one")
-    example = data_dir / "rec" / "images" / "x.jpg"
-    with pytest.raises(
-        ArtifactError, match=f"none of the 2 labels in {file} .*{example}"
-    ) as caught:
-        labels.check_use()
-    assert f"from the folder {data_dir / 'rec'}: name the right one with --labels-dir" in str(
-        caught.value
-    )
-    assert "0.00 %" not in labels.summary()
-
-
-def test_labels_of_some_images_say_how_many_are_left(data_dir):
-    content = "".join(f"test/word_{number}.jpg\tone\n" for number in range(1, 6))
-    labels = labelled(data_dir / "rec" / "labels.txt", content)
-    labels.pass_over(str(data_dir / "rec" / "test" / "word_2.jpg"))
-    labels.check_use()
-    assert labels.summary() == (
-        "read exactly: no labelled image was read in this run; 1 read before are not counted; "
-        "4 of 5 labels belong to no image read"
-    )
-    labels.compare(str(data_dir / "rec" / "test" / "word_1.jpg"), "one")
-    assert labels.summary().endswith(
-        "error rate: 0.00 %; 1 read before are not counted; 3 of 5 labels belong to no image read"
-    )
-
-
-@pytest.mark.parametrize(
-    "content", [b"\xff\xfea\0", b"\xe9.png\tx\n", b"a\0.png\tx\n", b"[" * 99_999 + b"\tx\n"]
-)
-def test_odd_label_files_are_read_or_refused(tmp_path, content):
-    file = tmp_path / "labels.txt"
-    file.write_bytes(content)
-    try:
-        labels = Labels(file)
-    except ArtifactError as error:
-        assert "labels" in str(error)
-    else:
-        labels.compare("a\0.png", "x")
-        with pytest.raises(ArtifactError, match="none of the 1 labels"):
-            labels.check_use()
+@given(TEXTS, TEXTS)
+def test_it_is_the_distance_of_the_book(one: str, other: str) -> None:
+    assert edit_distance(one, other) == by_the_book(one, other)
