@@ -14,7 +14,6 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.accuracy.pictures import draw_calibration, draw_worst, write_crops
 from benchmarks.accuracy.readers import open_reader
-from benchmarks.accuracy.scores import (
-    Reading,
-    Scores,
-    calibration_of,
-    scores_of,
-    worst,
-)
+from benchmarks.accuracy.scores import Reading, calibration_of, scores_of, worst
 from benchmarks.measuring.lines import LabelledLine, find_lines
 from benchmarks.measuring.result import (
     Failure,
@@ -199,14 +192,13 @@ def _details_of(by_pack: _ByPack) -> dict[str, Any]:
 
 
 def _measures(name: str, by_pack: _ByPack) -> Iterator[Measure]:
-    rows: dict[str, Scores] = {pack: scores_of(readings) for pack, readings in by_pack.items()}
-    rows[ALL] = scores_of(_flat(by_pack))
-    for pack, scores in rows.items():
+    for pack, readings in {**by_pack, ALL: _flat(by_pack)}.items():
+        scores = scores_of(readings).as_json()
         for key in ("exact", "any_case", "letters_and_digits"):
-            share = asdict(scores)[key] / max(1, scores.lines)
+            share = scores[key] / max(1, scores["lines"])
             title = key.replace("_", " ")
             yield measure(f"{name} / {pack} / {title}", "share", "higher", [share], is_exact=True)
-        errors = [scores.character_errors]
+        errors = [scores["character_errors"]]
         yield measure(f"{name} / {pack} / character errors", "share", "lower", errors, True)
     error = calibration_of(_flat(by_pack)).expected_error
     yield measure(f"{name} / {ALL} / calibration error", "share", "lower", [error], True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runtime.recognition.edit_distance import edit_distance
+from runtime.recognition.scores import TextScores, edit_distance
 
 NUM_BINS = 10
 _Z_95 = 1.959964
@@ -43,43 +43,47 @@ class Reading:
         return edit_distance(self.text, self.label)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Shares of lines, and errors by character.
+@dataclass
+class Scores(TextScores):
+    """Count lines in the ways that papers do besides.
 
     Args:
-        lines: how many.
-        exact: lines read without any error.
         any_case: lines read right but for case.
         letters_and_digits: lines whose letters and digits are right, case aside: the measure of
             scene-text papers.
-        character_errors: errors of all lines by characters of all labels.
         unread: lines that gave an error instead of a text; they count as read empty.
     """
 
-    lines: int
-    exact: int
-    any_case: int
-    letters_and_digits: int
-    character_errors: float
-    unread: int
+    any_case: int = 0
+    letters_and_digits: int = 0
+    unread: int = 0
+
+    def add_reading(self, reading: Reading) -> None:
+        """Count one line."""
+        self.add(reading.text, reading.label)
+        self.any_case += reading.text.casefold() == reading.label.casefold()
+        self.letters_and_digits += _bare(reading.text) == _bare(reading.label)
+        self.unread += reading.error is not None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, and the 95 % interval of the share of exact lines."""
-        return {**asdict(self), "exact_interval": list(wilson_interval(self.exact, self.lines))}
+        """Return the figures, and the 95 % interval of the share of exact lines."""
+        return {
+            "lines": self.num_read,
+            "exact": self.num_exact,
+            "any_case": self.any_case,
+            "letters_and_digits": self.letters_and_digits,
+            "character_errors": self.character_error_rate,
+            "unread": self.unread,
+            "exact_interval": list(wilson_interval(self.num_exact, self.num_read)),
+        }
 
 
-def scores_of(readings: Sequence[Reading]) -> Scores:
-    """All scores of some lines."""
-    characters = sum(len(one.label) for one in readings)
-    return Scores(
-        lines=len(readings),
-        exact=sum(one.is_exact for one in readings),
-        any_case=sum(one.text.casefold() == one.label.casefold() for one in readings),
-        letters_and_digits=sum(_bare(one.text) == _bare(one.label) for one in readings),
-        character_errors=sum(one.num_errors for one in readings) / max(1, characters),
-        unread=sum(one.error is not None for one in readings),
-    )
+def scores_of(readings: Iterable[Reading]) -> Scores:
+    """Return all scores of some lines."""
+    scores = Scores()
+    for reading in readings:
+        scores.add_reading(reading)
+    return scores
 
 
 def wilson_interval(right: int, number: int) -> tuple[float, float]:

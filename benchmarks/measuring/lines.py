@@ -10,7 +10,6 @@ from pathlib import Path
 
 from runtime.errors import DatasetError
 from runtime.images.read import find_images
-from runtime.recognition.scores import without_case_and_spaces
 
 _LABEL_SUFFIXES = (".tsv", ".txt")
 
@@ -84,15 +83,3 @@ def write_lines(file: Path, lines: Sequence[LabelledLine]) -> None:
 def read_lines(file: Path) -> list[LabelledLine]:
     """What `write_lines` has written."""
     return [LabelledLine(**one) for one in json.loads(file.read_text(encoding="utf-8"))]
-
-
-def num_right(lines: Sequence[LabelledLine], texts: Sequence[str]) -> int | None:
-    """How many texts equal their labels, case and spaces aside; None without labels."""
-    pairs = [
-        (line.text, text) for line, text in zip(lines, texts, strict=True) if line.text is not None
-    ]
-    if not pairs:
-        return None
-    return sum(
-        without_case_and_spaces(label) == without_case_and_spaces(text) for label, text in pairs
-    )

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.scores import Reading, scores_of
 from benchmarks.measuring.comparison import EACH
-from benchmarks.measuring.lines import LabelledLine, num_right, read_lines
+from benchmarks.measuring.lines import LabelledLine, read_lines
 from benchmarks.measuring.network_clock import NetworkClock
+from runtime.recognition.scores import TextScores
 
 Images = Iterable[NDArray[np.uint8]]
 Read = Callable[[Sequence[str]], list[str]]
@@ -143,17 +143,15 @@ def _sha256_of(images: Images) -> str:
 
 
 def _accuracy(lines: Sequence[LabelledLine], texts: Sequence[str]) -> dict[str, object]:
-    readings = [
-        Reading(line.path, line.text, text, 0.0)
-        for line, text in zip(lines, texts, strict=True)
-        if line.text is not None
-    ]
-    if not readings:
+    scores = TextScores()
+    for line, text in zip(lines, texts, strict=True):
+        if line.text is not None:
+            scores.add(text, line.text)
+    if not scores.num_read:
         return {"right": None}
-    scores = scores_of(readings)
     return {
-        **{"right": num_right(lines, texts), "exact": scores.exact},
-        "character_errors": scores.character_errors,
+        **{"right": scores.num_alike, "exact": scores.num_exact},
+        "character_errors": scores.character_error_rate,
     }
 
 

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     from export.proof.samples import comparison_lines, evenly_spaced, readable_lines
     from export.quantization import Limits, eight_bit_recognizer
     from runtime.images.read import find_images
-    from runtime.recognition.scores import Labels
+    from runtime.recognition.labels import Labels
 
     limits = Limits(options.maxLoss, options.minEqual)
     source = read_recognizer(options.onnx, options.dictionary)

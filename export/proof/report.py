@@ -19,8 +19,8 @@ from export.proof.compare import (
 from export.proof.forms import Form, ProbabilityForm, form_of_file
 from export.proof.samples import comparison_lines, readable_lines
 from runtime.errors import ArtifactError, OcrError
+from runtime.recognition.labels import Labels
 from runtime.recognition.preprocess import Image
-from runtime.recognition.scores import Labels
 from runtime.recognition.spec import RecognizerSpec
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 from export.precision.report import Kept
 from export.proof.compare import Comparison
 from runtime.errors import ConfigError
+from runtime.recognition.scores import TextScores
 
 _MOST_EXAMPLES = 5
 
@@ -73,17 +74,19 @@ class Reading:
             for line, text in zip(comparison.lines, truth, strict=True)
             if text is not None
         ]
-        before = [line.expected == text for line, text in labelled]
-        after = [line.got == text for line, text in labelled]
+        before, after = TextScores(), TextScores()
+        for line, text in labelled:
+            before.add(line.expected, text)
+            after.add(line.got, text)
         different = [line for line in comparison.lines if line.expected != line.got]
         return cls(
             num_lines=parity.num_lines,
             num_equal=parity.num_equal_texts,
-            num_labelled=len(labelled),
-            num_right_fp32=sum(before),
-            num_right=sum(after),
-            num_lost=sum(was and not now for was, now in zip(before, after, strict=True)),
-            num_gained=sum(now and not was for was, now in zip(before, after, strict=True)),
+            num_labelled=after.num_read,
+            num_right_fp32=before.num_exact,
+            num_right=after.num_exact,
+            num_lost=sum(line.expected == text != line.got for line, text in labelled),
+            num_gained=sum(line.got == text != line.expected for line, text in labelled),
             max_difference=parity.max_difference,
             mean_difference=parity.mean_difference,
             lines_from=parity.lines_from,

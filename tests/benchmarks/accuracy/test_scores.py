@@ -28,14 +28,19 @@ def test_each_score_forgives_more_than_the_one_before() -> None:
             reading("abcd", "", error="damaged"),
         ]
     )
-    assert (scores.lines, scores.unread) == (6, 1)
-    assert (scores.exact, scores.any_case, scores.letters_and_digits) == (1, 2, 4)
+    assert (scores.num_read, scores.unread) == (6, 1)
+    assert (scores.num_exact, scores.any_case, scores.letters_and_digits) == (1, 2, 4)
     # 0 + 4 capitals + (3 replaced, 2 left out) + 1 + 1 + 4 of 30 characters
-    assert scores.character_errors == pytest.approx((0 + 4 + 5 + 1 + 1 + 4) / 30)
+    assert scores.character_error_rate == pytest.approx((0 + 4 + 5 + 1 + 1 + 4) / 30)
+    assert scores.as_json() == {
+        **{"lines": 6, "exact": 1, "any_case": 2, "letters_and_digits": 4, "unread": 1},
+        "character_errors": scores.character_error_rate,
+        "exact_interval": list(wilson_interval(1, 6)),
+    }
 
 
 def test_no_lines_have_no_errors() -> None:
-    assert scores_of([]).character_errors == 0
+    assert scores_of([]).character_error_rate == 0
     assert wilson_interval(0, 0) == (0, 1)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.distillation.reading import Reading
 from benchmarks.distillation.summary import measures_of, pooled, summarize, table
 
 SETS = ["words", "receipts"]
@@ -34,13 +33,6 @@ def run(words: int, receipts: int, cpu_seconds: float | None = 10.0) -> dict[str
             "evaluations": [{"step": 1, "acc": 0.875}, {"step": 2, "acc": words / 100}],
         },
     }
-
-
-def test_a_reading_counts_lines_and_edits() -> None:
-    reading = Reading.of([("abc", "abc"), ("abd", "abc"), ("", "ab"), ("Ab", "ab")])
-    assert (reading.lines, reading.exact, reading.edits, reading.characters) == (4, 1, 4, 10)
-    assert reading.accuracy == 0.25
-    assert reading.character_error_rate == pytest.approx(0.4)
 
 
 def test_sets_are_pooled_by_their_lines() -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.measuring.lines import LabelledLine, find_lines, num_right, read_lines, write_lines
+from benchmarks.measuring.lines import LabelledLine, find_lines, read_lines, write_lines
 from runtime.errors import DatasetError
 
 
@@ -49,12 +49,6 @@ def test_lines_come_back_from_their_file(tmp_path: Path) -> None:
     lines = [LabelledLine("a.png", "é"), LabelledLine("b.png", None)]
     write_lines(tmp_path / "lines.json", lines)
     assert read_lines(tmp_path / "lines.json") == lines
-
-
-def test_case_and_spaces_do_not_count() -> None:
-    lines = [LabelledLine("a", "TOTAL 5"), LabelledLine("b", "x"), LabelledLine("c", None)]
-    assert num_right(lines, ["total5", "y", "z"]) == 1
-    assert num_right(lines[2:], ["z"]) is None
 
 
 def test_packs_take_turns(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from runtime import Recognizer
 from runtime.errors import ArtifactError
 from runtime.infer.__main__ import main
-from runtime.recognition.model import default as default_model
-from runtime.recognition.scores import Labels
+from runtime.recognition import default_model
+from runtime.recognition.labels import Labels
 
 ROOT = Path(__file__).parents[4]
 
@@ -23,8 +23,8 @@ def test_the_sample_lines_are_read_with_it(tmp_path: Path) -> None:
     labels = Labels(ROOT / "images" / "labels.txt")
     for row in map(json.loads, output.read_text(encoding="utf-8").splitlines()):
         labels.compare(row["file"], row["text"])
-    assert labels.num_read == 20
-    assert labels.num_exact >= 17
+    assert labels.scores.num_read == 20
+    assert labels.scores.num_exact >= 17
 
 
 def test_a_recogniser_takes_it_too() -> None:
