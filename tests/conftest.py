@@ -1,4 +1,4 @@
-"""A training run small enough for a test: two tiny networks on a few rendered lines."""
+"""A training run small enough for a test, files from outside, and what a run says of skips."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.skips import deselected_lines, skipped_lines
 
 CHARACTERS = "abcdefghijkl"
 
@@ -155,3 +157,13 @@ def real_lines() -> Path:
 def golden_weights() -> Path:
     """Return PaddleOCR's own checkpoint of the small config beside its numbers."""
     return Path(__file__).resolve().parent / "golden" / "rec_v2_small" / "weights.pdparams"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the end what was not run and how it would be."""
+    skipped = list(skipped_lines(terminalreporter.stats.get("skipped", ())))
+    left_out = list(deselected_lines(terminalreporter.stats.get("deselected", ())))
+    if skipped or left_out:
+        terminalreporter.section("not run, and what would run it")
+        for line in (*skipped, *left_out):
+            terminalreporter.write_line(line)
