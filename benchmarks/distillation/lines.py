@@ -10,9 +10,9 @@ import numpy as np
 
 from runtime.errors import DatasetError
 from runtime.recognition.charset import Charset
+from runtime.recognition.labels import labelled_images
 from training.data.image_header import ratio_from_header
 from training.files import write_atomically
-from training.recipes.latin_data import joined_labels
 
 HEIGHT_PX = 32
 _SEED = 2026
@@ -67,11 +67,11 @@ def choose_lines(
                     "packs' folder with --data and the packs with --packs"
                 )
             kept = [
-                f"{path}\t{text}\n"
-                for path, text in joined_labels(label_file)
+                f"{path.resolve()}\t{text}\n"
+                for path, text in labelled_images(label_file)
                 if text
                 and not charset.unknown(text)
-                and HEIGHT_PX * ratio_from_header(Path(path), path) <= max_width_px
+                and HEIGHT_PX * ratio_from_header(path, str(path)) <= max_width_px
             ]
             if not kept:
                 raise DatasetError(

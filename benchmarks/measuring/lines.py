@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime.errors import DatasetError
 from runtime.images.read import find_images
+from runtime.recognition.labels import labelled_images
 
 _LABEL_SUFFIXES = (".tsv", ".txt")
 
@@ -68,11 +69,7 @@ def _lines(source: Path) -> Iterator[LabelledLine]:
 
 
 def _labelled(file: Path) -> Iterator[LabelledLine]:
-    with file.open(encoding="utf-8") as rows:
-        for row in rows:
-            path, tab, text = row.rstrip("\r\n").partition("\t")
-            if tab:
-                yield LabelledLine(str(file.parent / path), text)
+    return (LabelledLine(str(path), text) for path, text in labelled_images(file))
 
 
 def write_lines(file: Path, lines: Sequence[LabelledLine]) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.training.settings import OURS, StepSettings
 from runtime.errors import DatasetError
-from runtime.recognition.charset import build_charset
+from runtime.recognition.labels import labelled_images
 
 if TYPE_CHECKING:
     from training.data.build import DataPart
@@ -92,17 +92,6 @@ def spread_batches(batches: Sequence[list[int]], widths: Sequence[float], count:
     return sorted(int(one) for one in by_width[middles])
 
 
-def _read_lines(files: Sequence[str]) -> list[tuple[str, str]]:
-    """Absolute image path and text of every line of every file."""
-    lines = []
-    for file in map(Path, files):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            name, separator, text = line.partition("\t")
-            if separator:
-                lines.append((str(file.parent / name), text))
-    return lines
-
-
 def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
     """The training part of the benchmark's config on these lines, and K."""
     from benchmarks.training.paddle_pair import benchmark_config
@@ -110,11 +99,11 @@ def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
     from training.recognition.task import RecognitionTask
     from training.registry import Problems
 
-    lines = _read_lines(settings.label_files)
+    lines = [pair for file in settings.label_files for pair in labelled_images(Path(file))]
     characters = sorted({one for _, text in lines for one in text if not one.isspace()})
     dictionary, labels = folder / "characters.txt", folder / "lines.tsv"
     dictionary.write_text("\n".join(characters) + "\n", encoding="utf-8")
-    labels.write_text("".join(f"{name}\t{text}\n" for name, text in lines), encoding="utf-8")
+    labels.write_text("".join(f"{path}\t{text}\n" for path, text in lines), encoding="utf-8")
     sections = benchmark_config(settings.pair).sections
     train = sections["Train"]
     train["dataset"] |= {"data_dir": "/", "label_file_list": [str(labels)]}

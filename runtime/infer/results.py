@@ -193,7 +193,7 @@ class Results:
             f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
             f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} lines/s{passed}"
         )
-        return summary if self._labels is None else f"{summary}\n{self._labels.scores.summary()}"
+        return summary if self._labels is None else f"{summary}\n{self._labels.summary()}"
 
     def _open_output(self, arguments: Namespace, files: ExitStack) -> str:
         """Open what --output names, for this run alone; gives its format."""

@@ -1,53 +1,270 @@
-"""PaddleOCR label files, `relative path<TAB>text`, to say how well images were read."""
+"""PaddleOCR label files, `path<TAB>text`: read alike by every command, and matched with images."""
 
 from __future__ import annotations
 
+import codecs
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import ArtifactError
+from runtime.errors import ArtifactError, DatasetError, OcrError
 from runtime.recognition.scores import TextScores
+
+_LOG = logging.getLogger(__name__)
+
+_NAMES_TRIED = 200
+"""So many names of a label file are looked for, to find the folder that they belong to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One line of a label file.
+
+    Args:
+        file: the label file.
+        number: of the line, from 1 on.
+        names: of the images that hold this text, as written; several if they are a JSON list.
+        text: what stands in them.
+    """
+
+    file: Path
+    number: int
+    names: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """What a label file holds.
+
+    Args:
+        rows: the labels, in the file's order.
+        malformed: `file:number` of each line that has no name or no delimiter; empty lines are
+            neither.
+    """
+
+    rows: tuple[LabelRow, ...]
+    malformed: tuple[str, ...]
+
+
+def read_labels(
+    file: str | Path,
+    delimiter: str = "\t",
+    fault: type[OcrError] = DatasetError,
+    remedy: str = "check the path",
+) -> LabelFile:
+    """Read a label file in UTF-8 or, with its byte-order mark, UTF-16; lines may end in CR LF.
+
+    Args:
+        file: the label file.
+        delimiter: between the name and the text; the text may hold it too.
+        fault: what is raised.
+        remedy: of a file that is not there.
+
+    Raises:
+        OcrError: of the type `fault`, if the file cannot be read or is in another encoding.
+    """
+    path = Path(file)
+    rows, malformed = [], []
+    for number, line in enumerate(_decoded(path, fault, remedy).split("\n"), start=1):
+        line = line.rstrip("\r")
+        name, separator, text = line.partition(delimiter)
+        if separator and name.strip():
+            rows.append(LabelRow(path, number, _names(name), text))
+        elif line:
+            malformed.append(f"{file}:{number}")
+    return LabelFile(tuple(rows), tuple(malformed))
+
+
+def labelled_images(file: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the text of each image of a label file whose names are beside it.
+
+    Raises:
+        DatasetError: if the file cannot be read.
+    """
+    for row in read_labels(file).rows:
+        for name in row.names:
+            yield path_of(file.parent, name), row.text
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the path that a name of a label file stands for.
+
+    Where no file has the name as it stands, blanks around it are left out and backslashes part
+    folders, as in lists that were written on Windows.
+
+    Args:
+        folder: that names are relative to.
+        name: one name of a row.
+    """
+    path, stripped = folder / name, name.strip()
+    if (stripped == name and "\\" not in name) or _is_there(path):
+        return path
+    without_blanks = folder / stripped
+    return without_blanks if _is_there(without_blanks) else folder / stripped.replace("\\", "/")
 
 
 class Labels:
     """The true text of images, and how well those read agree with it.
 
     Args:
-        file: a label file; its paths are relative to its folder.
+        file: a label file.
+        folder: that the names are relative to; when None the file's own, or the one folder above
+            it in which images of these names are.
 
     Raises:
-        ArtifactError: if it cannot be read or holds no label.
+        ArtifactError: if it cannot be read or holds no label, or if images of its names are in
+            several of the folders above it.
     """
 
-    def __init__(self, file: str | Path) -> None:
-        path = Path(file)
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+    def __init__(self, file: str | Path, folder: str | Path | None = None) -> None:
+        self._file = file
+        labels = read_labels(file, fault=ArtifactError, remedy="check --labels")
+        others = ""
+        if labels.malformed:
+            others = f"{len(labels.malformed)} lines without a tab or a name, e.g. "
+            others += labels.malformed[0]
+        if not labels.rows:
             raise ArtifactError(
-                f"cannot read the labels {file}: {error}; check --labels"
-            ) from error
-        self._texts: dict[Path, str] = {}
-        for line in text.split("\n"):
-            name, separator, label = line.rstrip("\r").partition("\t")
-            if separator:
-                self._texts[(path.parent / name).resolve()] = label
-        if not self._texts:
-            raise ArtifactError(
-                f"no labels in {file}: expected lines of path, tab and text; check --labels"
+                f"no labels in {file}: expected lines of path, tab and text, got "
+                f"{others or 'none'}; check --labels"
             )
+        if others:
+            _LOG.warning("left out of the labels in %s: %s", file, others)
+        named = [(name, row.text) for row in labels.rows for name in row.names]
+        self._is_folder_given = folder is not None
+        self._folder = Path(folder) if folder is not None else _folder_of(Path(file), named)
+        self._texts = {_key(path_of(self._folder, name)): text for name, text in named}
+        self._unread = set(self._texts)
+        self.num_read_before = 0
         self.scores = TextScores()
 
     @property
     def paths(self) -> list[str]:
-        """The images, in the file's order."""
-        return [str(path) for path in self._texts]
+        """Return the images, in the file's order."""
+        return list(self._texts)
 
     def text_of(self, source: str | Path) -> str | None:
-        """The true text of an image, None if it has no label."""
-        return self._texts.get(Path(source).resolve())
+        """Return the true text of an image, None if it has no label."""
+        return self._texts.get(_key(source))
 
     def compare(self, source: str | None, text: str) -> None:
         """Count one image that was read, if it has a label."""
-        label = self.text_of(source) if source is not None else None
+        key = "" if source is None else _key(source)
+        label = self._texts.get(key)
         if label is not None:
+            self._unread.discard(key)
             self.scores.add(text, label)
+
+    def pass_over(self, source: str) -> None:
+        """Note an image that an earlier run has read, if it has a label."""
+        key = _key(source)
+        self.num_read_before += key in self._texts
+        self._unread.discard(key)
+
+    def check_use(self) -> None:
+        """Check that a label belongs to an image, read now or before.
+
+        Raises:
+            ArtifactError: if none does, with an example of a path that was looked for.
+        """
+        if not self.scores.num_read and not self.num_read_before:
+            remedy = "correct" if self._is_folder_given else "name the right one with"
+            raise ArtifactError(
+                f"none of the {len(self._texts)} labels in {self._file} belongs to an image that "
+                f"was read, e.g. {self.paths[0]}; names are taken from the folder {self._folder}: "
+                f"{remedy} --labels-dir"
+            )
+
+    def summary(self) -> str:
+        """Return how well the labelled images were read, and what was not compared."""
+        parts = ["read exactly: no labelled image was read in this run"]
+        if self.scores.num_read:
+            parts = [self.scores.summary()]
+        if self.num_read_before:
+            parts.append(f"{self.num_read_before} read before are not counted")
+        if self._unread:
+            parts.append(
+                f"{len(self._unread)} of {len(self._texts)} labels belong to no image read"
+            )
+        return "; ".join(parts)
+
+
+def _decoded(path: Path, fault: type[OcrError], remedy: str) -> str:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise fault(f"cannot read the labels {path}: {reason or error}; {remedy}") from error
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise fault(
+            f"cannot read the labels {path}: expected UTF-8, or UTF-16 with its byte-order mark, "
+            f"got other bytes in line {line}; save the file as UTF-8"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise fault(
+            f"cannot read the labels {path}: expected text, got a zero byte in line {line}, as "
+            "UTF-16 without a byte-order mark has it; save the file as UTF-8"
+        )
+    return text
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """Return the name, or the several names of a JSON list."""
+    if name.startswith("["):
+        try:
+            names = json.loads(name)
+        except (ValueError, RecursionError):  # brackets of a file's name
+            return (name,)
+        if names and isinstance(names, list) and all(isinstance(each, str) for each in names):
+            return tuple(names)
+    return (name,)
+
+
+def _folder_of(file: Path, named: Sequence[tuple[str, str]]) -> Path:
+    """Return the folder of a label file, or the one above it where images of its names are.
+
+    PaddleOCR takes names from the config's `data_dir`, which the label file does not know.
+    """
+    names = [name for name, _ in named[:_NAMES_TRIED]]
+    if any(_has_image(file.parent, name) for name in names):
+        return file.parent
+    above = Path(os.path.realpath(file)).parent.parents
+    found = [folder for folder in above if any(_has_image(folder, name) for name in names)]
+    if len(found) > 1:
+        raise ArtifactError(
+            f"cannot tell which folder the names in {file} are relative to: images of these names "
+            f"are in {' and in '.join(map(str, found))}; name one with --labels-dir"
+        )
+    if found:
+        _LOG.info("names in %s are relative to %s, where their images are", file, found[0])
+    return found[0] if found else file.parent
+
+
+def _has_image(folder: Path, name: str) -> bool:
+    """Whether a name leads to an image, or to the file whose page it is."""
+    path = path_of(folder, name)
+    return _is_there(path) or _is_there(Path(os.fspath(path).partition("#page=")[0]))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False  # e.g. a name that is too long, or has a zero byte in it
+
+
+def _key(path: str | Path) -> str:
+    """Return what two names of one image have in common."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return os.fspath(path)  # a zero byte is in it

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from runtime.errors import DatasetError, ImageError
-from runtime.text_lines import decoded
+from runtime.recognition.labels import LabelRow, path_of, read_labels
 from training.data.image_header import ratio_from_header
 from training.data.sample import Sample
-
-
-@dataclass(frozen=True)
-class _Entry:
-    names: tuple[str, ...]
-    text: str
-    folder: Path
 
 
 class SimpleDataSet:
@@ -59,38 +50,30 @@ class SimpleDataSet:
             )
         self.data_dir = Path(data_dir)
         self.seed = seed
-        self._entries: list[_Entry] = []
+        self._rows: list[LabelRow] = []
         self._parts: list[tuple[int, int, float]] = []
         self.malformed: list[str] = []
         self.notes: list[str] = []
         for file, share in zip(files, shares, strict=True):
-            start = len(self._entries)
+            start = len(self._rows)
             self._read_label_file(Path(file), delimiter)
-            self._parts.append((start, len(self._entries), share))
-        if not self._entries:
+            self._parts.append((start, len(self._rows), share))
+        if not self._rows:
             raise DatasetError(
                 f"no lines in {', '.join(files)}: expected path{delimiter!r}text on each line, got "
                 f"{len(self.malformed)} others; check the delimiter"
             )
-        if self._entries[0].text.startswith('[{"transcription"'):
+        if self._rows[0].text.startswith('[{"transcription"'):
             raise DatasetError(
                 f"{files[0]} holds labels of text detection: expected path{delimiter!r}text, got "
                 "boxes; cut the lines out of their pages first"
             )
 
     def _read_label_file(self, file: Path, delimiter: str) -> None:
-        with_tabs: list[int] = []
-        for number, line in enumerate(read_label_text(file).split("\n"), start=1):
-            line = line.rstrip("\r")
-            if not line:
-                continue
-            name, separator, label = line.partition(delimiter)
-            if not separator or not name.strip():
-                self.malformed.append(f"{file}:{number}")
-                continue
-            if "\t" in label:
-                with_tabs.append(number)
-            self._entries.append(_Entry(_names(name), label, file.parent))
+        labels = read_labels(file, delimiter, remedy="check Train/Eval.dataset")
+        self._rows += labels.rows
+        self.malformed += labels.malformed
+        with_tabs = [row.number for row in labels.rows if "\t" in row.text]
         if with_tabs:
             self.notes.append(
                 f"{len(with_tabs)} lines of {file} have a tab in the text, e.g. line "
@@ -99,11 +82,11 @@ class SimpleDataSet:
             )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._rows)
 
     def text(self, index: int, epoch: int) -> str:
         """Label of line `index`."""
-        return self._entries[index].text
+        return self._rows[index].text
 
     def indices(self, epoch: int) -> Sequence[int]:
         """Every line, or the drawn share of each label file in its order."""
@@ -118,26 +101,15 @@ class SimpleDataSet:
         return [int(index) for index in chosen]
 
     def _path(self, index: int, epoch: int) -> Path:
-        names = self._entries[index].names
+        names = self._rows[index].names
         which = 0
         if len(names) > 1:
             which = int(np.random.default_rng([self.seed, epoch, index]).integers(len(names)))
-        return self._file(names[which])
-
-    def _file(self, name: str) -> Path:
-        """The file that a name of a label file stands for."""
-        path = self.data_dir / name
-        stripped = name.strip()
-        if (stripped == name and "\\" not in name) or path.exists():
-            return path
-        for other in (stripped, stripped.replace("\\", "/")):
-            if (self.data_dir / other).exists():
-                return self.data_dir / other
-        return path
+        return path_of(self.data_dir, names[which])
 
     def _reason(self, index: int, path: Path) -> str:
         """Why there is no file, and where it may be."""
-        folder = self._entries[index].folder
+        folder = self._rows[index].file.parent
         beside = folder / path.relative_to(self.data_dir)
         if beside.is_file():
             return f"no such file, but {beside} is there: set data_dir to {folder}"
@@ -151,7 +123,7 @@ class SimpleDataSet:
         """
         path = self._path(index, epoch)
         try:
-            return Sample(path.read_bytes(), self._entries[index].text, str(path))
+            return Sample(path.read_bytes(), self._rows[index].text, str(path))
         except FileNotFoundError as error:
             raise ImageError(f"{path}: {self._reason(index, path)}") from error
         except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
@@ -171,44 +143,3 @@ class SimpleDataSet:
             if path.exists():
                 raise
             raise ImageError(f"{path}: {self._reason(index, path)}") from error
-
-
-def read_label_text(file: Path) -> str:
-    """Text of a label file: UTF-8, or what its byte-order mark says.
-
-    Raises:
-        DatasetError: if it cannot be read, or is of another encoding.
-    """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"cannot read the label file {file}: {error.strerror or error}; check "
-            "Train/Eval.dataset"
-        ) from error
-    try:
-        text = decoded(data)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"cannot read the label file {file}: line {line} is not {error.encoding}; save the "
-            "file as UTF-8"
-        ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DatasetError(
-            f"cannot read the label file {file}: line {line} holds a zero byte, as UTF-16 without "
-            "a byte-order mark does; save the file as UTF-8"
-        )
-    return text
-
-
-def _names(name: str) -> tuple[str, ...]:
-    if name.startswith("["):
-        try:
-            names = json.loads(name)
-        except (ValueError, RecursionError):  # brackets of a name
-            return (name,)
-        if names and isinstance(names, list) and all(isinstance(one, str) for one in names):
-            return tuple(names)
-    return (name,)

@@ -6,7 +6,7 @@ A pack is a folder with `train.tsv` and `val.tsv`, label files whose paths are r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from fontTools.ttLib import TTFont
 
 from runtime.errors import DatasetError
 from runtime.recognition.charset import build_charset
+from runtime.recognition.labels import labelled_images
 from training.data.synthetic import SyntheticDataSet
 from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
 from training.data.synthetic.patterns import PATTERNS, pick
@@ -63,17 +64,9 @@ def find_packs(data: Path) -> list[Path]:
     return packs
 
 
-def joined_labels(label_file: Path) -> Iterable[tuple[str, str]]:
-    """Absolute path and text of each line of a label file."""
-    for line in label_file.read_text(encoding="utf-8").split("\n"):
-        name, separator, text = line.partition("\t")
-        if separator:
-            yield str((label_file.parent / name).resolve()), text
-
-
 def write_labels(label_file: Path, output: Path) -> Path:
     """A copy of a label file in which every path is absolute, so that files can be joined."""
-    lines = [f"{path}\t{text}\n" for path, text in joined_labels(label_file)]
+    lines = [f"{path.resolve()}\t{text}\n" for path, text in labelled_images(label_file)]
     write_atomically(output, "".join(lines).encode())
     return output
 
@@ -124,7 +117,7 @@ def words_from_labels(packs: Sequence[Path]) -> list[str]:
     words = [
         word
         for pack in packs
-        for _, text in joined_labels(pack / "train.tsv")
+        for _, text in labelled_images(pack / "train.tsv")
         for word in text.split()
     ]
     recased = [_recased(word, rng) for word in words[::2]]
