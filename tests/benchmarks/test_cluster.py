@@ -5,15 +5,47 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import cluster
 from benchmarks.cluster import ALONE, SHARED, SHIP, main
+from benchmarks.measuring.alternation import Contender
 
 pytest.importorskip("ray", reason="its cost is measured")
-pytest.importorskip("onnxruntime", reason="models are read with it")
 
 IMAGES = Path(__file__).parents[2] / "images"
 
 
+def figures_of(name: str, texts: str) -> Contender:
+    figures = {"images_per_s_each": [2.0], "start_s": 1.0, "total_s": 3.0, "texts_sha256": texts}
+    return Contender(name, ("echo", json.dumps(figures)))
+
+
+def test_who_reads_other_texts_gives_no_figure(
+    toy_onnx: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        cluster,
+        "_contender",
+        lambda name, lines, model: figures_of(name, "other" if name == SHIP else "same"),
+    )
+    output = tmp_path / "result.json"
+    arguments = ["--images", str(IMAGES), "--model", str(toy_onnx), "--rounds", "1"]
+    assert main([*arguments, "--output", str(output)]) == 1
+    result = json.loads(output.read_text())
+    assert {measure["name"]: measure["value"] for measure in result["measures"]} == {
+        f"{contender} / {what}": value
+        for contender in (ALONE, SHARED)
+        for what, value in (("lines per second", 2.0), ("start-up", 1.0))
+    }
+    assert [failure["what"] for failure in result["failures"]] == [SHIP]
+    assert f"{SHIP}: failed: read other texts" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_all_read_the_same_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime", reason="models are read with it")
     pytest.importorskip("rapidocr", reason="its model is read")
     output = tmp_path / "result.json"
     arguments = ["--images", str(IMAGES), "--count", "8", "--rounds", "1"]

@@ -1,12 +1,63 @@
 """A small distillation model with random weights and everything around it."""
 
+import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import yaml
 
+from export.conversion import convert
 from training.config import Config, load_config
+
+_CONVERTS_ANEW = ("test_convert", "test_the_same_checkpoint_gives_the_same_bytes")
+"""Files and tests that are about the converter itself, by the start of their names."""
+
+
+class Conversions:
+    """What paddle2onnx made of programs, so that none is converted twice in a run.
+
+    A conversion takes four seconds of a CPU, most of them for starting a process. Numbers within
+    paddle's names count up over the life of a process, so programs are compared without them.
+    """
+
+    def __init__(self) -> None:
+        self.is_used = True
+        self._convert = convert._paddle2onnx
+        self._models: dict[tuple[str, int], bytes] = {}
+
+    def model_of(self, program: Path, target: Path, opset: int) -> onnx.ModelProto:
+        """In the place of `_paddle2onnx`."""
+        weights = program.with_suffix(".pdiparams")
+        if not (self.is_used and program.is_file() and weights.is_file()):
+            return self._convert(program, target, opset)
+        text = re.sub(rb"(?<=[a-z]_)\d+", b"", program.read_bytes())
+        key = (hashlib.sha256(text + weights.read_bytes()).hexdigest(), opset)
+        if key not in self._models:
+            self._models[key] = self._convert(program, target, opset).SerializeToString()
+        return onnx.load_from_string(self._models[key])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def conversions() -> Iterator[Conversions]:
+    """Remember conversions for the whole run."""
+    remembered = Conversions()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "_paddle2onnx", remembered.model_of)
+        yield remembered
+
+
+@pytest.fixture(autouse=True)
+def conversions_where_they_are_not_the_subject(
+    request: pytest.FixtureRequest, conversions: Conversions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Convert anew in tests of the converter."""
+    names = (request.path.name, request.node.name)
+    anew = any(name.startswith(_CONVERTS_ANEW) for name in names)
+    monkeypatch.setattr(conversions, "is_used", not anew)
 
 
 @pytest.fixture(scope="session")
