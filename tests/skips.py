@@ -22,6 +22,7 @@ _REMEDIES = (
     (r"(GPU|CUDA|driver)", "make test-gpu, on a machine with an NVIDIA GPU"),
     (r"(this system|POSIX|signals|select|Linux|/proc|glibc|pipes)", NOTHING),
     (r"Pillow writes no", "pip install -U pillow"),
+    (r"root may", "run it as another user than root"),
 )
 """What the reason of a skip says -> what to do about it; the first that fits."""
 _PACKAGES = {

@@ -117,7 +117,7 @@ def losses(folder: Path) -> dict[int, float]:
 
 
 def check_kills(
-    write_config: Callable[..., Path], tmp_path: Path, num_kills: int, steps: int
+    write_config: Callable[..., Path], tmp_path: Path, num_kills: int, steps: int, seed: int
 ) -> int:
     """Compare a run killed `num_kills` times with one left alone; returns the kills that hit."""
     changes = {
@@ -137,7 +137,7 @@ def check_kills(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finish(write_config("whole", changes), whole, tmp_path / "whole.log")
     config, log = write_config("killed", changes), tmp_path / "killed.log"
-    rng = random.Random(num_kills)
+    rng = random.Random(seed)
     kills = 0
     while kills < num_kills and kill_once(config, killed, log, rng):
         kills += 1
@@ -149,11 +149,13 @@ def check_kills(
 
 
 def test_a_kill(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    assert check_kills(write_config, tmp_path, num_kills=1, steps=16) == 1
+    # This seed kills after the sixth step, when a checkpoint is there to go on from.
+    assert check_kills(write_config, tmp_path, num_kills=1, steps=20, seed=11) == 1
+    assert "resumed from" in (tmp_path / "killed.log").read_text(errors="replace")
 
 
 @pytest.mark.slow
 def test_many_kills(write_config: Callable[..., Path], tmp_path: Path) -> None:
     wanted = int(os.environ.get("DISTILREC_KILLS", "50"))
-    kills = check_kills(write_config, tmp_path, num_kills=wanted, steps=4 * wanted)
+    kills = check_kills(write_config, tmp_path, num_kills=wanted, steps=4 * wanted, seed=wanted)
     assert kills >= 0.8 * wanted
