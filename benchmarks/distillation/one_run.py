@@ -93,7 +93,7 @@ def _read(sections: dict[str, Any], network: str) -> dict[str, Any]:
     run = build_run(Config(None, {**sections, "Train": sections["Eval"]}))
     counter, part = _Counter(network), run.data("Eval")
     with Loader(part.dataset, part.num_workers) as loader:
-        evaluate(replace(run, metric=counter), part, loader)  # type: ignore[arg-type]
+        evaluate(replace(run, metric=counter), part, loader)
     return _figures(counter.scores)
 
 

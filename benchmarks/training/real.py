@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.training.settings import OURS, StepSettings
 from runtime.errors import DatasetError
+from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
 
 if TYPE_CHECKING:

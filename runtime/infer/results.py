@@ -23,50 +23,11 @@ from runtime.infer.printer import Printer
 from runtime.infer.read_back import RESUMABLE, Done, drop_failed, read_back
 from runtime.infer.records import ENCODING_ERRORS, Writer, format_of, open_writer
 from runtime.infer.result_file import ResultFile
-from runtime.infer.table import TableWriter
+from runtime.infer.run_note import RunNote
+from runtime.lock import OutputLock
 from runtime.recognition.labels import Labels
 from runtime.recognition.result import Recognition
-
-
-class Printer:
-    """Prints results, until whoever reads them (`| head`) has had enough.
-
-    Args:
-        kind: format in which they are printed.
-        may_end: whether the results are wanted elsewhere too, so that reading goes on then.
-        alternatives: how many each result brings along.
-    """
-
-    def __init__(self, kind: str, may_end: bool, alternatives: int = 0) -> None:
-        if hasattr(sys.stdout, "reconfigure"):
-            # A terminal that cannot show a character gets its number, not a traceback of ours.
-            errors = "backslashreplace" if sys.stdout.isatty() else ENCODING_ERRORS.get(kind)
-            sys.stdout.reconfigure(errors=errors or "backslashreplace")
-        if kind == "table":
-            columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            self._writer: Writer = TableWriter(sys.stdout, columns)
-        else:
-            self._writer = open_writer(kind, sys.stdout, alternatives=alternatives)
-        self._may_end = may_end
-
-    def write(self, recognition: Recognition) -> None:
-        """Print one result."""
-        try:
-            self._writer.write(recognition)
-        except BrokenPipeError:
-            self._end()
-
-    def close(self) -> None:
-        """Print what is still held."""
-        try:
-            self._writer.close()
-        except BrokenPipeError:
-            self._end()
-
-    def _end(self) -> None:
-        if not self._may_end:
-            raise
-        forget_stdout()
+from runtime.standard_streams import say
 
 
 class Results:
@@ -193,7 +154,7 @@ class Results:
             f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
             f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} lines/s{passed}"
         )
-        return summary if self._labels is None else f"{summary}\n{self._labels.summary()}"
+        return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 
     def _open_output(self, arguments: Namespace, files: ExitStack) -> str:
         """Open what --output names, for this run alone; gives its format."""

@@ -36,26 +36,6 @@ class TextScores:
         """Return the share of texts that are exact, 0 without any."""
         return self.num_exact / max(1, self.num_read)
 
-    def pass_over(self, source: str) -> None:
-        """Note an image that an earlier run has read, if it has a label."""
-        key = _key(source)
-        self.num_read_before += key in self._texts
-        self._unread.discard(key)
-
-    def check_use(self) -> None:
-        """Check that a label belongs to an image, read now or before.
-
-        Raises:
-            ArtifactError: if none does, with an example of a path that was looked for.
-        """
-        if self.num_read or self.num_read_before:
-            return
-        raise ArtifactError(
-            f"none of the {len(self._texts)} labels in {self._file} belongs to an image that was "
-            f"read, e.g. {self.paths[0]}; names are taken from the folder {self._folder}: "
-            f"{'correct' if self._is_folder_given else 'name the right one with'} --labels-dir"
-        )
-
     @property
     def character_error_rate(self) -> float:
         """Return the edits per character of the labels."""

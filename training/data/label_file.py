@@ -16,8 +16,7 @@ from training.data.sample import Sample
 class SimpleDataSet:
     """Lines of one or more label files.
 
-    A path may be a JSON list of several images with the same text; each epoch draws one. Where no
-    file has a name as it stands, blanks around it are left out and `\\` is taken for `/`.
+    A path may be a JSON list of several images with the same text; each epoch draws one.
 
     Args:
         data_dir: folder that the paths are relative to.
