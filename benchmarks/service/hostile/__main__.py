@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -42,7 +41,7 @@ from benchmarks.throughput.lines import find_lines, write_lines
 from runtime.sessions.engine_sidecar import sha256_of
 
 _DESCRIPTORS = 1024
-"""What a process has where nobody raised it."""
+"""What a process has where nobody raised it, and what `connections` goes beyond."""
 _NAME = "attacked"
 
 
@@ -173,9 +172,10 @@ class _Siege:
     def _started(self) -> ServiceProcess:
         if self._service is None:
             options = ["--name", _NAME, *self._options.serve]
-            service = ServiceProcess(self._options.model, self._log, options)
-            with _descriptors(_DESCRIPTORS):
-                self._service = service.__enter__()
+            service = ServiceProcess(
+                self._options.model, self._log, options, descriptors=_DESCRIPTORS
+            )
+            self._service = service.__enter__()
         return self._service
 
     def _kill(self) -> None:
@@ -197,17 +197,6 @@ class _Siege:
                 self._service.end()
         finally:
             self._kill()
-
-
-@contextlib.contextmanager
-def _descriptors(number: int) -> Iterator[None]:
-    """Let processes that are started meanwhile have so many open at once, unless they raise it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(number, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _measures(finding: Finding) -> list[Measure]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 _CONNECTED_WITHIN_S = 5.0
 _ANSWERED_WITHIN_S = 60.0
 _DRIP_S = 1.0
+_UNREAD_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,14 @@ class PostAndLeave(Post):
     async def _outcome(self, sending: asyncio.Task[None], answer: asyncio.Task[str]) -> str:
         await asyncio.wait([sending], timeout=_ANSWERED_WITHIN_S)
         return "left" if sending.done() else "no answer"
+
+
+class PostUnread(Post):
+    """The same, but reads no more than the first line of what comes, and holds the connection."""
+
+    async def _outcome(self, sending: asyncio.Task[None], answer: asyncio.Task[str]) -> str:
+        await asyncio.sleep(_UNREAD_S)
+        return answer.result() if answer.done() else "no answer"
 
 
 class Endless(Attack):

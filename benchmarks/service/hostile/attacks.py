@@ -12,7 +12,15 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from benchmarks.service.hostile import images
-from benchmarks.service.hostile.attack import Attack, Endless, Hold, Post, PostAndLeave, Target
+from benchmarks.service.hostile.attack import (
+    Attack,
+    Endless,
+    Hold,
+    Post,
+    PostAndLeave,
+    PostUnread,
+    Target,
+)
 
 KIB, MIB = 2**10, 2**20
 _HEADERS_BYTES_PER_S = 10.0 * MIB
@@ -165,7 +173,7 @@ def form_parts(target: Target, size: float) -> Attack:
 def pipelined(target: Target, size: float) -> Attack:
     """Connections that ask 20,000 times in a row and read no answer."""
     once = b"GET /health HTTP/1.1\r\nHost: " + target.host.encode() + b"\r\n\r\n"
-    return Hold(once * _scaled(20_000, size), b"", connections=8, per_second=8)
+    return PostUnread([once * _scaled(20_000, size)], connections=8, per_second=8)
 
 
 def disconnects(target: Target, size: float) -> Attack:

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.service.hostile.attack import Attack, Endless, Hold, Post, PostAndLeave, Target
+from benchmarks.service.hostile.attack import (
+    Attack,
+    Endless,
+    Hold,
+    Post,
+    PostAndLeave,
+    PostUnread,
+    Target,
+)
 from tests.benchmarks.service.hostile.conftest import NotingServer, is_whole
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
@@ -55,6 +63,12 @@ def test_who_leaves_waits_for_no_answer(start_server: Any) -> None:
     server = start_server(None)
     outcomes = outcomes_of(PostAndLeave([REQUEST], 1, per_second=50), server.target)
     assert outcomes["left"] > 3 and set(outcomes) <= {"left", "under way"}
+
+
+def test_what_is_not_read_is_held(start_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.service.hostile.attack._UNREAD_S", 0.2)
+    outcomes = outcomes_of(PostUnread([REQUEST], 1, per_second=50), start_server().target, 0.7)
+    assert 2 <= outcomes["200"] <= 3
 
 
 def test_what_is_held_stays_open(start_server: Any) -> None:
