@@ -150,7 +150,14 @@ class _Siege:
         load = HonestLoad(work, self.images_per_s, options.clients)
         try:
             finding = measure_attack(
-                name, target, options.size, service, load, options.seconds, options.calm
+                name,
+                target,
+                options.size,
+                service.process.pid,
+                service.replica_pids,
+                load,
+                options.seconds,
+                options.calm,
             )
         except OSError as error:
             self.failures.append(Failure(name, f"the attack failed: {error}"))

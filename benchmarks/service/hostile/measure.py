@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from benchmarks.service.clients import Tally, Work, run_clients, run_flood
 from benchmarks.service.hostile.attack import Target
 from benchmarks.service.hostile.attacker import Attacker
 from benchmarks.service.memory import MemoryWatch
-from benchmarks.service.process import ServiceProcess, resident_mib
+from benchmarks.service.process import resident_mib
 
 LEAST_SHARE, MOST_P99_MS = 0.8, 2000.0
 MOST_PEAK_MIB, MOST_KEPT_MIB = 1024.0, 128.0
@@ -158,7 +159,8 @@ def measure_attack(
     attack: str,
     target: Target,
     size: float,
-    service: ServiceProcess,
+    server_pid: int,
+    replica_pids: Callable[[], list[int]],
     load: HonestLoad,
     seconds: float,
     calm_seconds: float,
@@ -169,7 +171,7 @@ def measure_attack(
         attack: its name.
         target: what is attacked, and from where.
         size: as the attacks take it.
-        service: the same, as a process.
+        server_pid, replica_pids: processes whose memory is watched.
         load: the honest clients.
         seconds: of attack.
         calm_seconds: before, and after.
@@ -177,13 +179,17 @@ def measure_attack(
     Raises:
         OSError: if the attacker fails.
     """
-    server = service.process.pid
+
+    def held() -> tuple[float, float]:
+        replicas = [resident_mib(pid) or 0.0 for pid in replica_pids()]
+        return resident_mib(server_pid) or 0.0, sum(replicas)
+
     with Attacker(attack, target, size, 2 * seconds + _GIVES_UP_AFTER_S) as attacker:
         before = load.run(calm_seconds)
-        held = _held(service)
+        held_before = held()
         with (
-            MemoryWatch(lambda: [server], lambda: 0, period_s=0.25) as server_watch,
-            MemoryWatch(service.replica_pids, lambda: 0) as replica_watch,
+            MemoryWatch(lambda: [server_pid], lambda: 0, period_s=0.25) as server_watch,
+            MemoryWatch(replica_pids, lambda: 0) as replica_watch,
         ):
             attacker.begin()
             during = load.run(seconds)
@@ -192,10 +198,11 @@ def measure_attack(
     after = Phase(0.0, None, None, None)
     if recovered_after_s is not None:
         after = load.run(calm_seconds)
-    left = _held(service)
     server_memory, replica_memory = (
         Memory(first, max([first, *watch.mib]), last)
-        for first, watch, last in zip(held, (server_watch, replica_watch), left, strict=True)
+        for first, watch, last in zip(
+            held_before, (server_watch, replica_watch), held(), strict=True
+        )
     )
     return Finding(
         attack,
@@ -207,12 +214,6 @@ def measure_attack(
         recovered_after_s,
         attacker.outcomes,
     )
-
-
-def _held(service: ServiceProcess) -> tuple[float, float]:
-    """Memory in MiB of the server and of its replicas."""
-    replicas = [resident_mib(pid) or 0.0 for pid in service.replica_pids()]
-    return resident_mib(service.process.pid) or 0.0, sum(replicas)
 
 
 def _seconds_to_an_answer(work: Work) -> float | None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.service.clients import Work
-from benchmarks.service.hostile.measure import Finding, HonestLoad, HonestTally, Memory, Phase
+from benchmarks.service.hostile.attack import Target
+from benchmarks.service.hostile.measure import (
+    Finding,
+    HonestLoad,
+    HonestTally,
+    Memory,
+    Phase,
+    measure_attack,
+)
 from benchmarks.service.hostile.table import table
+from runtime import Recognizer
 from tests.benchmarks.service.hostile.conftest import TEXT
+from tests.runtime.serve.conftest import LocalBackend, Served
 
 CALM = Phase(10.0, 20.0, 50.0, 60.0, {"200": 100})
 FLAT = Memory(100.0, 110.0, 101.0)
@@ -66,6 +78,31 @@ def test_each_aim_can_be_missed(change: dict[str, Any], missed: str) -> None:
     finding = replace(MET, **change)
     assert [aim for aim, is_met in finding.met.items() if not is_met] == [missed]
     assert not finding.is_met and f"not {missed}" in table([finding])
+
+
+@pytest.mark.parametrize(
+    ("attack", "size", "outcome"), [("half_headers", 0.02, "under way"), ("gzip_bomb", 0.1, "413")]
+)
+def test_a_service_is_attacked_while_honest_clients_ask(
+    toy_onnx: Path, labelled_lines: Path, attack: str, size: float, outcome: str
+) -> None:
+    for library in ("fastapi", "uvicorn", "prometheus_client", "python_multipart", "onnxruntime"):
+        pytest.importorskip(library)
+    images = [file.read_bytes() for file in sorted(labelled_lines.parent.glob("*.png"))]
+    with Recognizer(toy_onnx) as recognizer:
+        texts = [one.text for one in recognizer(images)]
+    with Served(LocalBackend(toy_onnx, 2**20)) as served:
+        host, port = served.socket.getsockname()
+        load = HonestLoad(Work(host, port, images, texts), 10.0, 4)
+        target = Target(host, port, "toy", images[0], "127.0.0.2")
+        pid = os.getpid()
+        finding = measure_attack(attack, target, size, pid, lambda: [pid], load, 2.0, 0.5)
+    assert finding.attacker[outcome] > 1
+    for phase in (finding.before, finding.during, finding.after):
+        assert set(phase.statuses) == {"200"} and not phase.num_wrong
+    assert finding.recovered_after_s is not None and finding.met["answers after"]
+    assert finding.server.peak >= finding.server.before > 0
+    assert finding.replicas.before > 0
 
 
 def test_the_table_has_a_line_for_each() -> None:
