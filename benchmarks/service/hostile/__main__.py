@@ -65,7 +65,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--clients", type=int, default=32, help="honest, at once; default: %(default)s")
     add("--share", type=float, default=0.3, help="of capacity they ask for; default: %(default)s")
     add("--rate", type=float, metavar="IMAGES/S", help="they ask for, instead of a share")
-    add("--source", default="127.0.0.2", help="attacks come from there; default: %(default)s")
+    add("--sources", nargs="+", default=["127.0.0.2"], help="attacks come from; honest: 127.0.0.1")
     add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
     add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> Result:
             "clients": options.clients,
             "images_per_s": siege.images_per_s,
             "descriptors": _DESCRIPTORS,
-            "source": options.source,
+            "sources": options.sources,
             "serve": list(options.serve),
         },
         measures=tuple(one for finding in siege.findings for one in _measures(finding)),
@@ -146,7 +146,7 @@ class _Siege:
         work = Work(service.host, service.port, self._images, self._texts)
         if self.images_per_s is None:
             self.images_per_s = steady_rate(work, options.clients, options.share)
-        target = Target(service.host, service.port, _NAME, self._images[0], options.source)
+        target = Target(service.host, service.port, _NAME, self._images[0], tuple(options.sources))
         load = HonestLoad(work, self.images_per_s, options.clients)
         try:
             finding = measure_attack(

@@ -26,14 +26,14 @@ class Target:
         host, port: of the service.
         model: its name in the paths of the Open Inference Protocol.
         image: bytes of an image that it can read.
-        source: address of this machine that the attack comes from.
+        sources: addresses of this machine that the attack comes from, in turn.
     """
 
     host: str
     port: int
     model: str
     image: bytes
-    source: str
+    sources: tuple[str, ...]
 
 
 class Attack(ABC):
@@ -62,21 +62,23 @@ class Attack(ABC):
         """
         turns = _Turns(self.per_second)
         async with asyncio.TaskGroup() as clients:
-            for _ in range(self.connections):
-                clients.create_task(self._client(target, turns, outcomes))
+            for _, source in zip(range(self.connections), itertools.cycle(target.sources)):
+                clients.create_task(self._client(target, source, turns, outcomes))
 
-    async def _client(self, target: Target, turns: _Turns, outcomes: Counter[str]) -> None:
+    async def _client(
+        self, target: Target, source: str, turns: _Turns, outcomes: Counter[str]
+    ) -> None:
         while True:
             await turns.next()
             outcomes["under way"] += 1
-            outcomes[await self._attempt(target)] += 1
+            outcomes[await self._attempt(target, source)] += 1
             outcomes["under way"] -= 1
 
-    async def _attempt(self, target: Target) -> str:
+    async def _attempt(self, target: Target, source: str) -> str:
         try:
             async with asyncio.timeout(_CONNECTED_WITHIN_S):
                 reader, writer = await asyncio.open_connection(
-                    target.host, target.port, local_addr=(target.source, 0)
+                    target.host, target.port, local_addr=(source, 0)
                 )
         except OSError:  # a timeout is one
             return "not connected"

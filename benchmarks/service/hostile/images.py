@@ -54,6 +54,15 @@ def jpeg_scans(side: int, scans: int) -> bytes:
     )
 
 
+def large_png(side: int) -> bytes:
+    """Return a grey PNG of side x side black px, a thousandth as long as its image is large."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    row = side + 1  # the filter's number before the pixels
+    pixels = _deflated_zeros(row * side, row * max(1, 2**23 // row))
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)
+
+
 def tiff_overlap(directories: int) -> bytes:
     """Return a TIFF of so many directories of 65,535 entries, each 4 bytes behind the one before.
 
@@ -102,6 +111,11 @@ def _deflated_zeros(num_bytes: int, block: int) -> bytes:
     if num_whole < 1:
         return zlib.compress(bytes(num_bytes), 9)
     return first + again * (num_whole - 1) + last[:-4] + checksum
+
+
+def _png_chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + checksum
 
 
 def _jpeg_segment(marker: int, content: bytes) -> bytes:

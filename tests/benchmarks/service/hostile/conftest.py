@@ -33,7 +33,7 @@ class NotingServer:
     @property
     def target(self) -> Target:
         """This server, attacked from another address."""
-        return Target("127.0.0.1", self.port, "toy", b"an image", "127.0.0.2")
+        return Target("127.0.0.1", self.port, "toy", b"an image", ("127.0.0.2",))
 
     def __enter__(self) -> NotingServer:
         threading.Thread(target=self._accept, daemon=True).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,13 @@ def test_what_goes_on_without_end_has_one(start_server: Any) -> None:
     outcomes = outcomes_of(endless, server.target)
     assert outcomes["200"] > 1
     assert max(len(noted) for noted in server.received) == len(b"GET / HTTP/1.1\r\n") + 602
+
+
+def test_it_comes_from_all_its_addresses(start_server: Any) -> None:
+    server = start_server(None)
+    sources = ("127.0.0.2", "127.0.0.3")
+    outcomes_of(Hold(b"", b"", 4, 1000), replace(server.target, sources=sources))
+    assert server.sources == set(sources)
 
 
 def test_nobody_there_is_an_outcome_too() -> None:

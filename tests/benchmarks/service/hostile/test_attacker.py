@@ -52,7 +52,7 @@ def test_it_stops_with_its_parent(start_server: Any) -> None:
         "import time\n"
         "from benchmarks.service.hostile.attack import Target\n"
         "from benchmarks.service.hostile.attacker import Attacker\n"
-        f"target = Target('127.0.0.1', {server.port}, 'toy', b'', '127.0.0.2')\n"
+        f"target = Target('127.0.0.1', {server.port}, 'toy', b'', ('127.0.0.2',))\n"
         "with Attacker('half_headers', target, 0.003, 600.0) as attacker:\n"
         "    attacker.begin()\n"
         "    print(attacker._process.pid, flush=True)\n"

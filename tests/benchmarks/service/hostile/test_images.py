@@ -41,6 +41,14 @@ def test_another_scan_is_a_few_bytes_whatever_the_size() -> None:
     assert other - one < 100
 
 
+@pytest.mark.parametrize("side", [30, 3000, 5000])
+def test_a_png_is_small_and_its_image_large(side: int) -> None:
+    data = images.large_png(side)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded is not None and decoded.shape == (side, side) and not decoded.any()
+    assert len(data) < 100 + side * side // 500
+
+
 def test_directories_overlap_and_all_lie_within_the_file() -> None:
     data = images.tiff_overlap(50)
     starts = []

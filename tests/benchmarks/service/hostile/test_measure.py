@@ -94,7 +94,7 @@ def test_a_service_is_attacked_while_honest_clients_ask(
     with Served(LocalBackend(toy_onnx, 2**20)) as served:
         host, port = served.socket.getsockname()
         load = HonestLoad(Work(host, port, images, texts), 10.0, 4)
-        target = Target(host, port, "toy", images[0], "127.0.0.2")
+        target = Target(host, port, "toy", images[0], ("127.0.0.2",))
         pid = os.getpid()
         finding = measure_attack(attack, target, size, pid, lambda: [pid], load, 2.0, 0.5)
     assert finding.attacker[outcome] > 1
