@@ -46,7 +46,7 @@ _NAME = "attacked"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     described = "\n".join(f"  {name:17} {made.__doc__}" for name, made in ATTACKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.service.hostile",
@@ -72,7 +72,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return its exit status."""
     options = options_parser().parse_args(arguments)
 
     def measured() -> Result:
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> Result:
             "sources": options.sources,
             "serve": list(options.serve),
         },
-        measures=tuple(one for finding in siege.findings for one in _measures(finding)),
+        measures=tuple(figure for finding in siege.findings for figure in _measures(finding)),
         failures=tuple(siege.failures),
         details={finding.attack: finding.as_json() for finding in siege.findings},
         **surroundings,
@@ -207,7 +207,7 @@ class _Siege:
 
 
 def _measures(finding: Finding) -> list[Measure]:
-    """The figures of one attack."""
+    """Return the figures of one attack."""
     during = finding.during
     figures = (
         ("share of rate kept", "share", "higher", finding.share_kept),
@@ -226,10 +226,9 @@ def _measures(finding: Finding) -> list[Measure]:
 
 
 def _lines_of(result: Result) -> Iterator[str]:
-    """What is printed in the end."""
-    findings = [one for one in result.details.values()]
-    met = sum(all(one["met"].values()) for one in findings)
-    yield f"{met} of {len(findings)} attacks leave honest clients what is aimed at"
+    """Yield what is printed in the end."""
+    met = sum(all(finding["met"].values()) for finding in result.details.values())
+    yield f"{met} of {len(result.details)} attacks leave honest clients what is aimed at"
     for failure in result.failures:
         yield f"FAILED: {failure.what}: {failure.reason}"
 

@@ -98,13 +98,13 @@ class Attacker:
 
 
 def main() -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return its exit status."""
     signal.alarm(_SECONDS_TO_BUILD)
     order = json.loads(sys.stdin.readline())
     entries: dict[str, Any] = order["target"]
     image, sources = base64.b64decode(entries["image"]), tuple(entries["sources"])
     target = Target(**{**entries, "image": image, "sources": sources})
-    if not all(ipaddress.ip_address(one).is_loopback for one in (target.host, *sources)):
+    if not all(ipaddress.ip_address(address).is_loopback for address in (target.host, *sources)):
         print(f"attacks stay on loopback: got {target.host}", file=sys.stderr)
         return 2
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

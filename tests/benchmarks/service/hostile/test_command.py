@@ -25,7 +25,7 @@ def test_honest_clients_are_answered_during_and_after_every_attack(
     assert main(_command(toy_onnx, labelled_lines, *options)) == 0
     result = read_result(output)
     assert set(result.details) == set(ATTACKS) and result.machine["cpus_available"] > 0
-    assert {f"{name} / p99" for name in ATTACKS} <= {one.name for one in result.measures}
+    assert {f"{name} / p99" for name in ATTACKS} <= {figure.name for figure in result.measures}
     assert "attacks leave honest clients" in capsys.readouterr().out
     for name, finding in result.details.items():
         assert finding["server"]["before"] > 0 and finding["replicas"]["before"] > 0

@@ -37,8 +37,8 @@ def test_a_jpeg_has_so_many_scans_and_can_be_decoded(side: int) -> None:
 
 
 def test_another_scan_is_a_few_bytes_whatever_the_size() -> None:
-    one, other = (len(images.jpeg_scans(7992, scans)) for scans in (10, 11))
-    assert other - one < 100
+    fewer, more = (len(images.jpeg_scans(7992, scans)) for scans in (10, 11))
+    assert more - fewer < 100
 
 
 @pytest.mark.parametrize("side", [30, 3000, 5000])

@@ -90,7 +90,7 @@ def test_a_service_is_attacked_while_honest_clients_ask(
         pytest.importorskip(library)
     images = [file.read_bytes() for file in sorted(labelled_lines.parent.glob("*.png"))]
     with Recognizer(toy_onnx) as recognizer:
-        texts = [one.text for one in recognizer(images)]
+        texts = [read.text for read in recognizer(images)]
     with Served(LocalBackend(toy_onnx, 2**20)) as served:
         host, port = served.socket.getsockname()
         load = HonestLoad(Work(host, port, images, texts), 10.0, 4)
