@@ -25,6 +25,7 @@ from benchmarks.service.hostile.attack import (
 KIB, MIB = 2**10, 2**20
 _HEADERS_BYTES_PER_S = 10.0 * MIB
 _FORM = "distilrec-attack"
+_CHUNK = b"400\r\n" + b"a" * KIB + b"\r\n"
 
 
 def nothing(target: Target, size: float) -> Attack:
@@ -95,7 +96,7 @@ def header_url(target: Target, size: float) -> Attack:
 
 def trailers(target: Target, size: float) -> Attack:
     """Send header lines without end behind the last chunk of a body."""
-    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n"
+    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + _CHUNK + b"0\r\n"
     lines = b"".join(b"x%d: y\r\n" % number for number in range(8000))
     most = _scaled(200 * MIB, size)
     return Endless(head, lines, b"\r\n", most, _HEADERS_BYTES_PER_S, 2, 10)
@@ -103,7 +104,7 @@ def trailers(target: Target, size: float) -> Attack:
 
 def chunk_extension(target: Target, size: float) -> Attack:
     """Send an extension without end in the line that says how long a chunk is."""
-    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1;x="
+    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + _CHUNK + b"1;x="
     most = _scaled(200 * MIB, size)
     tail = b"\r\na\r\n0\r\n\r\n"
     return Endless(head, b"a" * 64 * KIB, tail, most, _HEADERS_BYTES_PER_S, 2, 10)
@@ -138,8 +139,8 @@ def dripping_bodies(target: Target, size: float) -> Attack:
 
 
 def idle_chunks(target: Target, size: float) -> Attack:
-    """Hold 64 uploads in chunks that stop after the first byte, whose length nobody knows."""
-    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + b"1\r\na\r\n"
+    """Hold 64 uploads in chunks that stop after the first KiB, whose length nobody knows."""
+    head = _head(target, "/recognize", "Transfer-Encoding: chunked") + _CHUNK
     return Hold(head, b"", _scaled(64, size), per_second=50)
 
 
