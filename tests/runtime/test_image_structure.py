@@ -100,8 +100,8 @@ def test_a_png_that_unpacks_much_or_moves_is_not_bounded() -> None:
     [(".bmp", True), (".ppm", True), (".webp", True), (".tiff", False), (".jp2", False)],
 )
 def test_other_formats(suffix: str, is_expected: bool) -> None:
-    assert is_bounded(encoded(suffix, *([cv2.IMWRITE_WEBP_QUALITY, 80] * (suffix == ".webp"))), 1, 1) \
-        is is_expected  # fmt: skip
+    flags = [cv2.IMWRITE_WEBP_QUALITY, 80] if suffix == ".webp" else []
+    assert is_bounded(encoded(suffix, *flags), 1, 1) is is_expected
 
 
 def test_lossless_webp_is_not_bounded() -> None:
