@@ -10,6 +10,7 @@ COMMANDS = {
     "throughput": "a folder end to end: stages, threads, and beside RapidOCR or PaddleOCR",
     "accuracy": "exact lines, character errors, calibration, for every form of a network",
     "service": "the service under load: speed, latency, lost answers, memory",
+    "service.hostile": "what honest clients still get while somebody attacks the service",
     "cluster": "folders read by several processes",
     "distillation": "what distillation brings a Student, seed by seed",
     "training": "a training step beside paddle, PaddleOCR and PyTorch",

@@ -50,14 +50,16 @@ def lines_as_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 def _from_utf_16(first: bytes, pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
     """As `lines_as_bytes`; a piece may end within a character, whose other byte comes next."""
     decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
-    text = decoder.decode(first)
-    while True:
-        *whole, text = text.split("\n")
+    # Half of a character may look like a line's end, so that pieces may be two bytes long: they
+    # are joined once, not one after the other.
+    held: list[str] = []
+    num_held = 0
+    for piece in chain([first], pieces, [b""]):
+        *whole, rest = decoder.decode(piece, final=not piece).split("\n")
         for line in whole:
-            yield line.rstrip(_LINE_ENDS).encode(errors="replace")
-        piece = next(pieces, None)
-        if piece is None:
-            break
-        text = text[: most + 1] + decoder.decode(piece)
-    text += decoder.decode(b"", final=True)
-    yield text.rstrip(_LINE_ENDS).encode(errors="replace")
+            yield "".join([*held, line]).rstrip(_LINE_ENDS).encode(errors="replace")
+            held, num_held = [], 0
+        if num_held <= most:
+            held.append(rest)
+            num_held += len(rest)
+    yield "".join(held).rstrip(_LINE_ENDS).encode(errors="replace")

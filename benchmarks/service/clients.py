@@ -136,7 +136,15 @@ def run_clients(work: Work, num_clients: int, seconds: float, tally: Tally | Non
     return tally
 
 
-def run_flood(work: Work, images_per_s: float, seconds: float, num_clients: int = 256) -> Tally:
+def run_flood(
+    work: Work,
+    images_per_s: float,
+    seconds: float,
+    num_clients: int = 256,
+    tally: Tally | None = None,
+    timeout_s: float = _TIMEOUT_S,
+    are_newcomers: bool = False,
+) -> Tally:
     """Requests at a given rate, whether or not the ones before were answered.
 
     Args:
@@ -144,13 +152,17 @@ def run_flood(work: Work, images_per_s: float, seconds: float, num_clients: int 
         images_per_s: the rate aimed at; clients that still wait make it less.
         seconds: how long.
         num_clients: who share the rate.
+        tally: counted in.
+        timeout_s: after which a client gives a request up.
+        are_newcomers: whether each request takes a connection of its own.
     """
-    tally, lock, turn = Tally(), threading.Lock(), itertools.count()
+    tally = Tally() if tally is None else tally
+    lock, turn = threading.Lock(), itertools.count()
     pause_s = work.per_request / images_per_s
     begin = time.perf_counter()
 
     def client() -> None:
-        connection = http.client.HTTPConnection(work.host, work.port, timeout=_TIMEOUT_S)
+        connection = http.client.HTTPConnection(work.host, work.port, timeout=timeout_s)
         while True:
             number = next(turn)
             due = begin + number * pause_s
@@ -158,6 +170,8 @@ def run_flood(work: Work, images_per_s: float, seconds: float, num_clients: int 
             if max(due, time.perf_counter()) > begin + seconds:
                 break
             _ask_and_count(work, number, connection, tally, lock)
+            if are_newcomers:
+                connection.close()
         connection.close()
 
     _all_at_once([threading.Thread(target=client) for _ in range(num_clients)])

@@ -28,6 +28,8 @@ class ServiceProcess:
         log: where it writes what it says.
         options: more of its command line.
         environment: variables that it gets besides.
+        descriptors: how many files and connections each of its processes may have open, None for
+            as many as this one.
 
     Raises:
         EngineError: on entering, if it does not start.
@@ -39,10 +41,15 @@ class ServiceProcess:
         log: Path,
         options: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
         self.log_file = log
         self._command = [sys.executable, "-m", "runtime.serve", "--model", str(model.resolve())]
         self._command += ["--port", "0", *options]
+        if descriptors is not None:
+            # A hard limit: Ray raises a soft one as far as it may.
+            limited = f'ulimit -n {descriptors} && exec "$@"'
+            self._command = ["/bin/sh", "-c", limited, "sh", *self._command]
         self._environment = {**os.environ, **(environment or {})}
         self.host, self.port, self.seconds_to_start = "", 0, 0.0
 

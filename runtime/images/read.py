@@ -182,7 +182,7 @@ def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDA
     if size is None:
         raise not_an_image(data)
     check_size(*size, max_pixels)
-    if is_bounded(data, size[0] * size[1]):
+    if is_bounded(data, size[0] * size[1], max_pixels):
         return decode_image(data, size, page)
     num_pixels = _num_pixels(data, size, page or 0, max_pixels)
     if page is not None and not data.startswith(tiff_header.SIGNATURES):

@@ -19,6 +19,10 @@ MOST_SCANNED_PIXELS = 2**24
 MOST_SCANS = 100
 """Of a JPEG: encoders write 10, and some 60 where they look for the shortest file."""
 
+SCANS_OF_LARGEST = 16
+"""Scans that an image of `max_pixels` may have; a smaller one may have more, up to as many pixels
+in all: at the default 64 M pixels a second's work, measured at about 1 ns a pixel and scan."""
+
 _COMPRESSED_TEXTS = (b"zTXt", b"iTXt", b"iCCP")
 _FEW_TEXTS = 8
 """Of a PNG; libpng unpacks each into up to 8 MB and keeps them until the end."""
@@ -26,7 +30,7 @@ _FEW_TEXTS = 8
 _BOUNDED = (b"BM", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 
 
-def is_bounded(data: bytes, num_pixels: int) -> bool:
+def is_bounded(data: bytes, num_pixels: int, max_pixels: int) -> bool:
     """Whether work and memory of decoding follow from the header and the length of the file.
 
     They do not where a header says little (the compression of a TIFF), where a decoder builds
@@ -36,14 +40,18 @@ def is_bounded(data: bytes, num_pixels: int) -> bool:
     Args:
         data: the bytes of an image file.
         num_pixels: as its header states them.
+        max_pixels: of the largest image that is read.
 
     Raises:
         ImageError: if a JPEG or PNG file is not whole or states its size twice, or a JPEG has
-            more than `MOST_SCANS`. OpenCV itself refuses the other formats when they are cut
-            short.
+            more than `MOST_SCANS`, or more for its size than `SCANS_OF_LARGEST` allows. OpenCV
+            itself refuses the other formats when they are cut short.
     """
     if data.startswith(JPEG_SIGNATURE):
         num_scans = _num_jpeg_scans(data)
+        most = min(MOST_SCANS, SCANS_OF_LARGEST * max_pixels // max(1, num_pixels))
+        if num_scans > most:
+            raise _too_many_scans(most)
         return num_scans <= _FEW_SCANS or num_scans * num_pixels <= MOST_SCANNED_PIXELS
     if data.startswith(PNG_SIGNATURE):
         return _is_plain_png(data)
@@ -62,12 +70,17 @@ def _num_jpeg_scans(data: bytes) -> int:
         if num_frames > 1:
             raise ImageError("the JPEG file states its size twice; save the image again")
         if num_scans > MOST_SCANS:
-            raise ImageError(
-                f"a JPEG of too many scans: expected at most {MOST_SCANS}; save the image again"
-            )
+            raise _too_many_scans(MOST_SCANS)
         if marker == _JPEG_END:
             return num_scans
     raise _cut_short(data)
+
+
+def _too_many_scans(most: int) -> ImageError:
+    return ImageError(
+        f"a JPEG of too many scans for its size: expected at most {most}; save the image again, "
+        "not progressive"
+    )
 
 
 def _is_plain_png(data: bytes) -> bool:

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: Namespace) -> None:
     from runtime.serve.access import api_key
+    from runtime.serve.allocator import give_back_large_blocks
     from runtime.serve.hosts import Hosts
     from runtime.serve.ray_cluster import RayCluster
     from runtime.serve.replicas import Replicas, opened
@@ -55,6 +56,7 @@ def _serve(arguments: Namespace) -> None:
     from runtime.serve.service import Service
     from runtime.serve.settings import Limits, ReaderOptions
 
+    give_back_large_blocks()
     limits = Limits(
         images_per_request=min(arguments.max_images, arguments.queue),
         body_bytes=arguments.max_body,

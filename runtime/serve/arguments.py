@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-images", type=_positive, default=64, metavar="N", help="images in one request")
     add("--max-body", type=_multiple, default="16M", metavar="BYTES", help="of one request")
     add("--max-queue-bytes", type=_multiple, default="256M", metavar="BYTES", help="in hand")
-    add("--max-pixels", type=_multiple, default="64M", metavar="N", help="of one image")
+    add("--max-pixels", type=_multiple, default="8M", metavar="N", help="of one image")
     add("--connections", type=_positive, default=512, metavar="N", help="at once; beyond it 503")
     add(
         "--connections-per-client",

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from runtime.infer.records import record_from_recognition
 from runtime.recognition.recognizer import Recognizer
+from runtime.serve.allocator import give_back_large_blocks
 from runtime.serve.batcher import Record
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 from runtime.silence import silence_opencv
@@ -29,6 +30,7 @@ class Reader:
 
     def __init__(self, options: ReaderOptions, threads: int | None = None) -> None:
         silence_opencv()
+        give_back_large_blocks()
         self.recognizer = Recognizer(
             options.model,
             dictionary=options.dictionary,

@@ -53,6 +53,8 @@ def listen(host: str, port: int) -> socket.socket:
 def limits_within_descriptors(limits: Limits) -> Limits:
     """The limits, with no more connections than this process may have descriptors for.
 
+    One client's share shrinks with them, so that room stays for others.
+
     Raises the process's own limit of open files as far as it may.
 
     Raises:
@@ -74,7 +76,9 @@ def limits_within_descriptors(limits: Limits) -> Limits:
             f"too few open files are allowed: expected more than {kept}, got {soft}; raise the "
             f"limit (ulimit -n {wanted})"
         )
-    return replace(limits, connections=soft - kept)
+    num_connections = soft - kept
+    share = min(limits.connections_per_client, max(1, 3 * num_connections // 4))
+    return replace(limits, connections=num_connections, connections_per_client=share)
 
 
 def server_of(service: Service) -> uvicorn.Server:

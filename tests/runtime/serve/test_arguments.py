@@ -10,7 +10,7 @@ from runtime.serve.arguments import parse_arguments
 def test_what_is_not_said_has_a_default_that_stays_on_this_machine() -> None:
     got = parse_arguments(["--model", "a.onnx"])
     assert (got.host, got.port, got.model) == ("127.0.0.1", 8000, Path("a.onnx"))
-    assert (got.max_body, got.max_queue_bytes, got.max_pixels) == (2**24, 2**28, 2**26)
+    assert (got.max_body, got.max_queue_bytes, got.max_pixels) == (2**24, 2**28, 2**23)
     assert (got.connections, got.connections_per_client, got.allowed_hosts) == (512, 384, [])
     assert (got.queue, got.max_images, got.time_limit, got.replicas) == (128, 64, 30.0, None)
 

@@ -38,6 +38,10 @@ def test_connections_stay_under_what_this_process_may_open(
     limits = limits_within_descriptors(Limits(connections=512))
     assert 0 < limits.connections < 1024 - BACKLOG
     assert limits.connections < 512 or not raised
+    # One address must not take all that is left, nor is an own bound asked for where there is none.
+    assert limits.connections_per_client <= 3 * limits.connections // 4
+    unbound = limits_within_descriptors(Limits(connections=512, connections_per_client=0))
+    assert unbound.connections_per_client == 0
     few = Limits(connections=50)
     assert limits_within_descriptors(few).connections == 50
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 256))

@@ -1,0 +1,1 @@
+"""What honest clients of the service still get while somebody attacks it."""
