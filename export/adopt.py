@@ -19,8 +19,10 @@ import onnx
 from export.convert import OPSET, check_opset, convert, tool_versions
 from export.foreign import make_canonical
 from export.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.graph import describe, input_shape, load_model
+from export.graph import describe, input_shape
 from export.lines import comparison_lines
+from export.onnx_file import load_model
+from export.recognizer_file import read_recognizer
 from export.rounding import (
     lines_to_draw,
     measure_rounding,
@@ -31,7 +33,6 @@ from export.staging import staged
 from export.verify import TOLERANCE, compare_forms
 from runtime.charset import read_dictionary
 from runtime.errors import ArtifactError, ConfigError
-from runtime.sessions import open_session
 from runtime.sessions.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
 from runtime.sessions.model_spec import ModelFacts, spec_of_model
 from runtime.sessions.onnxruntime import OnnxRuntimeSession
@@ -83,7 +84,7 @@ def adopt(
     with staged(output.parent) as folder:
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
-        open_session(file, device="cpu").close()
+        read_recognizer(file)
     return {
         "onnx": str(output),
         "num_characters": len(spec.characters),

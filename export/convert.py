@@ -14,7 +14,8 @@ from pathlib import Path
 import onnx
 
 from export.doctor import hint
-from export.graph import finish, load_model
+from export.graph import finish
+from export.onnx_file import load_model
 from runtime.errors import ArtifactError, ConfigError
 from runtime.spec import RecognizerSpec
 

@@ -101,7 +101,7 @@ def test_the_runtime_reads_what_was_exported(exported, tmp_path):
 def test_paddle_and_onnx_agree_on_500_real_lines(real_crops, tmp_path):
     source = Source(load_config(Path("configs/small.yml")), "weights/small_start", "Student")
     parity = convert_network(source, tmp_path, ExportOptions(images=real_crops))["parity"]
-    assert parity["num_lines"] == parity["num_equal_texts"] == 500
+    assert parity["num_lines"] == parity["num_equal_texts"] == len(real_crops) >= 500
     assert parity["max_difference"] <= 1e-4
     assert parity["rounding"]["typical"] < 2
 

@@ -62,7 +62,7 @@ def test_none_of_many_is_refused(small_config, tmp_path, seed):
     assert rounding["typical"] < 2 and rounding["worst"] < 8
 
 
-@pytest.mark.parametrize("what", ["one layer 1e-3 larger", "a bias dropped"])
+@pytest.mark.parametrize("what", ["one layer 1e-3 larger", "LSTM forward only"])
 def test_a_wrong_conversion_is_refused_and_nothing_written(
     small_config, checkpoint, tmp_path, monkeypatch, what
 ):

@@ -72,7 +72,8 @@ def test_a_tolerance_may_be_stated(exported):
 
 
 def test_models_of_other_characters_are_no_forms_of_one_network(exported, tmp_path):
-    from export.graph import describe, load_model
+    from export.graph import describe
+    from export.onnx_file import load_model
 
     model = load_model(exported[0] / "student.onnx")
     describe(model, RecognizerSpec(characters=tuple("9876543210 ")))

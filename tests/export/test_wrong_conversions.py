@@ -28,8 +28,8 @@ import pytest
 from export.chain import Source, spec_of_network, stripped_network
 from export.exact import drawn_forms, exact_form
 from export.forms import ProbabilityForm, onnx_probabilities
-from export.graph import load_model
 from export.lines import comparison_lines
+from export.onnx_file import load_model
 from export.rounding import measure_rounding
 from export.strip import network_probabilities
 from export.verify import compare_forms

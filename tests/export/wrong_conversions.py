@@ -135,7 +135,9 @@ def half_layer(model: onnx.ModelProto) -> None:
 
 def ceiled_pool(model: onnx.ModelProto) -> None:
     """The last pool keeps a column that does not fill a window."""
-    node_of(model, "MaxPool", -1).attribute.append(helper.make_attribute("ceil_mode", 1))
+    for attribute in node_of(model, "MaxPool", -1).attribute:
+        if attribute.name == "ceil_mode":
+            attribute.i = 1
 
 
 def exchanged_gates(model: onnx.ModelProto) -> None:
