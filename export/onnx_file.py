@@ -53,6 +53,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         model = onnx.load(str(path), load_external_data=False)
         if not model.graph.node:
             raise _unreadable(path, "it is empty" if not size else "there is no network in it")
+        _check_opset(model, path)
         _complete(model, path)
         _check_inputs(model, path)
     except ArtifactError:
@@ -61,6 +62,16 @@ def load_model(path: Path) -> onnx.ModelProto:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise _unreadable(path, str(reason)) from error
     return model
+
+
+def _check_opset(model: onnx.ModelProto, path: Path) -> None:
+    opsets = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
+    newest = onnx.defs.onnx_opset_version()
+    if not opsets or not all(1 <= opset <= newest for opset in opsets):
+        raise ArtifactError(
+            f"{path}: unknown opset: expected 1 to {newest}, which onnx {onnx.__version__} knows, "
+            f"got {', '.join(map(str, opsets)) or 'none'}; export the model with a lower one"
+        )
 
 
 def _check_inputs(model: onnx.ModelProto, path: Path) -> None:
@@ -108,6 +119,8 @@ def _complete(model: onnx.ModelProto, path: Path) -> None:
 def _read_beside(tensor: onnx.TensorProto, path: Path, num_bytes: int) -> None:
     """Take a weight's bytes from its file, which `check_files` has seen."""
     told = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in told:
+        raise _unreadable(path, f"weight {shown(tensor.name)} lies in a file without a name")
     offset = int(told.get("offset") or 0)
     with (path.parent / told["location"].replace("\\", "/")).open("rb") as file:
         file.seek(offset)
