@@ -76,12 +76,12 @@ def adopt(
         raise ConfigError(f"--output {output}: expected the name of an .onnx file")
     check_opset(opset)
     told = told or Told()
-    if source.is_dir():
-        model, spec = _adopted_folder(source, dictionary, told, opset, images)
-    else:
-        model, spec = _adopted_file(source, dictionary, told)
-    describe(model, spec)
-    with staged(output.parent) as folder:
+    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
+        if source.is_dir():
+            model, spec = _adopted_folder(source, dictionary, told, opset, images)
+        else:
+            model, spec = _adopted_file(source, dictionary, told)
+        describe(model, spec)
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
         read_recognizer(file)

@@ -45,6 +45,8 @@ def load_model(path: Path) -> onnx.ModelProto:
             its weights are elsewhere, incomplete or not numbers.
     """
     try:
+        if not path.is_file():
+            raise _unreadable(path, "it is a folder" if path.is_dir() else "there is no such file")
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise _unreadable(path, f"expected at most 2 GiB, got {size / 2**30:.1f} GiB")

@@ -73,15 +73,15 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         lines, lines_from = comparison_lines(options.images, source.spec.charset)
         lines = evenly_spaced(lines, options.count)
     output = options.output or options.onnx.with_name(f"{options.onnx.stem}_int8.onnx")
-    made = eight_bit_recognizer(
-        source.model,
-        source.spec,
-        lines,
-        lines_from,
-        truth=truth,
-        limits=limits,
-        source_sha256=source.sha256,
-    )
-    with staged(output.parent) as folder:
+    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
+        made = eight_bit_recognizer(
+            source.model,
+            source.spec,
+            lines,
+            lines_from,
+            truth=truth,
+            limits=limits,
+            source_sha256=source.sha256,
+        )
         (folder / output.name).write_bytes(made.model.SerializeToString(deterministic=True))
     return {"onnx": str(output), "source_sha256": source.sha256, **made.report.as_json()}
