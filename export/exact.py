@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import paddle
@@ -44,12 +45,8 @@ def drawn_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityFor
     draws = [ProbabilityForm("paddle", spec, network_probabilities(stripped.network))]
     for number in range(_NUM_NUDGED):
         generator = np.random.default_rng(number)
-        network = _built(
-            stripped,
-            spec.num_classes,
-            "float32",
-            lambda values, generator=generator: nudged(values, generator),
-        )
+        moved = partial(nudged, generator=generator)
+        network = _built(stripped, spec.num_classes, "float32", moved)
         run = _moved(network_probabilities(network), number, in_another_order=bool(number % 2))
         draws.append(ProbabilityForm(f"paddle, draw {number}", spec, run))
     return draws

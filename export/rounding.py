@@ -39,9 +39,9 @@ times the largest that was measured."""
 ALLOWED_WORST = 16.0
 """How many times as far off as its largest draw any line may be: seven times the largest that was
 measured, since one line of thousands may meet a form's most inexact operation."""
-UNDECIDED = 0.05
-"""Where rounding alone moves the median line's probabilities by more than this, no comparison in
-FP32 tells a right form from a wrong one."""
+UNDECIDED = 0.2
+"""Where rounding alone moves the median line's probabilities by more than this, `ALLOWED_TYPICAL`
+times as much is about all that a probability can move, and no form could be refused."""
 RESOLUTION = 2.0**-22
 """Distances below count as this: two units in the last place of a probability near 1."""
 
