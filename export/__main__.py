@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
-from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 from training.output_folder import disk_errors_told
 from training.streams import lasting_streams
 
@@ -78,11 +78,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("export: interrupted; every file is whole, or as it was")
         return INTERRUPTED
-    if isinstance(result, Mapping):
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
-        return DONE if result.get("passed", True) else DISAGREE
-    print(result)
-    return DONE
+    if not isinstance(result, Mapping):
+        return _printed(str(result), DONE)
+    is_passed = result.get("passed", True)
+    text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    return _printed(text, DONE if is_passed else DISAGREE)
+
+
+def _printed(text: str, status: int) -> int:
+    """Print the result; the status, or another where it can be printed nowhere."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a character the terminal lacks
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # whoever read has had enough
+        forget_stdout()
+    except OSError as error:
+        forget_stdout()
+        say(
+            f"export: the result cannot be printed: {error.strerror}; expected a standard output "
+            "that can be written; every file is in its place"
+        )
+        return NOTHING_DONE
+    return status
 
 
 if __name__ == "__main__":

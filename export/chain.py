@@ -14,11 +14,8 @@ from export.conversion.convert import OPSET, check_opset, convert, tool_versions
 from export.conversion.graph import describe
 from export.conversion.program import save_program
 from export.conversion.staging import staged
-from export.conversion.strip import Stripped, deployed_outputs, strip
-from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, compare_forms, require
-from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.proof.rounding import measure_rounding
-from export.proof.samples import comparison_lines
+from export.conversion.strip import Stripped, strip
+from export.proof.prove import prove
 from export.recognition.inference_yml import inference_yml
 from export.recognition.triton import write_repository
 from runtime.engines import open_session
@@ -107,7 +104,10 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
             spec,
             provenance={
                 **spec.provenance,
-                "parity": _proven(stripped, program, model.SerializeToString(), spec, options),
+                "parity": prove(
+                    *(stripped, program, model.SerializeToString(), spec),
+                    *(options.images, options.batch_size),
+                ),
             },
         )
         describe(model, spec)
@@ -159,55 +159,16 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
         (folder / "program").mkdir()
         program = save_program(stripped.network, spec, folder / "program", options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
-        parity = _proven(stripped, program, model.SerializeToString(), spec, options)
+        parity = prove(
+            *(stripped, program, model.SerializeToString(), spec),
+            *(options.images, options.batch_size),
+        )
         describe(model, replace(spec, provenance={**spec.provenance, "parity": parity}))
         for file in (program, program.with_suffix(".pdiparams")):
             file.unlink()
         (folder / place.name).write_bytes(model.SerializeToString(deterministic=True))
         open_session(folder / place.name, device="cpu").close()
     return {"onnx": str(place), "weights_sha256": spec.weights_sha256, "parity": parity}
-
-
-def _proven(
-    stripped: Stripped, program: Path, model: bytes, spec: RecognizerSpec, options: ExportOptions
-) -> dict[str, Any]:
-    """Compare network, inference program and ONNX model; the figures of the last.
-
-    A difference beyond the tolerance is let pass only if the texts are equal and rounding alone
-    accounts for it.
-    """
-    lines, lines_from = comparison_lines(options.images, spec.charset)
-
-    forms = {
-        "paddle": deployed_outputs(stripped.network),
-        "inference program": program_probabilities(program, spec, options.batch_size),
-        "onnxruntime": onnx_probabilities(model, spec),
-    }
-    reference, *others = (ProbabilityForm(name, spec, run) for name, run in forms.items())
-    figures: dict[str, Any] = {}
-    for other in others:
-        parity = compare_forms(reference, other, spec, lines, lines_from).parity
-        figures = parity.as_json()
-        tolerance = TOLERANCE
-        if parity.is_within(INEXACT_TOLERANCE) and not parity.is_within(TOLERANCE):
-            rounding = measure_rounding(stripped, reference, other, spec, lines)
-            log.info(
-                "the network amplifies rounding: from float64 %s is %.2g off, %s %.2g",
-                *(reference.name, rounding.reference, other.name, rounding.candidate),
-            )
-            figures["from_float64"] = {
-                reference.name: rounding.reference,
-                other.name: rounding.candidate,
-            }
-            if rounding.explains:
-                tolerance = INEXACT_TOLERANCE
-        require(parity, f"{reference.name} and {other.name}", tolerance)
-        log.info(
-            "verified: %s and %s read %d of %d texts the same, probabilities within %.2g, on %s",
-            *(reference.name, other.name, parity.num_equal_texts, parity.num_lines),
-            *(parity.max_difference, lines_from),
-        )
-    return figures
 
 
 def stripped_network(source: Source) -> Stripped:

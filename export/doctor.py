@@ -28,11 +28,20 @@ TESTED = {
 }
 """Known to work together, on Python 3.11."""
 
+OPENCV = (
+    *("opencv-python-headless", "opencv-python"),
+    *("opencv-contrib-python-headless", "opencv-contrib-python"),
+)
+"""The packages that bring `cv2`; what is said of the first holds for all."""
+
+_TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
+"""Read by onnxruntime as it is imported; `runtime` sets it unless it is set."""
+
 MODULES = {
     "paddlepaddle": "paddle",
     "onnx-graphsurgeon": "onnx_graphsurgeon",
     "onnxruntime-gpu": "onnxruntime",
-    "opencv-python-headless": "cv2",
+    **dict.fromkeys(OPENCV, "cv2"),
     "tensorrt-rtx": "tensorrt_rtx",
     "cuda-python": "cuda.bindings.runtime",
 }
@@ -57,6 +66,7 @@ class Step:
 
 
 STEPS: Mapping[str, Step] = {
+    "images": Step("read images", "cpu", ("numpy", OPENCV)),
     "train": Step("train and strip", "train", ("paddlepaddle", "numpy")),
     "convert": Step(
         "convert to ONNX",
@@ -105,7 +115,7 @@ def find(package: str, is_imported: bool = False) -> Finding:
         package: as the registry names it.
         is_imported: also import it, in a process of its own, since an import may crash.
     """
-    accepted = _accepted().get(package, "")
+    accepted = _accepted().get(OPENCV[0] if package in OPENCV else package, "")
     try:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -139,6 +149,7 @@ def examine() -> tuple[str, bool]:
     lines = [
         f"Python {platform.python_version()} in {sys.prefix}, {platform.platform()}",
         f"GPU: {gpu or 'none found (nvidia-smi does not answer): everything runs on the CPU'}",
+        f"onnxruntime's telemetry: {_telemetry()}",
     ]
     is_open = True
     found: dict[str, Finding] = {}
@@ -156,7 +167,7 @@ def examine() -> tuple[str, bool]:
             state = "not on this machine, which has no GPU"
         lines.append(f"{name}: {step.does}: {state}")
         for need in step.needs:
-            lines += [str(look(package)) for package in _packages(need)]
+            lines += [str(one) for one in _worth_telling([look(name) for name in _packages(need)])]
     return "\n".join(lines), is_open
 
 
@@ -167,6 +178,19 @@ def _blocking(step: str, look: Callable[[str], Finding] = find) -> list[Finding]
         if all(one.problem for one in findings):
             blocking.append(findings[0])
     return blocking
+
+
+def _worth_telling(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Of packages that stand in for each other those that are there; all when none is."""
+    return [one for one in findings if one.version] or findings[:1]
+
+
+def _telemetry() -> str:
+    """Whether onnxruntime reports its use, which importing `runtime` forbids unless told not to."""
+    value = os.environ.get(_TELEMETRY_SWITCH, "")
+    if value == "1":
+        return f"off ({_TELEMETRY_SWITCH}=1)"
+    return f"not switched off ({_TELEMETRY_SWITCH}={value}); set it to 1, or unset it"
 
 
 def _packages(need: str | tuple[str, ...]) -> Sequence[str]:

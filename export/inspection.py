@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.conversion.graph import load_model
+from export.conversion.onnx_file import load_model
 from runtime.engines import ENGINE_SUFFIXES, open_session
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
@@ -34,10 +34,10 @@ def described(path: Path, dictionary: Path | None = None) -> str:
 
 
 def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]:
+    model = load_model(path)
     session = open_session(path, dictionary, device="cpu")
     spec = session.spec
     session.close()
-    model = load_model(path)
     is_own = any(entry.key == SPEC_KEY for entry in model.metadata_props)
     yield "described by", "its own spec" if is_own else "what can be told from outside"
     if isinstance(session, OnnxRuntimeSession) and not session.layout.is_canonical:

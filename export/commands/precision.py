@@ -101,16 +101,15 @@ def convert_file(
     from export.proof.samples import comparison_lines
 
     source = read_recognizer(onnx, dictionary)
-    lines, lines_from = comparison_lines(images, source.spec.charset)
-    half = half_recognizer(
-        source.model,
-        source.spec,
-        lines,
-        lines_from,
-        source_sha256=source.sha256,
-        tie_tolerance=tie_tolerance,
-    )
-    with staged(output.parent) as folder:
-        content = half.model.SerializeToString(deterministic=True)
-        (folder / output.name).write_bytes(content)
+    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
+        lines, lines_from = comparison_lines(images, source.spec.charset)
+        half = half_recognizer(
+            source.model,
+            source.spec,
+            lines,
+            lines_from,
+            source_sha256=source.sha256,
+            tie_tolerance=tie_tolerance,
+        )
+        (folder / output.name).write_bytes(half.model.SerializeToString(deterministic=True))
     return {"onnx": str(output), "source_sha256": source.sha256, **half.report.as_json()}

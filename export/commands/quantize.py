@@ -53,12 +53,13 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
+    from runtime.recognition.labels import Labels
+
     from export.conversion.model_file import read_recognizer
     from export.conversion.staging import staged
     from export.proof.samples import comparison_lines, evenly_spaced, readable_lines
     from export.quantization import Limits, eight_bit_recognizer
     from runtime.images.read import find_images
-    from runtime.recognition.labels import Labels
 
     limits = Limits(options.maxLoss, options.minEqual)
     source = read_recognizer(options.onnx, options.dictionary)
@@ -73,15 +74,15 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         lines, lines_from = comparison_lines(options.images, source.spec.charset)
         lines = evenly_spaced(lines, options.count)
     output = options.output or options.onnx.with_name(f"{options.onnx.stem}_int8.onnx")
-    made = eight_bit_recognizer(
-        source.model,
-        source.spec,
-        lines,
-        lines_from,
-        truth=truth,
-        limits=limits,
-        source_sha256=source.sha256,
-    )
-    with staged(output.parent) as folder:
+    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
+        made = eight_bit_recognizer(
+            source.model,
+            source.spec,
+            lines,
+            lines_from,
+            truth=truth,
+            limits=limits,
+            source_sha256=source.sha256,
+        )
         (folder / output.name).write_bytes(made.model.SerializeToString(deterministic=True))
     return {"onnx": str(output), "source_sha256": source.sha256, **made.report.as_json()}

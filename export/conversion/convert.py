@@ -13,7 +13,8 @@ from pathlib import Path
 
 import onnx
 
-from export.conversion.graph import finish, load_model
+from export.conversion.graph import finish
+from export.conversion.onnx_file import load_model
 from export.doctor import hint
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.spec import RecognizerSpec
@@ -87,7 +88,7 @@ def _paddle2onnx(program: Path, target: Path, opset: int) -> onnx.ModelProto:
         errors="replace",
         check=False,
     )
-    said = _one_line(child.stdout[-_WORDS_KEPT:])
+    said = _last_words(child.stdout)
     if child.returncode:
         raise ArtifactError(
             f"paddle2onnx cannot convert {program}: it {_ending(child.returncode)} and said: "
@@ -108,5 +109,10 @@ def _ending(status: int) -> str:
     return f"was ended by signal {-status}"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _last_words(text: str) -> str:
+    """The end of what was said, on one line; of a traceback the error alone."""
+    lines = text.strip().splitlines()
+    if any(line.startswith("Traceback") for line in lines):
+        frames = [number for number, line in enumerate(lines) if line[:1].isspace()]
+        lines = lines[max(frames, default=-1) + 1 :]
+    return " ".join(" ".join(lines)[-_WORDS_KEPT:].split())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -97,21 +96,6 @@ def describe_derived(
     model.metadata_props.extend(source.metadata_props)
     describe(model, own)
     return own
-
-
-def load_model(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file.
-
-    Raises:
-        ArtifactError: if it is missing or damaged.
-    """
-    try:
-        return onnx.load(str(path))
-    except Exception as error:  # protobuf's DecodeError is a class of its C extension
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ArtifactError(
-            f"cannot read the model {path}: {reason}; expected an ONNX file, export it again"
-        ) from error
 
 
 def _check_ends(model: onnx.ModelProto) -> None:

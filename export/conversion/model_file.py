@@ -6,10 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 
-from export.conversion.graph import input_shape, load_model
-from runtime.errors import ArtifactError
+from export.conversion.graph import input_shape
+from export.conversion.onnx_file import load_model
+from runtime.errors import ArtifactError, EngineError
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import RecognizerSpec
 
@@ -62,14 +64,7 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
             f"cannot open the model {path}: there is no such file; give an ONNX file (--onnx)"
         )
     model = load_model(path)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    spec = RecognizerSpec.from_metadata(metadata, str(path))
-    is_canonical = True
-    if spec is None or dictionary is not None:
-        session = OnnxRuntimeSession(path, dictionary, "cpu", None)
-        session.close()
-        spec = session.spec
-        is_canonical = session.layout.is_canonical
+    spec, is_canonical = _told(path, dictionary)
     if not (is_canonical and _has_float_ends(model)):
         raise ArtifactError(
             f"{path}: not a network of this project's form: expected float32 [N, C, H, W] -> "
@@ -77,6 +72,34 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
             f"python -m export adopt {path} --output NEW.onnx"
         )
     return RecognizerFile(path, model, spec, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def check_reads(path: Path, session: OnnxRuntimeSession) -> None:
+    """Let an opened recogniser read one blank line, before anything is built on it.
+
+    Args:
+        path: of the file, for messages.
+        session: of it.
+
+    Raises:
+        ArtifactError: if it cannot, or gives what is not a number.
+    """
+    spec = session.spec
+    blank = np.zeros((spec.height, 1, spec.channels), np.uint8)
+    try:
+        session.read([blank], spec.width.input_width(1))
+    except EngineError as error:
+        raise ArtifactError(str(error)) from error
+
+
+def _told(path: Path, dictionary: Path | None) -> tuple[RecognizerSpec, bool]:
+    """The spec of a file that reads, and whether its output is [N, T, K] with the blank first."""
+    session = OnnxRuntimeSession(path, dictionary, "cpu", None)
+    try:
+        check_reads(path, session)
+        return session.spec, session.layout.is_canonical
+    finally:
+        session.close()
 
 
 def _has_float_ends(model: onnx.ModelProto) -> bool:

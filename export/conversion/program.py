@@ -76,4 +76,16 @@ def save_program(
         raise ArtifactError(
             f"paddle wrote no inference program: expected {program} and .pdiparams{hint('convert')}"
         )
+    _check_whole(program.with_suffix(".pdiparams"), network)
     return program
+
+
+def _check_whole(params: Path, network: Network) -> None:
+    """On a full disk paddle writes what goes there and says nothing."""
+    expected = sum(tensor.size * tensor.element_size() for tensor in network.parameters())
+    got = params.stat().st_size
+    if got < expected:
+        raise ArtifactError(
+            f"cannot write {params}: expected at least {expected:,} bytes, got {got:,}; give a "
+            "folder on a disk with room"
+        )

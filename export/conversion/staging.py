@@ -9,14 +9,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runtime.errors import ArtifactError
 from runtime.lock import OutputLock
 
 _PREFIX = ".export-"
-_OWN = re.compile(re.escape(_PREFIX) + r"(\d+)(-\w+)?")
+_COMPLETE = ".exported-"
+"""A folder of this name holds a whole set, some of which may have moved already."""
+_OWN = re.compile(rf"({re.escape(_PREFIX)}|{re.escape(_COMPLETE)})(\d+)(-\w+)?")
+_LOCK, _BEFORE = ".lock", ".before"
+"""Within such a folder: whoever writes there holds the lock; files that were there before."""
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _WAIT_S, _MOST_WAITS = 0.1, 300
 _in_use: set[str] = set()
@@ -28,8 +32,9 @@ def staged(target: Path) -> Iterator[Path]:
     """A folder to write into, whose files move to `target` when the block ends well.
 
     It lies inside `target`, so that a full disk is met before anything of an earlier export is
-    touched, and moving is renaming. When the block fails, nothing of it is left; what a killed
-    process left is removed by the next one.
+    touched, and moving is renaming. When the block fails, nothing of it is left. What a killed
+    process left is removed by the next one, or, if it was killed while its files moved, moved to
+    the end.
 
     Args:
         target: the folder in which the files are wanted; made if missing.
@@ -38,13 +43,16 @@ def staged(target: Path) -> Iterator[Path]:
         ArtifactError: if the disk refuses; what stood in `target` before is untouched.
     """
     made: list[Path] = []
-    folder: Path | None = None
-    try:
+    with ExitStack() as stack:
+        stack.callback(_unmake, made)
         try:
-            made = _make(target)
-            _remove_leftovers(target)
+            made += _make(target)
+            _settle_leftovers(target)
             folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=target))
             _in_use.add(folder.name)
+            stack.callback(_discard, folder)
+            # The number of a process says little where several machines share the disk.
+            stack.enter_context(OutputLock(folder, "output folder"))
         except OSError as error:
             raise _refused(target, error) from error
         try:
@@ -54,16 +62,10 @@ def staged(target: Path) -> Iterator[Path]:
                 raise _refused(target, error) from error
             raise
         try:
-            _move_alone(folder, target)
+            with _alone(target):
+                _move(folder, target)
         except OSError as error:
             raise _refused(target, error) from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            _in_use.discard(folder.name)
-        for one in reversed(made):
-            with suppress(OSError):  # holds something: it stays
-                one.rmdir()
 
 
 def _make(target: Path) -> list[Path]:
@@ -73,32 +75,85 @@ def _make(target: Path) -> list[Path]:
     return missing[::-1]
 
 
-def _move_alone(folder: Path, target: Path) -> None:
-    """Move while no other export moves its files there, so that sets do not mix.
+def _unmake(made: list[Path]) -> None:
+    for folder in reversed(made):
+        with suppress(OSError):  # holds something: it stays
+            folder.rmdir()
+
+
+def _discard(folder: Path) -> None:
+    for name in (folder, _complete(folder)):
+        shutil.rmtree(name, ignore_errors=True)
+    _in_use.discard(folder.name)
+
+
+def _complete(folder: Path) -> Path:
+    return folder.with_name(_COMPLETE + folder.name.removeprefix(_PREFIX))
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Wait until no other export moves its files to a folder, so that sets do not mix.
 
     Raises:
         ArtifactError: if another one does so for longer than moving takes.
     """
+    lock = OutputLock(target / "export", "output folder")
     for _ in range(_MOST_WAITS):
-        with suppress(ArtifactError), OutputLock(target / "export", "output folder"):
-            _move(folder, target)
-            return
+        with suppress(ArtifactError):
+            lock.__enter__()
+            break
         time.sleep(_WAIT_S)
-    with OutputLock(target / "export", "output folder"):
-        _move(folder, target)
+    else:
+        lock.__enter__()
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
 
 
 def _move(folder: Path, target: Path) -> None:
-    files = sorted(one for one in folder.rglob("*") if one.is_file())
-    places = [target / file.relative_to(folder) for file in files]
+    files = _files(folder)
+    places = [target / file for file in files]
     for file, place in zip(files, places, strict=True):
-        _flush(file)
+        _flush(folder / file)
         # What can refuse is asked before the first file moves.
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.is_dir():
             raise IsADirectoryError(errno.EISDIR, f"{place} is a folder")
-    for file, place in zip(files, places, strict=True):
-        file.replace(place)
+    # From here on a run that is killed has exported: the next one moves what is left.
+    complete = folder.rename(_complete(folder))
+    fresh = [place for place in places if not place.exists()]
+    before = _kept(complete, target, files)
+    try:
+        for file, place in zip(files, places, strict=True):
+            (complete / file).replace(place)
+    except OSError:
+        for file, copy in before.items():
+            copy.replace(target / file)
+        for place in fresh:
+            place.unlink(missing_ok=True)
+        raise
+
+
+def _files(folder: Path) -> list[Path]:
+    """What is to move, relative to the folder."""
+    files = (one.relative_to(folder) for one in folder.rglob("*") if one.is_file())
+    return sorted(one for one in files if one.parts[0] not in (_LOCK, _BEFORE))
+
+
+def _kept(complete: Path, target: Path, files: list[Path]) -> dict[Path, Path]:
+    """Second names for the files that will be replaced, where the disk knows such a thing."""
+    kept = {}
+    for number, file in enumerate(files):
+        if not (target / file).is_file():
+            continue
+        copy = complete / _BEFORE / str(number)
+        copy.parent.mkdir(exist_ok=True)
+        with suppress(OSError):
+            os.link(target / file, copy, follow_symlinks=False)
+            kept[file] = copy
+    return kept
 
 
 def _refused(target: Path, error: OSError) -> ArtifactError:
@@ -113,10 +168,19 @@ def _flush(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _remove_leftovers(target: Path) -> None:
-    for one in target.glob(f"{_PREFIX}*"):
+def _settle_leftovers(target: Path) -> None:
+    """Remove what killed runs left that were not ready to move, and move the rest of the others."""
+    for one in target.glob(".export*"):
         match = _OWN.fullmatch(one.name)
-        if match and one.name not in _in_use and not _is_running(int(match[1])):
+        if not match or one.name in _in_use or _is_running(int(match[2])) or one.is_symlink():
+            continue
+        # A lock that is held says that the owner lives, if on another machine.
+        with suppress(ArtifactError), OutputLock(one, "output folder"):
+            if match[1] == _COMPLETE:
+                with _alone(target):
+                    for file in _files(one):
+                        (target / file).parent.mkdir(parents=True, exist_ok=True)
+                        (one / file).replace(target / file)
             shutil.rmtree(one, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 
 from export.conversion.model_file import RecognizerFile, read_recognizer, refuse_eight_bit
+from export.conversion.staging import staged
 from export.engine.build import Built
 from export.engine.child import build_in_child
 from export.engine.options import BuildOptions
@@ -22,7 +23,7 @@ from export.proof.samples import comparison_lines
 from export.recognition.engine_graph import engine_graph
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
-from runtime.errors import ConfigError, EngineError
+from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec
 from training.files import write_atomically
 
@@ -95,13 +96,15 @@ def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[
         request.buckets,
         source.fixed_batch,
     )
-    model, spec, precision, parity = _with_precision(source, request, images, lines_from)
-    graph = engine_graph(model, spec).SerializeToString(deterministic=True)
-    name = f"distilrec {sha256_of(graph)[:16]}"
-    built = build(graph, name, profiles, request.options)
-    _tell_layers(built, request)
-    sidecar = _sidecar(source, spec, request, graph, built, precision, parity)
-    return _written(sidecar, built, source.model, lines, request)
+    with staged(request.plan_path.parent) as folder:  # a folder that refuses is met first
+        model, spec, precision, parity = _with_precision(source, request, images, lines_from)
+        graph = engine_graph(model, spec).SerializeToString(deterministic=True)
+        name = f"distilrec {sha256_of(graph)[:16]}"
+        built = build(graph, name, profiles, request.options)
+        _tell_layers(built, request)
+        sidecar = _sidecar(source, spec, request, graph, built, precision, parity)
+        sidecar = _written(folder, sidecar, built, source.model, lines, request)
+    return _described(request.plan_path, sidecar, built)
 
 
 def _with_precision(
@@ -165,36 +168,26 @@ def _sidecar(
 
 
 def _written(
+    folder: Path,
     sidecar: EngineSidecar,
     built: Built,
     model: onnx.ModelProto,
     lines: Lines,
     request: EngineRequest,
-) -> dict[str, Any]:
-    """Prove the plan under a name of its own, then give both files theirs.
-
-    The sidecar comes first: it holds the plan's hash, so that an old plan beside it is noticed.
-    """
-    plan = request.plan_path
+) -> EngineSidecar:
+    """Write plan and sidecar into a folder and, where a GPU is, prove them there."""
+    plan = folder / request.plan_path.name
+    plan.write_bytes(built.plan)
+    sidecar.write(plan)
     if built.gpu is None:
         log.info("no GPU here: the engine was built but not run; text was not compared on it")
-    else:
-        trial = plan.with_name(f".unproven.{plan.name}")
-        try:
-            write_atomically(trial, built.plan)
-            sidecar.write(trial)
-            sidecar = _proven(sidecar, built, trial, model, lines, request)
-        finally:
-            trial.unlink(missing_ok=True)
-            sidecar_path(trial).unlink(missing_ok=True)
-    try:
-        plan.parent.mkdir(parents=True, exist_ok=True)
-        sidecar.write(plan)
-        write_atomically(plan, built.plan)
-    except OSError as error:
-        raise EngineError(
-            f"cannot write {plan}: {error}; check the folder and its space"
-        ) from error
+        return sidecar
+    sidecar = _proven(sidecar, built, plan, model, lines, request)
+    sidecar.write(plan)
+    return sidecar
+
+
+def _described(plan: Path, sidecar: EngineSidecar, built: Built) -> dict[str, Any]:
     return {
         "plan": str(plan),
         "sidecar": str(sidecar_path(plan)),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from export.conversion.model_file import read_recognizer
 from runtime.engines import ENGINE_SUFFIXES, Session, open_session
+from runtime.engines.onnxruntime import reason_of
 from runtime.errors import ArtifactError
 from runtime.recognition.ctc import best_path, softmax
 from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
@@ -108,12 +109,20 @@ def onnx_probabilities(model: bytes, spec: RecognizerSpec) -> Probabilities:
     Args:
         model: the file's bytes.
         spec: of the model; logits are made probabilities.
+
+    Raises:
+        ArtifactError: if onnxruntime cannot open it, or, when it is run, fails.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base class of their own
+        raise ArtifactError(
+            f"onnxruntime cannot open the model: {reason_of(error)}; export it again"
+        ) from error
     return session_probabilities(session, spec)
 
 
@@ -122,7 +131,14 @@ def session_probabilities(session: Any, spec: RecognizerSpec) -> Probabilities:
     batch_size = session.get_inputs()[0].shape[0]
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = session.run([spec.output_name], {spec.input_name: batch})[0]
+        try:
+            outputs = session.run([spec.output_name], {spec.input_name: batch})
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            raise ArtifactError(
+                f"onnxruntime cannot run the model on an input of {list(batch.shape)}: "
+                f"{reason_of(error)}; export it again"
+            ) from error
+        result: NDArray[np.float32] = outputs[0]
         return result
 
     return _adapted(run, spec, batch_size if isinstance(batch_size, int) else None)

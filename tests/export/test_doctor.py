@@ -114,6 +114,41 @@ def test_a_package_is_imported_by_its_modules_name(
     assert find("needed", is_imported=True).problem == ""
 
 
+@pytest.mark.parametrize("package", ["opencv-python-headless", "opencv-contrib-python"])
+def test_opencv_below_the_floor_is_told_whatever_package_brings_it(
+    shelf: Shelf, accepts: dict[str, str], package: str
+) -> None:
+    accepts["opencv-python-headless"] = ">=4.13"
+    shelf.put(package.replace("-", "_"), "4.10.0.84")
+    assert find(package).problem == "expected >=4.13"
+    assert doctor.MODULES[package] == "cv2"
+
+
+def test_opencv_is_held_against_this_projects_own_floor() -> None:
+    accepted = find("opencv-python-headless").accepted
+    assert accepted.startswith(">=")
+    assert str(doctor.OPENCV) in repr(STEPS["images"].needs)
+
+
+def test_stand_ins_that_are_missing_are_no_news(
+    shelf: Shelf, steps: dict[str, Step], smi: Path
+) -> None:
+    steps["convert"] = Step("do it", "cpu", (("surely-not-a-package", "needed"),))
+    assert "surely-not-a-package" in examine()[0]
+    shelf.put("needed")
+    assert "surely-not-a-package" not in examine()[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("1", "telemetry: off"), ("0", "telemetry: not switched off")]
+)
+def test_the_report_says_whether_onnxruntime_reports_its_use(
+    steps: dict[str, Step], smi: Path, monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", value)
+    assert told in examine()[0]
+
+
 def test_a_row_tells_package_version_and_what_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TESTED, "needed", "1.2")
     fine = str(Finding("needed", "1.2", "", ""))
@@ -212,7 +247,8 @@ def test_every_package_of_every_step_is_one_that_an_extra_brings() -> None:
     accepted = doctor._accepted()
     for step in STEPS.values():
         for need in step.needs:
-            for package in (need,) if isinstance(need, str) else need:
+            for package in (need,) if isinstance(need, str) or need == doctor.OPENCV else need:
+                package = doctor.OPENCV[0] if need == doctor.OPENCV else package
                 assert package in accepted, f"pip install brings no {package}"
 
 

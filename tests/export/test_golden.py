@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from export.chain import ExportOptions, Source, export_network
+from export.chain import ExportOptions, Source, convert_network, export_network
 from export.proof.forms import onnx_probabilities
 from runtime.engines import open_session
 from training.config import load_config
@@ -29,12 +29,10 @@ def config(tmp_path_factory):
 def test_the_exported_network_computes_what_paddleocr_computed(
     config, golden_weights, network, tmp_path
 ):
-    # Images that are the same everywhere: rendered ones depend on the fonts that a system has, and
-    # these weights amplify rounding: on lines that excite them paddle itself is 1e-2 from float64.
     options = ExportOptions(images=["images"])
     result = export_network(Source(config, golden_weights, network), tmp_path, options)
     assert result["parity"]["num_equal_texts"] == 20
-    assert result["parity"]["from_float64"]["onnxruntime"] < 0.05
+    assert result["parity"]["rounding"]["typical"] < 2
     file = tmp_path / f"{network.lower()}.onnx"
     session = open_session(file, device="cpu")
     with np.load(GOLDEN / "arrays.npz") as arrays:
@@ -42,3 +40,12 @@ def test_the_exported_network_computes_what_paddleocr_computed(
     got = onnx_probabilities(file.read_bytes(), session.spec)(image)
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() <= 1e-5
+
+
+def test_lines_that_excite_it_are_no_reason_to_refuse(config, golden_weights, tmp_path):
+    # On rendered lines these weights amplify rounding: paddle itself is 1e-2 from float64 on one,
+    # onnxruntime at times five times as far as paddle, and at times half as far.
+    source = Source(config, golden_weights, "Student")
+    parity = convert_network(source, tmp_path, ExportOptions())["parity"]
+    assert parity["rounding"]["largest_draw"] > 1e-4
+    assert parity["rounding"]["typical"] < 2

@@ -14,6 +14,7 @@ import pytest
 from export.conversion import staging
 from export.conversion.staging import staged
 from runtime.errors import ArtifactError
+from runtime.lock import OutputLock
 
 _LIMITED = """
 import resource, sys
@@ -269,3 +270,83 @@ def test_two_exports_into_one_folder_move_their_files_one_after_the_other(
     with staged(tmp_path) as folder:
         (folder / "model").write_bytes(b"new")
     assert names(tmp_path) == ["model"]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from export.conversion.staging import staged
+
+num_moves = int(sys.argv[2])
+rename, replace, count = Path.rename, Path.replace, [0]
+
+def counted(move):
+    def moved(self, place):
+        if count[0] == num_moves:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count[0] += 1
+        return move(self, place)
+    return moved
+
+Path.rename, Path.replace = counted(rename), counted(replace)
+with staged(Path(sys.argv[1])) as folder:
+    (folder / "inference").mkdir()
+    for name in ("model", "inference/weights", "parameters"):
+        (folder / name).write_bytes(b"new")
+"""
+
+
+@pytest.mark.parametrize("num_moves", range(5))
+def test_a_run_killed_at_any_move_leaves_no_mixture_for_long(
+    tmp_path: Path, num_moves: int
+) -> None:
+    earlier_export(tmp_path)
+    child = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path), str(num_moves)],
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert child.returncode == (-signal.SIGKILL if num_moves < 4 else 0)
+    with staged(tmp_path):
+        pass
+    new = {"model", "inference/weights", "parameters"} if num_moves else set()
+    assert names(tmp_path) == sorted({*EARLIER, *new})
+    for name in ("model", "inference/weights"):
+        assert (tmp_path / name).read_bytes() == (b"new" if new else b"old")
+    assert (tmp_path / "notes.txt").read_bytes() == b"the user's own"
+
+
+@pytest.mark.parametrize("fails_at", range(3))
+def test_a_move_that_fails_gives_back_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    earlier_export(tmp_path)
+    replace, count = Path.replace, iter(range(100))
+
+    def refusing(self: Path, place: Path) -> Path:
+        if next(count) == fails_at:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return replace(self, place)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    with pytest.raises(ArtifactError, match="not permitted"), staged(tmp_path) as folder:
+        (folder / "inference").mkdir()
+        for name in ("a_new_one", "inference/weights", "model"):
+            (folder / name).write_bytes(b"new")
+    assert names(tmp_path) == EARLIER
+    for name in ("model", "inference/weights"):
+        assert (tmp_path / name).read_bytes() == b"old"
+
+
+def test_a_folder_whose_lock_is_held_is_somebodys_though_no_such_process_runs_here(
+    tmp_path: Path,
+) -> None:
+    other = tmp_path / ".export-4194304-elsewhere"  # no process has this number
+    other.mkdir()
+    (other / "model").write_bytes(b"half")
+    with OutputLock(other), staged(tmp_path):
+        pass
+    assert (other / "model").exists()
+    with staged(tmp_path):
+        pass
+    assert names(tmp_path) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from export import staging
 from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
@@ -21,7 +24,7 @@ from export.precision import half_recognizer
 from runtime.engines import open_session
 from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
 from runtime.engines.tensorrt.library import TensorRtLibrary
-from runtime.errors import ConfigError, EngineError, ParityError
+from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.plan import Plan
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
@@ -248,3 +251,32 @@ def test_a_name_that_is_no_plan_is_refused_first(tmp_path: Path) -> None:
     request = EngineRequest(tmp_path / "missing.onnx", tmp_path / "a.trt")
     with pytest.raises(ConfigError, match=r"--saveEngine: expected a name ending in \.plan"):
         build_engine(request)
+
+
+def test_a_folder_that_refuses_is_met_before_anything_is_built(host: Host) -> None:
+    host.folder.joinpath("out").write_bytes(b"a file")
+
+    def never(*_: Any) -> Built:
+        pytest.fail("it was built")
+
+    with pytest.raises(ArtifactError, match=r"cannot write in .*out: .*; give a folder"):
+        build_engine(host.request, never)
+
+
+@pytest.mark.parametrize("name", ["toy.plan", "toy.plan.json"])
+def test_on_a_full_disk_neither_plan_nor_sidecar_changes(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    host.build()
+    before = {file.name: file.read_bytes() for file in host.plan.parent.iterdir()}
+    flush = staging._flush
+
+    def full(file: Path) -> None:
+        if file.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(file)
+
+    monkeypatch.setattr(staging, "_flush", full)
+    with pytest.raises(ArtifactError, match="No space left"):
+        host.build(optimization_level=1)
+    assert {file.name: file.read_bytes() for file in host.plan.parent.iterdir()} == before

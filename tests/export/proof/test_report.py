@@ -72,7 +72,8 @@ def test_a_tolerance_may_be_stated(exported):
 
 
 def test_models_of_other_characters_are_no_forms_of_one_network(exported, tmp_path):
-    from export.conversion.graph import describe, load_model
+    from export.conversion.graph import describe
+    from export.conversion.onnx_file import load_model
 
     model = load_model(exported[0] / "student.onnx")
     describe(model, RecognizerSpec(characters=tuple("9876543210 ")))
@@ -99,3 +100,30 @@ def test_an_fp16_model_is_held_against_its_fp32_form_with_its_rounding(small_stu
     assert one["passed"] and one["num_equal_texts"] == 20
     assert one["tolerance"] == 0.05
     assert 1e-4 < one["max_difference"] < 0.05, "FP32 arithmetic would hide the rounding"
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_beyond_the_tolerance_rounding_decides(
+    small_config, checkpoint, exported, tmp_path, monkeypatch, from_checkpoint
+):
+    import onnx
+
+    from export import report
+    from tests.export.wrong_conversions import changed, scaled_layer
+
+    # As if the network amplified rounding: the tolerance is below what FP32 resolves.
+    monkeypatch.setattr(report, "TOLERANCE", 1e-9)
+    good, other = exported[0] / "student.onnx", tmp_path / "other.onnx"
+    source = Source(small_config, checkpoint, "Student") if from_checkpoint else None
+    unlike = onnx.load(good)
+    unlike.graph.node[0].name = "other"
+    for content, is_right in (
+        (unlike.SerializeToString(), True),
+        (changed(unlike, scaled_layer(1.01, number=-1)), False),
+    ):
+        other.write_bytes(content)
+        options = VerifyOptions([good, other], source, images=["images"])
+        result = verify(options)["comparisons"][-1]
+        assert result["passed"] == is_right
+        if from_checkpoint or not is_right:
+            assert (result["rounding"]["typical"] < 2) == is_right

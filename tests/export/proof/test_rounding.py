@@ -2,41 +2,156 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from export import chain
-from export.chain import ExportOptions, Source, export_network
+from export.chain import Source, spec_of_network, stripped_network
 from export.conversion.strip import deployed_outputs
-from export.proof.forms import ProbabilityForm, onnx_probabilities
-from export.proof.rounding import Rounding, measure_rounding
+from export.proof.compare import ComparedLine, Comparison, Parity
+from export.proof.exact import drawn_forms, exact_form
+from export.proof.forms import ProbabilityForm
+from export.proof.rounding import (
+    ALLOWED_TYPICAL,
+    ALLOWED_WORST,
+    RESOLUTION,
+    UNDECIDED,
+    Rounding,
+    lines_to_draw,
+    measure_rounding,
+    nudged,
+    nudged_inputs,
+    require_explained,
+)
 from export.proof.samples import comparison_lines
 from runtime.errors import ParityError
+from runtime.recognition.preprocess import prepare_line
+
+EQUAL = Comparison((), Parity(64, 64, 1e-3, "lines"))
 
 
-def test_what_rounding_accounts_for():
-    assert Rounding(reference=1e-3, candidate=3e-3).explains
-    assert not Rounding(reference=1e-6, candidate=1e-3).explains
+def _rounding(candidate, draws=1e-4) -> Rounding:
+    candidate = np.asarray(candidate, np.float64)
+    return Rounding(np.full((5, candidate.size), draws), candidate)
 
 
-def test_paddle_is_close_to_float64_and_a_shifted_form_is_not(small_config, checkpoint):
+def test_every_line_is_held_against_its_own_draws():
+    draws = np.tile(10.0 ** -np.arange(1, 7), (5, 1))
+    assert Rounding(draws, draws[0] * 3).explains
+    # One number for all lines would take the largest draw, and let the quiet lines be far off.
+    assert not Rounding(draws, np.full(6, 0.1)).explains
+
+
+def test_one_line_far_off_is_refused_and_so_are_all_a_little_off():
+    right = np.full(64, 1e-4)
+    one = right.copy()
+    one[7] = 1.1 * ALLOWED_WORST * 1e-4
+    assert _rounding(right * 1.3).explains
+    assert not _rounding(one).explains
+    assert not _rounding(right * 1.1 * ALLOWED_TYPICAL).explains
+
+
+def test_distances_below_what_fp32_resolves_say_nothing():
+    assert _rounding(np.full(8, RESOLUTION), draws=0.0).explains
+    assert not _rounding(np.full(8, 1e-4), draws=0.0).explains
+
+
+def test_what_is_not_a_number_is_never_explained(measured):
+    stripped, spec, lines = measured
+    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+
+    def broken(batch):
+        result = form.probabilities(batch).copy()
+        result[0, 0, 0] = np.nan
+        return result
+
+    wrong = ProbabilityForm("broken", spec, broken)
+    (rounding,) = measure_rounding(form, [form], [wrong], spec, lines)
+    assert not rounding.explains
+    assert rounding.as_json()["worst"] is None
+
+
+def test_the_error_says_what_was_expected_and_got():
+    with pytest.raises(ParityError, match=r"one and two disagree: .*4 times.*16.*got 10 and 10 "):
+        require_explained(_rounding(np.full(8, 1e-3)), EQUAL, "one and two")
+    drawn = _rounding(np.full(8, 2 * UNDECIDED), draws=2 * UNDECIDED)
+    with pytest.raises(ParityError, match=r"cannot be compared: .*0\.2 on the median line"):
+        require_explained(drawn, EQUAL, "one and two")
+    require_explained(_rounding(np.full(8, 1e-4)), EQUAL, "one and two")
+
+
+def test_lines_that_differ_are_drawn_and_some_from_everywhere():
+    lines = [np.full((1, 1, 3), number % 256, np.uint8) for number in range(1000)]
+    compared = [
+        ComparedLine(number, "a", "b" if number == 3 else "a", 1e-3 if number == 5 else 0.0)
+        for number in range(1000)
+    ]
+    compared[9] = ComparedLine(9, "a", "a", float("nan"))
+    drawn = lines_to_draw(lines, [Comparison(tuple(compared), EQUAL.parity)])
+    assert 64 <= len(drawn) <= 67
+    assert {3, 5, 9} <= {int(line[0, 0, 0]) for line in drawn}
+
+
+@given(
+    arrays(
+        np.float32,
+        st.integers(1, 40),
+        elements=st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False),
+    ),
+    st.integers(0, 2**31),
+)
+def test_nudging_moves_to_a_neighbour_at_most_and_leaves_zeros(values, seed):
+    moved = nudged(values, np.random.default_rng(seed))
+    assert moved.dtype == np.float32
+    assert (moved[values == 0] == 0).all()
+    up, down = np.nextafter(values, np.float32(np.inf)), np.nextafter(values, np.float32(-np.inf))
+    # At a power of two the neighbour towards zero is half as far as `spacing`.
+    down2, up2 = np.nextafter(down, np.float32(-np.inf)), np.nextafter(up, np.float32(np.inf))
+    assert ((moved >= down2) & (moved <= up2)).all()
+
+
+@pytest.fixture(scope="module")
+def measured(small_config, checkpoint):
     source = Source(small_config, checkpoint, "Student")
-    stripped = chain.stripped_network(source)
-    spec = chain.spec_of_network(source, stripped)
-    run = deployed_outputs(stripped.network)
+    stripped = stripped_network(source)
+    spec = spec_of_network(source, stripped)
     lines, _ = comparison_lines((), spec.charset)
-    paddle = ProbabilityForm("paddle", spec, run)
-    shifted = ProbabilityForm("shifted", spec, lambda batch: run(batch) + np.float32(1e-3))
-    rounding = measure_rounding(stripped, paddle, shifted, spec, lines[:8])
-    assert 0 < rounding.reference < 1e-5
-    assert rounding.candidate == pytest.approx(1e-3, rel=0.1)
+    return stripped, spec, lines[:8]
+
+
+def test_the_draws_differ_and_are_the_same_each_time(measured):
+    stripped, spec, lines = measured
+    exact = exact_form(stripped, spec)
+    same = ProbabilityForm("same", spec, deployed_outputs(stripped.network))
+    first, second = (
+        measure_rounding(exact, drawn_forms(stripped, spec), [same], spec, lines)[0]
+        for _ in range(2)
+    )
+    assert np.array_equal(first.draws, second.draws)
+    images = [prepare_line(line, spec) for line in lines[:1]]
+    width = spec.width.input_width(images[0].shape[1])
+    outputs = [form.read(images, width).probabilities for form in drawn_forms(stripped, spec)]
+    assert len({output.tobytes() for output in outputs}) == len(first.draws) == 5
+    assert (first.draws > 0).all() and (first.draws < 1e-5).all()
+    assert np.array_equal(first.candidate, first.draws[0])
+    assert first.explains and first.is_decided
+
+
+@pytest.mark.parametrize("shift", [1e-5, 1e-3])
+def test_a_shifted_form_is_told(measured, shift):
+    stripped, spec, lines = measured
+    run = deployed_outputs(stripped.network)
+    shifted = ProbabilityForm("shifted", spec, lambda batch: run(batch) + np.float32(shift))
+    exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
+    (rounding,) = measure_rounding(exact, draws, [shifted], spec, lines)
+    assert rounding.candidate == pytest.approx(shift, rel=0.2)
     assert not rounding.explains
 
 
-def test_a_wrong_conversion_is_not_excused(small_config, checkpoint, tmp_path, monkeypatch):
-    def shifted(model, spec):
-        run = onnx_probabilities(model, spec)
-        return lambda batch: run(batch) * np.float32(1.001)
-
-    monkeypatch.setattr(chain, "onnx_probabilities", shifted)
-    with pytest.raises(ParityError, match="paddle and onnxruntime disagree"):
-        export_network(Source(small_config, checkpoint, "Student"), tmp_path, ExportOptions())
-    assert not any(tmp_path.iterdir())
+def test_a_form_without_weights_is_drawn_by_its_inputs(measured):
+    stripped, spec, lines = measured
+    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+    others = drawn_forms(stripped, spec)[1:3]
+    wrong = ProbabilityForm("wrong", spec, lambda batch: form.probabilities(batch * 1.01))
+    roundings = measure_rounding(form, nudged_inputs(form), [*others, wrong], spec, lines)
+    assert [one.explains for one in roundings] == [True, True, False]

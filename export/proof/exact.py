@@ -1,0 +1,96 @@
+"""A paddle network in FP64, and in FP32 rounded in several ways: what a form is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+
+from export.conversion.strip import Stripped, deployed_outputs
+from export.proof.forms import Probabilities, ProbabilityForm
+from export.proof.rounding import nudged
+from runtime.recognition.spec import RecognizerSpec
+from training.kernels import fast_path_enabled, set_fast_path
+from training.network import Network
+
+_NUM_NUDGED = 4
+"""Draws with moved weights and inputs. With five draws in all a line's largest is above the 80th
+percentile of its rounding, and the median above the 20th and below the 80th, nine times in ten."""
+
+
+def exact_form(stripped: Stripped, spec: RecognizerSpec) -> ProbabilityForm:
+    """Return the network in FP64: float [N, C, H, W] -> float64 [N, T, K]."""
+    network = _built(stripped, "float64", lambda values: values)
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with paddle.no_grad():
+            images = paddle.to_tensor(batch.astype(np.float64))
+            result: NDArray[np.float32] = network.deployed(images).numpy()
+        return result
+
+    return ProbabilityForm("float64", spec, run)
+
+
+def drawn_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityForm]:
+    """Return the network in FP32, rounded in several ways, the same in every process.
+
+    The first computes as the network does. In the others every weight and every input is left or
+    moved to a neighbour in FP32, and every second one sums in another order: with paddle's own
+    kernels where the compiled ones of `training.kernels` would serve.
+    """
+    draws = [ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))]
+    for number in range(_NUM_NUDGED):
+        generator = np.random.default_rng(number)
+        moved = partial(nudged, generator=generator)
+        network = _built(stripped, "float32", moved)
+        run = _moved(deployed_outputs(network), number, in_another_order=bool(number % 2))
+        draws.append(ProbabilityForm(f"paddle, draw {number}", spec, run))
+    return draws
+
+
+def _moved(run: Probabilities, seed: int, in_another_order: bool) -> Probabilities:
+    generator = np.random.default_rng(_NUM_NUDGED + seed)
+
+    def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _paddles_own_kernels(in_another_order):
+            return run(nudged(batch, generator))
+
+    return moved
+
+
+@contextmanager
+def _paddles_own_kernels(wanted: bool) -> Iterator[None]:
+    is_switched = wanted and fast_path_enabled()
+    if is_switched:
+        set_fast_path(False)
+    try:
+        yield
+    finally:
+        if is_switched:
+            set_fast_path(True)
+
+
+def _built(
+    stripped: Stripped,
+    dtype: str,
+    changed: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+) -> Network:
+    """The network built anew in `dtype`, its weights passed through `changed`."""
+    default = paddle.get_default_dtype()
+    paddle.set_default_dtype(dtype)
+    try:
+        network = stripped.build()
+        if dtype != "float32":
+            for layer in network.sublayers():
+                if isinstance(layer, paddle.nn.BatchNorm):
+                    layer.to(dtype=dtype)  # it is made in float32 whatever the default is
+        for name, tensor in network.state_dict().items():
+            tensor.set_value(changed(stripped.parameters[name]).astype(dtype))
+    finally:
+        paddle.set_default_dtype(default)
+    network.eval()
+    return network

@@ -1,0 +1,128 @@
+"""Conversions that are wrong in one place are refused, and faithful ones are not.
+
+What it takes to be told, measured on 32 rendered lines, as times the draws of rounding on the
+median line and on the worst (allowed: 4 and 16):
+
+| change | models/latin | PaddleOCR's golden Student |
+|---|---|---|
+| none | 0.6, 1.4 | 0.5, 1.7 |
+| one early layer 1e-3 / 1e-5 / 1e-6 larger | 1117 / 10.7 / 1.3 | 0.6, worst 44 / 0.5 / 0.4 |
+| one late layer 1e-3 smaller | 1520 | 12 |
+| hard-swish of slope 0.2 / 0.1667 | 40748 / 36 | 12, worst 1871 / 0.4 |
+| BatchNorm's epsilon 1e-3 / 1e-4 / 2e-5 | 670 / 63 / 7 | 0.8, worst 60 / 0.5 / 0.4 |
+| weights in FP16: all / of one layer | 791 / 108 | 882 / 0.5 |
+| a bias dropped, channels swapped | 500716, 130018 | 95, 69 |
+| softmax or LSTM wrong | > 600000 | > 3000 |
+
+The golden network's weights are random: its first layers hardly reach the output, and rounding
+in the later ones hides what is wrong there by less than 1e-3. A trained network tells 1e-5.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export.chain import Source, spec_of_network, stripped_network
+from export.conversion.onnx_file import load_model
+from export.conversion.strip import deployed_outputs
+from export.proof.compare import compare_forms
+from export.proof.exact import drawn_forms, exact_form
+from export.proof.forms import ProbabilityForm, onnx_probabilities
+from export.proof.rounding import measure_rounding
+from export.proof.samples import comparison_lines
+from runtime.errors import ParityError
+from runtime.recognition.spec import WidthPolicy
+from tests.export.wrong_conversions import (
+    CHANGES,
+    ceiled_pool,
+    changed,
+    other_epsilon,
+    scaled_layer,
+)
+from training.config import load_config
+
+NUM_LINES = 8
+
+
+@pytest.fixture(scope="module")
+def latin():
+    """Network, spec, lines and ONNX model of `models/latin`, which is trained."""
+    config = load_config(Path("configs/latin/pair.yml"))
+    source = Source(config, "models/latin/student.pdparams", "Student")
+    stripped = stripped_network(source)
+    spec = spec_of_network(source, stripped)
+    lines, _ = comparison_lines((), spec.charset)
+    return stripped, spec, lines[:NUM_LINES], load_model(Path("models/latin/student.onnx"))
+
+
+def _measured(latin, contents):
+    stripped, spec, lines, _ = latin
+    forms = [
+        ProbabilityForm(name, spec, onnx_probabilities(content, spec))
+        for name, content in contents.items()
+    ]
+    exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
+    roundings = measure_rounding(exact, draws, forms, spec, lines)
+    return dict(zip(contents, roundings, strict=True))
+
+
+def test_wrong_conversions_are_told_from_rounding(latin):
+    stripped, _, _, model = latin
+    variance = stripped.parameters["backbone.conv1._batch_norm._variance"]
+    wrong = {name: changed(model, change) for name, change in CHANGES.items()}
+    for epsilon in (1e-3, 1e-4):
+        wrong[f"epsilon {epsilon:g}"] = changed(model, other_epsilon(variance, epsilon))
+    right = {"right": model.SerializeToString()}
+    roundings = _measured(latin, {**right, **wrong})
+    assert roundings.pop("right").explains
+    missed = {name: one.as_json() for name, one in roundings.items() if one.explains}
+    assert not missed
+
+
+def test_how_small_a_fault_is_seen(latin):
+    model = latin[-1]
+    contents = {size: changed(model, scaled_layer(1 + size)) for size in (3e-7, 3e-5)}
+    roundings = _measured(latin, contents)
+    assert {size: one.explains for size, one in roundings.items()} == {3e-7: True, 3e-5: False}
+
+
+def test_a_pool_that_keeps_a_column_has_another_shape(latin):
+    stripped, spec, lines, model = latin
+    odd = replace(spec, width=WidthPolicy(66, 66, 66))  # 33 columns before the pool
+    form = ProbabilityForm("ceil", odd, onnx_probabilities(changed(model, ceiled_pool), odd))
+    paddle = ProbabilityForm("paddle", odd, deployed_outputs(stripped.network))
+    right = ProbabilityForm("right", odd, onnx_probabilities(model.SerializeToString(), odd))
+    assert compare_forms(paddle, right, odd, lines, "lines").parity.num_equal_texts == NUM_LINES
+    with pytest.raises(ParityError, match="disagree on the output's shape"):
+        compare_forms(paddle, form, odd, lines, "lines")
+
+
+def test_other_kernels_and_batches_of_onnxruntime_are_no_fault(latin):
+    import onnxruntime
+
+    _, spec, _, model = latin
+    content = model.SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    usual = onnx_probabilities(content, spec)
+
+    def alone(batch):
+        return np.concatenate([usual(batch[number : number + 1]) for number in range(len(batch))])
+
+    def unoptimised(batch):
+        return session.run(None, {spec.input_name: batch})[0]
+
+    stripped, spec, lines, _ = latin
+    forms = [ProbabilityForm("", spec, run) for run in (alone, unoptimised)]
+    exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
+    for rounding in measure_rounding(exact, draws, forms, spec, lines):
+        assert rounding.explains
+
+
+def test_every_change_gives_a_valid_model(latin):
+    for change in (*CHANGES.values(), ceiled_pool):
+        onnx.checker.check_model(onnx.load_model_from_string(changed(latin[-1], change)))
