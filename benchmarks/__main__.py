@@ -16,7 +16,7 @@ COMMANDS = {
     "training": "a training step beside paddle, PaddleOCR and PyTorch",
     "trt": "a TensorRT engine, in trtexec's words",
     "parity": "outputs, losses and gradients beside PaddleOCR",
-    "export_parity": "exported models beside PaddleOCR's own outputs",
+    "parity.export": "exported models beside PaddleOCR's own outputs",
     "compare": "two results: what has changed beyond noise",
     "report": "results as one page and a summary for the README",
 }

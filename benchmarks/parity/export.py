@@ -1,6 +1,6 @@
 """What PaddleOCR itself made, exported and adopted, against PaddleOCR's own outputs.
 
-    python -m benchmarks.export_parity --paddleocr PATH [-c configs/….yml] [--images crops/]
+    python -m benchmarks.parity.export --paddleocr PATH [-c configs/….yml] [--images crops/]
 
 PaddleOCR builds the distillation model, for its own Chinese dictionary unless told otherwise, and
 saves it with its own function; this project strips each network and converts it. PaddleOCR also
@@ -175,7 +175,7 @@ def _outputs_of(model: paddle.nn.Layer, network: str) -> Probabilities:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.export_parity", description=(__doc__ or "").splitlines()[0]
+        prog="python -m benchmarks.parity.export", description=(__doc__ or "").splitlines()[0]
     )
     default = Path("configs/ch_PP-OCRv2_rec_distillation.yml")
     parser.add_argument("-c", "--config", type=Path, default=default)

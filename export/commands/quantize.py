@@ -53,13 +53,12 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
-    from runtime.recognition.labels import Labels
-
     from export.conversion.model_file import read_recognizer
     from export.conversion.staging import staged
     from export.proof.samples import comparison_lines, evenly_spaced, readable_lines
     from export.quantization import Limits, eight_bit_recognizer
     from runtime.images.read import find_images
+    from runtime.recognition.labels import Labels
 
     limits = Limits(options.maxLoss, options.minEqual)
     source = read_recognizer(options.onnx, options.dictionary)

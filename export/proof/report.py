@@ -27,8 +27,8 @@ from export.proof.rounding import (
 )
 from export.proof.samples import comparison_lines, readable_lines
 from runtime.errors import ArtifactError, OcrError
-from runtime.recognition.preprocess import Image
 from runtime.recognition.labels import Labels
+from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
 
 if TYPE_CHECKING:

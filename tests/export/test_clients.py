@@ -96,7 +96,7 @@ def test_paddlex_reads_the_exported_folder(small_student, tmp_path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(PADDLEOCR is None, reason="DISTILREC_PADDLEOCR names no PaddleOCR checkout")
 def test_what_paddleocr_saved_and_exported_itself_is_converted(tmp_path) -> None:
-    command = [sys.executable, "-m", "benchmarks.export_parity", "--paddleocr", str(PADDLEOCR)]
+    command = [sys.executable, "-m", "benchmarks.parity.export", "--paddleocr", str(PADDLEOCR)]
     command += ["--output-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

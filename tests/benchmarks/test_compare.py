@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measuring.compare import changes, main, require_comparable
+from benchmarks.compare import changes, main, require_comparable
 from benchmarks.measuring.result import Measure, measure, save_result
 from runtime.errors import ParityError
 from tests.benchmarks.conftest import MACHINE, speed
