@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export import onnx_file
 from export.__main__ import main
+from export.conversion import onnx_file
 from export.conversion.onnx_file import load_model
 from runtime.errors import ArtifactError
 from tests.export.hostile_models import first_weight, hostile_files, write_apart
