@@ -288,7 +288,7 @@ def test_several_of_its_networks_teach_each_other(config: Path) -> None:
     model = build_model(
         {"model_type": "brightness", "Models": {"Teacher": network, "Student": network}}
     )
-    pair, key = ["Student", "Teacher"], "head_out"
+    pair = ["Student", "Teacher"]
     loss = build_loss(
         {
             "name": "CombinedLoss",
