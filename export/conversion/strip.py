@@ -66,14 +66,14 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
         ParityError: if the stripped network computes something else.
     """
     contract, model, num_classes = contract_of(plan), plan.model, plan.task.num_classes
-    whole_parameters = read_parameters(checkpoint)
-    where = str(parameters_path(checkpoint))
-    parameters = network_parameters(whole_parameters, network, where)
-    contract.check_parameters(parameters, where)
     name = network if model.is_distillation else ALONE
     if name not in model.networks:
         message = unknown_name("network", network, model.networks)
         raise ConfigError(f"{plan.config.path}: {message}")
+    whole_parameters = read_parameters(checkpoint)
+    where = str(parameters_path(checkpoint))
+    parameters = network_parameters(whole_parameters, network, where)
+    contract.check_parameters(parameters, where)
     section = replace(model.networks[name], is_frozen=False, returns_all_features=False)
     single = ModelPlan(model.task, {ALONE: section})
 

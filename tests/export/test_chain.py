@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from export import proof
 from export.chain import ExportOptions, Source, convert_network, export_network
+from export.proof import prove as proof
 from export.proof.forms import onnx_probabilities
 from export.proof.samples import comparison_lines
 from runtime.errors import ConfigError, ParityError

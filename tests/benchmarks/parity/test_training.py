@@ -12,8 +12,7 @@ import yaml
 
 from benchmarks.parity.training import compare, main
 from runtime.errors import OcrError
-from training.losses import build_loss
-from training.networks import build_model
+from training import build_loss, build_model
 
 PADDLEOCR = os.environ.get("DISTILREC_PADDLEOCR")
 

@@ -145,7 +145,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     """Sets are ordered by hashes of strings, which differ from process to process."""
     code = (
         "import hashlib, sys; from pathlib import Path\n"
-        "from tests.export.test_graph import SPEC, finish, raw_model\n"
+        "from tests.export.conversion.test_graph import SPEC, finish, raw_model\n"
         "model = finish(raw_model(Path(sys.argv[1])), SPEC, None)\n"
         "print(hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest())"
     )

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export import staging
+from export.conversion import staging
 from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan

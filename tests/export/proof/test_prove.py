@@ -4,8 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
-from export import proof
 from export.chain import ExportOptions, Source, convert_network
+from export.proof import prove as proof
 from export.proof.forms import onnx_probabilities
 from export.proof.samples import comparison_lines
 from runtime.errors import ParityError

@@ -94,7 +94,7 @@ def damaged_files() -> list[bytes]:
 
 def odd_files() -> list[bytes]:
     try:
-        from tests.runtime import test_odd_images
+        from tests.runtime.images import test_odd_images
     except pytest.skip.Exception:  # without pillow
         return []
     huge = [test_odd_images.grey_png(1, 1).replace(struct.pack(">II", 1, 1), size, 1) for size in (

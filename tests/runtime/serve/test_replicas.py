@@ -162,7 +162,7 @@ def test_together_they_are_all_answered(
 def test_ending_answers_what_was_accepted(ray_service: ServiceProcess, toy_file: Path) -> None:
     """SIGTERM while requests are in hand; nothing is left running. The last test of the service."""
     service = ray_service
-    images = [png(5000, 4000, level) for level in range(8)]  # a while to decode
+    images = [png(3200, 2500, level) for level in range(8)]  # a while to decode
     with Recognizer(toy_file) as recognizer:
         expected = [one.text for one in recognizer(images)]
     files = [("image", (f"{place}.png", image)) for place, image in enumerate(images)]
