@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.check_weights import problems_of_weights
+from training.checkpoint.named import problems_of_weights
 from training.config import (
     SECTIONS,
     UNUSED_SECTIONS,

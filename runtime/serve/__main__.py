@@ -47,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: Namespace) -> None:
-    from runtime.serve.access import api_key
     from runtime.serve.allocator import give_back_large_blocks
-    from runtime.serve.hosts import Hosts
+    from runtime.serve.bounds.access import api_key
+    from runtime.serve.bounds.hosts import Hosts
     from runtime.serve.ray_cluster import RayCluster
     from runtime.serve.replicas import Replicas, opened
     from runtime.serve.server import BACKLOG, limits_within_descriptors, listen, run

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import runtime
 from runtime.errors import OcrError
-from runtime.serve.access import check_key
-from runtime.serve.body import check_kind, images_of_body
+from runtime.serve.bounds.access import check_key
+from runtime.serve.bounds.body import check_kind, images_of_body
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.page import page_and_policy
 from runtime.serve.protocol import add_protocol
-from runtime.serve.refusal import Refusal
 from runtime.serve.schemas import ANY_OBJECT, IMAGES_BODY, READING, answers
 from runtime.serve.service import Service
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.errors import OcrError
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 
 Record = dict[str, Any]
 """What `record_from_recognition` says of one image."""

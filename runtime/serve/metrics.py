@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.serve.batcher import Record
-from runtime.serve.connections import Connections
-from runtime.serve.gate import Gate
+from runtime.serve.bounds.connections import Connections
+from runtime.serve.bounds.gate import Gate
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)

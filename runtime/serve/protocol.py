@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import runtime
 from runtime.serve.batcher import Record
-from runtime.serve.body import Body, NamedBytes, unpacked
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.body import Body, NamedBytes, unpacked
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.schemas import ANY_OBJECT, INFER_BODY, INFERENCE, answers
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits

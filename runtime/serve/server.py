@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
 from runtime.serve.app import build_app
-from runtime.serve.bounded_http import bounded_protocol
+from runtime.serve.bounds.http import bounded_protocol
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits
 

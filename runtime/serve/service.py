@@ -12,12 +12,12 @@ from runtime.errors import OcrError
 from runtime.images.size import declared_size
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Batcher, Record
-from runtime.serve.body import Body, NamedBytes, check_headers, collect
-from runtime.serve.connections import Connections
-from runtime.serve.gate import Gate, Pass
-from runtime.serve.hosts import Hosts
+from runtime.serve.bounds.body import Body, NamedBytes, check_headers, collect
+from runtime.serve.bounds.connections import Connections
+from runtime.serve.bounds.gate import Gate, Pass
+from runtime.serve.bounds.hosts import Hosts
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.metrics import Metrics
-from runtime.serve.refusal import Refusal
 from runtime.serve.settings import CALLS_PER_REPLICA, Limits
 
 if TYPE_CHECKING:

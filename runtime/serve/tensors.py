@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 
 _LENGTH = struct.Struct("<I")
 _MOST_SHOWN = 60

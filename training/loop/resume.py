@@ -18,7 +18,7 @@ from training.checkpoint.parameters import (
 )
 from training.checkpoint.saved import read_optimizer_state, read_states, recover
 from training.data.unreadable import Unreadable
-from training.fingerprint import changes
+from training.loop.fingerprint import changes
 
 if TYPE_CHECKING:
     from training.loop.position import Position

@@ -18,9 +18,9 @@ from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
-from training.fingerprint import fingerprint_of
 from training.loop.divergence import refuse_non_finite_losses, refuse_non_finite_weights
 from training.loop.evaluation import Evaluation, evaluate
+from training.loop.fingerprint import fingerprint_of
 from training.loop.logs import MetricLog, RunningMean
 from training.loop.parallel import Group, synchronize_batch_norm
 from training.loop.position import Position

@@ -40,7 +40,11 @@ def _stand_in(sections, hidden_size=8, weight=1.0):
 
     def loss(entries):
         entries[0]["DistillationCTCLoss"]["weight"] = weight
-        return build_loss({"name": "CombinedLoss", "loss_config_list": entries})
+        ours = build_loss({"name": "CombinedLoss", "loss_config_list": entries})
+        # PaddleOCR's losses take the batch as a list.
+        return lambda outputs, batch: ours(
+            outputs, dict(zip(("image", "label", "length"), batch, strict=True))
+        )
 
     return model, loss
 

@@ -108,7 +108,7 @@ def test_beyond_the_tolerance_rounding_decides(
 ):
     import onnx
 
-    from export import report
+    from export.proof import report
     from tests.export.wrong_conversions import changed, scaled_layer
 
     # As if the network amplified rounding: the tolerance is below what FP32 resolves.

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.errors import EngineError, OcrError
 from runtime.serve.batcher import Batcher, Record, ReplicaLost
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 
 
 class Replica:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import runtime.serve.app
-import runtime.serve.body
+import runtime.serve.bounds.body
 import runtime.serve.protocol
 import runtime.serve.service
 from tests.runtime.serve.conftest import Serve, Served, png
@@ -40,8 +40,8 @@ def message(data: bytes) -> bytes:
     ("holder", "name", "path"),
     [
         (runtime.serve.service, "declared_size", "/recognize"),
-        (runtime.serve.body, "unpacked", "/recognize"),
-        (runtime.serve.body, "_form_images", "/recognize"),
+        (runtime.serve.bounds.body, "unpacked", "/recognize"),
+        (runtime.serve.bounds.body, "_form_images", "/recognize"),
         (runtime.serve.app, "_json_of_reading", "/recognize"),
         (runtime.serve.protocol, "read_message", INFER),
         (runtime.serve.protocol, "images_from_message", INFER),
@@ -78,7 +78,7 @@ def test_others_are_answered_while_a_request_is_parsed(
 
 def test_small_bodies_wait_for_no_large_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go = threading.Semaphore(0), threading.Event()
-    unpacked = runtime.serve.body.unpacked
+    unpacked = runtime.serve.bounds.body.unpacked
 
     def held(body: Any, limits: Any) -> bytes:
         if len(body.data) >= MIB:
@@ -86,7 +86,7 @@ def test_small_bodies_wait_for_no_large_one(serve: Serve, monkeypatch: pytest.Mo
             assert go.wait(HANG_S)
         return unpacked(body, limits)
 
-    monkeypatch.setattr(runtime.serve.body, "unpacked", held)
+    monkeypatch.setattr(runtime.serve.bounds.body, "unpacked", held)
     served = serve()
     with ThreadPoolExecutor(8) as pool:
         large = [pool.submit(post, served, "/recognize", bytes(MIB)) for _ in range(8)]

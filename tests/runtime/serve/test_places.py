@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.serve.connections import Phase
+from runtime.serve.bounds.connections import Phase
 from tests.runtime.serve.conftest import Serve, Served, png
 from tests.runtime.serve.raw import (
     CHUNKED,
@@ -103,7 +103,7 @@ def test_more_connections_than_descriptors_leave_it_reachable(serve: Serve) -> N
 def test_an_answer_that_nobody_takes_is_given_up(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.serve.bounded_http._SENT_WITHIN_S", 0.5)
+    monkeypatch.setattr("runtime.serve.bounds.http._SENT_WITHIN_S", 0.5)
     served = serve({"idle_seconds": 0.5})
     heavy(served)
     with connected_to_take_nothing(served):
@@ -116,7 +116,7 @@ def test_answers_that_nobody_takes_hold_no_place(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ages = ((Phase.IDLE, 0.0), (Phase.SENDING, 0.5))
-    monkeypatch.setattr("runtime.serve.connections._MAKES_ROOM", ages)
+    monkeypatch.setattr("runtime.serve.bounds.connections._MAKES_ROOM", ages)
     served = serve({"connections": 4, "connections_per_client": 0, "idle_seconds": HANG_S})
     heavy(served)
     num_before = len(list(Path("/proc/self/fd").iterdir()))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.tensors import Output, images_from_message, message_from_outputs, read_message
 
 ELEMENTS = st.lists(st.binary(max_size=40), min_size=1, max_size=5)

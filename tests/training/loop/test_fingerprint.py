@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.config import load_config
-from training.fingerprint import changes
+from training.loop.fingerprint import changes
 from training.loop.parallel import Group
 from training.loop.position import Position
 from training.loop.resume import resume

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.settings import Limits
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 
 ANY = "*"
 _LOOPBACK = "localhost"

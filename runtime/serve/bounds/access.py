@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import OcrError
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request

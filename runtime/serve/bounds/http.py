@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 
-from runtime.serve.connections import Connections, Phase, Place, client_of
+from runtime.serve.bounds.connections import Connections, Phase, Place, client_of
 from runtime.serve.settings import Limits
 
 _PIECE_BYTES = 16 * 2**10

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import OcrError
-from runtime.serve.gate import Gate
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.gate import Gate
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.settings import Limits
 
 LIMITS = Limits(images_per_request=4, queued_images=8, body_bytes=100, queued_bytes=1000)

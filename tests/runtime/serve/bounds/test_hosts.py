@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from runtime.serve.hosts import Hosts
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.hosts import Hosts
+from runtime.serve.bounds.refusal import Refusal
 
 
 def scope(*hosts: str, version: str = "1.1") -> dict[str, Any]:

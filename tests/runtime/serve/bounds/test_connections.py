@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.serve.connections import Connections, Phase, Place, client_of
+from runtime.serve.bounds.connections import Connections, Phase, Place, client_of
 from runtime.serve.settings import Limits
 
 

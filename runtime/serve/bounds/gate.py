@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
-from runtime.serve.refusal import Refusal
+from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.settings import Limits
 
 _RATE_WINDOW_S = 5.0

@@ -1,0 +1,1 @@
+"""How much and who comes in: addresses, headers, bodies, connections, keys, hosts."""
