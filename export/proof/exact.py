@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from export.proof.forms import ProbabilityForm
+from export.proof.rounding import NUM_WIDER, WIDER_STEPS, nudged
 from export.conversion.strip import Stripped, deployed_outputs
-from export.proof.forms import Probabilities, ProbabilityForm
-from export.proof.rounding import nudged
 from runtime.recognition.spec import RecognizerSpec
 from training.kernels import fast_path_enabled, set_fast_path
 from training.network import Network
@@ -42,24 +42,31 @@ def drawn_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityFor
     moved to a neighbour in FP32, and every second one sums in another order: with paddle's own
     kernels where the compiled ones of `training.kernels` would serve.
     """
-    draws = [ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))]
-    for number in range(_NUM_NUDGED):
-        generator = np.random.default_rng(number)
-        moved = partial(nudged, generator=generator)
-        network = _built(stripped, "float32", moved)
-        run = _moved(deployed_outputs(network), number, in_another_order=bool(number % 2))
-        draws.append(ProbabilityForm(f"paddle, draw {number}", spec, run))
-    return draws
+    return [
+        ProbabilityForm("paddle", spec, deployed_outputs(stripped.network)),
+        *(_drawn(stripped, spec, number, most_steps=1) for number in range(_NUM_NUDGED)),
+    ]
 
 
-def _moved(run: Probabilities, seed: int, in_another_order: bool) -> Probabilities:
-    generator = np.random.default_rng(_NUM_NUDGED + seed)
+def wider_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityForm]:
+    """Return further and wider draws of the network in FP32, for `measure_rounding`."""
+    numbers = range(_NUM_NUDGED, _NUM_NUDGED + NUM_WIDER)
+    return [_drawn(stripped, spec, number, WIDER_STEPS) for number in numbers]
 
-    def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _paddles_own_kernels(in_another_order):
-            return run(nudged(batch, generator))
 
-    return moved
+def _drawn(
+    stripped: Stripped, spec: RecognizerSpec, number: int, most_steps: int
+) -> ProbabilityForm:
+    generator = np.random.default_rng(number)
+    moved = partial(nudged, generator=generator, most_steps=most_steps)
+    network = _built(stripped, "float32", moved)
+    run = deployed_outputs(network)
+
+    def drawn(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _paddles_own_kernels(wanted=bool(number % 2)):
+            return run(moved(batch))
+
+    return ProbabilityForm(f"paddle, draw {number}", spec, drawn)
 
 
 @contextmanager

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from export.proof.compare import (
-    INEXACT_TOLERANCE,
-    TOLERANCE,
-    Comparison,
-    compare_forms,
-)
 from export.proof.forms import Form, ProbabilityForm, form_of_file
+from export.proof.samples import comparison_lines, readable_lines
 from export.proof.rounding import (
     ALLOWED_TYPICAL,
     ALLOWED_WORST,
@@ -24,8 +19,14 @@ from export.proof.rounding import (
     lines_to_draw,
     measure_rounding,
     nudged_inputs,
+    widely_nudged_inputs,
 )
-from export.proof.samples import comparison_lines, readable_lines
+from export.proof.compare import (
+    INEXACT_TOLERANCE,
+    TOLERANCE,
+    Comparison,
+    compare_forms,
+)
 from runtime.errors import ArtifactError, OcrError
 from runtime.recognition.labels import Labels
 from runtime.recognition.preprocess import Image
@@ -39,8 +40,9 @@ log = logging.getLogger("export")
 NUM_PICTURED = 12
 _CELL_WIDTH_PX = 560
 
-Rounded = Callable[[Form], tuple[Form, Sequence[Form]]]
-"""The reference -> what distances are from, and draws of rounding around it."""
+Widen = Callable[[], Sequence[Form]]
+Rounded = Callable[[Form], tuple[Form, Sequence[Form], Widen]]
+"""The reference -> what `measure_rounding` takes: the exact form, draws, and wider ones."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         is_exact = reference.is_exact and form.is_exact
         rounding = None
         if is_exact and options.tolerance is None and not one.parity.is_within(TOLERANCE):
-            exact, draws = rounded(reference)
+            exact, draws, widen = rounded(reference)
             drawn = lines_to_draw(lines, [one])
-            (rounding,) = measure_rounding(exact, draws, [form], spec, drawn)
+            (rounding,) = measure_rounding(exact, draws, [form], spec, drawn, widen)
         results.append(_result(form, one, options.tolerance, is_exact, rounding))
     report: dict[str, Any] = {
         "reference": reference.name,
@@ -114,22 +116,23 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
 
 def _form_of_checkpoint(source: Source) -> tuple[tuple[Form, RecognizerSpec], Rounded]:
     from export.chain import spec_of_network, stripped_network
+    from export.proof.exact import drawn_forms, exact_form, wider_forms
     from export.conversion.strip import deployed_outputs
-    from export.proof.exact import drawn_forms, exact_form
 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)
 
-    def rounded(_: Form) -> tuple[Form, Sequence[Form]]:
-        return exact_form(stripped, spec), drawn_forms(stripped, spec)
+    def rounded(_: Form) -> tuple[Form, Sequence[Form], Widen]:
+        exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
+        return exact, draws, lambda: wider_forms(stripped, spec)
 
     form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
     return (form, spec), rounded
 
 
-def _rounded_by_inputs(reference: Form) -> tuple[Form, Sequence[Form]]:
+def _rounded_by_inputs(reference: Form) -> tuple[Form, Sequence[Form], Widen]:
     assert isinstance(reference, ProbabilityForm)  # no other form computes in FP32 throughout
-    return reference, nudged_inputs(reference)
+    return reference, nudged_inputs(reference), lambda: widely_nudged_inputs(reference)
 
 
 def _check_same_contract(

@@ -10,25 +10,29 @@ checkpoint of `tests/golden` and networks of random weights, with onnxruntime (o
 16 lines at once or 1), the inference program and paddle's other kernels:
 
 - the largest distance of all lines: between 0.3 and 5.5 times paddle's, so it tells little;
-- the distance of the median line: between 0.6 and 1.3 times that of the draws;
-- the distance of one line: up to 2.2 times its largest of five draws.
+- the distance of the median line: between 0.4 and 1.3 times that of the draws;
+- the distance of one line: up to 2.5 times its largest of five draws.
 
-A wrong conversion moves the median line by hundreds (weights in FP16, one layer off by 1e-3)
-to a million times the draws; tests/export/test_wrong_conversions.py has the table.
+Networks of random weights that read another text once rounded otherwise reach 15 times on a line,
+and more where a line falls to either of two texts: such lines are drawn further and wider. Of 108
+faithful forms of 36 random networks one draw for all lines refused 23, this way none is. A wrong
+conversion moves the median line by hundreds (weights in FP16, one layer off by 1e-3) to a million
+times the draws; tests/export/test_wrong_conversions.py has the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.proof.compare import TOLERANCE, Comparison
-from export.proof.forms import Form, Probabilities, ProbabilityForm
+from export.proof.forms import Form, ProbabilityForm
 from export.proof.samples import evenly_spaced, prepared_batches
+from export.proof.compare import TOLERANCE, Comparison
 from runtime.errors import ParityError
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
@@ -48,6 +52,8 @@ RESOLUTION = 2.0**-22
 _NUM_DRAWN = 64
 """Lines on which rounding is measured, beside all that differ by more than `TOLERANCE`."""
 _NUM_NUDGED_INPUTS = 5
+NUM_WIDER, WIDER_STEPS = 12, 4
+"""Draws where five do not do, and by how many numbers of FP32 they move a value at most."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,19 @@ class Rounding:
     Args:
         draws: largest distance of any probability, float64 [draws, lines].
         candidate: the same of the form, float64 [lines]; infinite where it is no number.
+        wider: the largest distance of further and wider draws, float64 [lines]; 0.0 where there
+            was no need of any.
     """
 
     draws: NDArray[np.float64]
     candidate: NDArray[np.float64]
+    wider: NDArray[np.float64] | None = None
+
+    @property
+    def outliers(self) -> NDArray[np.int64]:
+        """Numbers of the lines on which the form is farther off than its draws allow."""
+        drawn = np.maximum(self.draws.max(axis=0), RESOLUTION)
+        return np.flatnonzero(self.candidate > ALLOWED_WORST * drawn)
 
     @property
     def typical(self) -> float:
@@ -72,6 +87,8 @@ class Rounding:
     def worst(self) -> float:
         """Of the line farthest off: the form's distance in units of the line's largest draw."""
         drawn = np.maximum(self.draws.max(axis=0), RESOLUTION)
+        if self.wider is not None:
+            drawn = np.maximum(drawn, self.wider)
         return float((np.maximum(self.candidate, RESOLUTION) / drawn).max())
 
     @property
@@ -92,6 +109,7 @@ class Rounding:
             "num_draws": int(self.draws.shape[0]),
             "largest_draw": float(self.draws.max()),
             "median_draw": float(np.median(self.draws)),
+            "num_unstable": 0 if self.wider is None else int((self.wider > 0).sum()),
             **{name: round(one, 2) if np.isfinite(one) else None for name, one in ratios.items()},
         }
 
@@ -102,6 +120,7 @@ def measure_rounding(
     candidates: Sequence[Form],
     spec: RecognizerSpec,
     lines: Sequence[Image],
+    widen: Callable[[], Sequence[Form]] | None = None,
 ) -> tuple[Rounding, ...]:
     """Measure draws of rounding and every candidate on the same lines.
 
@@ -111,18 +130,39 @@ def measure_rounding(
         candidates: the forms in question.
         spec: of all.
         lines: BGR uint8 [h, w, 3].
+        widen: makes further and wider draws, for lines on which a candidate is an outlier while
+            it is right on the median line: some recurrent networks fall to either of two texts,
+            and five draws may all fall to one.
 
     Returns:
         for each candidate its distances beside those of the draws.
     """
-    forms = (*draws, *candidates)
+    distances = _all_distances(reference, (*draws, *candidates), spec, lines)
+    drawn = distances[: len(draws)]
+    roundings = [Rounding(drawn, row) for row in distances[len(draws) :]]
+    is_doubtful = [one.outliers.size > 0 and one.typical <= ALLOWED_TYPICAL for one in roundings]
+    if widen is None or not any(is_doubtful):
+        return tuple(roundings)
+    chosen = np.unique(np.concatenate([*compress((r.outliers for r in roundings), is_doubtful)]))
+    wider = np.zeros(len(lines))
+    few = [lines[number] for number in chosen]
+    wider[chosen] = _all_distances(reference, widen(), spec, few).max(axis=0)
+    return tuple(
+        replace(one, wider=wider) if doubtful else one
+        for one, doubtful in zip(roundings, is_doubtful, strict=True)
+    )
+
+
+def _all_distances(
+    reference: Form, forms: Sequence[Form], spec: RecognizerSpec, lines: Sequence[Image]
+) -> NDArray[np.float64]:
+    """Largest distance of every form on every line, [forms, lines]."""
     distances = np.zeros((len(forms), len(lines)))
     for positions, batch, width in prepared_batches(lines, spec):
         expected = reference.read(batch, width).probabilities
         for row, form in zip(distances, forms, strict=True):
             row[list(positions)] = _distances(expected, form.read(batch, width).probabilities)
-    drawn = distances[: len(draws)]
-    return tuple(Rounding(drawn, row) for row in distances[len(draws) :])
+    return distances
 
 
 def lines_to_draw(lines: Sequence[Image], comparisons: Sequence[Comparison]) -> list[Image]:
@@ -174,23 +214,30 @@ def nudged_inputs(form: ProbabilityForm) -> list[ProbabilityForm]:
     They are held against the form itself, for want of one in FP64; its distance from them and from
     a right conversion are both differences of two draws.
     """
-    return [
-        replace(
-            form,
-            name=f"{form.name}, draw {number}",
-            probabilities=_nudging(form.probabilities, np.random.default_rng(number)),
-        )
-        for number in range(_NUM_NUDGED_INPUTS)
-    ]
+    return [_nudging(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
 
 
-def _nudging(run: Probabilities, generator: np.random.Generator) -> Probabilities:
-    return lambda batch: run(nudged(batch, generator))
+def widely_nudged_inputs(form: ProbabilityForm) -> list[ProbabilityForm]:
+    """Return further and wider draws of such a form, for `measure_rounding`."""
+    numbers = range(_NUM_NUDGED_INPUTS, _NUM_NUDGED_INPUTS + NUM_WIDER)
+    return [_nudging(form, number, most_steps=WIDER_STEPS) for number in numbers]
 
 
-def nudged(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
-    """Each value as it is or moved to a neighbour in FP32, at random; zeros stay."""
-    steps = generator.integers(-1, 2, values.shape, dtype=np.int8) * (values != 0)
+def _nudging(form: ProbabilityForm, seed: int, most_steps: int) -> ProbabilityForm:
+    generator, run = np.random.default_rng(seed), form.probabilities
+
+    def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return run(nudged(batch, generator, most_steps))
+
+    return replace(form, name=f"{form.name}, draw {seed}", probabilities=moved)
+
+
+def nudged(
+    values: NDArray[np.float32], generator: np.random.Generator, most_steps: int = 1
+) -> NDArray[np.float32]:
+    """Each value moved by up to `most_steps` numbers of FP32, at random; zeros stay."""
+    steps = generator.integers(-most_steps, most_steps + 1, values.shape, dtype=np.int8)
+    steps *= values != 0
     return (values + steps * np.spacing(values)).astype(np.float32, copy=False)
 
 

@@ -28,6 +28,7 @@ from export.proof.rounding import (
     measure_rounding,
     nudged_inputs,
     require_explained,
+    widely_nudged_inputs,
 )
 from export.proof.samples import comparison_lines
 from export.recognition.foreign import make_canonical
@@ -211,7 +212,10 @@ def _proven(
     if comparison.parity.is_within(TOLERANCE):
         return comparison.parity.as_json()
     chosen = lines_to_draw(lines, [comparison])
-    (rounding,) = measure_rounding(program, nudged_inputs(program), [model], spec, chosen)
+    (rounding,) = measure_rounding(
+        *(program, nudged_inputs(program), [model], spec, chosen),
+        lambda: widely_nudged_inputs(program),
+    )
     require_explained(rounding, comparison, f"{where} in paddle and in onnxruntime")
     return {**comparison.parity.as_json(), "rounding": rounding.as_json()}
 

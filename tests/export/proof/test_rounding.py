@@ -137,6 +137,39 @@ def test_the_draws_differ_and_are_the_same_each_time(measured):
     assert first.explains and first.is_decided
 
 
+def test_a_line_that_falls_to_either_of_two_texts_is_drawn_wider(measured):
+    stripped, spec, lines = measured
+    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+
+    def falling(batch):
+        result = form.probabilities(batch).copy()
+        result[0] = result[0, :, ::-1]  # of every batch the first line, to another text
+        return result
+
+    fallen = ProbabilityForm("fallen", spec, falling)
+    exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
+    asked = []
+
+    def widen(others):
+        return lambda: asked.append(1) or others
+
+    def measure(candidate, some, others):
+        (told,) = measure_rounding(exact, draws, [candidate], spec, some, widen(others))
+        return told
+
+    assert measure(form, lines, [fallen]).wider is None
+    told = measure(fallen, lines[:1], [fallen])
+    assert not told.explains and told.wider is None, "the median line is off: no need to ask"
+    assert not asked
+    several = lines[:1] * 9  # one batch, of which one line falls
+    for others, is_explained in (([form, fallen], True), ([form], False)):
+        told = measure(fallen, several, others)
+        assert told.outliers.tolist() == [0]
+        assert told.explains == is_explained
+        assert told.as_json()["num_unstable"] == 1
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize("shift", [1e-5, 1e-3])
 def test_a_shifted_form_is_told(measured, shift):
     stripped, spec, lines = measured

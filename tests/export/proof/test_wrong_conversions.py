@@ -1,21 +1,22 @@
 """Conversions that are wrong in one place are refused, and faithful ones are not.
 
 What it takes to be told, measured on 32 rendered lines, as times the draws of rounding on the
-median line and on the worst (allowed: 4 and 16):
+median line, and on the worst one where that decides (allowed: 4 and 16):
 
 | change | models/latin | PaddleOCR's golden Student |
 |---|---|---|
-| none | 0.6, 1.4 | 0.5, 1.7 |
-| one early layer 1e-3 / 1e-5 / 1e-6 larger | 1117 / 10.7 / 1.3 | 0.6, worst 44 / 0.5 / 0.4 |
-| one late layer 1e-3 smaller | 1520 | 12 |
-| hard-swish of slope 0.2 / 0.1667 | 40748 / 36 | 12, worst 1871 / 0.4 |
-| BatchNorm's epsilon 1e-3 / 1e-4 / 2e-5 | 670 / 63 / 7 | 0.8, worst 60 / 0.5 / 0.4 |
-| weights in FP16: all / of one layer | 791 / 108 | 882 / 0.5 |
-| a bias dropped, channels swapped | 500716, 130018 | 95, 69 |
-| softmax or LSTM wrong | > 600000 | > 3000 |
+| none | 0.6 | 0.4 |
+| one early layer 1e-3 / 1e-4 / 1e-5 / 1e-6 larger | 1070 / 107 / 10.6 / 1.2 | worst 16.1 / 0.5 |
+| one late layer 1e-3 smaller | 1521 | 12 |
+| hard-swish of slope 0.2 / 0.1667 | 34073 / 37 | 11 / 0.4 |
+| BatchNorm's epsilon 1e-3 / 1e-4 / 2e-5 | 643 / 60 / 6 | worst 22 / 0.5 / 0.4 |
+| weights in FP16: all / of one layer | 731 / 104 | 785 / 0.5 |
+| a bias dropped, padding shifted, channels swapped | > 125000 | 95, 79, 80 |
+| softmax or LSTM wrong | > 695000 | > 2880 |
 
 The golden network's weights are random: its first layers hardly reach the output, and rounding
-in the later ones hides what is wrong there by less than 1e-3. A trained network tells 1e-5.
+in the later ones hides what is wrong there by less than 1e-3; of its two wrong by 1e-3 that are
+told here, one distance for all lines let both pass. A trained network tells 1e-5.
 """
 
 from dataclasses import replace
