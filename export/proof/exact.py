@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from export.conversion.strip import Stripped, deployed_outputs
 from export.proof.forms import ProbabilityForm
 from export.proof.rounding import NUM_WIDER, WIDER_STEPS, nudged
-from export.conversion.strip import Stripped, deployed_outputs
 from runtime.recognition.spec import RecognizerSpec
 from training.kernels import fast_path_enabled, set_fast_path
 from training.network import Network

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from export.proof.exact import drawn_forms, exact_form, wider_forms
-from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.proof.samples import comparison_lines
-from export.proof.rounding import lines_to_draw, measure_rounding, require_explained
 from export.conversion.strip import Stripped, deployed_outputs
 from export.proof.compare import compare_forms
+from export.proof.exact import drawn_forms, exact_form, wider_forms
+from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
+from export.proof.rounding import lines_to_draw, measure_rounding, require_explained
+from export.proof.samples import comparison_lines
 from runtime.recognition.spec import RecognizerSpec
 
 log = logging.getLogger("export")

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from export.proof.compare import (
+    INEXACT_TOLERANCE,
+    TOLERANCE,
+    Comparison,
+    compare_forms,
+)
 from export.proof.forms import Form, ProbabilityForm, form_of_file
-from export.proof.samples import comparison_lines, readable_lines
 from export.proof.rounding import (
     ALLOWED_TYPICAL,
     ALLOWED_WORST,
@@ -21,12 +26,7 @@ from export.proof.rounding import (
     nudged_inputs,
     widely_nudged_inputs,
 )
-from export.proof.compare import (
-    INEXACT_TOLERANCE,
-    TOLERANCE,
-    Comparison,
-    compare_forms,
-)
+from export.proof.samples import comparison_lines, readable_lines
 from runtime.errors import ArtifactError, OcrError
 from runtime.recognition.labels import Labels
 from runtime.recognition.preprocess import Image
@@ -116,8 +116,8 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
 
 def _form_of_checkpoint(source: Source) -> tuple[tuple[Form, RecognizerSpec], Rounded]:
     from export.chain import spec_of_network, stripped_network
-    from export.proof.exact import drawn_forms, exact_form, wider_forms
     from export.conversion.strip import deployed_outputs
+    from export.proof.exact import drawn_forms, exact_form, wider_forms
 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)

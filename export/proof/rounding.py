@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.proof.compare import TOLERANCE, Comparison
 from export.proof.forms import Form, ProbabilityForm
 from export.proof.samples import evenly_spaced, prepared_batches
-from export.proof.compare import TOLERANCE, Comparison
 from runtime.errors import ParityError
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
