@@ -151,7 +151,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     )
     child = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=Path(__file__).resolve().parents[3],
         env={**os.environ, "PYTHONHASHSEED": "1"},
         capture_output=True,
         text=True,

@@ -303,7 +303,7 @@ def test_a_run_killed_at_any_move_leaves_no_mixture_for_long(
     earlier_export(tmp_path)
     child = subprocess.run(
         [sys.executable, "-c", _KILLED, str(tmp_path), str(num_moves)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
     assert child.returncode == (-signal.SIGKILL if num_moves < 4 else 0)
