@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec
 from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config
-from training.plan import read_deployed_plan
+from training.plan import DeployedPlan, read_deployed_plan
 
 log = logging.getLogger("export")
 
@@ -41,6 +42,11 @@ class Source:
     config: Config
     checkpoint: str | Path
     network: str
+
+    @cached_property
+    def plan(self) -> DeployedPlan:
+        """What the config says of the deployed network, read once."""
+        return read_deployed_plan(self.config)
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
 
 def stripped_network(source: Source) -> Stripped:
     """The network out of its checkpoint, with the counts of all logged."""
-    stripped = strip(read_deployed_plan(source.config), source.checkpoint, source.network)
+    stripped = strip(source.plan, source.checkpoint, source.network)
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "
         log.info("%s %s: %s values", mark, name, f"{count:,}")
@@ -185,7 +191,7 @@ def spec_of_network(
 ) -> RecognizerSpec:
     """The spec that the exported model will carry, its parity aside."""
     options = ExportOptions() if options is None else options
-    contract = contract_of(read_deployed_plan(source.config))
+    contract = contract_of(source.plan)
     return replace(
         contract.spec(source.network, options.width_px),
         weights_sha256=parameters_sha256(stripped.parameters),

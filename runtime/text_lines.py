@@ -11,15 +11,6 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LINE_ENDS = "\r\n"
 
 
-def decoded(data: bytes) -> str:
-    """The text of a whole file, without a byte-order mark.
-
-    Raises:
-        UnicodeDecodeError: if it is neither UTF-8 nor UTF-16 with a byte-order mark.
-    """
-    return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
-
-
 def pieces_of(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
     """Lines with their ends, those longer than `most_bytes` in pieces of that length."""
     return iter(lambda: stream.readline(most_bytes), b"")

@@ -18,8 +18,6 @@ Model: TypeAlias = Network | DistillationModel
 DISTILLATION_MODEL = "DistillationModel"
 ALONE = ""
 """The name of a network that is the whole model."""
-STAGES = ("backbone_out", "neck_out", "head_out")
-"""What a network with `return_all_feats` returns in training; in evaluation the last alone."""
 _NETWORK_KEYS = frozenset(
     [
         "pretrained",

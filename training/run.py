@@ -85,7 +85,16 @@ def build_run(config: Config) -> Run:
         ConfigError: every problem with its line.
         CheckpointError: if a pretrained checkpoint does not fit.
     """
-    run = _assemble(read_plan(config))
+    return run_of(read_plan(config))
+
+
+def run_of(plan: Plan) -> Run:
+    """Build what a plan asks for, weights at random or as `pretrained` says.
+
+    Raises:
+        CheckpointError: if a pretrained checkpoint does not fit.
+    """
+    run = _assemble(plan)
     load_pretrained(run)
     return run
 

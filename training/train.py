@@ -17,6 +17,7 @@ from training.command import LOGGERS, run_command
 if TYPE_CHECKING:
     from training.config import Config
     from training.loop.parallel import Group
+    from training.plan import Plan
 
 
 def train(config: Config) -> dict[str, Any]:
@@ -40,20 +41,22 @@ def train(config: Config) -> dict[str, Any]:
     if not group.is_main:
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-        return _train_in(config, group)
-    with run_folder(config, Path(read_plan(config).settings.save_model_dir)):
-        return _train_in(config, group)
+    plan = read_plan(config)
+    if not group.is_main:
+        return _train_in(plan, group)
+    with run_folder(config, Path(plan.settings.save_model_dir)):
+        return _train_in(plan, group)
 
 
-def _train_in(config: Config, group: Group) -> dict[str, Any]:
+def _train_in(plan: Plan, group: Group) -> dict[str, Any]:
     """Train in a folder that can be written."""
     from training.loop.curves import draw_curves
     from training.loop.position import Position
     from training.loop.resume import resume
     from training.loop.trainer import Trainer
-    from training.run import build_run
+    from training.run import run_of
 
-    run = build_run(config)
+    run = run_of(plan)
     train_part, eval_part = run.data("Train"), run.data("Eval")
     trainer = Trainer(run, train_part, eval_part, Position(), group)
     if run.settings.checkpoints:
