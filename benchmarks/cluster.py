@@ -27,8 +27,8 @@ from benchmarks.measuring.lines import find_lines, read_lines, write_lines
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Measure, Result, measure, save_result, surroundings
 from benchmarks.throughput.contenders import bundled_model
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
+from runtime.files import sha256_of_file
 
 ALONE, SHARED, SHIP = "one process", "ray, shared files", "ray, files sent"
 _LINES_BEFORE_STEADY = 0.25
@@ -76,7 +76,7 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
         title="What Ray costs on one machine",
         command=("python", "-m", "benchmarks.cluster", *command),
         inputs={
-            "model": {"name": model.name, "sha256": sha256_of(model.read_bytes())},
+            "model": {"name": model.name, "sha256": sha256_of_file(model)},
             "lines": {"name": options.images.name, "number": len(lines)},
         },
         settings={"rounds": options.rounds},

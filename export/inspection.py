@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import Any
 
 from export.conversion.onnx_file import load_model
 from runtime.engines import ENGINE_SUFFIXES, open_session
+from runtime.files import sha256_of_file
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
@@ -45,7 +45,7 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
         letters = ", ".join(session.layout.letters)
         yield "network as it is", f"[{letters}], blank {blank}; see export adopt"
     yield from _spec_rows(spec)
-    yield "sha256", hashlib.sha256(path.read_bytes()).hexdigest()
+    yield "sha256", sha256_of_file(path)
     yield "size", f"{path.stat().st_size / 1e6:.2f} MB"
     opsets = ", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in model.opset_import)
     yield "opset", f"{opsets}; IR version {model.ir_version}"

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.files import write_atomically
 from training.command import DONE, run_command
-from training.files import write_atomically
 from training.output_folder import refuse_unwritable_file
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import ConfigError
+from runtime.files import write_atomically
 from runtime.images.sources import find_images
 from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
-from training.files import write_atomically
 from training.output_folder import refuse_unwritable_file
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from benchmarks.measuring.result import (
     surroundings,
 )
 from runtime.engines import ENGINE_SUFFIXES
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import EngineError, OcrError
+from runtime.files import sha256_of_file
 
 _PLAIN_NAMES = ("val", "train", "test", "labels")
 NUM_WORST = 12
@@ -99,7 +99,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
                 for name, lines in packs.items()
             },
             "models": {
-                name: {"sha256": sha256_of(file.read_bytes())}
+                name: {"sha256": sha256_of_file(file)}
                 for name, file in _by_name(options.models).items()
                 if file.is_file()
             },

@@ -11,7 +11,7 @@ import cv2
 from benchmarks.accuracy.scores import Calibration, Reading
 from runtime import read_image
 from runtime.errors import OcrError
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 _CELL_WIDTH_PX = 560
 _CROP_HEIGHT_PX, _CROP_WIDTH_PX = 72, 900

@@ -33,8 +33,8 @@ from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import ConfigError, OcrError
+from runtime.files import sha256_of_file
 from runtime.recognition.charset import build_charset
 from training.config import load_config
 
@@ -142,7 +142,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         benchmark="distillation",
         title="What distillation brings",
         command=("python", "-m", "benchmarks.distillation", *command),
-        inputs={"teacher": {"sha256": sha256_of(options.teacher.read_bytes())}},
+        inputs={"teacher": {"sha256": sha256_of_file(options.teacher)}},
         settings={
             "packs": options.packs,
             "training_lines": lines.num_train,

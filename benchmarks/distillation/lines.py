@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import DatasetError
+from runtime.files import write_atomically
 from runtime.recognition.charset import Charset
 from runtime.recognition.labels import labelled_images
 from training.data.image_header import ratio_from_header
-from training.files import write_atomically
 
 HEIGHT_PX = 32
 _SEED = 2026

@@ -20,10 +20,10 @@ from typing import Any
 from benchmarks.distillation.arms import reading_sections
 from benchmarks.measuring.machine import describe_machine, git_revision, package_versions
 from runtime.errors import OcrError
+from runtime.files import write_atomically
 from runtime.recognition.scores import TextScores
 from training.command import prepare_process
 from training.config import Config, load_config
-from training.files import write_atomically
 
 TASK, RESULT, CONFIG = "task.json", "result.json", "config.yml"
 LATEST = "latest"

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from benchmarks.measuring.result import Result
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 
 def draw(result: Result, output: Path) -> None:

@@ -16,7 +16,7 @@ from benchmarks.distillation.arms import Arm, Plan, training_sections
 from benchmarks.distillation.one_run import CONFIG, RESULT, TASK
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import OcrError
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 Run = dict[str, Any]
 """What a run's folder keeps: what was read, how the training went, and where."""

@@ -31,8 +31,8 @@ from benchmarks.measuring.result import (
     surroundings,
 )
 from runtime.cpu import available_cpus
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
+from runtime.files import sha256_of_file
 
 _CLOCKS = {"engine": "engine only", "end_to_end": "end to end"}
 
@@ -112,9 +112,7 @@ def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Resu
         benchmark="latency",
         title="One batch, every shape",
         command=("python", "-m", "benchmarks.latency", *command),
-        inputs={
-            file.name: {"sha256": sha256_of(file.read_bytes())} for file in dict.fromkeys(files)
-        },
+        inputs={file.name: {"sha256": sha256_of_file(file)} for file in dict.fromkeys(files)},
         settings={
             **{"threads": options.threads, "rounds": options.rounds},
             **{"warm_up_s": options.warm_up, "seconds_per_shape": options.seconds},

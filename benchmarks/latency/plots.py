@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.result import Result
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 
 def draw_latency(result: Result, path: Path) -> None:

@@ -26,7 +26,7 @@ from benchmarks.measuring.machine import (
 )
 from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 BETTER = ("higher", "lower")
 MEASURED_PACKAGES = (

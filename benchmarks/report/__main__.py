@@ -19,7 +19,7 @@ from benchmarks.report.page import render_page
 from benchmarks.report.summary import render_summary
 from benchmarks.report.views import Entry
 from runtime.errors import ArtifactError, OcrError
-from runtime.infer.table import written_atomically
+from runtime.files import written_atomically
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -28,8 +28,8 @@ from benchmarks.service.clients import Tally, Work, run_clients, run_flood
 from benchmarks.service.memory import MemoryWatch
 from benchmarks.service.offline import measure_offline
 from benchmarks.service.process import ServiceProcess
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
+from runtime.files import sha256_of_file
 
 _FLOOD_FACTOR = 10
 _RECOVERED_WITHIN_S = 30.0
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> Result:
         title="The service under load",
         command=("python", "-m", "benchmarks.service", *sys.argv[1:]),
         inputs={
-            "model": {"name": options.model.name, "sha256": sha256_of(options.model.read_bytes())},
+            "model": {"name": options.model.name, "sha256": sha256_of_file(options.model)},
             "images": {"name": options.images.name, "count": len(lines)},
         },
         settings={

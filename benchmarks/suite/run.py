@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.measuring.machine import ROOT, git_revision
 from benchmarks.suite.plan import Step
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 _POLL_S = 0.5
 _GRACE_S = 5.0

@@ -45,8 +45,8 @@ from benchmarks.throughput.contenders import (
     contender,
 )
 from runtime.cpu import available_cpus
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import OcrError
+from runtime.files import sha256_of_file
 
 _COLUMNS = {
     **{"right": "right", "exact": "exact", "network_share": "in network"},
@@ -138,7 +138,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         inputs={
             "model": {
                 "name": options.model.name,
-                "sha256": sha256_of(options.model.read_bytes()),
+                "sha256": sha256_of_file(options.model),
             },
             **_eight_bit_input(options.eight_bit),
             "lines": {
@@ -159,7 +159,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
 def _eight_bit_input(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    return {"8-bit form": {"name": path.name, "sha256": sha256_of(path.read_bytes())}}
+    return {"8-bit form": {"name": path.name, "sha256": sha256_of_file(path)}}
 
 
 def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[Attempt]:

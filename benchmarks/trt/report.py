@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.infer.table import written_atomically
+from runtime.files import written_atomically
 
 _BOUND_BY_ENQUEUE = 0.8
 

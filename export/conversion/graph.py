@@ -8,8 +8,8 @@ from typing import Any
 
 import onnx
 
-from runtime.engines.sidecar import sha256_of
 from runtime.errors import ArtifactError
+from runtime.files import sha256_of
 from runtime.recognition.spec import RecognizerSpec
 
 IR_VERSION = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import onnx
 from export.conversion.graph import input_shape
 from export.conversion.onnx_file import load_model
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import sha256_of_file
 from runtime.recognition.session import OnnxRuntimeSession
 from runtime.recognition.spec import RecognizerSpec
 
@@ -71,7 +71,7 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
             "[N, T, K] with the blank first, got another precision or order; give it that form: "
             f"python -m export adopt {path} --output NEW.onnx"
         )
-    return RecognizerFile(path, model, spec, hashlib.sha256(path.read_bytes()).hexdigest())
+    return RecognizerFile(path, model, spec, sha256_of_file(path))
 
 
 def check_reads(path: Path, session: OnnxRuntimeSession) -> None:

@@ -22,10 +22,10 @@ from export.precision.agreement import Lines
 from export.proof.samples import comparison_lines
 from export.recognition.engine_graph import engine_graph
 from runtime.engines import ENGINE_SUFFIXES
-from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of, sidecar_path
+from runtime.engines.sidecar import EngineSidecar, Profile, sidecar_path
 from runtime.errors import ConfigError
+from runtime.files import sha256_of, write_atomically
 from runtime.recognition.spec import RecognizerSpec
-from training.files import write_atomically
 
 log = logging.getLogger("export")
 

@@ -12,7 +12,7 @@ from export.engine.progress import progress_monitor
 from runtime.engines.sidecar import CONTENT_WIDTHS, PIXELS, Profile
 from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.errors import EngineError
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 logger = logging.getLogger("export")
 

@@ -239,9 +239,9 @@ def _draw_worst(
 ) -> None:
     """The lines that differ most, each above what the forms read in it and how far they are."""
     try:
+        from runtime.files import write_atomically
         from training.data.synthetic.fonts import build_font_book
         from training.data.synthetic.preview import contact_sheet
-        from training.files import write_atomically
     except ImportError as error:
         raise OcrError(
             f"--picture cannot be drawn here ({error}): pip install 'distilrec[train]'"

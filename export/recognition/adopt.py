@@ -8,7 +8,6 @@ another order, precision or class order than this project's gets nodes around it
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from export.proof.rounding import (
 from export.proof.samples import comparison_lines
 from export.recognition.foreign import make_canonical
 from runtime.errors import ArtifactError, ConfigError
+from runtime.files import sha256_of, sha256_of_file
 from runtime.recognition.charset import read_dictionary
 from runtime.recognition.model.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
 from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
@@ -119,7 +119,7 @@ def _adopted_file(
     session = OnnxRuntimeSession(source, dictionary, "cpu", None, told=told)
     session.close()
     spec, changes = make_canonical(model, session.ends, session.layout, session.spec)
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    digest = sha256_of_file(source)
     provenance = {
         **spec.provenance,
         "adopted_from": source.name,
@@ -188,7 +188,7 @@ def _adopted_folder(
     return model, replace(
         spec,
         network=yml.model_name if yml is not None else "",
-        weights_sha256=hashlib.sha256(params).hexdigest(),
+        weights_sha256=sha256_of(params),
         provenance={
             "adopted_from": folder.resolve().name,
             **({"told": dict(told.said)} if told.said else {}),

@@ -6,7 +6,6 @@ written down when the plan is built, and compared here first.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -27,7 +26,7 @@ from runtime.fields import (
     text,
     whole,
 )
-from runtime.infer.table import written_atomically
+from runtime.files import written_atomically
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 FORMAT_VERSION = 1
@@ -254,11 +253,6 @@ class EngineSidecar:
 def sidecar_path(plan: str | Path) -> Path:
     """Path of the JSON file that belongs to a plan."""
     return Path(f"{plan}.json")
-
-
-def sha256_of(data: bytes | memoryview) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def numbers_of(version: str) -> tuple[int, ...]:

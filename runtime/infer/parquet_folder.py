@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import replaced
 from runtime.infer.read_back import Done
 from runtime.infer.records import record_from_recognition
 from runtime.recognition.result import Recognition
@@ -187,15 +188,8 @@ def _write(table: Any, file: Path) -> None:
     Raises:
         OSError: if that is impossible.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            _import_pyarrow()[1].write_table(table, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(file) as stream:
+        _import_pyarrow()[1].write_table(table, stream, compression="zstd")
 
 
 def _as_named(written: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.errors import ArtifactError
+from runtime.files import replaced
 from runtime.infer.records import columns_of, name_in
 
 RESUMABLE = ("jsonl", "csv")
@@ -77,24 +78,18 @@ def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
         ArtifactError: as `read_back`, or if the file cannot be written anew.
     """
     place = Path(os.path.realpath(path))
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     if not place.is_file():
         return
     try:
-        with temporary.open("wb") as file:
+        with replaced(place) as file:
             for record in _records(path, kind, alternatives):
                 if not record.is_failed:
                     file.write(record.data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
     except OSError as error:
         raise ArtifactError(
             f"cannot write {path} anew without the images that failed: {error.strerror}; it is "
             "as it was: make room, or leave out --retry-failed"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runtime.errors import ArtifactError
+from runtime.files import part_path
 
 
 class ResultFile:
@@ -43,11 +44,7 @@ class ResultFile:
                 "device; name a file"
             )
         self._is_beside = continue_after is None
-        self._written_to = (
-            self._place.with_name(f".{self._place.name}.{os.getpid()}.tmp")
-            if self._is_beside
-            else self._place
-        )
+        self._written_to = part_path(self._place) if self._is_beside else self._place
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             self._descriptor = os.open(self._written_to, flags, 0o666)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from argparse import Namespace
 from pathlib import Path
 
 from runtime.errors import ArtifactError
-from runtime.infer.table import written_atomically
+from runtime.files import sha256_of_file, written_atomically
 from runtime.standard_streams import say
 
 _MOST_BYTES = 2**16
@@ -75,7 +74,6 @@ class RunNote:
 
 def _hash_of(model: str | Path) -> str | None:
     try:
-        with open(model, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(model)
     except OSError:
         return None  # whoever opens it says why

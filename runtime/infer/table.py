@@ -1,16 +1,11 @@
-"""Results for people: an aligned table; and files that appear whole or not at all."""
+"""Results for people: an aligned table."""
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
-from runtime.errors import ArtifactError
 from runtime.recognition.result import Recognition
 
 _HEADER = ("file", "text", "confidence")
@@ -141,38 +136,3 @@ class TableWriter:
             f"{_padded(file, self._file_width)}{_GAP}{_padded(text, self._text_width)}{_GAP}"
             f"{confidence:>{_CONFIDENCE_WIDTH}}{remark}\n"
         )
-
-
-@contextmanager
-def written_atomically(path: str | Path) -> Iterator[TextIO]:
-    """A UTF-8 text file that appears under its name only once it is complete.
-
-    It is written beside its place under a temporary name, flushed to the disk and renamed when
-    the block ends; when the block fails it is removed, and an older file stays as it was.
-
-    Raises:
-        ArtifactError: if the place cannot be written to, or is no ordinary file.
-    """
-    place = Path(path).resolve()  # a link stays a link; what it points to is replaced
-    if place.exists() and not place.is_file():
-        raise ArtifactError(
-            f"cannot write {path}: expected the name of a file, got a folder or a "
-            "device; name a file"
-        )
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        # An undecodable byte in a file name becomes \udcXX, which JSON reads back.
-        stream = temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot write {path}: {error.strerror}; name a file in a folder that exists and may "
-            "be written to"
-        ) from error
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)

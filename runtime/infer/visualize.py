@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from functools import cache
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import ArtifactError, EngineError, ImageError
+from runtime.files import write_atomically
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, read_image
 from runtime.infer.table import printable
 from runtime.recognition.result import Recognition
@@ -86,13 +86,9 @@ class Visualizer:
         except (ImageError, MemoryError, cv2.error):
             crop = np.full((1, _LEAST_WIDTH_PX, 3), 255, dtype=np.uint8)
         data = cv2.imencode(".png", drawing(crop, recognition))[1]
-        temporary = place.with_name(f".{place.name}.tmp")
         try:
-            temporary.write_bytes(data.tobytes())
-            temporary.replace(place)
+            write_atomically(place, data.tobytes())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise ArtifactError(f"cannot write {place}: {error.strerror}; make room") from error
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.engines.sidecar import Binding, EngineSidecar, Profile, sha256_of
+from runtime.engines.sidecar import Binding, EngineSidecar, Profile
+from runtime.files import sha256_of
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 REBUILD = "python -m export build --onnx toy.onnx --saveEngine toy.plan"

@@ -16,8 +16,8 @@ import paddle
 from numpy.typing import NDArray
 
 from runtime.errors import CheckpointError
+from runtime.files import write_atomically
 from training.checkpoint.safe_pickle import dump_pickle, load_pickle
-from training.files import write_atomically
 
 Parameters = dict[str, NDArray[Any]]
 PARAMETERS, SAFETENSORS = ".pdparams", ".safetensors"

@@ -16,9 +16,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from runtime.errors import CheckpointError
+from runtime.files import write_atomically
 from training.checkpoint.parameters import NAME_TABLE, PARAMETERS
 from training.checkpoint.safe_pickle import dump_pickle, load_pickle
-from training.files import write_atomically
 
 OPTIMIZER, STATES = ".pdopt", ".states"
 _STAGED = ".new"

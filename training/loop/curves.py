@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError
-from training.files import write_atomically
+from runtime.files import write_atomically
 from training.loop.logs import METRICS_FILE, read_metrics
 
 CURVES_FILE = "curves.png"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError
-from training.files import write_atomically
+from runtime.files import write_atomically
 
 METRICS_FILE = "metrics.jsonl"
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 
 from runtime.errors import DatasetError
+from runtime.files import write_atomically
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
 from training.data.synthetic import SyntheticDataSet
@@ -21,7 +22,6 @@ from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
 from training.data.synthetic.patterns import PATTERNS, pick
 from training.data.synthetic.words import WORDS
 from training.data.synthetic.writer import write_data_set
-from training.files import write_atomically
 
 VAL_FRACTION = 0.01
 """Of a rendered set, where it says nothing else by `val_fraction`."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import OcrError
+from runtime.files import write_atomically
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.command import LOGGERS, prepare_process
 from training.config import load_config
-from training.files import write_atomically
 
 
 def score(config_path: Path, checkpoint: str, label_file: Path, overrides: Sequence[str]) -> Any:

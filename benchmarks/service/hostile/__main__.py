@@ -38,7 +38,7 @@ from benchmarks.service.hostile.measure import Finding, HonestLoad, measure_atta
 from benchmarks.service.hostile.table import table
 from benchmarks.service.offline import measure_offline
 from benchmarks.service.process import ServiceProcess
-from runtime.engines.sidecar import sha256_of
+from runtime.files import sha256_of_file
 
 _DESCRIPTORS = 1024
 """What a process has where nobody raised it, and what `connections` goes beyond."""
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> Result:
         title="The service under attack",
         command=("python", "-m", "benchmarks.service.hostile", *sys.argv[1:]),
         inputs={
-            "model": {"name": options.model.name, "sha256": sha256_of(options.model.read_bytes())},
+            "model": {"name": options.model.name, "sha256": sha256_of_file(options.model)},
             "images": {"name": options.images.name, "count": len(lines)},
         },
         settings={

@@ -16,7 +16,6 @@ from runtime.engines.sidecar import (
     OUTPUTS,
     PIXELS,
     EngineSidecar,
-    sha256_of,
     sidecar_path,
 )
 from runtime.engines.tensorrt.library import (
@@ -27,6 +26,7 @@ from runtime.engines.tensorrt.library import (
 )
 from runtime.engines.tensorrt.profiles import limited_spec
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import sha256_of
 from runtime.recognition.model.spec_of_model import with_dictionary
 from runtime.recognition.spec import RecognizerSpec
 

@@ -22,9 +22,10 @@ from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
 from export.precision import half_recognizer
 from runtime.engines import open_session
-from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
+from runtime.engines.sidecar import EngineSidecar, Profile
 from runtime.engines.tensorrt.library import TensorRtLibrary
 from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError
+from runtime.files import sha256_of
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.plan import Plan
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt

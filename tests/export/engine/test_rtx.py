@@ -19,9 +19,10 @@ from export.engine.build import build_plan
 from export.engine.child import build_in_child
 from export.engine.shapes import profiles_for
 from export.recognition.engine_graph import engine_graph
-from runtime.engines.sidecar import EngineSidecar, sha256_of
+from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.errors import EngineError
+from runtime.files import sha256_of
 from runtime.recognition.spec import RecognizerSpec
 
 pytest.importorskip("tensorrt_rtx", reason="it is tested here")

@@ -15,10 +15,10 @@ from runtime.engines.sidecar import (
     EngineSidecar,
     Profile,
     numbers_of,
-    sha256_of,
     sidecar_path,
 )
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import sha256_of
 from runtime.recognition.spec import RecognizerSpec
 from tests.fakes.anything import ANYTHING, RELAXED
 

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 
-from runtime.errors import ArtifactError
 from runtime.infer.table import (
     TableWriter,
     display_width,
     printable,
     shortened,
-    written_atomically,
 )
 from runtime.recognition.result import Recognition
 
@@ -95,30 +92,3 @@ def test_rows_come_before_the_end() -> None:
 
 def test_a_table_of_nothing_is_empty() -> None:
     assert table() == []
-
-
-def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    path.write_text("older")
-    with pytest.raises(RuntimeError), written_atomically(path) as stream:
-        stream.write("half")
-        raise RuntimeError
-    assert path.read_text() == "older"
-    with written_atomically(path) as stream:
-        stream.write("whole\n")
-        assert path.read_text() == "older"
-    assert path.read_text() == "whole\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
-
-
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "target")
-    with written_atomically(tmp_path / "link") as stream:
-        stream.write("x")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "x"
-
-
-@pytest.mark.parametrize("place", ["", "/dev/null", "none/r.jsonl"])
-def test_an_impossible_place_is_refused(tmp_path: Path, place: str) -> None:
-    with pytest.raises(ArtifactError, match="cannot write"), written_atomically(tmp_path / place):
-        pass

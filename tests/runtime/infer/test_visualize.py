@@ -85,11 +85,10 @@ def test_drawings_of_a_run_that_goes_on_are_added(tmp_path: Path) -> None:
 def test_drawing_that_cannot_be_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fill_up(path: Path, data: bytes) -> None:
-        path.touch()
+    def refuse(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(ArtifactError, match="No space left on device; make room"):
         Visualizer(tmp_path).draw(grey(30, 20), WORD)
     assert not os.listdir(tmp_path)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from runtime.engines import open_session
-from runtime.engines.sidecar import EngineSidecar, Profile, sha256_of
+from runtime.engines.sidecar import EngineSidecar, Profile
 from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import sha256_of
 from tests.fakes.toy_engine import REBUILD, build_plan
 
 pytest.importorskip("onnxruntime", reason="the fake engine runs on it")

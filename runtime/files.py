@@ -1,0 +1,88 @@
+"""Files that are there whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from runtime.errors import ArtifactError
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Open a file beside `path` that takes its place once the block has ended.
+
+    It is flushed to the disk and renamed. When the block fails it is removed, and what stood at
+    `path` before is untouched.
+
+    Raises:
+        OSError: if the disk refuses.
+    """
+    part = part_path(path)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_path(path: Path) -> Path:
+    """Return where this process writes a file before it takes its place."""
+    return path.with_name(f".{path.name}.part{os.getpid()}")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; its folder is made.
+
+    Raises:
+        OSError: if the disk refuses; what stood at `path` before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_atomically(path: str | Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that gets its name only once the block has ended.
+
+    Raises:
+        ArtifactError: if the place cannot be written to, or is no ordinary file.
+    """
+    place = Path(path).resolve()  # a link stays a link; what it points to is replaced
+    if place.exists() and not place.is_file():
+        raise ArtifactError(
+            f"cannot write {path}: expected the name of a file, got a folder or a "
+            "device; name a file"
+        )
+    try:
+        with replaced(place) as file:
+            # An undecodable byte in a file name becomes \udcXX, which JSON reads back.
+            stream = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="\n")
+            yield stream
+            stream.flush()
+            stream.detach()
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that exists and may "
+            "be written to"
+        ) from error
+
+
+def sha256_of(data: bytes | memoryview) -> str:
+    """Return the SHA-256 of bytes in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, a piece of it in memory at a time."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
