@@ -19,8 +19,8 @@ from export.conversion.strip import Stripped, strip
 from export.proof.prove import prove
 from export.recognition.inference_yml import inference_yml
 from export.recognition.triton import write_repository
-from runtime.engines import open_session
 from runtime.errors import ConfigError
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config

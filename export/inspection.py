@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from export.conversion.onnx_file import load_model
-from runtime.engines import ENGINE_SUFFIXES, open_session
+from runtime.engines import ENGINE_SUFFIXES
 from runtime.files import sha256_of_file
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 _LABEL_WIDTH = 20
@@ -26,7 +27,7 @@ def described(path: Path, dictionary: Path | None = None) -> str:
         dictionary: for a model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.engines.open_session`.
+        ArtifactError, EngineError: as `runtime.recognition.session.open_session`.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
         return _table(path, _engine_rows(path))
@@ -40,7 +41,7 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
     session.close()
     is_own = any(entry.key == SPEC_KEY for entry in model.metadata_props)
     yield "described by", "its own spec" if is_own else "what can be told from outside"
-    if isinstance(session, OnnxRuntimeSession) and not session.layout.is_canonical:
+    if isinstance(session, ScoreSession) and not session.layout.is_canonical:
         blank = "last" if session.layout.is_blank_last else "first"
         letters = ", ".join(session.layout.letters)
         yield "network as it is", f"[{letters}], blank {blank}; see export adopt"
@@ -63,7 +64,9 @@ def _engine_rows(path: Path) -> Iterator[tuple[str, Any]]:
     from runtime.engines.sidecar import EngineSidecar
 
     sidecar = EngineSidecar.read(path)
-    yield from _spec_rows(sidecar.spec)
+    spec = RecognizerSpec.from_metadata(sidecar.metadata, str(path))
+    if spec is not None:
+        yield from _spec_rows(spec)
     for name, value in asdict(sidecar).items():
         if name != "spec":
             yield name, value

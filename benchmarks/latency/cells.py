@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.measuring.network_clock import NetworkClock
 from runtime.recognition.ctc import decode_best_path
 from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.session import CONTENT_WIDTHS, PIXELS
 from runtime.recognition.spec import RecognizerSpec
 
 _SEED = 0
@@ -89,9 +90,10 @@ class OnnxEngine:
     """
 
     def __init__(self, model: Path, device: str, threads: int) -> None:
-        from runtime.recognition.session import OnnxRuntimeSession
+        from runtime.engines.onnxruntime import OnnxRuntimeEngine
+        from runtime.recognition.score_session import ScoreSession
 
-        self._session = OnnxRuntimeSession(model, None, device, threads)
+        self._session = ScoreSession(OnnxRuntimeEngine(model, device, threads))
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -134,9 +136,11 @@ class PlanEngine:
 
     def __init__(self, plan: Path) -> None:
         from runtime.engines.tensorrt.engine import TensorRtEngine
-        from runtime.recognition.tensorrt_session import TensorRtSession
+        from runtime.engines.tensorrt.plan import TensorRtPlan
+        from runtime.recognition.best_path_session import BestPathSession
 
-        self._session = TensorRtSession(TensorRtEngine(plan))
+        self._plan = TensorRtPlan(plan)
+        self._session = BestPathSession(TensorRtEngine(self._plan))
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -163,10 +167,11 @@ class PlanEngine:
         timed = ((_milliseconds(read), is_counted) for is_counted in _runs(limits))
         end_to_end_ms = [milliseconds for milliseconds, is_counted in timed if is_counted]
         settings = Settings(
-            *(batch, width_px, limits.warm_up_s * 1000, limits.duration_s, limits.iterations),
+            {PIXELS: (batch, spec.height, width_px, spec.channels), CONTENT_WIDTHS: (batch,)},
+            *(limits.warm_up_s * 1000, limits.duration_s, limits.iterations),
             use_graphs=True,
         )
-        measurement, _ = measure(self._session.engine, settings)
+        measurement, _ = measure(self._plan, settings)
         engine_ms = [query.latency_ms for query in measurement.queries]
         return Cell(batch, width_px, first_ms, engine_ms, end_to_end_ms)
 

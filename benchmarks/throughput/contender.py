@@ -65,7 +65,7 @@ def rapidocr(options: argparse.Namespace) -> Opened:
     from rapidocr.ch_ppocr_rec import TextRecInput
     from rapidocr.utils.load_image import LoadImage
 
-    from runtime.engines import open_session
+    from runtime.recognition.session import open_session
 
     session = open_session(options.model, device="cpu", threads=1)
     height = session.spec.height

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parity.paddleocr import import_recognizer
-from runtime.engines import open_session
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 
 _PROGRAM = "inference"

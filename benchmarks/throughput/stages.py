@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measuring.network_clock import NetworkClock
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import OcrError
 from runtime.images.read import read_image
 from runtime.infer.records import open_writer
 from runtime.recognition.ctc import decode_best_path
 from runtime.recognition.preprocess import batch_from_lines, prepare_line
 from runtime.recognition.result import Recognition
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
 
 STAGES = ("decode", "resize", "normalise", "network", "ctc", "output")
 
@@ -30,7 +31,7 @@ def stage_seconds(model: Path, paths: Sequence[str], output: Path) -> dict[str, 
         stage -> seconds: the file to pixels, to the network's height, to float32 [1, C, H, W],
         the network itself, its output to text, and the record on the disk.
     """
-    session = OnnxRuntimeSession(model, None, "cpu", threads=1)
+    session = ScoreSession(OnnxRuntimeEngine(model, "cpu", threads=1))
     spec = session.spec
     spent = dict.fromkeys(STAGES, 0.0)
     with NetworkClock() as clock, output.open("w", encoding="utf-8") as stream:

@@ -1,6 +1,6 @@
 """Time a TensorRT engine, in trtexec's words and layout.
 
-python -m benchmarks.trt --loadEngine=student.plan [--shapes=x:16x3x32x320] [--useCudaGraph]
+python -m benchmarks.trt --loadEngine=student.plan [--shapes=pixels:16x32x320x3] [--useCudaGraph]
 
 Exit status: 0 measured, 2 nothing could be measured, for the reason given in one line.
 """
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.trt.measure import Settings, measure
 from benchmarks.trt.report import export_times, report_lines
-from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensors import Sizes
 from runtime.errors import ArtifactError, OcrError
 
 _PERCENTS = (90.0, 95.0, 99.0)
@@ -31,7 +32,11 @@ def options_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--loadEngine", type=Path, required=True, metavar="PLAN", help="its sidecar beside it")
-    add("--shapes", metavar="x:NxCxHxW", help="the first profile's optimum by default")
+    add(
+        "--shapes",
+        metavar="NAME:NxHxWxC",
+        help="e.g. pixels:16x32x320x3; the first profile's optimum by default",
+    )
     add("--warmUp", type=_amount, default=200.0, metavar="MS", help="default: %(default)g")
     add("--duration", type=_amount, default=3.0, metavar="S", help="default: %(default)g")
     add("--iterations", type=_count, default=10, metavar="N", help="at least; default: %(default)s")
@@ -59,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
-    engine = TensorRtEngine(options.loadEngine, device_id=options.device)
-    sidecar, gpu = engine.sidecar, engine.gpu
-    batch, width_px = _shape(options.shapes, engine)
+    plan = TensorRtPlan(options.loadEngine, device_id=options.device)
+    sidecar, gpu = plan.sidecar, plan.gpu
+    shapes = _shapes(options.shapes, plan)
+    batch = next(iter(shapes.values()))[0]
     settings = Settings(
-        batch=batch,
-        width_px=width_px,
+        shapes=shapes,
         warm_up_ms=options.warmUp,
         duration_s=options.duration,
         iterations=options.iterations,
@@ -77,15 +82,15 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     yield f"Selected Device ID: {gpu.device_id}"
     yield f"Compute Capability: {gpu.compute_capability}"
     yield f"CUDA of the driver: {gpu.driver_version}"
-    yield f"Library: {engine.library.name} {engine.library.version}, {engine.cuda.name}"
+    yield f"Library: {plan.library.name} {plan.library.version}, {plan.cuda.name}"
     yield f"Precision: {sidecar.precision.get('achieved', 'unknown')}"
     yield ""
     yield "=== Inference Options ==="
-    shape = [batch, engine.spec.channels, engine.spec.height, width_px]
-    yield f"Input inference shape : {engine.spec.input_name}={'x'.join(map(str, shape))}"
+    for name, sizes in shapes.items():
+        yield f"Input inference shape : {name}={'x'.join(map(str, sizes))}"
     yield f"Streams: {settings.streams}"
     yield f"Data transfers: {'Enabled' if settings.transfers else 'Disabled'}"
-    measurement, has_graphs = measure(engine, settings)
+    measurement, has_graphs = measure(plan, settings)
     if settings.use_graphs and not has_graphs:
         yield "* The CUDA graph capture was refused; the figures are of plain runs."
     yield f"CUDA Graph: {'Enabled' if has_graphs else 'Disabled'}"
@@ -102,20 +107,29 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         yield f"Times written to {options.exportTimes}"
 
 
-def _shape(text: str | None, engine: TensorRtEngine) -> tuple[int, int]:
-    """N and W of `--shapes`, or of the first profile's optimum."""
-    spec = engine.spec
+def _shapes(text: str | None, plan: TensorRtPlan) -> dict[str, Sizes]:
+    """Return the shapes of `--shapes`, `NAME:NxHxWxC,NAME:N`; those tuned for without it.
+
+    An input that is not named and has one dimension gets N of the others.
+    """
+    inputs = {binding.name: binding.shape for binding in plan.sidecar.of_mode("input")}
     if text is None:
-        optimum = engine.sidecar.profiles[0].opt
-        return optimum[0], optimum[3]
-    wanted = f"{spec.input_name}:Nx{spec.channels}x{spec.height}xW"
-    found = re.fullmatch(r"([^:]+):(\d+)x(\d+)x(\d+)x(\d+)", text.strip("'\""))
-    if found is None:
-        raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
-    name, sizes = found[1], [int(size) for size in found.groups()[1:]]
-    if name != spec.input_name or sizes[1:3] != [spec.channels, spec.height] or sizes[0] < 1:
-        raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
-    return sizes[0], sizes[3]
+        return {name: shapes.opt for name, shapes in plan.sidecar.profiles[0].items()}
+    wanted = ",".join(
+        f"{name}:{'x'.join('N' if size < 0 else str(size) for size in sizes)}"
+        for name, sizes in inputs.items()
+    )
+    shapes: dict[str, Sizes] = {}
+    for part in text.strip("'\"").split(","):
+        found = re.fullmatch(r"([^:]+):(\d+(?:x\d+)*)", part)
+        if found is None or found[1] not in inputs:
+            raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
+        shapes[found[1]] = tuple(int(size) for size in found[2].split("x"))
+    batch = next(iter(shapes.values()))[0]
+    for name, sizes in inputs.items():
+        if name not in shapes and len(sizes) > 1:
+            raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
+    return {name: shapes.get(name, (batch,)) for name in inputs}
 
 
 def _amount(text: str) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmarks.trt.report import Measurement, Query
 from runtime.engines.cuda import Cuda
-from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.lane import Lane
-from runtime.engines.tensorrt.profiles import Part, parts_of
-from runtime.errors import EngineError
+from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensorrt.profiles import profile_of
+from runtime.engines.tensors import Shapes
 
 _RUNS_TO_CAPTURE = 3
 """Untimed runs after which a CUDA graph is replayed, if there is one at all."""
@@ -25,7 +25,7 @@ class Settings:
     """How to measure.
 
     Args:
-        batch, width_px: N and W.
+        shapes: of every input.
         warm_up_ms: at least so long before anything counts.
         duration_s: at least so long after that.
         iterations: at least so many queries in each stream.
@@ -34,8 +34,7 @@ class Settings:
         streams: worked at the same time, each with a context, buffers and a thread of its own.
     """
 
-    batch: int
-    width_px: int
+    shapes: Shapes
     warm_up_ms: float = 200.0
     duration_s: float = 3.0
     iterations: int = 10
@@ -56,11 +55,11 @@ class _Taken:
 class _Stream:
     """One lane with the events around its copies and its run."""
 
-    def __init__(self, engine: TensorRtEngine, part: Part, settings: Settings) -> None:
-        self._cuda: Cuda = engine.cuda
-        self._engine, self._part, self._settings = engine, part, settings
+    def __init__(self, plan: TensorRtPlan, settings: Settings) -> None:
+        self._cuda: Cuda = plan.cuda
+        self._settings = settings
         with ExitStack() as stack:
-            self.lane = Lane(engine, settings.use_graphs)
+            self.lane = Lane(plan, settings.use_graphs)
             stack.callback(self.lane.close)
             self._events = []
             for _ in range(5):
@@ -71,10 +70,12 @@ class _Stream:
 
     def get_ready(self) -> None:
         """Fill the inputs with noise, and capture what is to be captured."""
-        lane, part = self.lane, self._part
-        pixels, content_widths = lane.prepare(part.profile, part.batch, self._settings.width_px)
-        pixels[:] = np.random.default_rng(0).integers(0, 256, pixels.shape, dtype=np.uint8)
-        content_widths[:] = self._settings.width_px
+        lane, rng = self.lane, np.random.default_rng(0)
+        for view in lane.prepare(self._settings.shapes).values():
+            if view.dtype == np.uint8:
+                view[...] = rng.integers(0, 256, view.shape, dtype=np.uint8)
+            else:
+                view[...] = 2**15  # a size beyond any: the whole of each sample is content
         lane.upload()
         for _ in range(_RUNS_TO_CAPTURE if self._settings.use_graphs else 1):
             lane.compute()
@@ -121,11 +122,11 @@ class _Stream:
         self._held.close()
 
 
-def measure(engine: TensorRtEngine, settings: Settings) -> tuple[Measurement, bool]:
+def measure(plan: TensorRtPlan, settings: Settings) -> tuple[Measurement, bool]:
     """Time an engine.
 
     Args:
-        engine: open; its last user here closes it.
+        plan: open.
         settings: how.
 
     Returns:
@@ -134,16 +135,16 @@ def measure(engine: TensorRtEngine, settings: Settings) -> tuple[Measurement, bo
     Raises:
         EngineError: if no profile holds the shape, or the engine fails.
     """
-    part = single_part(engine, settings.batch, settings.width_px)
+    profile_of(settings.shapes, plan.sidecar.profiles, str(plan.path))  # refused here, if at all
     with ExitStack() as stack:
         streams = []
         for _ in range(settings.streams):
-            stream = _Stream(engine, part, settings)
+            stream = _Stream(plan, settings)
             stack.callback(stream.close)
             streams.append(stream)
         for stream in streams:
             stream.get_ready()
-        taken = _run_all(engine, streams, settings)
+        taken = _run_all(plan, streams, settings)
         has_graphs = all(stream.lane.has_graphs for stream in streams)
     queries = sorted(
         (query for one in taken for query in one.queries), key=lambda query: query.enqueue_start
@@ -157,24 +158,7 @@ def measure(engine: TensorRtEngine, settings: Settings) -> tuple[Measurement, bo
     ), has_graphs
 
 
-def single_part(engine: TensorRtEngine, batch: int, width_px: int) -> Part:
-    """The profile that runs a shape as it is.
-
-    Raises:
-        EngineError: if the engine would divide it or fill it up.
-    """
-    profiles = engine.sidecar.profiles
-    (first, *others) = parts_of(batch, width_px, profiles, str(engine.path))
-    if others or first.batch != batch:
-        ranges = " or ".join(f"{one.min[0]} to {one.max[0]}" for one in profiles)
-        raise EngineError(
-            f"{engine.path}: no optimisation profile takes {batch} lines of {width_px} px at once: "
-            f"expected {ranges} lines; give other --shapes"
-        )
-    return first
-
-
-def _run_all(engine: TensorRtEngine, streams: list[_Stream], settings: Settings) -> list[_Taken]:
+def _run_all(plan: TensorRtPlan, streams: list[_Stream], settings: Settings) -> list[_Taken]:
     """Each stream in a thread of its own; the first error of any of them is raised."""
     taken = [_Taken([]) for _ in streams]
     errors: list[BaseException] = []
@@ -183,7 +167,7 @@ def _run_all(engine: TensorRtEngine, streams: list[_Stream], settings: Settings)
 
     def work(stream: _Stream, mine: _Taken) -> None:
         try:
-            engine.cuda.select_device(engine.device_id)
+            plan.cuda.select_device(plan.device_id)
             _run(stream, mine, settings, origin_s, stop)
         except BaseException as error:  # raised again in the thread that waits for this one
             errors.append(error)

@@ -10,9 +10,11 @@ import onnx
 
 from export.conversion.graph import input_shape
 from export.conversion.onnx_file import load_model
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of_file
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
+from runtime.recognition.session import Session
 from runtime.recognition.spec import RecognizerSpec
 
 
@@ -74,7 +76,7 @@ def read_recognizer(path: Path, dictionary: Path | None = None) -> RecognizerFil
     return RecognizerFile(path, model, spec, sha256_of_file(path))
 
 
-def check_reads(path: Path, session: OnnxRuntimeSession) -> None:
+def check_reads(path: Path, session: Session) -> None:
     """Let an opened recogniser read one blank line, before anything is built on it.
 
     Args:
@@ -94,7 +96,7 @@ def check_reads(path: Path, session: OnnxRuntimeSession) -> None:
 
 def _told(path: Path, dictionary: Path | None) -> tuple[RecognizerSpec, bool]:
     """The spec of a file that reads, and whether its output is [N, T, K] with the blank first."""
-    session = OnnxRuntimeSession(path, dictionary, "cpu", None)
+    session = ScoreSession(OnnxRuntimeEngine(path, "cpu"), dictionary)
     try:
         check_reads(path, session)
         return session.spec, session.layout.is_canonical

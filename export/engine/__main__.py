@@ -15,8 +15,8 @@ from pathlib import Path
 
 from export.engine.build import build_plan
 from export.engine.options import BuildOptions
-from runtime.engines.sidecar import Profile
 from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.engines.tensors import range_from_json
 from runtime.errors import OcrError
 from runtime.standard_streams import open_standard_streams
 
@@ -28,7 +28,10 @@ def main(folder: str) -> int:
     entries = json.loads((job / "job.json").read_text(encoding="utf-8"))
     options = BuildOptions.from_json(entries["options"])
     _log_to(job / "log.txt", options.is_verbose)
-    profiles = [Profile(**{key: tuple(one[key]) for key in one}) for one in entries["profiles"]]
+    profiles = [
+        {name: range_from_json(shapes) for name, shapes in profile.items()}
+        for profile in entries["profiles"]
+    ]
     try:
         built = build_plan(
             load_tensorrt(options.backend),

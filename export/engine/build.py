@@ -105,7 +105,8 @@ def build_plan(
             logger.warning("left out compute capability %s, which the library refuses", left_out)
             targets = fewer
         elif less is not None:
-            logger.warning("trying a largest batch of %d: %s", less[0].max[0], said)
+            most = max(shapes.max[0] for shapes in less[0].values())
+            logger.warning("trying a largest batch of %d: %s", most, said)
             wanted = less
         else:
             # What one version or a machine without a GPU cannot do is known to the library only.

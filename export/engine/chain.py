@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ from export.engine.build import Built
 from export.engine.child import build_in_child
 from export.engine.options import BuildOptions
 from export.engine.proof import prove_engine
-from export.engine.shapes import profiles_for
+from export.engine.shapes import ranges_for
 from export.precision import half_recognizer
 from export.precision.agreement import Lines
 from export.proof.samples import comparison_lines
 from export.recognition.engine_graph import engine_graph
 from runtime.engines import ENGINE_SUFFIXES
-from runtime.engines.sidecar import EngineSidecar, Profile, sidecar_path
+from runtime.engines.sidecar import EngineSidecar, sidecar_path, this_platform
+from runtime.engines.tensors import Profile
 from runtime.errors import ConfigError
 from runtime.files import sha256_of, write_atomically
+from runtime.recognition.best_path_session import line_profile
+from runtime.recognition.session import PIXELS
 from runtime.recognition.spec import RecognizerSpec
 
 log = logging.getLogger("export")
@@ -42,7 +45,7 @@ class EngineRequest:
         plan_path: where the plan goes; its sidecar beside it.
         is_half: FP16 as far as it reads the same.
         shapes: `min`, `opt`, `max` as trtexec writes them; what is missing is chosen.
-        buckets: as `profiles_for`.
+        buckets: as `ranges_for`.
         images: crops, for precision, shapes and proof; rendered lines without.
         dictionary: for a model that carries no characters.
         tie_tolerance: as `half_recognizer`.
@@ -88,7 +91,7 @@ def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[
     lines = Lines.of(images, source.spec, lines_from)
     policy = source.spec.width
     widths = [policy.input_width(line.shape[1]) for line in lines.prepared]
-    profiles = profiles_for(
+    ranges = ranges_for(
         source.spec,
         request.shapes,
         # Rendered lines say nothing of the widths to come.
@@ -100,7 +103,7 @@ def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[
         model, spec, precision, parity = _with_precision(source, request, images, lines_from)
         graph = engine_graph(model, spec).SerializeToString(deterministic=True)
         name = f"distilrec {sha256_of(graph)[:16]}"
-        built = build(graph, name, profiles, request.options)
+        built = build(graph, name, list(map(line_profile, ranges)), request.options)
         _tell_layers(built, request)
         sidecar = _sidecar(source, spec, request, graph, built, precision, parity)
         sidecar = _written(folder, sidecar, built, source.model, lines, request)
@@ -146,7 +149,8 @@ def _sidecar(
 ) -> EngineSidecar:
     options = request.options
     return EngineSidecar(
-        spec=spec,
+        task=spec.task,
+        spec=spec.as_json(),
         plan_sha256=sha256_of(built.plan),
         onnx_sha256=source.sha256,
         graph_sha256=sha256_of(graph),
@@ -159,6 +163,7 @@ def _sidecar(
         gpu_name=built.gpu.name if built.gpu else None,
         compute_capability=built.gpu.compute_capability if built.gpu else None,
         target_compute_capabilities=built.target_compute_capabilities,
+        platform=this_platform(),
         version_compatible="versionCompatible" in options.flags,
         hardware_compatibility=_LEVELS.get(options.hardware_level, "same_compute_capability"),
         precision=precision,
@@ -199,8 +204,8 @@ def _described(plan: Path, sidecar: EngineSidecar, built: Built) -> dict[str, An
         "precision": sidecar.precision["achieved"],
         "num_kept_fp32": len(sidecar.precision["kept_fp32"]),
         "profiles": [
-            {"min": list(one.min), "opt": list(one.opt), "max": list(one.max)}
-            for one in sidecar.profiles
+            {name: asdict(shapes) for name, shapes in profile.items()}
+            for profile in sidecar.profiles
         ],
         "parity": dict(sidecar.parity),
     }
@@ -231,8 +236,8 @@ def _proven(
         model,
         lines,
         request.tie_tolerance,
-        max(one.max[0] for one in built.profiles),
-        max(one.max[3] for one in built.profiles),
+        max(profile[PIXELS].max[0] for profile in built.profiles),
+        max(profile[PIXELS].max[2] for profile in built.profiles),
         request.options.device_id,
     )
     log.info(

@@ -14,7 +14,8 @@ from pathlib import Path
 from export.engine.build import Built
 from export.engine.options import BuildOptions
 from runtime.engines.cuda import Gpu
-from runtime.engines.sidecar import Binding, Profile
+from runtime.engines.sidecar import Binding
+from runtime.engines.tensors import Profile, range_from_json
 from runtime.errors import EngineError
 
 _LAST_WORDS = 600
@@ -33,7 +34,9 @@ def build_in_child(
         (job / "graph.onnx").write_bytes(graph)
         entries = {
             "name": name,
-            "profiles": [asdict(profile) for profile in profiles],
+            "profiles": [
+                {name: asdict(shapes) for name, shapes in profile.items()} for profile in profiles
+            ],
             "options": options.as_json(),
         }
         (job / "job.json").write_text(json.dumps(entries), encoding="utf-8")
@@ -78,7 +81,7 @@ def _built(entries: dict[str, object], plan: Path) -> Built:
     return Built(
         plan=plan.read_bytes(),
         profiles=tuple(
-            Profile(tuple(one["min"]), tuple(one["opt"]), tuple(one["max"])) for one in profiles
+            {name: range_from_json(one) for name, one in profile.items()} for profile in profiles
         ),
         bindings=tuple(
             Binding(one["name"], one["dtype"], tuple(one["shape"]), one["mode"]) for one in bindings

@@ -9,8 +9,8 @@ from typing import Any
 
 from export.engine.options import FLAGS, HARDWARE_LEVELS, POOLS, BuildOptions
 from export.engine.progress import progress_monitor
-from runtime.engines.sidecar import CONTENT_WIDTHS, PIXELS, Profile
 from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
+from runtime.engines.tensors import Profile
 from runtime.errors import EngineError
 from runtime.files import write_atomically
 
@@ -124,13 +124,14 @@ def _load_timing_cache(config: Any, path: Path, log: TensorRtLog) -> None:
 
 
 def _add_profile(builder: Any, config: Any, profile: Profile, log: TensorRtLog) -> None:
-    made = builder.create_optimization_profile()
-    shapes = (profile.min, profile.opt, profile.max)
-    made.set_shape(PIXELS, *((n, height, width, c) for n, c, height, width in shapes))
-    made.set_shape(CONTENT_WIDTHS, *((shape[0],) for shape in shapes))
     mark = log.mark()
-    if config.add_optimization_profile(made) < 0:
-        raise EngineError(
-            f"the library refuses the profile {profile.min}, {profile.opt}, {profile.max}: "
-            f"{log.since(mark)}"
-        )
+    made = builder.create_optimization_profile()
+    try:
+        for name, shapes in profile.items():
+            made.set_shape(name, shapes.min, shapes.opt, shapes.max)
+        is_taken = config.add_optimization_profile(made) >= 0
+    except RuntimeError:  # what the bindings raise for shapes that contradict each other
+        is_taken = False
+    if not is_taken:
+        told = ", ".join(f"{name} {shapes}" for name, shapes in profile.items())
+        raise EngineError(f"the library refuses the profile {told}: {log.since(mark)}")

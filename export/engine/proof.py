@@ -12,10 +12,10 @@ from export.precision.agreement import Lines
 from export.proof.emulate import cpu_session
 from export.proof.forms import as_probabilities
 from runtime.batching import batches_by_width
-from runtime.engines import Session, open_session
 from runtime.errors import ParityError
 from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.preprocess import batch_from_lines
+from runtime.recognition.session import Session, open_session
 
 _MOST_EXAMPLES = 3
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runtime.engines.sidecar_parts import Profile, Shape
+from runtime.engines.tensors import Profile, ShapeRange, Sizes
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec
 
@@ -20,14 +20,14 @@ _USUAL_WIDTH_PX = 320
 FLAGS = {"min": "--minShapes", "opt": "--optShapes", "max": "--maxShapes"}
 
 
-def profiles_for(
+def ranges_for(
     spec: RecognizerSpec,
     asked: Mapping[str, str],
     widths_px: Sequence[int] = (),
     buckets: Sequence[int] | None = None,
     fixed_batch: int | None = None,
-) -> tuple[Profile, ...]:
-    """Profiles in the words of the model's input, [N, C, H, W].
+) -> tuple[ShapeRange, ...]:
+    """Choose ranges of the model's input, [N, C, H, W], one for each profile.
 
     Args:
         spec: of the recogniser.
@@ -57,29 +57,32 @@ def profiles_for(
                 f"{FLAGS[low]} must not exceed {FLAGS[high]}: expected min <= opt <= max in every "
                 f"dimension, got {_written(shapes[low])} and {_written(shapes[high])}"
             )
-    wide = Profile(shapes["min"], shapes["opt"], shapes["max"])
+    wide = ShapeRange(shapes["min"], shapes["opt"], shapes["max"])
     if buckets is None:
         return (wide,)
     return _bucketed(wide, spec, _limits(wide, buckets), widths_px)
 
 
 def smaller(profiles: Sequence[Profile]) -> tuple[Profile, ...] | None:
-    """The same profiles with half the largest batch, None when that goes no further."""
-    most = max(profile.max[0] for profile in profiles)
-    least = max(profile.min[0] for profile in profiles)
-    if most // 2 < max(1, least):
+    """Return the same profiles with half the largest batch, None when that goes no further."""
+    ranges = [shapes for profile in profiles for shapes in profile.values()]
+    half = max(shapes.max[0] for shapes in ranges) // 2
+    if half < max(1, *(shapes.min[0] for shapes in ranges)):
         return None
     return tuple(
-        Profile(
-            profile.min,
-            _with_batch(profile.opt, min(profile.opt[0], most // 2)),
-            _with_batch(profile.max, min(profile.max[0], most // 2)),
-        )
+        {
+            name: ShapeRange(
+                shapes.min,
+                _with_batch(shapes.opt, min(shapes.opt[0], half)),
+                _with_batch(shapes.max, min(shapes.max[0], half)),
+            )
+            for name, shapes in profile.items()
+        }
         for profile in profiles
     )
 
 
-def _shape(text: str, flag: str, spec: RecognizerSpec) -> Shape:
+def _shape(text: str, flag: str, spec: RecognizerSpec) -> Sizes:
     match = re.fullmatch(r"(?:(?P<name>[^:,]+):)?(?P<sizes>\d+(?:x\d+)*)", text)
     if match is None:
         raise ConfigError(
@@ -115,9 +118,9 @@ def _shape(text: str, flag: str, spec: RecognizerSpec) -> Shape:
 def _defaults(
     spec: RecognizerSpec,
     widths_px: Sequence[int],
-    given: Mapping[str, Shape],
+    given: Mapping[str, Sizes],
     fixed_batch: int | None,
-) -> dict[str, Shape]:
+) -> dict[str, Sizes]:
     """Every line of the width policy can be read, and the usual line is tuned for."""
     policy = spec.width
     least = given["min"][3] if "min" in given else policy.input_width(1)
@@ -137,7 +140,7 @@ def _defaults(
     return {name: (n, spec.channels, spec.height, width) for name, n, width in named}
 
 
-def _limits(wide: Profile, buckets: Sequence[int]) -> list[int]:
+def _limits(wide: ShapeRange, buckets: Sequence[int]) -> list[int]:
     """Largest width of each bucket, ascending, the last one the profile's own."""
     least, most = wide.min[3], wide.max[3]
     if not buckets:
@@ -154,8 +157,8 @@ def _limits(wide: Profile, buckets: Sequence[int]) -> list[int]:
 
 
 def _bucketed(
-    wide: Profile, spec: RecognizerSpec, limits: Sequence[int], widths_px: Sequence[int]
-) -> tuple[Profile, ...]:
+    wide: ShapeRange, spec: RecognizerSpec, limits: Sequence[int], widths_px: Sequence[int]
+) -> tuple[ShapeRange, ...]:
     profiles, first = [], wide.min[3]
     for limit in limits:
         inside = [width for width in widths_px if first <= width <= limit]
@@ -176,13 +179,13 @@ def _commonest(widths_px: Sequence[int]) -> int | None:
     return Counter(widths_px).most_common(1)[0][0] if widths_px else None
 
 
-def _with_width(shape: Shape, width_px: int) -> Shape:
+def _with_width(shape: Sizes, width_px: int) -> Sizes:
     return (*shape[:3], width_px)
 
 
-def _with_batch(shape: Shape, batch: int) -> Shape:
+def _with_batch(shape: Sizes, batch: int) -> Sizes:
     return (batch, *shape[1:])
 
 
-def _written(shape: Shape) -> str:
+def _written(shape: Sizes) -> str:
     return "x".join(map(str, shape))

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.conversion.model_file import read_recognizer
-from runtime.engines import ENGINE_SUFFIXES, Session, open_session
+from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.onnxruntime import reason_of
 from runtime.errors import ArtifactError
 from runtime.recognition.ctc import best_path, softmax
 from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
+from runtime.recognition.session import Session, open_session
 from runtime.recognition.spec import RecognizerSpec
 
 Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -220,7 +221,7 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Reco
         dictionary: for an ONNX model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.engines.open_session`.
+        ArtifactError, EngineError: as `runtime.recognition.session.open_session`.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
         engine = open_session(path)

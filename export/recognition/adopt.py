@@ -31,13 +31,14 @@ from export.proof.rounding import (
 )
 from export.proof.samples import comparison_lines
 from export.recognition.foreign import make_canonical
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
 from runtime.files import sha256_of, sha256_of_file
 from runtime.recognition.charset import read_dictionary
 from runtime.recognition.model.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
 from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
 from runtime.recognition.model.told import Told
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
@@ -116,7 +117,7 @@ def _adopted_file(
         raise ConfigError(
             f"--height {told.height_px}: {source} takes lines of {shape[2]} px; leave --height out"
         )
-    session = OnnxRuntimeSession(source, dictionary, "cpu", None, told=told)
+    session = ScoreSession(OnnxRuntimeEngine(source, "cpu"), dictionary, told)
     session.close()
     spec, changes = make_canonical(model, session.ends, session.layout, session.spec)
     digest = sha256_of_file(source)

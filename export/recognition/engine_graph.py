@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.conversion.graph import describe
-from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.errors import ArtifactError
+from runtime.recognition.session import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.recognition.spec import RecognizerSpec
 
 _OLDEST_OPSET = 13

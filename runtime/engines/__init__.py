@@ -1,17 +1,17 @@
-"""Inference engines behind one Protocol; which one opens a model follows from its suffix."""
+"""Inference engines behind one Protocol: named tensors in, named tensors out.
+
+Which engine opens a model file follows from its suffix. What the tensors mean is the affair of the
+tasks' sessions, which stand on top.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo
 from runtime.errors import ArtifactError, EngineError
-from runtime.recognition.preprocess import Image
-from runtime.recognition.spec import RecognizerSpec
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
@@ -20,85 +20,107 @@ ENGINE_SUFFIXES = (".plan", ".engine")
 
 
 @runtime_checkable
-class Session(Protocol):
-    """A loaded network, ready to run. One thread at a time uses it, unless it is shared."""
+class Engine(Protocol):
+    """A loaded network, ready to run. Several threads may use it at once."""
 
     @property
-    def spec(self) -> RecognizerSpec:
-        """What the network expects and emits."""
+    def path(self) -> Path:
+        """The model file, for messages."""
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """What it is fed; the first dimension of each is N."""
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """What it emits."""
+
+    @property
+    def profiles(self) -> Sequence[Profile]:
+        """Shapes that it takes, in one or another range; empty where nothing limits them."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the model file says of itself."""
 
     @property
     def description(self) -> str:
         """Engine, version, device and threads obtained, for logs and reports."""
 
-    def read(
-        self, lines: Sequence[Image], width_px: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Best class and its probability at every time step.
-
-        Normalising and padding are the session's affair, so that a GPU may do them.
-
-        Args:
-            lines: uint8 [H, w, C] each, as `prepare_line` gives them, w <= `width_px`.
-            width_px: W of the network's input, the same for all.
-
-        Returns:
-            integer [N, T] and float32 [N, T].
-
-        Raises:
-            EngineError: if the engine fails, or the network emits what is not a number.
-        """
-
-    def close(self) -> None:
-        """Let go of the network; running it afterwards is an `EngineError`."""
-
-
-@runtime_checkable
-class SharedSession(Session, Protocol):
-    """A session that several threads may use at once."""
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether the network runs on the CPU."""
 
     @property
     def num_lanes(self) -> int:
         """How many calls at once keep its device busy; more are allowed."""
 
     @property
-    def lines_at_once(self) -> int | None:
-        """More lines in one call than this gain nothing; None where more are always better."""
+    def samples_at_once(self) -> int | None:
+        """More samples in one call than this gain nothing; None where more are always better."""
+
+    def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
+        """Divide samples of one size into what runs at once.
+
+        Args:
+            count: of the samples.
+            sizes: of every input for one sample, without N.
+
+        Raises:
+            EngineError: if it takes no samples of these sizes.
+        """
+
+    def run(self, tensors: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
+        """Run the network.
+
+        Args:
+            tensors: every input by its name, in the dtype that `inputs` tells.
+            outputs: names of the outputs wanted; all when empty.
+
+        Returns:
+            the outputs by name, in the engine's dtypes; the caller's own.
+
+        Raises:
+            EngineError: if the engine refuses the inputs, fails, or is closed.
+        """
+
+    def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
+        """Run the network on inputs that are written where the engine reads them.
+
+        A GPU's are page-locked, so that what is written is copied once and by the device.
+
+        Args:
+            shapes: of every input by its name.
+            fill: writes them.
+
+        Returns, Raises:
+            as `run`, all outputs.
+        """
+
+    def close(self) -> None:
+        """Let go of the network once what runs has ended; running it then is an `EngineError`."""
 
 
-@runtime_checkable
-class ProbabilitySession(Session, Protocol):
-    """A session that hands out the probability of every class, not of the best alone."""
-
-    def read_with_probabilities(
-        self, lines: Sequence[Image], width_px: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """As `Session.read`, and the probabilities, float32 [N, T, K]."""
-
-
-def open_session(
+def open_engine(
     model_path: str | Path,
-    dictionary: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     device_id: int = 0,
     shared: bool = False,
-) -> Session:
+) -> Engine:
     """Open a model file with the engine that its suffix asks for.
 
     Args:
         model_path: an ONNX file, or a TensorRT plan (.plan, .engine) with its sidecar beside it.
-        dictionary: one character per line; needed only by a model that carries none, and used
-            instead of the model's own when given.
         device: `auto` takes the GPU when the engine has it, else the CPU, and logs why; `cpu`;
             `cuda`; `tensorrt`. A plan runs on a GPU and in TensorRT only.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
-        shared: whether several threads will use it at once, if it can be shared at all. On the
-            CPU a call then computes with one thread, and `threads` calls at once with all.
+        shared: whether several threads will use it at once. On the CPU a call then computes with
+            one thread, and `threads` calls at once with all.
 
     Raises:
-        ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
+        ArtifactError: if the model is missing or damaged.
         EngineError: if the engine is not installed, or the device asked for is not to be had.
     """
     path = Path(model_path)
@@ -117,15 +139,21 @@ def open_session(
             f"cannot open the model {path}: {what}; give an ONNX file or a TensorRT plan"
         )
     if suffix in ENGINE_SUFFIXES:
-        from runtime.recognition.tensorrt_session import open_tensorrt
+        if device == "cpu":
+            raise EngineError(
+                f"{path}: a TensorRT engine runs on a GPU only: expected device auto or cuda, got "
+                "cpu; give the .onnx file that it was built from"
+            )
+        from runtime.engines.tensorrt.engine import TensorRtEngine
+        from runtime.engines.tensorrt.plan import TensorRtPlan
 
-        return open_tensorrt(path, dictionary, device, device_id)
+        return TensorRtEngine(TensorRtPlan(path, device_id=device_id))
     if device == "tensorrt":
         raise EngineError(
             f"{path}: TensorRT runs plans: expected a .plan or .engine file, got an ONNX file; "
             f"build one: python -m export build --onnx {path} --saveEngine PLAN"
         )
 
-    from runtime.recognition.session import OnnxRuntimeSession
+    from runtime.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeSession(path, dictionary, device, threads, device_id, shared)
+    return OnnxRuntimeEngine(path, device, threads, device_id, shared)

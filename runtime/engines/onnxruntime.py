@@ -1,14 +1,18 @@
-"""Opening a model file with onnxruntime: the package, its settings, and the provider asked for."""
+"""ONNX models in onnxruntime, on the CPU or a GPU: the package, its settings, the provider."""
 
 from __future__ import annotations
 
 import importlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from runtime.cpu import available_cpus
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
+from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo, filled
 from runtime.errors import ArtifactError, EngineError
 
 logger = logging.getLogger(__name__)
@@ -16,54 +20,103 @@ logger = logging.getLogger(__name__)
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY = 3
 _REASON_LENGTH = 300
+_DTYPES = {"float": "float32", "double": "float64"}
+"""What onnxruntime calls otherwise than NumPy."""
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A model that onnxruntime has taken.
-
-    Args:
-        session: its `InferenceSession`.
-        version: of onnxruntime.
-        provider: the first of those obtained.
-        because: why this one, where the caller left it open; empty where it was asked for.
-    """
-
-    session: Any
-    version: str
-    provider: str
-    because: str
-
-    @property
-    def is_on_cpu(self) -> bool:
-        """Whether the network runs on the CPU."""
-        return self.provider == CPU
-
-
-def open_with_onnxruntime(path: Path, device: str, device_id: int, threads: int) -> Opened:
-    """Open a model on the device asked for; on `auto` the CPU stands in for a GPU that fails.
+class OnnxRuntimeEngine:
+    """An ONNX model in onnxruntime, an `Engine`.
 
     Args:
         path: an ONNX file that exists.
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu` or `cuda`; on `auto` the CPU stands in for a GPU that fails.
+        threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU.
-        threads: of the CPU, for one run.
+        shared: whether several threads will use it at once: on the CPU each call then computes
+            with one thread.
 
     Raises:
         ArtifactError: if onnxruntime cannot read the file, or its weights lie elsewhere.
         EngineError: if onnxruntime is not installed or does not give the device asked for.
     """
-    ort = _import_onnxruntime(device)
-    weights = weights_of(path)
-    check_files(path, weights)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    # A plan of memory for every shape ever met: no faster here, and it grows with their number.
-    options.enable_mem_pattern = False
-    session, because = _create(ort, path, options, device, device_id, _disabled(weights))
-    return Opened(session, ort.__version__, session.get_providers()[0], because)
+
+    def __init__(
+        self,
+        path: Path,
+        device: str = "auto",
+        threads: int | None = None,
+        device_id: int = 0,
+        shared: bool = False,
+    ) -> None:
+        self.path = path
+        self.profiles: Sequence[Profile] = ()
+        threads = available_cpus() if threads is None else threads
+        ort = _import_onnxruntime(device)
+        weights = weights_of(path)
+        check_files(path, weights)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1 if shared else threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        # A plan of memory for every shape ever met: no faster here, and it grows with their number.
+        options.enable_mem_pattern = False
+        session, because = _create(ort, path, options, device, device_id, _disabled(weights))
+        self._session: Any = session
+        provider = session.get_providers()[0]
+        self.is_on_cpu = provider == CPU
+        self.inputs = tuple(map(_info, session.get_inputs()))
+        self.outputs = tuple(map(_info, session.get_outputs()))
+        self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+        self.num_lanes = threads if shared and self.is_on_cpu else 1
+        self._fixed_batch = (
+            self.inputs[0].sizes[0] if self.inputs and self.inputs[0].sizes else None
+        )
+        # On the CPU every sample runs alone: onnxruntime's kernels round differently for other
+        # batch sizes, and larger batches are hardly faster there.
+        self.samples_at_once = self._fixed_batch or (1 if self.is_on_cpu else None)
+        on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
+        self.description = f"onnxruntime {ort.__version__}, {provider}, {on_threads}"
+        chosen = f" (chosen because {because})" if because else ""
+        logger.info("%s: %s%s", path, self.description, chosen)
+
+    def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
+        """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU."""
+        most = self.samples_at_once or count
+        starts = range(0, count, most)
+        return [
+            Part(start, min(most, count - start), self._fixed_batch or min(most, count - start))
+            for start in starts
+        ]
+
+    def run(self, tensors: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
+        """Run the network; see `Engine.run`."""
+        session = self._session  # another thread may close it meanwhile
+        if session is None:
+            raise EngineError(f"{self.path}: the session is closed; open the model again")
+        names = list(outputs) or [output.name for output in self.outputs]
+        try:
+            values = session.run(names, dict(tensors))
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            shapes = ", ".join(str(list(array.shape)) for array in tensors.values())
+            raise EngineError(
+                f"{self.path}: onnxruntime failed on an input of {shapes}: {reason_of(error)}"
+            ) from error
+        return dict(zip(names, map(np.asarray, values), strict=True))
+
+    def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
+        """Run the network; see `Engine.run_filled`."""
+        return self.run(filled(shapes, self.inputs, fill))
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self._session = None
+
+
+def _info(value: Any) -> TensorInfo:
+    """Describe one of onnxruntime's inputs or outputs."""
+    dtype = str(value.type).removeprefix("tensor(").removesuffix(")")
+    shape = None if value.shape is None else tuple(value.shape)
+    return TensorInfo(value.name, _DTYPES.get(dtype, dtype), shape)
 
 
 def _import_onnxruntime(device: str) -> Any:

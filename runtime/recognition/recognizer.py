@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu import available_cpus
-from runtime.engines import ProbabilitySession, Session, SharedSession, open_session
 from runtime.errors import EngineError, OcrError
 from runtime.images.decoders import end_idle_decoders
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource
@@ -30,6 +29,7 @@ from runtime.recognition.lines import (
 )
 from runtime.recognition.model.default import default_model
 from runtime.recognition.result import Recognition as Recognition
+from runtime.recognition.session import ProbabilitySession, Session, open_session
 from runtime.recognition.spec import RecognizerSpec
 from runtime.threads import Threads
 
@@ -100,7 +100,7 @@ class Recognizer:
         if not isinstance(model, str | Path | Session):
             raise OcrError(
                 f"cannot read with a model of type {type(model).__name__}: expected the path of a "
-                "model file or a session that runtime.engines.open_session gives; write the "
+                "model file or a session of runtime.recognition.session.open_session; write the "
                 "model to a file and pass its path, as in Recognizer('model.onnx')"
             )
         if isinstance(model, str | Path):
@@ -115,10 +115,8 @@ class Recognizer:
         self._charset = model.spec.charset
         self._num_preparers = available_cpus() if threads is None else threads
         self._threads = Threads()
-        self._num_lanes, self._lines_at_once = 1, batch_size
-        if isinstance(model, SharedSession):
-            self._num_lanes = model.num_lanes
-            self._lines_at_once = min(batch_size, model.lines_at_once or batch_size)
+        self._num_lanes = model.num_lanes
+        self._lines_at_once = min(batch_size, model.lines_at_once or batch_size)
         # Whoever reads takes a lane from here, so that streams of several threads take turns.
         self._lanes: SimpleQueue[Session] = SimpleQueue()
         for _ in range(self._num_lanes):

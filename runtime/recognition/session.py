@@ -1,257 +1,106 @@
-"""ONNX models through onnxruntime, on the CPU or a GPU."""
+"""Recognition on an engine: lines in, the best class of every time step out."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.cpu import available_cpus
-from runtime.cpu_features import sums_8_bit_exactly
-from runtime.engines.onnxruntime import open_with_onnxruntime, reason_of
-from runtime.errors import ArtifactError, EngineError
-from runtime.recognition.charset import listed_in
-from runtime.recognition.ctc import best_path, best_path_of_logits, softmax
-from runtime.recognition.model.ends import Ends, ends_of
-from runtime.recognition.model.layout import OutputLayout
-from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
-from runtime.recognition.model.told import Told
-from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
-from runtime.recognition.spec import CHARACTER_KEY, MAX_METADATA_LENGTH, RecognizerSpec
+from runtime.engines import open_engine
+from runtime.recognition.preprocess import Image
+from runtime.recognition.spec import RecognizerSpec
 
-logger = logging.getLogger(__name__)
-
-_MOST_PROBABLE = 1.01
-"""Probabilities may lie above 1 by what FP16 rounds, and by no more."""
+PIXELS, CONTENT_WIDTHS = "pixels", "content_widths"
+CLASSES, CONFIDENCES = "classes", "confidences"
+LINE_INPUTS, BEST_PATH = (PIXELS, CONTENT_WIDTHS), (CLASSES, CONFIDENCES)
+"""Tensors of a network that normalises and chooses classes itself: uint8 [N, H, W, C] and int32
+[N] -> int32 [N, T] and float32 [N, T]."""
 
 
-class OnnxRuntimeSession:
-    """A `SharedSession` of onnxruntime.
-
-    On the CPU every line runs alone: onnxruntime's kernels round differently for other batch
-    sizes, and larger batches are hardly faster there.
-
-    Args:
-        path: an ONNX file that exists.
-        dictionary, device, threads, device_id, shared: as `runtime.engines.open_session`.
-        told: what a person says of a model that carries no spec.
-
-    Raises:
-        ArtifactError: if the file is damaged, no recogniser, or contradicts its characters.
-        EngineError: if onnxruntime is not installed or does not give the device asked for.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        dictionary: str | Path | None,
-        device: str,
-        threads: int | None,
-        device_id: int = 0,
-        shared: bool = False,
-        told: Told | None = None,
-    ) -> None:
-        threads = available_cpus() if threads is None else threads
-        opened = open_with_onnxruntime(path, device, device_id, 1 if shared else threads)
-        self._path = path
-        self._session: Any = opened.session
-        self._layout = OutputLayout()
-        facts = self._facts(told or Told())
-        self._fixed_batch = facts.input_shape[0]
-        self._spec, self._layout = spec_of_model(facts, dictionary, told)
-        self._check_names(facts)
-        self._lines_at_once = self._fixed_batch or (1 if opened.is_on_cpu else None)
-        self._num_lanes = threads if shared and opened.is_on_cpu else 1
-        on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
-        self._description = f"onnxruntime {opened.version}, {opened.provider}, {on_threads}"
-        because = f" (chosen because {opened.because})" if opened.because else ""
-        logger.info("%s: %s%s", path, self.description, because)
-        if opened.is_on_cpu:
-            self._warn_of_saturation()
+@runtime_checkable
+class Session(Protocol):
+    """A loaded recogniser, ready to run. Several threads may use it at once."""
 
     @property
     def spec(self) -> RecognizerSpec:
         """What the network expects and emits."""
-        return self._spec
-
-    @property
-    def layout(self) -> OutputLayout:
-        """How the network's output stands to [N, T, K] with the blank first."""
-        return self._layout
-
-    @property
-    def ends(self) -> Ends:
-        """Input and output of the network."""
-        return self._ends
 
     @property
     def description(self) -> str:
-        """Version, provider obtained and threads."""
-        return self._description
+        """Engine, version, device and threads obtained, for logs and reports."""
 
     @property
     def num_lanes(self) -> int:
-        """As `SharedSession.num_lanes`."""
-        return self._num_lanes
+        """How many calls at once keep its device busy; more are allowed."""
 
     @property
     def lines_at_once(self) -> int | None:
-        """As `SharedSession.lines_at_once`."""
-        return self._lines_at_once
+        """More lines in one call than this gain nothing; None where more are always better."""
 
     def read(
         self, lines: Sequence[Image], width_px: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """As `Session.read`."""
-        read = [self.run(batch) for batch in self._batches(lines, width_px)]
-        if len(read) == 1:
-            return read[0]
-        return (
-            np.concatenate([indices for indices, _ in read]),
-            np.concatenate([values for _, values in read]),
-        )
+        """Find the best class and its probability at every time step.
+
+        Normalising and padding are the session's affair, so that a GPU may do them.
+
+        Args:
+            lines: uint8 [H, w, C] each, as `prepare_line` gives them, w <= `width_px`.
+            width_px: W of the network's input, the same for all.
+
+        Returns:
+            integer [N, T] and float32 [N, T].
+
+        Raises:
+            EngineError: if the engine fails, or the network emits what is not a number.
+        """
+
+    def close(self) -> None:
+        """Let go of the network; running it afterwards is an `EngineError`."""
+
+
+@runtime_checkable
+class ProbabilitySession(Session, Protocol):
+    """A session that hands out the probability of every class, not of the best alone."""
 
     def read_with_probabilities(
         self, lines: Sequence[Image], width_px: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """As `ProbabilitySession.read_with_probabilities`."""
-        parts = [self._run(batch) for batch in self._batches(lines, width_px)]
-        indices, values, scores = (np.concatenate(one) for one in zip(*parts, strict=True))
-        probabilities = softmax(scores) if self._has_logits else scores
-        return indices, values, probabilities.astype(np.float32, copy=False)
+        """Read as `Session.read`, and return the probabilities too, float32 [N, T, K]."""
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """As `read`, for lines that are normalised and padded already.
 
-        Args:
-            batch: float32 [N, C, H, W].
-        """
-        indices, values, _ = self._run(batch)
-        return indices, values
+def open_session(
+    model_path: str | Path,
+    dictionary: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    device_id: int = 0,
+    shared: bool = False,
+) -> Session:
+    """Open a recogniser with the engine that its suffix asks for.
 
-    def close(self) -> None:
-        """As `Session.close`."""
-        self._session = None
+    Args:
+        model_path, device, threads, device_id, shared: as `runtime.engines.open_engine`.
+        dictionary: one character per line; needed only by a model that carries none, and used
+            instead of the model's own when given.
 
-    def _batches(self, lines: Sequence[Image], width_px: int) -> Iterator[NDArray[np.float32]]:
-        """The lines normalised and padded, as many at once as the network takes."""
-        size = self._lines_at_once or len(lines)
-        for start in range(0, len(lines), size):
-            part = lines[start : start + size]
-            yield batch_from_lines(part, width_px, self._spec.mean, self._spec.std)
+    Raises:
+        ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
+        EngineError: if the engine is not installed, or the device asked for is not to be had.
+    """
+    engine = open_engine(model_path, device, threads, device_id, shared)
+    try:
+        if {info.name for info in engine.inputs} == set(LINE_INPUTS):
+            from runtime.recognition.best_path_session import BestPathSession
 
-    @property
-    def _has_logits(self) -> bool:
-        return self._spec.output_activation == "none"
+            return BestPathSession(engine, dictionary)
 
-    def _run(
-        self, batch: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """Largest class, its probability, and what the network emitted, [N, T, K]."""
-        scores = self._scores(batch)
-        best = best_path_of_logits if self._has_logits else best_path
-        with np.errstate(invalid="ignore"):
-            indices, values = best(scores)
-        if not np.isfinite(values).all():
-            raise EngineError(
-                f"{self._path}: the network emitted values that are not finite for an input of "
-                f"{list(batch.shape)}; use its FP32 form"
-            )
-        if not self._has_logits and values.size and values.max() > _MOST_PROBABLE:
-            raise EngineError(
-                f"{self._path}: the network emitted no probabilities: expected values up to 1, as "
-                f"its spec says, got {values.max():.3g}; export or adopt the model again"
-            )
-        return indices, values.astype(np.float32, copy=False), scores
+        from runtime.recognition.score_session import ScoreSession
 
-    def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network makes of N lines, [N, T, K] with the blank first."""
-        parts = [batch] if self._fixed_batch is None else full_parts(batch, self._fixed_batch)
-        outputs = []
-        for part in parts:
-            scores = self._layout.canonical(self._output(part))
-            # Before anything is cut: what fills up a fixed batch must not hide another order.
-            if scores.ndim != 3 or scores.shape[0] != part.shape[0]:
-                raise EngineError(
-                    f"{self._path}: expected an output [N, T, K] for an input of "
-                    f"{list(part.shape)}, got {list(scores.shape)}; if its order is another one, "
-                    f"give the file it was made from: python -m export adopt FILE --output NEW.onnx"
-                )
-            outputs.append(scores)
-        if len(outputs) == 1:
-            return outputs[0][: batch.shape[0]]
-        return np.concatenate(outputs)[: batch.shape[0]]
-
-    def _output(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's output as it is, in float32."""
-        session = self._session  # another thread may close it meanwhile
-        if session is None:
-            raise EngineError(f"{self._path}: the session is closed; open the model again")
-        ends = self._ends
-        fed = batch.astype(np.float16) if ends.is_half_input else batch
-        try:
-            output = session.run([ends.output_name], {ends.input_name: fed})[0]
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise EngineError(
-                f"{self._path}: onnxruntime failed on an input of {list(batch.shape)}: "
-                f"{reason_of(error)}"
-            ) from error
-        return np.asarray(output).astype(np.float32, copy=False)
-
-    def _facts(self, told: Told) -> ModelFacts:
-        where = str(self._path)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        spec = RecognizerSpec.from_metadata(metadata, where)
-        output_name = told.output_name if spec is None else spec.output_name
-        ends = self._ends = ends_of(self._session, where, output_name)
-        if spec is not None and ends.declared_batch_axis not in (None, 0):
-            raise ArtifactError(
-                f"{where}: the spec in its metadata and the network disagree: expected an output "
-                f"[N, T, K], got one whose dimension {ends.declared_batch_axis} is the batch; "
-                "adopt the file it was made from again: python -m export adopt FILE --output NEW"
-            )
-        characters = metadata.get(CHARACTER_KEY, "")
-        if len(characters) > MAX_METADATA_LENGTH:
-            raise ArtifactError(
-                f"{where}: its metadata `{CHARACTER_KEY}` is no list of characters: expected up "
-                f"to {MAX_METADATA_LENGTH} of them, got {len(characters)}; give the list that the "
-                "model was trained with"
-            )
-        listed = None
-        if characters and spec is None:
-            listed = listed_in(characters, f"{where}: its metadata `{CHARACTER_KEY}`")
-        shape = ends.output_shape
-        return ModelFacts(
-            where=where,
-            spec=spec,
-            listed=listed,
-            input_name=ends.input_name,
-            output_name=ends.output_name,
-            input_shape=ends.input_shape,
-            num_classes=shape[-1] if shape and len(shape) == 3 else None,
-            run=self._output,
-        )
-
-    def _warn_of_saturation(self) -> None:
-        precision = self._spec.provenance.get("precision")
-        is_eight_bit = isinstance(precision, Mapping) and precision.get("achieved") == "int8"
-        if is_eight_bit and sums_8_bit_exactly() is False:
-            logger.warning(
-                "%s is 8-bit and this CPU sums 8-bit products inexactly (it lacks VNNI): it may "
-                "read worse than where it was judged; take the FP32 model here, or compare them: "
-                "python -m export verify FP32.onnx %s --images …",
-                *(self._path, self._path.name),
-            )
-
-    def _check_names(self, facts: ModelFacts) -> None:
-        named = (self._spec.input_name, self._spec.output_name)
-        if named != (facts.input_name, facts.output_name):
-            raise ArtifactError(
-                f"{self._path}: the spec in its metadata and the network disagree: expected "
-                f"tensors {' -> '.join(named)}, got {facts.input_name} -> {facts.output_name}; "
-                "export the model again"
-            )
+        return ScoreSession(engine, dictionary)
+    except BaseException:
+        engine.close()
+        raise

@@ -6,12 +6,10 @@ The ONNX metadata carries it under `recognizer_spec` as JSON, and the characters
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from runtime.errors import ArtifactError
 from runtime.fields import (
@@ -21,9 +19,7 @@ from runtime.fields import (
     is_unicode,
     mapping,
     number,
-    sha256,
     shown,
-    text,
     whole,
 )
 from runtime.recognition.charset import (
@@ -33,15 +29,13 @@ from runtime.recognition.charset import (
     SPACE,
     Charset,
 )
+from runtime.spec import MODEL_FIELDS, REMEDY, ModelSpec
 
-FORMAT_VERSION = 1
 SPEC_KEY = "recognizer_spec"
 CHARACTER_KEY = "character"
 
 MAX_HEIGHT_PX, MAX_WIDTH_PX = 1024, 65_536
 """Far above any recogniser's: what a file says beyond it would only cost memory."""
-MAX_METADATA_LENGTH = 16 * 2**20
-_REMEDY = "export the model again"
 
 
 def _are_characters(value: Any) -> bool:
@@ -54,18 +48,7 @@ def _are_characters(value: Any) -> bool:
     )
 
 
-def _is_provenance(value: Any) -> bool:
-    """Whether a value is an object that can be written into metadata again."""
-    if not isinstance(value, Mapping):
-        return False
-    try:
-        return is_unicode(json.dumps(dict(value), ensure_ascii=False))
-    except (TypeError, ValueError, RecursionError):
-        return False
-
-
 _WIDTH_FIELDS = {name: whole(1, MAX_WIDTH_PX) for name in ("step_px", "min_px", "max_px")}
-_TENSOR_NAME = text(shortest=1)
 _SPEC_FIELDS = {
     "characters": Field(
         f"a list of 1 to {MAX_CHARACTERS} characters, each a text of up to "
@@ -74,19 +57,18 @@ _SPEC_FIELDS = {
     ),
     "height": whole(1, MAX_HEIGHT_PX),
     "channels": choice(1, 3),
-    "input_name": _TENSOR_NAME,
-    "output_name": _TENSOR_NAME,
     "color_order": choice("BGR", "RGB"),
     "mean": number(-1e6, 1e6),
     "std": number(1e-6, 1e6),
     "blank_index": choice(BLANK_INDEX),
     "output_activation": choice("softmax", "none"),
-    "network": text(),
-    "weights_sha256": sha256(or_empty=True),
-    "config_sha256": sha256(or_empty=True),
-    "provenance": Field("an object of texts, numbers, lists and objects", _is_provenance),
-    "format_version": whole(1, FORMAT_VERSION),
+    **MODEL_FIELDS,
 }
+_LISTED_FIELDS = {
+    "width": mapping(),
+    "characters": Field("a list of characters", lambda value: isinstance(value, list)),
+}
+"""What JSON must hold before it can be made a spec; the rest has defaults."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +86,11 @@ class WidthPolicy:
     max_px: int = 3200
 
     def __post_init__(self) -> None:
-        check_fields(vars(self), _WIDTH_FIELDS, "impossible width policy", _REMEDY)
+        check_fields(vars(self), _WIDTH_FIELDS, "impossible width policy", REMEDY)
         if self.min_px > self.max_px:
             raise ArtifactError(
                 f"impossible width policy: expected min_px <= max_px, got {self.min_px} and "
-                f"{self.max_px}; {_REMEDY}"
+                f"{self.max_px}; {REMEDY}"
             )
 
     def content_width(self, image_height: int, image_width: int, height: int) -> int:
@@ -125,8 +107,8 @@ class WidthPolicy:
 
 
 @dataclass(frozen=True)
-class RecognizerSpec:
-    """Contract between a model file and whoever feeds it.
+class RecognizerSpec(ModelSpec):
+    """Contract between a recogniser and whoever feeds it.
 
     Dimension letters: N batch, C channels, H height, W width, T time steps, K classes. The input
     is float32 [N, C, H, W]; the output float32 [N, T, K].
@@ -139,35 +121,30 @@ class RecognizerSpec:
         mean, std: normalisation `(x / 255 - mean) / std`, the same for every channel.
         width: the width policy; padding on the right is 0.0 after normalising.
         output_activation: `softmax` when the network emits probabilities, `none` for logits.
-        weights_sha256: hash of the weights the model was made from, empty if unknown.
-        config_sha256: hash of the configuration, empty if unknown.
-        network: name of the network inside its checkpoint, e.g. `Student`.
-        provenance: versions, commands and measured parity; never interpreted.
     """
+
+    task: ClassVar[str] = "rec"
+    title: ClassVar[str] = "recogniser"
+    key: ClassVar[str] = SPEC_KEY
+    fields: ClassVar = _SPEC_FIELDS
 
     characters: tuple[str, ...]
     height: int = 32
     channels: int = 3
-    input_name: str = "x"
-    output_name: str = "probabilities"
+    output_name: str = field(default="probabilities", kw_only=True)
     color_order: str = "BGR"
     mean: float = 0.5
     std: float = 0.5
     width: WidthPolicy = WidthPolicy()
     blank_index: int = BLANK_INDEX
     output_activation: str = "softmax"
-    network: str = ""
-    weights_sha256: str = ""
-    config_sha256: str = ""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        check_fields(vars(self), _SPEC_FIELDS, "the recogniser spec is unusable", _REMEDY)
+        super().__post_init__()
         if not isinstance(self.width, WidthPolicy):
             raise ArtifactError(
                 f"the recogniser spec is unusable: width: expected a width policy, got "
-                f"{shown(self.width)}; {_REMEDY}"
+                f"{shown(self.width)}; {REMEDY}"
             )
 
     @cached_property
@@ -186,77 +163,15 @@ class RecognizerSpec:
         return self.characters[:-1] if self.characters[-1] == SPACE else self.characters
 
     def to_metadata(self) -> dict[str, str]:
-        """Metadata entries for an ONNX file: string keys and string values."""
+        """Return the spec's entry, and the characters as others look for them."""
+        return {**super().to_metadata(), CHARACTER_KEY: "\n".join(self.listed_characters)}
+
+    @classmethod
+    def _from_json(cls, known: dict[str, Any], damaged: str) -> dict[str, Any]:
+        check_fields(known, _LISTED_FIELDS, damaged, REMEDY)
+        sizes = {name: known["width"].get(name) for name in _WIDTH_FIELDS}
         return {
-            SPEC_KEY: json.dumps(asdict(self), ensure_ascii=False, sort_keys=True),
-            CHARACTER_KEY: "\n".join(self.listed_characters),
+            **known,
+            "width": WidthPolicy(**sizes),
+            "characters": tuple(known["characters"]),
         }
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str], where: str) -> RecognizerSpec | None:
-        """Read the spec back, or None when the metadata holds none.
-
-        Args:
-            metadata: an ONNX file's string metadata.
-            where: the file, for messages.
-
-        Raises:
-            ArtifactError: if the entry is there but damaged, or of a newer format.
-        """
-        if SPEC_KEY not in metadata:
-            return None
-        said = metadata[SPEC_KEY]
-        if len(said) > MAX_METADATA_LENGTH:
-            raise ArtifactError(
-                f"{where}: the recogniser spec in its metadata is damaged: expected up to "
-                f"{MAX_METADATA_LENGTH} characters, got {len(said)}; {_REMEDY}"
-            )
-        try:
-            entries = json.loads(said)
-        except (ValueError, RecursionError) as error:  # deep nesting is a RecursionError
-            raise ArtifactError(
-                f"{where}: the recogniser spec in its metadata is damaged: expected JSON, got "
-                f"{' '.join(str(error).split())}; {_REMEDY}"
-            ) from error
-        return cls.from_entries(entries, where)
-
-    @classmethod
-    def from_entries(cls, entries: Any, where: str) -> RecognizerSpec:
-        """Read the spec back from what its JSON says.
-
-        Args:
-            entries: of any type and content; names that this format does not know are passed over.
-            where: the file, for messages.
-
-        Raises:
-            ArtifactError: naming file, field, what was expected and got, or a newer format.
-        """
-        if not isinstance(entries, dict):
-            raise ArtifactError(
-                f"{where}: the recogniser spec is damaged: expected an object, got "
-                f"{shown(entries)}; {_REMEDY}"
-            )
-        version = entries.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise ArtifactError(
-                f"{where}: its spec has format {shown(version)}, this program "
-                f"reads up to {FORMAT_VERSION}; update the program"
-            )
-        known = {name: entries[name] for name in _FIELD_NAMES if name in entries}
-        try:
-            check_fields(known, _ENTRY_FIELDS, "the recogniser spec is damaged", _REMEDY)
-            sizes = {name: known["width"].get(name) for name in _WIDTH_FIELDS}
-            known["width"] = WidthPolicy(**sizes)
-            known["characters"] = tuple(known["characters"])
-            return cls(**known)
-        except ArtifactError as error:
-            raise ArtifactError(f"{where}: {error}") from error
-
-
-_FIELD_NAMES = tuple(field.name for field in fields(RecognizerSpec))
-_ENTRY_FIELDS = {
-    "format_version": _SPEC_FIELDS["format_version"],
-    "width": mapping(),
-    "characters": Field("a list of characters", lambda value: isinstance(value, list)),
-}
-"""What JSON must hold before it can be made a spec; the rest has defaults."""

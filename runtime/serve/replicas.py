@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from runtime.engines import ENGINE_SUFFIXES, open_session
+from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Record, ReplicaLost
 from runtime.serve.ray_cluster import RayCluster, keep_replica_on_loopback

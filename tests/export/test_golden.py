@@ -8,7 +8,7 @@ import yaml
 
 from export.chain import ExportOptions, Source, convert_network, export_network
 from export.proof.forms import onnx_probabilities
-from runtime.engines import open_session
+from runtime.recognition.session import open_session
 from training.config import load_config
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rec_v2_small"

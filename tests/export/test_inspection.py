@@ -12,7 +12,8 @@ from onnx import helper
 
 from export.inspection import described
 from export.recognition.inference_yml import inference_yml
-from runtime.engines.sidecar import Binding, EngineSidecar, Profile
+from runtime.engines.sidecar import Binding, EngineSidecar
+from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 from tests.fakes.foreign_model import LISTED, write_foreign_model
@@ -110,13 +111,14 @@ def test_an_engine_is_told_from_its_sidecar_without_being_loaded(
     with pytest.raises(ArtifactError, match=rf"student{suffix}.json beside it, got no such file"):
         described(path)
     EngineSidecar(
-        spec=toy_spec(network="Student"),
+        task="rec",
+        spec=toy_spec(network="Student").as_json(),
         plan_sha256="1" * 64,
         onnx_sha256="2" * 64,
         graph_sha256="3" * 64,
         library="tensorrt",
         library_version="10.16.1",
-        profiles=(Profile((1, 3, 32, 32), (8, 3, 32, 160), (16, 3, 32, 320)),),
+        profiles=({"pixels": ShapeRange((1, 32, 32, 3), (8, 32, 160, 3), (16, 32, 320, 3))},),
         bindings=(Binding("pixels", "uint8", (-1, 32, -1, 3), "input"),),
         rebuild_command="python -m export build --onnx student.onnx",
         compute_capability="8.9",

@@ -10,14 +10,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.engines.sidecar import Binding, EngineSidecar, Profile
+from runtime.engines.sidecar import Binding, EngineSidecar
+from runtime.engines.tensors import ShapeRange
 from runtime.files import sha256_of
+from runtime.recognition.best_path_session import line_profile
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
 REBUILD = "python -m export build --onnx toy.onnx --saveEngine toy.plan"
 PROFILES = (
-    Profile((1, 3, 32, 32), (4, 3, 32, 96), (8, 3, 32, 160)),
-    Profile((1, 3, 32, 160), (2, 3, 32, 320), (4, 3, 32, 640)),
+    ShapeRange((1, 3, 32, 32), (4, 3, 32, 96), (8, 3, 32, 160)),
+    ShapeRange((1, 3, 32, 160), (2, 3, 32, 320), (4, 3, 32, 640)),
 )
 
 
@@ -97,7 +99,7 @@ def build_plan(
     trt: Any,
     onnx_path: Path,
     plan_path: Path,
-    profiles: Sequence[Profile] = PROFILES,
+    profiles: Sequence[ShapeRange] = PROFILES,
     flags: Sequence[str] = (),
     **changes: Any,
 ) -> Path:
@@ -107,7 +109,7 @@ def build_plan(
         trt: the library.
         onnx_path: a model that carries its spec.
         plan_path: where the plan goes.
-        profiles: of the engine.
+        profiles: ranges of the model's input [N, C, H, W].
         flags: names of `BuilderFlag`.
         changes: of the sidecar's fields.
 
@@ -128,22 +130,23 @@ def build_plan(
     config.clear_flag(trt.BuilderFlag.TF32)  # whose rounding the toy network's weights amplify
     for flag in flags:
         config.set_flag(getattr(trt.BuilderFlag, flag))
-    for profile in profiles:
+    taken = [line_profile(shapes) for shapes in profiles]
+    for profile in taken:
         made = builder.create_optimization_profile()
-        shapes = [(n, h, w, c) for n, c, h, w in (profile.min, profile.opt, profile.max)]
-        made.set_shape("pixels", *shapes)
-        made.set_shape("content_widths", *[(shape[0],) for shape in shapes])
+        for name, shapes in profile.items():
+            made.set_shape(name, shapes.min, shapes.opt, shapes.max)
         config.add_optimization_profile(made)
     plan = bytes(builder.build_serialized_network(network, config))
     plan_path.write_bytes(plan)
     entries: dict[str, Any] = {
-        "spec": spec,
+        "task": spec.task,
+        "spec": spec.as_json(),
         "plan_sha256": sha256_of(plan),
         "onnx_sha256": sha256_of(onnx_path.read_bytes()),
         "graph_sha256": sha256_of(graph),
         "library": trt.__name__,
         "library_version": trt.__version__,
-        "profiles": tuple(profiles),
+        "profiles": tuple(taken),
         "bindings": (
             Binding("pixels", "uint8", (-1, spec.height, -1, spec.channels), "input"),
             Binding("content_widths", "int32", (-1,), "input"),

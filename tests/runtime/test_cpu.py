@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from runtime import cpu as cpu_budget
-from runtime.cpu import available_cpus
+from runtime.cpu import available_cpus, sums_8_bit_exactly
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +56,24 @@ def test_a_generous_quota_does_not_add_cpus(tmp_path: Path) -> None:
 
 def test_this_machine_has_at_least_one() -> None:
     assert cpu_budget.available_cpus() >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model name\t: A\nflags\t\t: fpu avx2 avx512f avx512_vnni\n", True),
+        ("flags\t\t: fpu avx2 avx_vnni\n", True),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        ("Features\t: fp asimd asimddp\n", True),
+        ("Features\t: fp asimd\n", False),
+        ("processor : 0\n", None),
+    ],
+)
+def test_told_by_the_cpus_flags(tmp_path: Path, text: str, expected: bool | None) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(text)
+    assert sums_8_bit_exactly(file) is expected
+
+
+def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
+    assert sums_8_bit_exactly(tmp_path / "none") is None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.engines.sidecar import CLASSES, CONTENT_WIDTHS, PIXELS
-from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensors import Sizes
 from runtime.errors import EngineError
 
 
@@ -17,26 +17,24 @@ class Shape:
 
     Args:
         profile: number of the optimisation profile.
-        pixels: [N, H, W, C].
+        inputs: name and sizes of every input.
     """
 
     profile: int
-    pixels: tuple[int, int, int, int]
+    inputs: tuple[tuple[str, Sizes], ...]
 
-    @property
-    def batch(self) -> int:
-        """N."""
-        return self.pixels[0]
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {list(sizes)}" for name, sizes in self.inputs)
 
 
 class BoundContext:
-    """A context of an engine on one stream.
+    """A context of a plan on one stream.
 
     Args:
-        engine: open.
+        plan: open.
         stream: all of the context's work goes there.
         scratch, scratch_nbytes: device memory to work in, which contexts of one stream may share.
-        use_graphs: as `TensorRtEngine.create_context`.
+        use_graphs: as `TensorRtPlan.create_context`.
 
     Raises:
         EngineError: if TensorRT makes none.
@@ -44,69 +42,77 @@ class BoundContext:
 
     def __init__(
         self,
-        engine: TensorRtEngine,
+        plan: TensorRtPlan,
         stream: int,
         scratch: int,
         scratch_nbytes: int,
         use_graphs: bool,
     ) -> None:
-        self._engine, self._stream = engine, stream
-        self._context: Any = engine.create_context(use_graphs)
+        self._plan, self._stream = plan, stream
+        self._outputs = [binding.name for binding in plan.sidecar.of_mode("output")]
+        self._context: Any = plan.create_context(use_graphs)
         self._context.set_device_memory(scratch, scratch_nbytes)
         self._profile = 0
         self._shape: Shape | None = None
         self._addresses: dict[str, int] = {}
 
-    def set_shape(self, shape: Shape) -> int:
-        """Set the inputs' shape.
+    def set_shape(self, shape: Shape) -> dict[str, Sizes]:
+        """Set the inputs' shapes.
 
         Args:
             shape: within its profile.
 
         Returns:
-            T, the time steps of the outputs.
+            the outputs' shapes by name.
+
+        Raises:
+            EngineError: if TensorRT refuses, or leaves an output open.
+        """
+        context = self._context
+        if shape != self._shape:
+            self._shape = None
+            if shape.profile != self._profile:
+                self._require(
+                    lambda: context.set_optimization_profile_async(shape.profile, self._stream),
+                    f"profile {shape.profile} is refused for {shape}",
+                )
+                self._profile = shape.profile
+            for name, sizes in shape.inputs:
+                self._require(
+                    lambda name=name, sizes=sizes: context.set_input_shape(name, sizes),  # type: ignore[misc]
+                    f"{name} {list(sizes)} is refused",
+                )
+            self._shape = shape
+        shapes = {
+            name: tuple(int(size) for size in context.get_tensor_shape(name))
+            for name in self._outputs
+        }
+        for name, sizes in shapes.items():
+            if min(sizes, default=1) < 1:
+                raise EngineError(
+                    f"{self._plan.path}: expected a known size of {name} for {shape}, got "
+                    f"{list(sizes)}; rebuild: {self._plan.sidecar.rebuild_command}"
+                )
+        return shapes
+
+    def set_addresses(self, addresses: Mapping[str, int]) -> None:
+        """Say where inputs and outputs lie on the GPU, by tensor name.
 
         Raises:
             EngineError: if TensorRT refuses.
         """
-        if shape != self._shape:
-            mark = self._engine.log.mark()
-            self._shape = None
-            is_set = shape.profile == self._profile or (
-                self._context.set_optimization_profile_async(shape.profile, self._stream)
-            )
-            if is_set:
-                self._profile = shape.profile
-            for name, sizes in ((PIXELS, shape.pixels), (CONTENT_WIDTHS, (shape.batch,))):
-                is_set = is_set and self._context.set_input_shape(name, sizes)
-            if not is_set:
-                raise self._engine.failure(f"an input of {list(shape.pixels)} is refused", mark)
-            self._shape = shape
-        batch, steps = self._context.get_tensor_shape(CLASSES)
-        if batch != shape.batch or steps < 1:
-            raise EngineError(
-                f"{self._engine.path}: expected an output [{shape.batch}, T] for an input of "
-                f"{list(shape.pixels)}, got {[batch, steps]}; rebuild: "
-                f"{self._engine.sidecar.rebuild_command}"
-            )
-        return int(steps)
-
-    def set_addresses(self, addresses: Mapping[str, int]) -> None:
-        """Say where inputs and outputs lie on the GPU.
-
-        Args:
-            addresses: by tensor name.
-        """
         for name, address in addresses.items():
-            if self._addresses.get(name) == address:
-                continue
-            mark = self._engine.log.mark()
-            if not self._context.set_tensor_address(name, address):
-                raise self._engine.failure(f"the address of {name} is refused", mark)
-            self._addresses[name] = address
+            if self._addresses.get(name) != address:
+                self._require(
+                    lambda name=name, address=address: self._context.set_tensor_address(  # type: ignore[misc]
+                        name, address
+                    ),
+                    f"the address of {name} is refused",
+                )
+                self._addresses[name] = address
 
     def try_enqueue(self) -> bool:
-        """Put a run into the stream; whether TensorRT took it."""
+        """Put a run into the stream; return whether TensorRT took it."""
         return bool(self._context.execute_async_v3(self._stream))
 
     def enqueue(self) -> None:
@@ -115,7 +121,14 @@ class BoundContext:
         Raises:
             EngineError: if TensorRT refuses.
         """
-        mark = self._engine.log.mark()
-        if not self.try_enqueue():
-            sizes = None if self._shape is None else list(self._shape.pixels)
-            raise self._engine.failure(f"an input of {sizes} could not be run", mark)
+        self._require(self.try_enqueue, f"{self._shape or 'nothing'} could not be run")
+
+    def _require(self, call: Callable[[], bool], what: str) -> None:
+        """Make a call that TensorRT answers with a refusal: False, or RuntimeError."""
+        mark = self._plan.log.mark()
+        try:
+            is_taken = bool(call())
+        except RuntimeError as error:
+            raise self._plan.failure(f"{what} ({error})", mark) from error
+        if not is_taken:
+            raise self._plan.failure(what, mark)

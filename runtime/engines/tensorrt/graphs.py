@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from runtime.engines.tensorrt.context import BoundContext, Shape
-from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class GraphCache:
     """Captures shapes that come again, and keeps the graphs used last.
 
     Args:
-        engine: which remembers, for all lanes, that a capture was refused.
+        plan: which remembers, for all lanes, that a capture was refused.
         stream: of the lane.
         new_context: makes a context of the lane.
         limit: how many graphs are kept; 0 captures nothing.
@@ -33,14 +33,14 @@ class GraphCache:
 
     def __init__(
         self,
-        engine: TensorRtEngine,
+        plan: TensorRtPlan,
         stream: int,
         new_context: Callable[[], BoundContext],
         limit: int,
     ) -> None:
-        self._engine, self._cuda, self._stream = engine, engine.cuda, stream
+        self._plan, self._cuda, self._stream = plan, plan.cuda, stream
         self._new_context = new_context
-        self._limit = limit if engine.cuda.has_graphs and not engine.captures_by_itself else 0
+        self._limit = limit if plan.cuda.has_graphs and not plan.captures_by_itself else 0
         self._graphs: OrderedDict[Shape, tuple[int, BoundContext]] = OrderedDict()
         self._seen: dict[Shape, int] = {}
         self._spare: list[BoundContext] = []
@@ -58,7 +58,7 @@ class GraphCache:
 
     def is_due(self, shape: Shape) -> bool:
         """Note that a shape has come without a graph; whether it is to be captured now."""
-        if self._limit == 0 or self._engine.capture_refused:
+        if self._limit == 0 or self._plan.capture_refused:
             return False
         self._seen[shape] = self._seen.get(shape, 0) + 1
         return self._seen[shape] >= _CAPTURED_AT
@@ -82,9 +82,9 @@ class GraphCache:
         try:
             executable = self._captured(context)
         except EngineError as error:
-            self._engine.capture_refused = True
+            self._plan.capture_refused = True
             self.clear()
-            logger.info("%s: runs without CUDA graphs: %s", self._engine.path, str(error))
+            logger.info("%s: runs without CUDA graphs: %s", self._plan.path, str(error))
             return
         self._graphs[shape] = (executable, context)
 
@@ -116,7 +116,7 @@ class GraphCache:
         return self._spare.pop() if self._spare else self._new_context()
 
     def _captured(self, context: BoundContext) -> int:
-        mark = self._engine.log.mark()
+        mark = self._plan.log.mark()
         self._cuda.begin_capture(self._stream)
         # A capture that was begun has to be ended whatever happens, or the stream is lost.
         with ExitStack() as stack:
@@ -126,7 +126,7 @@ class GraphCache:
         graph = self._cuda.end_capture(self._stream)
         try:
             if not is_taken:
-                raise self._engine.failure("the run could not be captured", mark)
+                raise self._plan.failure("the run could not be captured", mark)
             return self._cuda.instantiate_graph(graph)
         finally:
             self._cuda.destroy_graph(graph)

@@ -1,4 +1,4 @@
-"""One stream of a TensorRT engine with its contexts, buffers and CUDA graphs.
+"""One stream of a TensorRT plan with its contexts, buffers and CUDA graphs.
 
 A batch goes one way: `prepare`, fill, `upload`, `compute`, `download`, `synchronize`, `outputs`.
 """
@@ -7,39 +7,67 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import cast
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.engines.cuda.buffers import TwinBuffer, aligned
-from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.engines.tensorrt.context import BoundContext, Shape
-from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.graphs import GraphCache
+from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensorrt.profiles import profile_of
+from runtime.engines.tensors import Array, Shapes, Sizes
 from runtime.errors import EngineError
 
 MAX_GRAPHS = 32
 """CUDA graphs that a lane keeps, one for each shape."""
+_MOST_LAYOUTS = 4096
+"""Shapes whose layout is remembered; beyond them all are worked out anew."""
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """A shape and where its tensors lie in the two buffers, in bytes; content widths at 0."""
+class _Place:
+    """Where a tensor lies in its buffer.
+
+    Args:
+        offset: in bytes.
+        sizes, dtype: of the tensor.
+    """
+
+    offset: int
+    sizes: Sizes
+    dtype: np.dtype
+
+    @property
+    def end(self) -> int:
+        """The byte after it."""
+        return self.offset + prod(self.sizes) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A shape and where its tensors lie in the two buffers, by name."""
 
     shape: Shape
-    time_steps: int
-    pixels: int
-    inputs_nbytes: int
-    confidences: int
-    outputs_nbytes: int
+    inputs: dict[str, _Place]
+    outputs: dict[str, _Place]
+
+    @property
+    def num_input_bytes(self) -> int:
+        """What goes up."""
+        return max(place.end for place in self.inputs.values())
+
+    @property
+    def num_output_bytes(self) -> int:
+        """What comes down."""
+        return max(place.end for place in self.outputs.values())
 
 
 class Lane:
     """Runs one batch at a time. One thread at a time uses it.
 
     Args:
-        engine: open; shared with other lanes.
+        plan: open; shared with other lanes.
         use_graphs: whether shapes that come again are captured into CUDA graphs.
         max_graphs: how many of them are kept.
 
@@ -48,21 +76,29 @@ class Lane:
     """
 
     def __init__(
-        self, engine: TensorRtEngine, use_graphs: bool = True, max_graphs: int = MAX_GRAPHS
+        self, plan: TensorRtPlan, use_graphs: bool = True, max_graphs: int = MAX_GRAPHS
     ) -> None:
-        self._engine, self._cuda = engine, engine.cuda
-        self._most_lines = max(profile.max[0] for profile in engine.sidecar.profiles)
-        self._time_steps: dict[int, int] = {}
-        self._batch: _Batch | None = None
+        self._plan, self._cuda = plan, plan.cuda
+        self._layouts: dict[Shape, _Layout] = {}
+        self._layout: _Layout | None = None
         self._is_busy = False
         self._use_graphs = use_graphs
-        self._cuda.select_device(engine.device_id)
+        # The largest input lies last, behind room for every size of the others, so that addresses
+        # stay whatever the shape.
+        rooms = {
+            binding.name: aligned(
+                np.dtype(binding.dtype).itemsize
+                * max(prod(profile[binding.name].max) for profile in plan.sidecar.profiles)
+            )
+            for binding in plan.sidecar.of_mode("input")
+        }
+        self._rooms = dict(sorted(rooms.items(), key=lambda room: room[1]))
+        self._dtypes = {binding.name: np.dtype(binding.dtype) for binding in plan.sidecar.bindings}
+        self._cuda.select_device(plan.device_id)
         with ExitStack() as stack:
-            engine.acquire()
-            stack.callback(engine.release)
             self.stream = self._cuda.create_stream()
             stack.callback(self._cuda.destroy_stream, self.stream)
-            nbytes = aligned(max(engine.scratch_nbytes, 1))
+            nbytes = aligned(max(plan.scratch_nbytes, 1))
             scratch = self._cuda.malloc(nbytes)
             stack.callback(self._cuda.free, scratch)
             self._inputs, self._outputs = TwinBuffer(self._cuda), TwinBuffer(self._cuda)
@@ -70,12 +106,12 @@ class Lane:
             stack.callback(self._outputs.close)
 
             def new_context() -> BoundContext:
-                return BoundContext(engine, self.stream, scratch, nbytes, use_graphs)
+                return BoundContext(plan, self.stream, scratch, nbytes, use_graphs)
 
             self._contexts = [new_context()]
             stack.callback(self._contexts.clear)
             limit = max_graphs if use_graphs else 0
-            self._graphs = GraphCache(engine, self.stream, new_context, limit)
+            self._graphs = GraphCache(plan, self.stream, new_context, limit)
             stack.callback(self._graphs.close)
             stack.callback(self.synchronize)
             self._held = stack.pop_all()
@@ -88,45 +124,40 @@ class Lane:
     @property
     def has_graphs(self) -> bool:
         """Whether CUDA graphs are replayed, as far as can be told."""
-        return self.num_graphs > 0 or (self._use_graphs and self._engine.captures_by_itself)
+        return self.num_graphs > 0 or (self._use_graphs and self._plan.captures_by_itself)
 
-    def prepare(
-        self, profile: int, batch: int, width_px: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    def prepare(self, shapes: Shapes) -> dict[str, Array]:
         """Make ready for a batch, after the last one's outputs were looked at.
 
         Args:
-            profile: number of the optimisation profile that holds it.
-            batch: N.
-            width_px: W.
+            shapes: of every input, N first.
 
         Returns:
-            views to fill: pixels uint8 [N, H, W, C], where anything may stand right of a line's
-            content, and content widths int32 [N].
+            views to fill, by name.
 
         Raises:
-            EngineError: if the lane is closed, the GPU is short of memory, or TensorRT refuses.
+            EngineError: if the lane is closed, no profile holds the shapes, the GPU is short of
+                memory, or TensorRT refuses.
         """
         if not self._contexts:
-            raise EngineError(f"{self._engine.path}: the session is closed; open the model again")
-        self._cuda.select_device(self._engine.device_id)
+            raise EngineError(f"{self._plan.path}: the session is closed; open the model again")
+        profile = profile_of(shapes, self._plan.sidecar.profiles, str(self._plan.path))
+        self._cuda.select_device(self._plan.device_id)
         if self._is_busy:
             self.synchronize()  # the last batch was broken off by an error
-        spec = self._engine.spec
-        shape = Shape(profile, (batch, spec.height, width_px, spec.channels))
-        if self._batch is None or self._batch.shape != shape:
-            self._batch = None
-            self._batch = self._laid_out(shape)
-        one = self._batch
-        return (
-            cast(NDArray[np.uint8], self._inputs.view(one.pixels, shape.pixels, np.uint8)),
-            cast(NDArray[np.int32], self._inputs.view(0, (batch,), np.int32)),
-        )
+        shape = Shape(profile, tuple((name, shapes[name]) for name in self._rooms))
+        if self._layout is None or self._layout.shape != shape:
+            self._layout = None
+            self._layout = self._laid_out(shape)
+        return {
+            name: self._inputs.view(place.offset, place.sizes, place.dtype.type)
+            for name, place in self._layout.inputs.items()
+        }
 
     def upload(self) -> None:
         """Start copying the inputs to the GPU."""
         self._is_busy = True
-        self._inputs.upload(self._prepared.inputs_nbytes, self.stream)
+        self._inputs.upload(self._prepared.num_input_bytes, self.stream)
 
     def compute(self) -> None:
         """Start the run, from a CUDA graph where there is one.
@@ -136,44 +167,44 @@ class Lane:
         Raises:
             EngineError: if TensorRT refuses.
         """
-        one = self._prepared
+        layout = self._prepared
         self._is_busy = True
-        executable = self._graphs.find(one.shape)
+        executable = self._graphs.find(layout.shape)
         if executable is not None:
             self._cuda.launch_graph(executable, self.stream)
             return
         addresses = {
-            CONTENT_WIDTHS: self._inputs.device,
-            PIXELS: self._inputs.device + one.pixels,
-            CLASSES: self._outputs.device,
-            CONFIDENCES: self._outputs.device + one.confidences,
+            name: buffer.device + place.offset
+            for buffer, places in (
+                (self._inputs, layout.inputs),
+                (self._outputs, layout.outputs),
+            )
+            for name, place in places.items()
         }
-        if self._graphs.is_due(one.shape):
-            self._graphs.run_and_capture(one.shape, addresses)
+        if self._graphs.is_due(layout.shape):
+            self._graphs.run_and_capture(layout.shape, addresses)
             return
         context = self._contexts[0]
-        context.set_shape(one.shape)
+        context.set_shape(layout.shape)
         context.set_addresses(addresses)
         context.enqueue()
 
     def download(self) -> None:
         """Start copying the outputs from the GPU."""
         self._is_busy = True
-        self._outputs.download(self._prepared.outputs_nbytes, self.stream)
+        self._outputs.download(self._prepared.num_output_bytes, self.stream)
 
     def synchronize(self) -> None:
         """Wait for all that was started."""
         self._cuda.synchronize_stream(self.stream)
         self._is_busy = False
 
-    def outputs(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What was downloaded: views of int32 [N, T] and float32 [N, T], until the next batch."""
-        one = self._prepared
-        shape = (one.shape.batch, one.time_steps)
-        return (
-            cast(NDArray[np.int32], self._outputs.view(0, shape, np.int32)),
-            cast(NDArray[np.float32], self._outputs.view(one.confidences, shape, np.float32)),
-        )
+    def outputs(self) -> dict[str, Array]:
+        """Return what was downloaded: views by name, until the next batch."""
+        return {
+            name: self._outputs.view(place.offset, place.sizes, place.dtype.type)
+            for name, place in self._prepared.outputs.items()
+        }
 
     def close(self) -> None:
         """Wait for what is under way and give everything back.
@@ -181,28 +212,39 @@ class Lane:
         Raises:
             EngineError: if CUDA fails at it; the rest is given back all the same.
         """
-        self._batch = None
-        self._cuda.select_device(self._engine.device_id)
+        self._layout = None
+        self._cuda.select_device(self._plan.device_id)
         self._held.close()
 
     @property
-    def _prepared(self) -> _Batch:
-        if self._batch is None:
-            raise EngineError(f"{self._engine.path}: nothing was prepared to be run")
-        return self._batch
+    def _prepared(self) -> _Layout:
+        if self._layout is None:
+            raise EngineError(f"{self._plan.path}: nothing was prepared to be run")
+        return self._layout
 
-    def _laid_out(self, shape: Shape) -> _Batch:
-        width_px = shape.pixels[2]
-        if width_px not in self._time_steps:
-            self._time_steps[width_px] = self._contexts[0].set_shape(shape)
-        steps = self._time_steps[width_px]
-        # Room for every N in front of the pixels, so that these keep their address.
-        pixels = aligned(4 * self._most_lines)
-        inputs_nbytes = pixels + int(np.prod(shape.pixels))
-        confidences = aligned(4 * shape.batch * steps)
-        outputs_nbytes = confidences + 4 * shape.batch * steps
-        if inputs_nbytes > self._inputs.nbytes or outputs_nbytes > self._outputs.nbytes:
+    def _laid_out(self, shape: Shape) -> _Layout:
+        """Return where a shape's tensors lie, and make room for them."""
+        layout = self._layouts.get(shape)
+        if layout is None:
+            outputs = self._contexts[0].set_shape(shape)
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[shape] = _Layout(
+                shape, self._places(dict(shape.inputs), self._rooms), self._places(outputs, {})
+            )
+        if (
+            layout.num_input_bytes > self._inputs.nbytes
+            or layout.num_output_bytes > self._outputs.nbytes
+        ):
             self._graphs.clear()  # they hold the addresses that are given up now
-            self._inputs.reserve(inputs_nbytes)
-            self._outputs.reserve(outputs_nbytes)
-        return _Batch(shape, steps, pixels, inputs_nbytes, confidences, outputs_nbytes)
+            self._inputs.reserve(layout.num_input_bytes)
+            self._outputs.reserve(layout.num_output_bytes)
+        return layout
+
+    def _places(self, shapes: dict[str, Sizes], rooms: dict[str, int]) -> dict[str, _Place]:
+        """Lay tensors one behind the other, each in its room or just as large as it is."""
+        places, offset = {}, 0
+        for name in rooms or shapes:
+            places[name] = _Place(offset, shapes[name], self._dtypes[name])
+            offset += rooms.get(name) or aligned(places[name].end - offset)
+        return places

@@ -1,26 +1,26 @@
-"""Input and output of an ONNX model as onnxruntime declares them: which are read, which refused."""
+"""Input and output of a model as its engine declares them: which are read, which refused."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from runtime.engines.tensors import TensorInfo
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import MAX_HEIGHT_PX, MAX_WIDTH_PX
 
-FLOAT, HALF = "tensor(float)", "tensor(float16)"
+FLOAT, HALF = "float32", "float16"
 MAX_FIXED_BATCH = 1024
 _MAX_INPUT_BYTES = 2**30
 _CHANNELS = (1, 3)
 _GIVE = "give a text recognition model"
 _TO_FLOAT = "convert its ends to float32, or export it again as float32"
 _REMEDIES = {
-    "tensor(double)": _TO_FLOAT,
-    "tensor(bfloat16)": _TO_FLOAT,
-    "tensor(uint8)": "it normalises pixels itself: export it without that step, for float32 input",
-    "tensor(int64)": "it chooses the classes itself: export it with the scores as output",
-    "tensor(int32)": "it chooses the classes itself: export it with the scores as output",
+    "float64": _TO_FLOAT,
+    "bfloat16": _TO_FLOAT,
+    "uint8": "it normalises pixels itself: export it without that step, for float32 input",
+    "int64": "it chooses the classes itself: export it with the scores as output",
+    "int32": "it chooses the classes itself: export it with the scores as output",
 }
 
 
@@ -46,44 +46,48 @@ class Ends:
     declared_batch_axis: int | None
 
 
-def ends_of(session: Any, where: str, output_name: str | None = None) -> Ends:
-    """Read what a session of onnxruntime declares.
+def ends_of(
+    inputs: Sequence[TensorInfo],
+    outputs: Sequence[TensorInfo],
+    where: str,
+    output_name: str | None = None,
+) -> Ends:
+    """Find what to feed and what to read.
 
     Args:
-        session: its `InferenceSession`.
+        inputs, outputs: as the engine declares them.
         where: the file, for messages.
         output_name: of the output with the scores, where it is known.
 
     Raises:
         ArtifactError: if input or output are not a text recogniser's, or too large to be one's.
     """
-    inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1:
         raise ArtifactError(
             f"{where}: not a text recogniser: expected one input, got {_listed(inputs)}; {_GIVE}"
         )
     source = inputs[0]
-    if source.type not in (FLOAT, HALF) or len(source.shape or ()) != 4:
+    if source.dtype not in (FLOAT, HALF) or len(source.shape or ()) != 4:
         raise ArtifactError(
             f"{where}: not a text recogniser that can be fed: expected one float32 or float16 "
-            f"input [N, C, H, W], got {_listed(inputs)}; {_REMEDIES.get(source.type, _GIVE)}"
+            f"input [N, C, H, W], got {_listed(inputs)}; {_REMEDIES.get(source.dtype, _GIVE)}"
         )
-    shape = _sizes(source.shape)
-    _check_sizes(shape, where)
+    _check_sizes(source.sizes, where)
     target = _scores(outputs, where, output_name)
+    batch = (source.shape or ())[0]
     return Ends(
         source.name,
         target.name,
-        shape,
-        _sizes(target.shape) if target.shape else None,
-        source.type == HALF,
-        target.type == HALF,
-        None if source.shape[0] == source.shape[3] else _place_of(source.shape[0], target.shape),
+        source.sizes,
+        target.sizes or None,
+        source.dtype == HALF,
+        target.dtype == HALF,
+        None if batch == (source.shape or ())[3] else _place_of(batch, target),
     )
 
 
-def _scores(outputs: Sequence[Any], where: str, output_name: str | None) -> Any:
-    """The output with the scores: the one that is named, else the only one that can be."""
+def _scores(outputs: Sequence[TensorInfo], where: str, output_name: str | None) -> TensorInfo:
+    """Return the output with the scores: the one that is named, else the only one that can be."""
     if output_name is not None:
         named = [output for output in outputs if output.name == output_name]
         if not named:
@@ -95,7 +99,7 @@ def _scores(outputs: Sequence[Any], where: str, output_name: str | None) -> Any:
     able = [
         output
         for output in outputs
-        if output.type in (FLOAT, HALF) and (not output.shape or len(output.shape) == 3)
+        if output.dtype in (FLOAT, HALF) and (not output.shape or len(output.shape) == 3)
     ]
     if len(able) > 1:
         raise ArtifactError(
@@ -104,7 +108,7 @@ def _scores(outputs: Sequence[Any], where: str, output_name: str | None) -> Any:
             f"--output-name {able[0].name}"
         )
     if not able:
-        remedies = (_REMEDIES[output.type] for output in outputs if output.type in _REMEDIES)
+        remedies = (_REMEDIES[output.dtype] for output in outputs if output.dtype in _REMEDIES)
         raise ArtifactError(
             f"{where}: not a CTC recogniser: expected an output [N, T, K] of float32 or float16, "
             f"got {_listed(outputs)}; {next(remedies, _GIVE)}"
@@ -141,18 +145,14 @@ def _check_sizes(shape: tuple[int | None, ...], where: str) -> None:
         )
 
 
-def _sizes(shape: Sequence[Any]) -> tuple[int | None, ...]:
-    return tuple(size if isinstance(size, int) and size > 0 else None for size in shape)
-
-
-def _place_of(name: Any, shape: Sequence[Any] | None) -> int | None:
-    """Where a dimension's name stands in a shape; None for sizes, which may agree by chance."""
-    if not isinstance(name, str) or not name or list(shape or ()).count(name) != 1:
+def _place_of(name: int | str | None, target: TensorInfo) -> int | None:
+    """Return where a dimension's name stands in a shape; None for sizes, which agree by chance."""
+    shape = list(target.shape or ())
+    if not isinstance(name, str) or not name or shape.count(name) != 1:
         return None
-    return list(shape or ()).index(name)
+    return shape.index(name)
 
 
-def _listed(values: Sequence[Any]) -> str:
-    shown = [f"{value.name} {value.type} {value.shape}" for value in values[:4]]
+def _listed(values: Sequence[TensorInfo]) -> str:
     more = f" and {len(values) - 4} more" if len(values) > 4 else ""
-    return (", ".join(shown) or "none") + more
+    return (", ".join(map(str, values[:4])) or "none") + more

@@ -31,7 +31,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     trt = fake_tensorrt("11.4", cuda)
     model = write_toy_model(tmp_path / "toy.onnx", spec=toy_spec())
     monkeypatch.setitem(sys.modules, "tensorrt", trt)
-    monkeypatch.setattr("runtime.engines.tensorrt.engine.open_cuda", lambda: cuda)
+    monkeypatch.setattr("runtime.engines.tensorrt.plan.open_cuda", lambda: cuda)
     yield Machine(cuda, trt, build_plan(trt, model, tmp_path / "toy.plan"))
     gc.collect()
     assert cuda.leaks == [] and list(trt._alive) == []

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.trt.__main__ import main
 from benchmarks.trt.measure import Settings, measure
-from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.plan import TensorRtPlan
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--warmUp=1", "--duration=0.01", "--iterations=12"]
@@ -34,7 +34,8 @@ def test_a_report_and_its_times(machine: Any, capsys: Capture, tmp_path: Path) -
     assert all(
         re.match(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[[IW]\] ", one) for one in out.splitlines()
     )
-    assert "Input inference shape : x=4x3x32x96" in out
+    assert "Input inference shape : pixels=4x32x96x3" in out
+    assert "Input inference shape : content_widths=4" in out
     assert "CUDA Graph: Disabled" in out and "Data transfers: Enabled" in out
     assert "settings of trtexec 10; trtexec 11 uses CUDA graphs" in out
     assert re.search(r"Throughput: \S+ qps", out)
@@ -52,11 +53,11 @@ def test_a_report_and_its_times(machine: Any, capsys: Capture, tmp_path: Path) -
 
 def test_graphs_and_no_transfers(machine: Any, capsys: Capture) -> None:
     status, out, _ = run(
-        machine, capsys, "--useCudaGraph", "--noDataTransfers", "--shapes=x:8x3x32x160"
+        machine, capsys, "--useCudaGraph", "--noDataTransfers", "--shapes=pixels:8x32x160x3"
     )
     assert status == 0
     assert "CUDA Graph: Enabled" in out and "Data transfers: Disabled" in out
-    assert "Input inference shape : x=8x3x32x160" in out
+    assert "Input inference shape : pixels=8x32x160x3" in out
     assert "H2D Latency: min = 0 ms, max = 0 ms" in out
     assert machine.cuda.calls.count("begin_capture") == 1
     assert machine.cuda.calls.count("copy_to_device") == 1
@@ -71,9 +72,11 @@ def test_a_refused_capture_is_said(machine: Any, capsys: Capture) -> None:
 
 
 def test_streams_run_together(machine: Any) -> None:
-    engine = TensorRtEngine(machine.plan, device_id=1)
-    settings = Settings(2, 96, warm_up_ms=1, duration_s=0.01, iterations=5, streams=3)
-    measurement, _ = measure(engine, settings)
+    plan = TensorRtPlan(machine.plan, device_id=1)
+    shapes = {"pixels": (2, 32, 96, 3), "content_widths": (2,)}
+    settings = Settings(shapes, warm_up_ms=1, duration_s=0.01, iterations=5, streams=3)
+    measurement, _ = measure(plan, settings)
+    plan.close()
     assert len(measurement.queries) >= 15
     starts = [one.enqueue_start for one in measurement.queries]
     assert starts == sorted(starts)
@@ -91,11 +94,13 @@ def test_an_error_in_one_stream_ends_all(machine: Any, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--shapes=x:9x3x32x160"], "no optimisation profile takes 9 lines of 160 px at once"),
-        (["--shapes=x:1x3x32x2000"], "no optimisation profile takes a width of 2000 px"),
-        (["--shapes=y:1x3x32x96"], "--shapes: expected x:Nx3x32xW, got 'y:1x3x32x96'"),
-        (["--shapes=x:1x3x48x96"], "--shapes: expected x:Nx3x32xW"),
-        (["--shapes=96"], "--shapes: expected x:Nx3x32xW, got '96'"),
+        (["--shapes=pixels:9x32x160x3"], "no optimisation profile takes pixels [9, 32, 160, 3]"),
+        (["--shapes=pixels:1x32x2000x3"], "no optimisation profile takes pixels [1, 32, 2000, 3]"),
+        (["--shapes=pixels:1x48x96x3"], "no optimisation profile takes pixels [1, 48, 96, 3]"),
+        (["--shapes=pixels:2x32x96x3,content_widths:1"], "takes pixels [2, 32, 96, 3], content_w"),
+        (["--shapes=content_widths:2"], "--shapes: expected pixels:Nx32xNx3,content_widths:N, got"),
+        (["--shapes=y:1x3x32x96"], "--shapes: expected pixels:Nx32xNx3,content_widths:N, got 'y:1"),
+        (["--shapes=96"], "--shapes: expected pixels:Nx32xNx3,content_widths:N, got '96'"),
         (["--device=7"], "no NVIDIA GPU of number 7"),
         (["--exportTimes=none/times.json"], "cannot write none/times.json"),
     ],

@@ -21,11 +21,13 @@ from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
 from export.precision import half_recognizer
-from runtime.engines import open_session
-from runtime.engines.sidecar import EngineSidecar, Profile
+from runtime.engines.sidecar import EngineSidecar, this_platform
 from runtime.engines.tensorrt.library import TensorRtLibrary
+from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError
 from runtime.files import sha256_of
+from runtime.recognition.best_path_session import line_profile
+from runtime.recognition.session import open_session
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.plan import Plan
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
@@ -55,7 +57,7 @@ class Host:
         return build_engine(request, self._build)
 
     def _build(
-        self, graph: bytes, name: str, profiles: Sequence[Profile], options: BuildOptions
+        self, graph: bytes, name: str, profiles: Sequence[ShapeRange], options: BuildOptions
     ) -> Built:
         return build_plan(self.library, graph, name, profiles, options, self.cuda)
 
@@ -78,7 +80,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 def made_host(version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     trt = fake_tensorrt(version, FakeCuda())
     monkeypatch.setitem(sys.modules, trt.__name__, trt)
-    monkeypatch.setattr("runtime.engines.tensorrt.engine.open_cuda", lambda: trt._cuda)
+    monkeypatch.setattr("runtime.engines.tensorrt.plan.open_cuda", lambda: trt._cuda)
     return Host(trt, folder)
 
 
@@ -89,12 +91,15 @@ def test_plan_and_sidecar_belong_together_and_read(host: Host) -> None:
     assert sidecar.plan_sha256 == sha256_of(plan) == result["plan_sha256"]
     assert sidecar.onnx_sha256 == sha256_of(host.request.onnx_path.read_bytes())
     assert Plan.unpack(plan).name == sidecar.engine_name
-    assert sidecar.profiles == (Profile((1, 3, 32, 32), (4, 3, 32, 96), (8, 3, 32, 320)),)
+    assert sidecar.profiles == (
+        line_profile(ShapeRange((1, 3, 32, 32), (4, 3, 32, 96), (8, 3, 32, 320))),
+    )
     assert (sidecar.library, sidecar.library_version) == (host.library.name, host.library.version)
     assert sidecar.gpu_name and sidecar.driver_version and sidecar.compute_capability
     assert sidecar.precision["achieved"] == "fp32"
     assert sidecar.parity["engine"]["num_equal_texts"] == 5
-    assert sidecar.spec == toy_spec()
+    assert (sidecar.task, sidecar.spec) == ("rec", toy_spec().as_json())
+    assert sidecar.platform == this_platform()
     assert [one.name for one in sidecar.bindings] == [
         *("pixels", "content_widths", "classes", "confidences")
     ]
@@ -113,7 +118,7 @@ def test_half_is_asked_for_and_told(host: Host) -> None:
     assert result["precision"] == sidecar.precision["achieved"] == "fp16"
     # The toy's only product is its last one.
     assert {one["operator"] for one in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
-    assert sidecar.spec.provenance["source_onnx_sha256"] == sidecar.onnx_sha256
+    assert sidecar.spec["provenance"]["source_onnx_sha256"] == sidecar.onnx_sha256
     assert sidecar.parity["onnx"]["num_lines"] == 5
 
 
@@ -163,7 +168,8 @@ def test_a_timing_cache_of_another_machine_is_made_anew(
 
 def test_bucket_profiles(host: Host) -> None:
     result = host.build({"buckets": []})
-    widths = [(one["min"][3], one["opt"][3], one["max"][3]) for one in result["profiles"]]
+    ranges = [profile["pixels"] for profile in result["profiles"]]
+    widths = [(one["min"][2], one["opt"][2], one["max"][2]) for one in ranges]
     assert widths == [(32, 32, 32), (64, 64, 64), (96, 96, 128), (160, 224, 256), (288, 320, 320)]
 
 
@@ -171,7 +177,7 @@ def test_a_smaller_batch_is_tried_and_told(host: Host, caplog: pytest.LogCapture
     host.trt._wishes.max_buildable_batch = 3
     host.build()
     (profile,) = EngineSidecar.read(host.plan).profiles
-    assert (profile.opt[0], profile.max[0]) == (2, 2)
+    assert {(one.opt[0], one.max[0]) for one in profile.values()} == {(2, 2)}
     assert "trying a largest batch of 4" in caplog.text
     assert "trying a largest batch of 2" in caplog.text
 

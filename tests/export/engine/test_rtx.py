@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,25 @@ from export.conversion.model_file import read_recognizer
 from export.engine import BuildOptions, EngineRequest, build_engine, child
 from export.engine.build import build_plan
 from export.engine.child import build_in_child
-from export.engine.shapes import profiles_for
+from export.engine.shapes import ranges_for
 from export.recognition.engine_graph import engine_graph
 from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.engines.tensors import Profile
 from runtime.errors import EngineError
 from runtime.files import sha256_of
+from runtime.recognition.best_path_session import line_profile
 from runtime.recognition.spec import RecognizerSpec
 
 pytest.importorskip("tensorrt_rtx", reason="it is tested here")
 
 ONE = ("8.9",)
 SHAPES = {"max": "x:8x3x32x640"}
+
+
+def profiles_of(spec: RecognizerSpec, asked: Mapping[str, str]) -> list[Profile]:
+    """What the engine of a recogniser takes."""
+    return [line_profile(shapes) for shapes in ranges_for(spec, asked)]
 
 
 @pytest.mark.parametrize("is_half", [False, True])
@@ -48,7 +55,8 @@ def test_the_student_builds_with_a_profile_for_each_bucket(
     result = build_engine(request)
     sidecar = EngineSidecar.read(plan)
     assert sidecar.plan_sha256 == sha256_of(plan.read_bytes())
-    assert [(one.min[3], one.max[3], one.max[0]) for one in sidecar.profiles] == [
+    pixels = [profile["pixels"] for profile in sidecar.profiles]
+    assert [(one.min[2], one.max[2], one.max[0]) for one in pixels] == [
         *((32, 320, 8), (352, 640, 8))
     ]
     assert sidecar.precision["achieved"] == ("fp16" if is_half else "fp32")
@@ -92,7 +100,7 @@ def test_every_option_is_taken(small_student: Path) -> None:
         is_detailed=True,
     )
     shapes = dict.fromkeys(("min", "opt", "max"), "x:1x3x32x64")
-    built = build_in_child(graph, "distilrec test", profiles_for(source.spec, shapes), options)
+    built = build_in_child(graph, "distilrec test", profiles_of(source.spec, shapes), options)
     assert len(built.plan) > 100_000 and built.num_layers > 300 and built.gpu is None
 
 
@@ -157,10 +165,10 @@ def test_a_bad_graph_is_an_error_that_names_the_node(make, named: str) -> None:
     options = BuildOptions(backend="tensorrt-rtx", compute_capabilities=ONE)
     library = load_tensorrt("tensorrt-rtx")
     with pytest.raises(EngineError, match=named) as error:
-        build_plan(library, make(), "bad", profiles_for(spec, {}), options)
+        build_plan(library, make(), "bad", profiles_of(spec, {}), options)
     assert "\n" not in str(error.value)
     with pytest.raises(EngineError, match=named):
-        build_in_child(make(), "bad", profiles_for(spec, {}), options)
+        build_in_child(make(), "bad", profiles_of(spec, {}), options)
 
 
 def test_a_switch_that_cannot_be_had_is_named(small_student: Path) -> None:
@@ -172,7 +180,7 @@ def test_a_switch_that_cannot_be_had_is_named(small_student: Path) -> None:
         backend="tensorrt-rtx", flags=("versionCompatible",), compute_capabilities=ONE
     )
     with pytest.raises(EngineError, match=r"lean.*try without --versionCompatible"):
-        build_in_child(graph, "distilrec test", profiles_for(source.spec, shapes), options)
+        build_in_child(graph, "distilrec test", profiles_of(source.spec, shapes), options)
 
 
 def test_a_crash_of_the_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +193,7 @@ def test_a_crash_of_the_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(child.subprocess, "run", crashing)
     spec = RecognizerSpec(characters=("a",))
     with pytest.raises(EngineError, match=r"crashed \(SIGSEGV\): expected a plan, got none"):
-        build_in_child(b"", "none", profiles_for(spec, {}), BuildOptions())
+        build_in_child(b"", "none", profiles_of(spec, {}), BuildOptions())
 
 
 def test_an_engine_builds_where_paddle_never_was(small_student: Path, tmp_path: Path) -> None:

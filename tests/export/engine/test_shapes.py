@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from export.engine.shapes import profiles_for, smaller
+from export.engine.shapes import ranges_for, smaller
+from runtime.engines.tensors import Profile
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
@@ -16,30 +19,28 @@ def sizes(profiles) -> list[tuple[tuple[int, int], ...]]:
 
 
 def test_defaults_follow_from_the_spec() -> None:
-    assert sizes(profiles_for(SPEC, {})) == [((1, 32), (8, 320), (32, 960))]
-    assert profiles_for(SPEC, {})[0].min == (1, 3, 32, 32)
+    assert sizes(ranges_for(SPEC, {})) == [((1, 32), (8, 320), (32, 960))]
+    assert ranges_for(SPEC, {})[0].min == (1, 3, 32, 32)
     fixed = RecognizerSpec(characters=("a",), width=WidthPolicy(320, 320, 320), height=48)
-    assert profiles_for(fixed, {}, fixed_batch=4)[0].max == (4, 3, 48, 320)
+    assert ranges_for(fixed, {}, fixed_batch=4)[0].max == (4, 3, 48, 320)
 
 
 def test_crops_choose_what_is_tuned_for() -> None:
-    assert sizes(profiles_for(SPEC, {}, [96, 96, 320]))[0][1] == (8, 96)
+    assert sizes(ranges_for(SPEC, {}, [96, 96, 320]))[0][1] == (8, 96)
     # A line that the profile does not take has no say.
-    chosen = profiles_for(SPEC, {"max": "x:16x3x32x320"}, [640, 640, 96])
+    chosen = ranges_for(SPEC, {"max": "x:16x3x32x320"}, [640, 640, 96])
     assert sizes(chosen) == [((1, 32), (4, 96), (16, 320))]
 
 
 def test_given_shapes_are_taken() -> None:
     asked = {"min": "x:1x3x32x32", "opt": "8x3x32x320", "max": "x:64x3x32x640"}
-    assert sizes(profiles_for(SPEC, asked)) == [((1, 32), (8, 320), (64, 640))]
-    assert sizes(profiles_for(SPEC, {"opt": "x:64x3x32x320"})) == [((1, 32), (64, 320), (64, 960))]
-    assert sizes(profiles_for(SPEC, {"min": "x:40x3x32x640"})) == [
-        ((40, 640), (40, 640), (40, 960))
-    ]
+    assert sizes(ranges_for(SPEC, asked)) == [((1, 32), (8, 320), (64, 640))]
+    assert sizes(ranges_for(SPEC, {"opt": "x:64x3x32x320"})) == [((1, 32), (64, 320), (64, 960))]
+    assert sizes(ranges_for(SPEC, {"min": "x:40x3x32x640"})) == [((40, 640), (40, 640), (40, 960))]
 
 
 def test_buckets_leave_no_gap() -> None:
-    doubled = sizes(profiles_for(SPEC, {}, [96, 320], buckets=[]))
+    doubled = sizes(ranges_for(SPEC, {}, [96, 320], buckets=[]))
     assert [(one[0][1], one[1][1], one[2][1]) for one in doubled] == [
         (32, 32, 32),
         (64, 64, 64),
@@ -48,7 +49,7 @@ def test_buckets_leave_no_gap() -> None:
         (288, 320, 512),
         (544, 960, 960),
     ]
-    given = sizes(profiles_for(SPEC, {}, buckets=[160, 320]))
+    given = sizes(ranges_for(SPEC, {}, buckets=[160, 320]))
     assert [(one[0][1], one[2][1]) for one in given] == [(32, 160), (192, 320), (352, 960)]
 
 
@@ -75,24 +76,25 @@ def test_buckets_leave_no_gap() -> None:
 )
 def test_impossible_shapes_name_their_flag(asked: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        profiles_for(SPEC, asked)
+        ranges_for(SPEC, asked)
 
 
 @pytest.mark.parametrize("buckets", [[320, 160], [16], [2000]])
 def test_impossible_buckets(buckets: list[int]) -> None:
     with pytest.raises(ConfigError, match="--bucketProfiles: expected ascending widths"):
-        profiles_for(SPEC, {}, buckets=buckets)
+        ranges_for(SPEC, {}, buckets=buckets)
 
 
 def test_a_fixed_batch_leaves_no_choice() -> None:
     with pytest.raises(ConfigError, match=r"--maxShapes: the model has a fixed batch.*N = 4"):
-        profiles_for(SPEC, {"max": "x:8x3x32x320"}, fixed_batch=4)
+        ranges_for(SPEC, {"max": "x:8x3x32x320"}, fixed_batch=4)
 
 
 def test_smaller_batches_until_there_are_none() -> None:
-    profiles = profiles_for(SPEC, {"max": "x:5x3x32x960"}, buckets=[])
+    ranges = ranges_for(SPEC, {"max": "x:5x3x32x960"}, buckets=[])
+    profiles: Sequence[Profile] | None = [{"x": shapes} for shapes in ranges]
     batches = []
     while profiles is not None:
-        batches.append((profiles[0].opt[0], profiles[0].max[0]))
+        batches.append((profiles[0]["x"].opt[0], profiles[0]["x"].max[0]))
         profiles = smaller(profiles)
     assert batches == [(1, 5), (1, 2), (1, 1)]

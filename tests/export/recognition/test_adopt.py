@@ -25,13 +25,13 @@ from export.proof.forms import program_probabilities
 from export.recognition import adopt as room
 from export.recognition.adopt import adopt
 from export.recognition.inference_yml import inference_yml
-from runtime.engines import open_session
 from runtime.errors import ArtifactError, ConfigError, ParityError
 from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.model.spec_of_model import INFERRED_WIDTHS
 from runtime.recognition.model.told import Told
 from runtime.recognition.preprocess import batch_from_lines, prepare_line
 from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from tests.runtime.conftest import CHARACTERS as TOY_CHARACTERS
 from tests.runtime.conftest import toy_spec, write_toy_model

@@ -15,11 +15,11 @@ from export.proof.emulate import cpu_session, emulation_of
 from export.proof.samples import comparison_lines
 from export.recognition.engine_graph import engine_graph
 from runtime.batching import batches_by_width
-from runtime.engines.sidecar import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.errors import ArtifactError
 from runtime.images.read import read_image
 from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
+from runtime.recognition.session import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
 from runtime.recognition.spec import RecognizerSpec
 
 

@@ -13,11 +13,12 @@ from onnx import TensorProto
 from export.__main__ import main
 from export.conversion.model_file import read_recognizer
 from export.recognition.adopt import adopt
-from runtime.engines import open_session
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.model.told import LAYOUTS, Told
 from runtime.recognition.recognizer import Recognizer
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 from tests.fakes.foreign_model import LISTED, coloured_lines, write_foreign_model
 
@@ -77,7 +78,7 @@ def test_an_adopted_file_reads_right_everywhere(
         assert texts_of(output) == expected
     assert not caplog.text
     # As every other reader of such files takes it, and all that is made from it here.
-    session = OnnxRuntimeSession(output, None, "cpu", 1)
+    session = ScoreSession(OnnxRuntimeEngine(output, "cpu", 1))
     assert session.layout.is_canonical and not session.ends.is_half_input
     model = onnx.load(output)
     onnx.checker.check_model(model, full_check=True)

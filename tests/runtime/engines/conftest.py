@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.engines import open_session
-from runtime.engines.sidecar import Profile
 from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.library import TensorRtLibrary
-from runtime.recognition.tensorrt_session import TensorRtSession
+from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensors import ShapeRange
+from runtime.errors import ArtifactError
+from runtime.recognition.best_path_session import BestPathSession
+from runtime.recognition.session import open_session
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
 from tests.fakes.toy_engine import PROFILES, build_plan
@@ -37,25 +39,32 @@ class Host:
 
     def plan(
         self,
-        profiles: Sequence[Profile] = PROFILES,
+        profiles: Sequence[ShapeRange] = PROFILES,
         flags: Sequence[str] = (),
         **changes: Any,
     ) -> Path:
         """A plan of the toy model with its sidecar; `changes` of the sidecar."""
         return build_plan(self.trt, self.onnx, self.folder / "toy.plan", profiles, flags, **changes)
 
-    def engine(self, plan: Path | None = None, **options: Any) -> TensorRtEngine:
+    def opened(self, plan: Path | None = None, **options: Any) -> TensorRtPlan:
         """A plan, the usual one when None, opened on this machine."""
         library = TensorRtLibrary(self.trt, self.trt.__name__, self.trt.__version__)
-        return TensorRtEngine(plan or self.plan(), cuda=self.cuda, library=library, **options)
+        return TensorRtPlan(plan or self.plan(), cuda=self.cuda, library=library, **options)
 
-    def session(self, plan: Path | None = None, use_graphs: bool = True) -> TensorRtSession:
+    def session(
+        self, plan: Path | None = None, use_graphs: bool = True, num_lanes: int = 1
+    ) -> BestPathSession:
         """A session of a plan, the usual one when None."""
-        return TensorRtSession(self.engine(plan), use_graphs)
+        engine = TensorRtEngine(self.opened(plan), use_graphs, num_lanes)
+        try:
+            return BestPathSession(engine)
+        except ArtifactError:
+            engine.close()
+            raise
 
     def compare(
         self,
-        session: TensorRtSession,
+        session: BestPathSession,
         seed: int,
         rounds: int,
         widths: Sequence[int] = WIDTHS,
@@ -77,7 +86,7 @@ class Host:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let everything that looks for TensorRT and CUDA find this machine's."""
         monkeypatch.setitem(sys.modules, self.trt.__name__, self.trt)
-        monkeypatch.setattr("runtime.engines.tensorrt.engine.open_cuda", lambda: self.cuda)
+        monkeypatch.setattr("runtime.engines.tensorrt.plan.open_cuda", lambda: self.cuda)
 
 
 MakeHost = Callable[..., Host]

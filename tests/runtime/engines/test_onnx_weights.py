@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.engines import open_session
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
 from runtime.errors import ArtifactError
+from runtime.recognition.session import open_session
 from tests.fakes.anything import RELAXED
 from tests.fakes.foreign_model import write_foreign_model
 

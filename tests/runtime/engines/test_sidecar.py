@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from runtime.engines.sidecar import (
     Binding,
     EngineSidecar,
-    Profile,
     numbers_of,
     sidecar_path,
+    this_platform,
 )
+from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of
 from runtime.recognition.spec import RecognizerSpec
@@ -29,15 +30,16 @@ REBUILD = "python -m export build --onnx student.onnx --saveEngine student.plan 
 @pytest.fixture
 def sidecar(make_spec: Callable[..., RecognizerSpec]) -> EngineSidecar:
     return EngineSidecar(
-        spec=make_spec(),
+        task="rec",
+        spec=make_spec().as_json(),
         plan_sha256=sha256_of(PLAN),
         onnx_sha256="1" * 64,
         graph_sha256="0123456789abcdef" + "2" * 48,
         library="tensorrt",
         library_version="10.16.1.11",
         profiles=(
-            Profile((1, 3, 32, 32), (8, 3, 32, 160), (16, 3, 32, 320)),
-            Profile((1, 3, 32, 320), (4, 3, 32, 640), (8, 3, 32, 640)),
+            {"pixels": ShapeRange((1, 32, 32, 3), (8, 32, 160, 3), (16, 32, 320, 3))},
+            {"pixels": ShapeRange((1, 32, 320, 3), (4, 32, 640, 3), (8, 32, 640, 3))},
         ),
         bindings=(
             Binding("pixels", "uint8", (-1, 32, -1, 3), "input"),
@@ -75,7 +77,7 @@ def test_what_is_written_is_read(sidecar: EngineSidecar, tmp_path: Path) -> None
     assert EngineSidecar.read(plan) == sidecar
     entries = json.loads(path.read_text(encoding="utf-8"))
     assert entries["spec"]["characters"][0] == "a"
-    assert entries["profiles"][0]["max"] == [16, 3, 32, 320]
+    assert entries["profiles"][0]["pixels"]["max"] == [16, 32, 320, 3]
     assert sidecar.engine_name == "distilrec 0123456789abcdef"
 
 
@@ -84,6 +86,26 @@ def test_what_a_later_program_adds_is_passed_over(sidecar: EngineSidecar, tmp_pa
     entries = {**json.loads(path.read_text(encoding="utf-8")), "colour": "green"}
     path.write_text(json.dumps(entries), encoding="utf-8")
     assert EngineSidecar.read(tmp_path / "student.plan") == sidecar
+
+
+def test_files_of_the_first_format_are_read(sidecar: EngineSidecar, tmp_path: Path) -> None:
+    """They knew recognisers alone: no task, and shapes of the model's input [N, C, H, W]."""
+    path = sidecar.write(tmp_path / "student.plan")
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    del entries["task"], entries["platform"]
+    entries["format_version"] = 1
+    entries["profiles"] = [{"min": [1, 3, 32, 32], "opt": [8, 3, 32, 160], "max": [16, 3, 32, 320]}]
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    read = EngineSidecar.read(tmp_path / "student.plan")
+    assert read == replace(sidecar, profiles=sidecar.profiles[:1], platform=None)
+    read.write(tmp_path / "again.plan")
+    assert EngineSidecar.read(tmp_path / "again.plan") == read
+
+
+def test_a_plan_of_another_platform_is_refused(sidecar: EngineSidecar) -> None:
+    check(replace(sidecar, platform=this_platform()))
+    with pytest.raises(EngineError, match=f"platform: expected linux-sparc, got {this_platform()}"):
+        check(replace(sidecar, platform="linux-sparc"))
 
 
 def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
@@ -100,8 +122,8 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
     [
         (lambda entries: entries.pop("plan_sha256"), "damaged: plan_sha256: expected .* got none"),
         (lambda entries: entries.pop("format_version"), "damaged: format_version: expected"),
-        (lambda entries: entries["profiles"][0].pop("opt"), "profile: opt: .* got None"),
-        (lambda entries: entries["profiles"][0].update(opt=[1, 3]), r"opt: .* got \(1, 3\)"),
+        (lambda entries: entries["profiles"][0]["pixels"].pop("opt"), "shapes: opt: .* got None"),
+        (lambda entries: entries["profiles"][0]["pixels"].update(opt=[1, 3]), r"got .* \[1, 3\], "),
         (
             lambda entries: entries["profiles"].clear(),
             r"profiles: expected a list of 1 .* got \(\)",
@@ -109,7 +131,14 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
         (lambda entries: entries.update(profiles=7), "damaged: profiles: expected a list, got 7"),
         (lambda entries: entries["bindings"].append(None), "object with name, dtype, .* got None"),
         (lambda entries: entries["bindings"][0].update(shape=[2**31]), "binding: shape: expected"),
-        (lambda entries: entries["spec"].pop("width"), "spec is damaged: width: .* got none"),
+        (lambda entries: entries.pop("task"), "damaged: task: expected .* got none"),
+        (lambda entries: entries.update(spec=[]), r"damaged: spec: expected an object, got \[\]"),
+        (lambda entries: entries["profiles"][0].clear(), "profiles: expected a list of 1"),
+        (
+            lambda entries: entries["profiles"][0].update(more=entries["profiles"][0]["pixels"]),
+            "profiles: expected shapes of .* dimensions, got .*more",
+        ),
+        (lambda entries: entries.update(platform=7), "platform: expected a text"),
         (lambda entries: entries.update(plan_sha256="0" * 63), "plan_sha256: expected 64 hex"),
         (lambda entries: entries.update(library="onnx"), "library: expected 'tensorrt' or"),
         (lambda entries: entries.update(library_version="new"), "library_version: expected a ver"),
@@ -117,8 +146,7 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
         (lambda entries: entries.update(target_compute_capabilities=5), "capabilities: expected"),
         (lambda entries: entries.update(version_compatible=1), "expected False or True, got 1"),
         (lambda entries: entries.update(precision=[]), r"precision: expected an object, got \[\]"),
-        (lambda entries: entries.update(format_version=2), "expected a format up to 1, got 2"),
-        (lambda entries: entries["spec"].update(format_version=9), "its spec has format 9"),
+        (lambda entries: entries.update(format_version=3), "expected a format up to 2, got 3"),
     ],
 )
 def test_a_damaged_sidecar_is_refused(
@@ -143,8 +171,9 @@ def test_what_is_no_sidecar_is_refused(tmp_path: Path, content: bytes) -> None:
 
 NAMES = (
     *(field.name for field in fields(EngineSidecar)),
-    *("profiles.0.min", "profiles.1.max", "profiles.0", "bindings.1", "bindings.0.shape"),
-    *("bindings.0.name", "bindings.0.mode", "spec.height", "spec.width", "spec.characters"),
+    *("profiles.0.pixels.min", "profiles.1.pixels", "profiles.0", "bindings.1"),
+    *("bindings.0.shape",),
+    *("bindings.0.name", "bindings.0.mode", "spec.height"),
 )
 
 
@@ -263,7 +292,7 @@ def test_a_plan_built_without_a_gpu_leaves_the_capability_to_tensorrt(
 
 def test_impossible_values_are_refused(sidecar: EngineSidecar) -> None:
     with pytest.raises(ArtifactError, match="0 < min <= opt <= max"):
-        Profile((2, 3, 32, 32), (1, 3, 32, 32), (4, 3, 32, 32))
+        ShapeRange((2, 3, 32, 32), (1, 3, 32, 32), (4, 3, 32, 32))
     with pytest.raises(ArtifactError, match="expected 'none' or 'ampere_plus'"):
         replace(sidecar, hardware_compatibility="AMPERE")
 

@@ -23,11 +23,13 @@ import pytest
 
 from runtime import Recognizer, find_images
 from runtime.engines.cuda import PROVIDERS, open_cuda
+from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.library import load_tensorrt, require_driver
+from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.errors import EngineError, ImageError
 from runtime.images.read import read_image
-from runtime.recognition.tensorrt_session import TensorRtSession
+from runtime.recognition.best_path_session import BestPathSession
 from tests.fakes.toy_engine import build_plan
 
 pytestmark = pytest.mark.gpu
@@ -102,28 +104,27 @@ def test_text_equals_onnxruntimes(
 
 
 def test_threads_read_what_one_reads(pair: Pair, crops: list[Any]) -> None:
-    first = TensorRtSession(TensorRtEngine(pair.plan))
-    sessions = [first, *[first.another() for _ in range(THREADS - 1)]]
-    expected = [one.text for one in Recognizer(first, batch_size=4)(crops)]
+    session = BestPathSession(TensorRtEngine(TensorRtPlan(pair.plan), num_lanes=3))
+    recognizer = Recognizer(session, batch_size=4)
+    expected = [one.text for one in recognizer(crops)]
     rounds = -(-IMAGES_OF_THREADS // (THREADS * len(crops)))
     failures: list[Any] = []
 
-    def work(session: TensorRtSession) -> None:
+    def work() -> None:
         try:
             for _ in range(rounds):
-                got = [one.text for one in Recognizer(session, batch_size=4)(crops)]
+                got = [one.text for one in recognizer(crops)]
                 if got != expected:
                     failures.append((got, expected))
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=work, args=(session,)) for session in sessions]
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for session in sessions:
-        session.close()
+    recognizer.close()
     assert failures == []
 
 
@@ -131,13 +132,13 @@ def test_memory_stays_flat_over_random_shapes(
     pair: Pair, lines_of: Callable[..., list[Any]]
 ) -> None:
     minutes = float(os.environ.get("DISTILREC_MINUTES", "1"))
-    engine = TensorRtEngine(pair.plan)
-    session, rng = TensorRtSession(engine), np.random.default_rng(0)
-    policy, height = engine.spec.width, engine.spec.height
-    if (height, engine.spec.channels) != (32, 3):
+    plan = TensorRtPlan(pair.plan)
+    session, rng = BestPathSession(TensorRtEngine(plan)), np.random.default_rng(0)
+    policy = session.spec.width
+    if (session.spec.height, session.spec.channels) != (32, 3):
         pytest.skip("the random lines are 32 px high and coloured")
     widths = sorted({policy.input_width(one) for one in range(policy.min_px, policy.max_px + 1)})
-    most = max(profile.max[0] for profile in engine.sidecar.profiles)
+    most = session.lines_at_once or 1
     start_s, settled_s, free = time.monotonic(), 60 * minutes / 5, None
     while (elapsed_s := time.monotonic() - start_s) < 60 * minutes:
         width_px = int(rng.choice(widths))
@@ -145,9 +146,9 @@ def test_memory_stays_flat_over_random_shapes(
         classes, confidences = session.read(lines, width_px)
         assert classes.shape == confidences.shape and len(classes) == len(lines)
         if elapsed_s > settled_s and free is None:
-            free = engine.cuda.memory_info()[0]
+            free = plan.cuda.memory_info()[0]
     assert free is not None
-    assert engine.cuda.memory_info()[0] > free - TOLERATED_BYTES
+    assert plan.cuda.memory_info()[0] > free - TOLERATED_BYTES
     session.close()
 
 
@@ -158,9 +159,10 @@ def test_the_report_has_trtexecs_lines(pair: Pair, capsys: pytest.CaptureFixture
         pytest.skip("trtexec is not at hand")
     from benchmarks.trt.__main__ import main
 
-    engine = TensorRtEngine(pair.plan)
-    batch, channels, height, width_px = engine.sidecar.profiles[0].opt
-    shapes = f"pixels:{batch}x{height}x{width_px}x{channels},content_widths:{batch}"
+    profile = EngineSidecar.read(pair.plan).profiles[0]
+    shapes = ",".join(
+        f"{name}:{'x'.join(map(str, shapes.opt))}" for name, shapes in profile.items()
+    )
     theirs = subprocess.run(
         [trtexec, f"--loadEngine={pair.plan}", f"--shapes={shapes}", "--duration=2"],
         capture_output=True,

@@ -122,6 +122,7 @@ class InkSession:
 
     description = "ink"
     px_per_time_step = 4
+    num_lanes, lines_at_once = 1, None
 
     def __init__(self, spec: RecognizerSpec) -> None:
         self.spec = spec

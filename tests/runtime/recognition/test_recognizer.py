@@ -20,6 +20,7 @@ class EchoSession:
     """Reads one character per line: class 1 for a dark line, 2 for a light one."""
 
     description = "echo"
+    num_lanes, lines_at_once = 1, None
 
     def __init__(self, spec: RecognizerSpec) -> None:
         self.spec = spec

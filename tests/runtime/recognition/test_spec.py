@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError
-from runtime.recognition.spec import MAX_METADATA_LENGTH, SPEC_KEY, RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import SPEC_KEY, RecognizerSpec, WidthPolicy
+from runtime.spec import MAX_METADATA_LENGTH
 from tests.fakes.anything import ANYTHING, RELAXED
 from tests.runtime.conftest import toy_spec
 

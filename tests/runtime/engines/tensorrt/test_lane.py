@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.engines.sidecar import Profile
 from runtime.engines.tensorrt.lane import Lane
+from runtime.engines.tensors import ShapeRange
 
 pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
 
-ONE_PROFILE = (Profile((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
+ONE_PROFILE = (ShapeRange((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
 
 
 def test_shapes_and_addresses_are_set_when_they_change(make_host: Any, lines_of: Any) -> None:
@@ -60,8 +60,8 @@ def test_a_shape_that_comes_again_is_replayed(make_host: Any, lines_of: Any) -> 
 
 def run(lane: Lane, width_px: int) -> None:
     """Two lines of one width."""
-    pixels, content_widths = lane.prepare(0, 2, width_px)
-    pixels[:], content_widths[:] = 0, width_px
+    views = lane.prepare({"pixels": (2, 32, width_px, 3), "content_widths": (2,)})
+    views["pixels"][:], views["content_widths"][:] = 0, width_px
     lane.upload()
     lane.compute()
     lane.download()
@@ -70,7 +70,7 @@ def run(lane: Lane, width_px: int) -> None:
 
 def test_only_so_many_graphs_are_kept(make_host: Any) -> None:
     host = make_host()
-    lane, rng = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=3), np.random.default_rng(9)
+    lane, rng = Lane(host.opened(host.plan(ONE_PROFILE)), max_graphs=3), np.random.default_rng(9)
     for width_px in [320, *[int(width) for width in rng.choice([32, 64, 96, 128, 160], 60)]]:
         run(lane, width_px)
         assert lane.num_graphs <= 3
@@ -83,7 +83,7 @@ def test_only_so_many_graphs_are_kept(make_host: Any) -> None:
 
 def test_the_graph_unused_for_longest_gives_way(make_host: Any) -> None:
     host = make_host()
-    lane = Lane(host.engine(host.plan(ONE_PROFILE)), max_graphs=2)
+    lane = Lane(host.opened(host.plan(ONE_PROFILE)), max_graphs=2)
 
     def is_replayed(width_px: int) -> bool:
         before = host.cuda.calls.count("launch_graph")
@@ -107,15 +107,12 @@ def test_a_refused_capture_is_remembered_for_the_engine(
 ) -> None:
     host = make_host(version)
     host.trt._wishes.refuses_capture = True
-    session = host.session()
+    session = host.session(num_lanes=2)
     with caplog.at_level("INFO"):
         host.compare(session, seed=10, rounds=30, widths=(96, 160))
-    other = session.another()
-    host.compare(other, seed=11, rounds=10, widths=(96,))
     assert host.cuda.calls.count("begin_capture") == 1
     assert caplog.text.count("runs without CUDA graphs") == 1
     session.close()
-    other.close()
 
 
 @pytest.mark.parametrize("call", ["begin_capture", "end_capture", "instantiate_graph"])
@@ -153,11 +150,9 @@ def test_memory_stays_flat_over_random_shapes(make_host: Any) -> None:
 
 def test_rtx_contexts_share_the_kernels_they_compile(make_host: Any) -> None:
     host = make_host("rtx-1.7")
-    session = host.session()
-    other = session.another()
+    session = host.session(num_lanes=2)
     first, second = host.trt._runtime_configs
     assert first.get_runtime_cache() is second.get_runtime_cache() is not None
     host.compare(session, seed=22, rounds=10, widths=(96,))
     assert "begin_capture" not in host.cuda.calls
     session.close()
-    other.close()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.engines import open_session
 from runtime.errors import ArtifactError
 from runtime.recognition.model.listed import charset_for_head
 from runtime.recognition.model.spec_of_model import INFERRED_WIDTHS
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 
 pytest.importorskip("onnxruntime", reason="models are opened with it")

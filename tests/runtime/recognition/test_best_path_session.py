@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 from runtime import Recognizer
-from runtime.engines.sidecar import Profile
-from runtime.errors import EngineError
+from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensors import ShapeRange
+from runtime.errors import ArtifactError, EngineError
 from runtime.infer.__main__ import main
-from runtime.recognition.spec import RecognizerSpec
-from runtime.recognition.tensorrt_session import TensorRtSession
+from runtime.recognition.best_path_session import BestPathSession, limited_spec
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
 
-ONE_PROFILE = (Profile((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
+ONE_PROFILE = (ShapeRange((1, 3, 32, 32), (4, 3, 32, 160), (8, 3, 32, 320)),)
 
 
 @pytest.mark.parametrize("use_graphs", [True, False])
@@ -71,14 +72,14 @@ def test_more_lines_than_a_profile_takes_are_divided(make_host: Any, lines_of: A
 
 def test_fewer_lines_than_a_profile_takes_are_filled_up(make_host: Any) -> None:
     host = make_host()
-    session = host.session(host.plan([Profile((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
+    session = host.session(host.plan([ShapeRange((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
     host.compare(session, seed=4, rounds=10, widths=(32, 320))
     session.close()
 
 
 def test_lines_that_fill_up_are_blank(make_host: Any, lines_of: Any) -> None:
     host, widths = make_host(), []
-    session = host.session(host.plan([Profile((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
+    session = host.session(host.plan([ShapeRange((4, 3, 32, 32), (4, 3, 32, 96), (4, 3, 32, 320))]))
     up = host.cuda.copy_to_device
 
     def spy(device: int, host_address: int, nbytes: int, stream: int) -> None:
@@ -97,21 +98,38 @@ def test_lines_that_fill_up_are_blank(make_host: Any, lines_of: Any) -> None:
 
 def test_a_width_of_no_profile_never_reaches_tensorrt(make_host: Any, lines_of: Any) -> None:
     host = make_host()
-    fixed = [Profile((1, 3, 32, width), (4, 3, 32, width), (8, 3, 32, width)) for width in (32, 96)]
+    fixed = [
+        ShapeRange((1, 3, 32, width), (4, 3, 32, width), (8, 3, 32, width)) for width in (32, 96)
+    ]
     session = host.session(host.plan(fixed))
     host.compare(session, seed=5, rounds=10, widths=(32, 96))
     calls = len(host.cuda.calls)
-    with pytest.raises(EngineError, match=r"width of 64 px: expected 32 px or 96 px; build it"):
+    with pytest.raises(
+        EngineError, match=r"pixels \[32, 64, 3\].*: expected pixels \[1 to 8, 32, 32, 3\]"
+    ):
         session.read(lines_of(np.random.default_rng(0), 1, 64), 64)
     assert len(host.cuda.calls) == calls
     session.close()
 
 
-@pytest.mark.parametrize("shape", [(31, 20, 3), (32, 20, 1), (32, 97, 3)])
-def test_lines_of_another_form_are_refused(make_host: Any, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((31, 20, 3), "uint8"),
+        ((32, 20, 1), "uint8"),
+        ((32, 97, 3), "uint8"),
+        ((32, 20), "uint8"),
+        ((32, 20, 3), "float32"),
+    ],
+)
+def test_lines_of_another_form_are_refused(
+    make_host: Any, shape: tuple[int, ...], dtype: str
+) -> None:
     session = make_host().session()
-    with pytest.raises(EngineError, match=r"expected lines uint8 \[32, up to 96, 3\], got uint8"):
-        session.read([np.zeros(shape, np.uint8)], 96)
+    with pytest.raises(
+        EngineError, match=rf"expected lines uint8 \[32, up to 96, 3\], got {dtype} "
+    ):
+        session.read([np.zeros(shape, dtype)], 96)
     with pytest.raises(EngineError, match="at least one line"):
         session.read([], 96)
     session.close()
@@ -123,7 +141,9 @@ def test_values_that_are_not_finite_are_an_error(
     host = make_host()
     host.onnx = toy_model(spec=spec, poisoned=True)
     session = host.session()
-    with pytest.raises(EngineError, match=r"not finite for an input of \[2, 3, 32, 96\]; build"):
+    with pytest.raises(
+        EngineError, match=r"not finite.*got nan for an input of \[2, 32, 96, 3\]; build"
+    ):
         session.read(lines_of(np.random.default_rng(0), 2, 96), 96)
     session.close()
 
@@ -132,7 +152,7 @@ def test_classes_beyond_the_characters_are_an_error(
     make_host: Any, spec: RecognizerSpec, lines_of: Any
 ) -> None:
     host = make_host()
-    session = host.session(host.plan(spec=replace(spec, characters=("a", "b"))))
+    session = host.session(host.plan(spec=replace(spec, characters=("a", "b")).as_json()))
     with pytest.raises(EngineError, match="expected classes 0 to 2, got"):
         session.read(lines_of(np.random.default_rng(0), 4, 96), 96)
     session.close()
@@ -158,10 +178,10 @@ def test_what_fails_leaves_nothing_behind(
     make_host: Any, lines_of: Any, call: str, nth: int
 ) -> None:
     host = make_host()
-    engine = host.engine()
+    plan = host.opened()
     host.cuda.fail_at[call] = nth
     with pytest.raises(EngineError, match=f"{call} failed: cudaErrorUnknown"):
-        session = TensorRtSession(engine)
+        session = BestPathSession(TensorRtEngine(plan))
         try:
             session.read(lines_of(np.random.default_rng(0), 2, 96), 96)
         finally:
@@ -190,18 +210,15 @@ def test_too_little_memory_is_an_error(make_host: Any, lines_of: Any) -> None:
 
 def test_closing(host: Any, lines_of: Any) -> None:
     rng = np.random.default_rng(16)
-    session = host.session()
-    other = session.another()
+    session = host.session(num_lanes=2)
     session.read(lines_of(rng, 2, 96), 96)
     session.close()
     session.close()
     with pytest.raises(EngineError, match="the session is closed"):
         session.read(lines_of(rng, 2, 96), 96)
-    assert len(other.read(lines_of(rng, 2, 96), 96)[0]) == 2
-    other.close()
     assert host.cuda.leaks == []
     with pytest.raises(EngineError, match="the engine is closed"):
-        session.another()
+        session.engine.plan.create_context(use_graphs=False)
 
 
 def test_closing_that_fails_gives_back_the_rest(
@@ -216,15 +233,17 @@ def test_closing_that_fails_gives_back_the_rest(
     assert host.cuda.leaks == []
 
 
-def test_threads_have_sessions_of_one_engine(make_host: Any) -> None:
+@pytest.mark.parametrize("num_lanes", [1, 3])
+def test_threads_share_a_session(make_host: Any, num_lanes: int) -> None:
     host = make_host(devices=2)
-    first = TensorRtSession(host.engine(device_id=1))
-    sessions = [first, *[first.another() for _ in range(7)]]
+    engine = TensorRtEngine(host.opened(device_id=1), num_lanes=num_lanes)
+    session = BestPathSession(engine)
+    assert session.num_lanes == num_lanes
     failures: list[BaseException] = []
 
     def work(seed: int) -> None:
         try:
-            host.compare(sessions[seed], seed, rounds=20)
+            host.compare(session, seed, rounds=20)
         except BaseException as error:
             failures.append(error)
 
@@ -234,8 +253,7 @@ def test_threads_have_sessions_of_one_engine(make_host: Any) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    for session in sessions:
-        session.close()
+    session.close()
 
 
 def test_a_recogniser_reads_with_a_plan(
@@ -276,3 +294,65 @@ def test_a_line_wider_than_the_engine_is_squeezed_and_warned_of(
     assert narrow.error is wide.error is None and narrow.warnings == ()
     assert wide.input_width_px == 320
     assert "400 px wide at a height of 32 px, the model takes 320 px" in wide.warnings[0]
+
+
+@pytest.mark.parametrize("wrong", [-3.4e38, 0.0, 1.5, np.nan, np.inf])
+def test_confidences_that_no_softmax_gives_are_an_error(
+    make_host: Any, lines_of: Any, wrong: float
+) -> None:
+    """A maximum that passes over NaN leaves its start value and class 0: a silent blank."""
+    host = make_host()
+    session = host.session()
+    run = session.engine.run_filled
+
+    def spoilt(shapes: Any, fill: Any) -> Any:
+        outputs = run(shapes, fill)
+        outputs["confidences"][0, 0] = wrong
+        return outputs
+
+    session.engine.run_filled = spoilt
+    with pytest.raises(EngineError, match="not finite, or no probabilities: expected the best"):
+        session.read(lines_of(np.random.default_rng(0), 2, 96), 96)
+    session.close()
+
+
+def test_profiles_outside_the_model_are_refused(make_host: Any) -> None:
+    host = make_host()
+    wide = [ShapeRange((1, 3, 32, 960), (1, 3, 32, 960), (1, 3, 32, 960))]
+    with pytest.raises(ArtifactError, match=r"takes none of the model's widths.*got 960 px"):
+        host.session(host.plan(wide))
+
+
+@pytest.mark.parametrize(
+    ("policy", "widths", "expected"),
+    [
+        (WidthPolicy(32, 32, 3200), [(32, 160), (160, 640)], WidthPolicy(32, 32, 640)),
+        (WidthPolicy(32, 32, 100), [(32, 160)], WidthPolicy(32, 32, 100)),
+        (WidthPolicy(32, 32, 3200), [(320, 320)], WidthPolicy(32, 320, 320)),
+        (WidthPolicy(8, 8, 3200), [(160, 640)], WidthPolicy(8, 160, 640)),
+    ],
+)
+def test_widths_stay_within_the_profiles(
+    make_spec: Callable[..., RecognizerSpec],
+    policy: WidthPolicy,
+    widths: list[tuple[int, int]],
+    expected: WidthPolicy,
+) -> None:
+    ranges = [
+        ShapeRange((1, 32, low, 3), (1, 32, low, 3), (8, 32, high, 3)) for low, high in widths
+    ]
+    assert limited_spec(make_spec(width=policy), ranges, "plan").width == expected
+
+
+@pytest.mark.parametrize("sizes", [(1, 48, 64, 3), (1, 32, 64, 1)])
+def test_what_no_spec_fits_is_refused(
+    make_spec: Callable[..., RecognizerSpec], sizes: tuple[int, ...]
+) -> None:
+    with pytest.raises(ArtifactError, match="expected C = 3 and H = 32"):
+        limited_spec(make_spec(), [ShapeRange(sizes, sizes, sizes)], "plan")
+
+
+def test_a_plan_of_another_task_is_refused(make_host: Any) -> None:
+    host = make_host()
+    with pytest.raises(ArtifactError, match="is no recogniser: expected a model of the task 'rec'"):
+        host.session(host.plan(task="det"))

@@ -7,21 +7,22 @@ from typing import Any
 
 import pytest
 
-from runtime.engines import open_session
-from runtime.engines.sidecar import EngineSidecar, Profile
+from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of
+from runtime.recognition.best_path_session import line_profile
+from runtime.recognition.session import open_session
 from tests.fakes.toy_engine import REBUILD, build_plan
 
 pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
 
 
 def test_what_an_engine_tells(host: Any) -> None:
-    engine = host.engine()
-    assert engine.gpu.name == "Fake GPU 0" and engine.gpu.compute_capability == "8.6"
-    assert (engine.spec.width.min_px, engine.spec.width.max_px) == (32, 640)
-    assert engine.scratch_nbytes > 0
+    plan = host.opened()
+    assert plan.gpu.name == "Fake GPU 0" and plan.gpu.compute_capability == "8.6"
+    assert plan.scratch_nbytes > 0
 
 
 def test_a_changed_plan_is_refused_before_tensorrt_sees_it(make_host: Any) -> None:
@@ -30,7 +31,7 @@ def test_a_changed_plan_is_refused_before_tensorrt_sees_it(make_host: Any) -> No
     plan.write_bytes(plan.read_bytes()[:-1] + b"!")
     host.trt.Runtime = None  # not even looked at
     with pytest.raises(EngineError, match=f"SHA-256 of the plan: expected .* rebuild: {REBUILD}"):
-        host.engine(plan)
+        host.opened(plan)
 
 
 def test_a_plan_of_another_version_is_refused_before_tensorrt_sees_it(make_host: Any) -> None:
@@ -39,7 +40,7 @@ def test_a_plan_of_another_version_is_refused_before_tensorrt_sees_it(make_host:
     host.trt.__version__ = "10.17.0"
     host.trt.Runtime = None
     with pytest.raises(EngineError, match=r"expected 10\.16\.1\.11, got 10\.17\.0; rebuild"):
-        host.engine(plan)
+        host.opened(plan)
 
 
 def test_a_plan_of_another_gpu_is_refused(make_host: Any) -> None:
@@ -47,21 +48,21 @@ def test_a_plan_of_another_gpu_is_refused(make_host: Any) -> None:
     plan = host.plan()
     host.cuda.capability = "9.0"
     with pytest.raises(EngineError, match=r"compute capability: expected 8\.6, got 9\.0; rebuild"):
-        host.engine(plan)
+        host.opened(plan)
 
 
 def test_a_version_compatible_plan_may_run_its_own_code(make_host: Any) -> None:
     host = make_host("10.16")
     plan = host.plan(flags=["VERSION_COMPATIBLE"])
     host.trt.__version__ = "10.17.0"
-    assert host.engine(plan).sidecar.version_compatible
+    assert host.opened(plan).sidecar.version_compatible
 
 
 def test_what_tensorrt_says_is_in_the_error(host: Any) -> None:
     plan = host.plan(plan_sha256=sha256_of(b"junk"))
     plan.write_bytes(b"junk")
     with pytest.raises(EngineError, match=r"it said: .*magic tag does not match; rebuild: ") as e:
-        host.engine(plan)
+        host.opened(plan)
     assert "\n" not in str(e.value)
 
 
@@ -70,7 +71,7 @@ def test_a_plan_without_a_sidecar_is_refused(make_host: Any) -> None:
     plan = host.plan()
     Path(f"{plan}.json").unlink()
     with pytest.raises(ArtifactError, match=r"python -m export build --onnx MODEL\.onnx"):
-        host.engine(plan)
+        host.opened(plan)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,11 @@ def test_a_plan_without_a_sidecar_is_refused(make_host: Any) -> None:
     [
         ({"graph_sha256": "f" * 64}, "name: expected distilrec ffffffffffffffff, got distilrec"),
         (
-            {"profiles": (Profile((1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 96)),)},
+            {
+                "profiles": (
+                    line_profile(ShapeRange((1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 96))),
+                )
+            },
             "profiles: expected",
         ),
     ],
@@ -91,7 +96,7 @@ def test_a_sidecar_of_another_plan_is_refused(
     entries = {**vars(EngineSidecar.read(plan)), **changes}
     EngineSidecar(**entries).write(plan)
     with pytest.raises(ArtifactError, match=said):
-        host.engine(plan)
+        host.opened(plan)
 
 
 def test_a_plain_recogniser_is_no_engine(make_host: Any) -> None:
@@ -111,16 +116,9 @@ def test_a_plain_recogniser_is_no_engine(make_host: Any) -> None:
     entries = {**vars(EngineSidecar.read(plan)), "plan_sha256": sha256_of(built)}
     EngineSidecar(**entries).write(plan)
     with pytest.raises(
-        ArtifactError, match=r"inputs: expected \['content_widths', 'pixels'\], got"
+        ArtifactError, match=r"inputs and outputs: expected {'pixels': 'input', .*, got"
     ):
-        host.engine(plan)
-
-
-def test_profiles_outside_the_model_are_refused(make_host: Any) -> None:
-    host = make_host()
-    wide = [Profile((1, 3, 32, 960), (1, 3, 32, 960), (1, 3, 32, 960))]
-    with pytest.raises(ArtifactError, match=r"takes none of the model's widths.*got 960 px"):
-        host.engine(host.plan(wide))
+        host.opened(plan)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_without_driver_or_gpu_tensorrt_is_never_touched(
     plan = host.plan()
     host.cuda.devices, host.trt.Runtime = devices, None
     with pytest.raises(EngineError, match=said):
-        host.engine(plan, device_id=5)
+        host.opened(plan, device_id=5)
 
 
 def test_the_cpu_is_refused_and_a_dictionary_taken(

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from onnx import TensorProto
 
-from runtime.engines import open_session
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
 from runtime.recognition.model.told import LAYOUTS, Told
 from runtime.recognition.recognizer import Recognizer
-from runtime.recognition.session import OnnxRuntimeSession
+from runtime.recognition.score_session import ScoreSession
+from runtime.recognition.session import open_session
 from tests.fakes.foreign_model import LISTED, coloured_lines, write_foreign_model
 
 pytest.importorskip("onnxruntime", reason="models are opened with it")
@@ -22,7 +23,7 @@ K = len(LISTED) + 1
 
 
 def texts_of(path: Path, told: Told | None = None, **options: Any) -> list[str]:
-    session = OnnxRuntimeSession(path, options.pop("dictionary", None), "cpu", 1, told=told)
+    session = ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), options.pop("dictionary", None), told)
     with Recognizer(session, **options) as recognizer:
         lines = recognizer(coloured_lines())
     assert [line.error for line in lines] == [None] * len(lines)
@@ -72,7 +73,7 @@ def test_an_order_that_nothing_tells_is_refused_and_can_be_said(
 def test_an_order_that_is_not_the_outputs_is_refused(tmp_path: Path) -> None:
     path = write_foreign_model(tmp_path / "m.onnx", layout="TNK")
     with pytest.raises(ArtifactError, match=r"not \[N, T, K\]: expected 3 lines there"):
-        OnnxRuntimeSession(path, None, "cpu", 1, told=Told(layout="NTK"))
+        ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(layout="NTK"))
 
 
 @pytest.mark.parametrize("name", ["blank", "<blank>", "[blank]", "<BLK>", "[CTCblank]"])
@@ -123,7 +124,7 @@ def test_a_blank_told_against_the_list_is_refused(tmp_path: Path) -> None:
     listed = "\n".join(("blank", *LISTED))
     path = write_foreign_model(tmp_path / "m.onnx", metadata={"character": listed})
     with pytest.raises(ArtifactError, match="names the blank 'blank' first: expected it last"):
-        OnnxRuntimeSession(path, None, "cpu", 1, told=Told(blank="last"))
+        ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(blank="last"))
 
 
 def test_an_appended_space_is_said_and_can_be_told(
@@ -134,13 +135,13 @@ def test_an_appended_space_is_said_and_can_be_told(
         assert open_session(path).spec.characters == (*LISTED, " ")
     assert "a space is taken for the last class, since 14 characters are listed" in caplog.text
     caplog.clear()
-    OnnxRuntimeSession(path, None, "cpu", 1, told=Told(has_space=True))
+    ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(has_space=True))
     assert not caplog.text
     with pytest.raises(ArtifactError, match=r"disagree: expected 15 classes .* head of 16"):
-        OnnxRuntimeSession(path, None, "cpu", 1, told=Told(has_space=False))
+        ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(has_space=False))
     exact = write_foreign_model(tmp_path / "exact.onnx")
     with pytest.raises(ArtifactError, match="its last class is no space"):
-        OnnxRuntimeSession(exact, None, "cpu", 1, told=Told(has_space=True))
+        ScoreSession(OnnxRuntimeEngine(exact, "cpu", 1), told=Told(has_space=True))
     assert open_session(exact).spec.characters == LISTED
     assert not caplog.text
 
@@ -151,7 +152,7 @@ def test_a_blank_line_that_reads_as_something_is_said(
     """A blank that is neither first nor last."""
     path = write_foreign_model(tmp_path / "m.onnx", is_blank_last=True, num_classes=K + 1)
     with caplog.at_level(logging.WARNING):
-        OnnxRuntimeSession(path, None, "cpu", 1, told=Told(blank="first"))
+        ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(blank="first"))
     assert "white as ' ' (class 15); grey as ' ' (class 15); black as" in caplog.text
 
 
@@ -174,9 +175,9 @@ def test_float16_ends_are_cast(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"input_type": TensorProto.DOUBLE}, r"got image tensor\(double\).*as float32"),
-        ({"input_type": TensorProto.UINT8}, r"tensor\(uint8\).*normalises pixels itself"),
-        ({"output_type": TensorProto.DOUBLE}, r"got scores tensor\(double\).*as float32"),
+        ({"input_type": TensorProto.DOUBLE}, r"got image float64.*as float32"),
+        ({"input_type": TensorProto.UINT8}, r"uint8 .*normalises pixels itself"),
+        ({"output_type": TensorProto.DOUBLE}, r"got scores float64.*as float32"),
         ({"output_type": TensorProto.INT64}, r"chooses the classes itself"),
         ({"input_shape": ("N", 32, "W", 3)}, r"got \[N, H, W, C\].*channels first"),
         ({"input_shape": ("N", 4, 32, "W")}, r"got C = 4"),
@@ -200,7 +201,7 @@ def test_the_output_that_is_named_is_read(tmp_path: Path, expected: list[str]) -
     path = write_foreign_model(tmp_path / "m.onnx", is_doubled=True)
     assert texts_of(path, Told(output_name="again")) == expected
     with pytest.raises(ArtifactError, match="no output of the name expected, other"):
-        OnnxRuntimeSession(path, None, "cpu", 1, told=Told(output_name="other"))
+        ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(output_name="other"))
 
 
 @pytest.mark.parametrize(
@@ -244,9 +245,8 @@ def test_the_convention_is_said_where_nothing_marks_paddleocr(
         open_session(path, listed)
         assert "read as PaddleOCR's models are, BGR and (x / 255 - 0.5) / 0.5" in caplog.text
     caplog.clear()
-    spec = OnnxRuntimeSession(
-        path, listed, "cpu", 1, told=Told(color_order="RGB", mean=0.7, std=0.3)
-    ).spec
+    told = Told(color_order="RGB", mean=0.7, std=0.3)
+    spec = ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), listed, told).spec
     assert (spec.color_order, spec.mean, spec.std) == ("RGB", 0.7, 0.3)
     assert not caplog.text
 
