@@ -10,18 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from export.contract import contract_of
+from export.contract import contract_of, model_contract, opened
 from export.conversion.convert import OPSET, check_opset, convert, tool_versions
 from export.conversion.graph import describe
 from export.conversion.program import save_program
 from export.conversion.staging import staged
 from export.conversion.strip import Stripped, strip
 from export.proof.prove import prove
-from export.recognition.inference_yml import inference_yml
-from export.recognition.triton import write_repository
 from runtime.errors import ConfigError
-from runtime.recognition.session import open_session
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config
 from training.plan import DeployedPlan, read_deployed_plan
@@ -54,7 +51,7 @@ class ExportOptions:
     """How to export.
 
     Args:
-        images: line images to compare on; rendered ones without.
+        images: to compare on; rendered ones without.
         opset: of the ONNX operators.
         batch_size: N, or None to leave it open.
         width_px: W in px, or None to leave it open.
@@ -119,14 +116,14 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         describe(model, spec)
         content = model.SerializeToString(deterministic=True)
         _write_parameters(folder / name, stripped, options)
-        (folder / name / "inference.yml").write_text(
-            inference_yml(spec, options.model_name), encoding="utf-8"
-        )
+        contract = model_contract(spec)
+        for file_name, text in contract.side_files(options.model_name).items():
+            (folder / name / file_name).write_text(text, encoding="utf-8")
         onnx_file = folder / f"{name}.onnx"
         onnx_file.write_bytes(content)
-        open_session(onnx_file, device="cpu").close()
+        opened(onnx_file)
         if repository is not None:
-            write_repository(repository, name, content, spec, options.batch_size)
+            contract.write_triton(repository, name, content, options.batch_size)
     result = _described(stripped, output_dir / name, options)
     result["onnx"] = str(output_dir / f"{name}.onnx")
     result["inference"] = str(output_dir / name)
@@ -173,7 +170,7 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
         for file in (program, program.with_suffix(".pdiparams")):
             file.unlink()
         (folder / place.name).write_bytes(model.SerializeToString(deterministic=True))
-        open_session(folder / place.name, device="cpu").close()
+        opened(folder / place.name)
     return {"onnx": str(place), "weights_sha256": spec.weights_sha256, "parity": parity}
 
 
@@ -188,7 +185,7 @@ def stripped_network(source: Source) -> Stripped:
 
 def spec_of_network(
     source: Source, stripped: Stripped, options: ExportOptions | None = None
-) -> RecognizerSpec:
+) -> ModelSpec:
     """The spec that the exported model will carry, its parity aside."""
     options = ExportOptions() if options is None else options
     contract = contract_of(source.plan)

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from export.contract import contract_of_plan, opened
 from export.conversion.onnx_file import load_model
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.files import sha256_of_file
-from runtime.recognition.score_session import ScoreSession
-from runtime.recognition.session import open_session
-from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
+from runtime.spec import ModelSpec
 
 _LABEL_WIDTH = 20
 _NUM_OPERATORS = 12
@@ -27,7 +26,7 @@ def described(path: Path, dictionary: Path | None = None) -> str:
         dictionary: for a model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.recognition.session.open_session`.
+        ArtifactError, EngineError: if it cannot be opened.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
         return _table(path, _engine_rows(path))
@@ -36,15 +35,11 @@ def described(path: Path, dictionary: Path | None = None) -> str:
 
 def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]:
     model = load_model(path)
-    session = open_session(path, dictionary, device="cpu")
-    spec = session.spec
-    session.close()
-    is_own = any(entry.key == SPEC_KEY for entry in model.metadata_props)
+    spec, difference = opened(path, dictionary)
+    is_own = any(entry.key == spec.key for entry in model.metadata_props)
     yield "described by", "its own spec" if is_own else "what can be told from outside"
-    if isinstance(session, ScoreSession) and not session.layout.is_canonical:
-        blank = "last" if session.layout.is_blank_last else "first"
-        letters = ", ".join(session.layout.letters)
-        yield "network as it is", f"[{letters}], blank {blank}; see export adopt"
+    if difference:
+        yield "network as it is", f"{difference}; see export adopt"
     yield from _spec_rows(spec)
     yield "sha256", sha256_of_file(path)
     yield "size", f"{path.stat().st_size / 1e6:.2f} MB"
@@ -63,19 +58,17 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
 def _engine_rows(path: Path) -> Iterator[tuple[str, Any]]:
     from runtime.engines.sidecar import EngineSidecar
 
-    sidecar = EngineSidecar.read(path)
-    spec = RecognizerSpec.from_metadata(sidecar.metadata, str(path))
-    if spec is not None:
-        yield from _spec_rows(spec)
-    for name, value in asdict(sidecar).items():
+    yield from _spec_rows(contract_of_plan(path).spec)
+    for name, value in asdict(EngineSidecar.read(path)).items():
         if name != "spec":
             yield name, value
 
 
-def _spec_rows(spec: RecognizerSpec) -> Iterator[tuple[str, Any]]:
-    yield "characters", f"{len(spec.characters)}: {''.join(spec.characters)}"
+def _spec_rows(spec: ModelSpec) -> Iterator[tuple[str, Any]]:
     for name, value in asdict(spec).items():
-        if name not in ("characters", "provenance"):
+        if name == "characters":
+            yield name, f"{len(value)}: {''.join(value)}"
+        elif name != "provenance":
             yield name, value
     for name, value in spec.provenance.items():
         yield name, value

@@ -58,6 +58,8 @@ class ModelSpec:
     """What such a model is called, for messages."""
     key: ClassVar[str]
     """Of the entry in the metadata."""
+    dimensions: ClassVar[tuple[str, str]]
+    """Letters of the input's and the output's dimensions, e.g. NCHW; an open one has its name."""
     fields: ClassVar[Mapping[str, Field]] = MODEL_FIELDS
 
     input_name: str = "x"
@@ -70,6 +72,11 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         check_fields(vars(self), self.fields, f"the {self.title} spec is unusable", REMEDY)
+
+    @property
+    def input_sizes(self) -> tuple[int | None, ...]:
+        """Sizes of the input but for N, [C, H, W], None where one is open."""
+        raise NotImplementedError
 
     def as_json(self) -> dict[str, Any]:
         """Return every field as JSON holds it."""

@@ -41,6 +41,14 @@ NEVER = [
     ("training.losses", "training.recognition"),
     ("export.conversion", "export.recognition"),
     ("export.proof", "export.recognition"),
+    ("export.proof", "runtime.recognition"),
+    ("export.conversion", "runtime.recognition"),
+    ("export.precision", "export.recognition"),
+    ("export.precision", "runtime.recognition"),
+    ("export.quantization", "export.recognition"),
+    ("export.quantization", "runtime.recognition"),
+    ("export.engine", "export.recognition"),
+    ("export.engine", "runtime.recognition"),
 ]
 
 

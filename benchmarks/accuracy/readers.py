@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.conversion.model_file import read_recognizer
-from export.proof.forms import ProbabilityForm, form_of_file
-from export.proof.samples import prepared_batches
+from export.conversion.model_file import read_model
+from export.proof.forms import ScoreForm, form_of_file
 from runtime import Recognizer, read_image
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import OcrError
-from runtime.recognition.ctc import decode_best_path
+from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.preprocess import Image
 from runtime.recognition.spec import RecognizerSpec
 
@@ -44,12 +43,12 @@ def open_reader(model: Path) -> Reader:
     if model.suffix.lower() in ENGINE_SUFFIXES:
         recognizer = Recognizer(model)
         return Reader(recognizer.description, lambda paths: _through_runtime(recognizer, paths))
-    if read_recognizer(model).is_half:
-        form, spec = form_of_file(model)
-        if not isinstance(form, ProbabilityForm):
+    if read_model(model).is_half:
+        form, _ = form_of_file(model)
+        if not isinstance(form, ScoreForm):
             raise OcrError(f"{model}: expected an ONNX file; name one in .onnx")
         return Reader(
-            "ONNX, FP16, every rounding emulated", lambda paths: _through_form(form, spec, paths)
+            "ONNX, FP16, every rounding emulated", lambda paths: _through_form(form, paths)
         )
     recognizer = Recognizer(model, device="cpu")
     return Reader("ONNX, FP32, onnxruntime", lambda paths: _through_runtime(recognizer, paths))
@@ -62,9 +61,7 @@ def _through_runtime(
         yield one.text, one.confidence, one.error
 
 
-def _through_form(
-    form: ProbabilityForm, spec: RecognizerSpec, paths: Sequence[str]
-) -> Iterator[tuple[str, float, str | None]]:
+def _through_form(form: ScoreForm, paths: Sequence[str]) -> Iterator[tuple[str, float, str | None]]:
     read: dict[int, tuple[str, float, str | None]] = {}
     images: list[Image] = []
     places: list[int] = []
@@ -75,10 +72,11 @@ def _through_form(
         except OcrError as error:
             read[place] = "", 0.0, str(error)
     # One line at a time, as the runtime does on a CPU.
-    for positions, batch, width in prepared_batches(images, spec, batch_size=1):
-        outputs = form.read(batch, width)
-        decoded = decode_best_path(outputs.classes, outputs.confidences, spec.charset)
-        for position, line in zip(positions, decoded, strict=True):
-            read[places[position]] = line.text, line.confidence, None
+    spec = form.contract.spec
+    assert isinstance(spec, RecognizerSpec)
+    for batch in form.contract.samples(images, "").batches(1):
+        probabilities = form.probabilities(batch.inputs)
+        (line,) = decode_best_path(*best_path(probabilities), spec.charset)
+        read[places[batch.positions[0]]] = line.text, line.confidence, None
     for place in range(len(paths)):
         yield read[place]

@@ -31,11 +31,12 @@ from benchmarks.parity.paddleocr import (
     save_with_paddleocr,
 )
 from export.chain import ExportOptions, Source, export_network
-from export.conversion.model_file import read_recognizer
-from export.proof.compare import compare_forms, require
-from export.proof.forms import Probabilities, ProbabilityForm, onnx_probabilities
-from export.proof.samples import comparison_lines
+from export.contract import model_contract, samples_to_compare
+from export.conversion.model_file import read_model
+from export.proof.compare import compare, require
+from export.proof.forms import Run, ScoreForm, run_of_onnx
 from export.recognition.adopt import adopt
+from export.recognition.samples import rendered_lines
 from runtime.errors import OcrError
 from runtime.recognition.charset import build_charset
 from runtime.recognition.model.told import Told
@@ -91,7 +92,7 @@ def _make_speak(model: paddle.nn.Layer) -> None:
             tensor.set_value(tensor * HEAD_SCALE)
         if name.endswith(("head.fc.bias", "head.fc2.bias")):
             tensor.set_value(tensor * 0)  # or it outweighs the rest in every line alike
-    lines, _ = comparison_lines((), build_charset(None, use_space_char=False))
+    lines, _ = rendered_lines(build_charset(None, use_space_char=False))
     batch = batch_from_lines([resize_to(line, 32, _WIDTH_PX) for line in lines[:32]], _WIDTH_PX)
     with paddle.no_grad():
         for _ in tqdm(range(NUM_PASSES), desc="batch statistics", file=sys.stderr):
@@ -135,7 +136,7 @@ def compare_exports(
             folder,
             adopted,
             dictionary=Path(config.sections["Global"]["character_dict_path"]),
-            told=Told(height_px=read_recognizer(file).spec.height),
+            told=Told(height_px=read_model(file).spec.input_sizes[1]),
             images=images,
         )
         told[f"{network}, adopted"] = _compared(adopted, model, network, images)
@@ -145,21 +146,20 @@ def compare_exports(
 def _compared(
     file: Path, model: paddle.nn.Layer, network: str, images: Sequence[str | Path]
 ) -> dict[str, Any]:
-    spec = read_recognizer(file).spec
-    lines, lines_from = comparison_lines(images, spec.charset)
-    comparison = compare_forms(
-        ProbabilityForm("PaddleOCR", spec, _outputs_of(model, network)),
-        ProbabilityForm(file.name, spec, onnx_probabilities(file.read_bytes(), spec)),
-        spec,
-        lines,
-        lines_from,
+    spec = read_model(file).spec
+    contract = model_contract(spec)
+    agreement = compare(
+        ScoreForm("PaddleOCR", contract, _outputs_of(model, network)),
+        ScoreForm(file.name, contract, run_of_onnx(file.read_bytes(), spec)),
+        contract,
+        samples_to_compare(images, contract),
     )
-    require(comparison.parity, f"PaddleOCR's {network} and {file.name}", ALLOWED)
-    num_distinct = len({line.expected for line in comparison.lines})
-    return {**comparison.parity.as_json(), "num_distinct_texts": num_distinct}
+    require(agreement, f"PaddleOCR's {network} and {file.name}", ALLOWED)
+    num_distinct = len({one.expected for one in agreement.samples})
+    return {**agreement.as_json(), "num_distinct_readings": num_distinct}
 
 
-def _outputs_of(model: paddle.nn.Layer, network: str) -> Probabilities:
+def _outputs_of(model: paddle.nn.Layer, network: str) -> Run:
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with paddle.no_grad():
             outputs: Mapping[str, Any] = model(paddle.to_tensor(batch))

@@ -80,14 +80,14 @@ def convert_file(
     dictionary: Path | None = None,
     tie_tolerance: float = 0.0,
 ) -> dict[str, Any]:
-    """Write the FP16 form of a recogniser's file.
+    """Write the FP16 form of a model's file.
 
     Args:
-        onnx: the FP32 recogniser.
+        onnx: the FP32 model.
         output: where the FP16 form goes.
-        images: lines to agree on; rendered ones without.
+        images: to agree on; rendered ones without.
         dictionary: for a model that carries no characters.
-        tie_tolerance: as `half_recognizer`.
+        tie_tolerance: as `half_model`.
 
     Returns:
         paths, hash and the report.
@@ -95,19 +95,18 @@ def convert_file(
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
-    from export.conversion.model_file import read_recognizer
+    from export.contract import model_contract, samples_to_compare
+    from export.conversion.model_file import read_model
     from export.conversion.staging import staged
-    from export.precision import half_recognizer
-    from export.proof.samples import comparison_lines
+    from export.precision import half_model
 
-    source = read_recognizer(onnx, dictionary)
+    source = read_model(onnx, dictionary)
+    contract = model_contract(source.spec)
     with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
-        lines, lines_from = comparison_lines(images, source.spec.charset)
-        half = half_recognizer(
+        half = half_model(
             source.model,
-            source.spec,
-            lines,
-            lines_from,
+            contract,
+            samples_to_compare(images, contract),
             source_sha256=source.sha256,
             tie_tolerance=tie_tolerance,
         )

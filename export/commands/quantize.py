@@ -53,32 +53,33 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
     """
-    from export.conversion.model_file import read_recognizer
+    from export.contract import images_to_compare, model_contract
+    from export.conversion.model_file import read_model
     from export.conversion.staging import staged
-    from export.proof.samples import comparison_lines, evenly_spaced, readable_lines
-    from export.quantization import Limits, eight_bit_recognizer
+    from export.proof.samples import evenly_spaced, readable_images
+    from export.quantization import Limits, eight_bit_model
     from runtime.images.read import find_images
-    from runtime.recognition.labels import Labels
 
     limits = Limits(options.maxLoss, options.minEqual)
-    source = read_recognizer(options.onnx, options.dictionary)
-    truth: list[str | None] | None = None
+    source = read_model(options.onnx, options.dictionary)
+    contract = model_contract(source.spec)
+    truth = None
     if options.labels is not None:
-        labels = Labels(options.labels)
-        paths = list(find_images(options.images)) if options.images else labels.paths
-        named, _ = readable_lines(evenly_spaced(paths, options.count))
-        lines, lines_from = list(named.values()), f"{len(named)} images"
-        truth = [labels.text_of(path) for path in named]
+        paths = contract.labelled(options.labels)
+        if options.images:
+            paths = list(find_images(options.images))
+        named, _ = readable_images(evenly_spaced(paths, options.count))
+        images, images_from = list(named.values()), f"{len(named)} images"
+        truth = contract.truth(options.labels, list(named))
     else:
-        lines, lines_from = comparison_lines(options.images, source.spec.charset)
-        lines = evenly_spaced(lines, options.count)
+        given, images_from = images_to_compare(options.images, contract)
+        images = evenly_spaced(given, options.count)
     output = options.output or options.onnx.with_name(f"{options.onnx.stem}_int8.onnx")
     with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
-        made = eight_bit_recognizer(
+        made = eight_bit_model(
             source.model,
-            source.spec,
-            lines,
-            lines_from,
+            contract,
+            contract.samples(images, images_from),
             truth=truth,
             limits=limits,
             source_sha256=source.sha256,

@@ -17,7 +17,7 @@ from export.conversion.graph import finish
 from export.conversion.onnx_file import load_model
 from export.doctor import hint
 from runtime.errors import ArtifactError, ConfigError
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 
 OPSET = 14
 """Has HardSwish; read by onnxruntime 1.8 and later and by every TensorRT 10."""
@@ -30,7 +30,7 @@ _TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
 def convert(
-    program: Path, spec: RecognizerSpec, opset: int = OPSET, batch_size: int | None = None
+    program: Path, spec: ModelSpec, opset: int = OPSET, batch_size: int | None = None
 ) -> onnx.ModelProto:
     """Convert an inference program with paddle2onnx; fold, clean, name, describe.
 
@@ -41,7 +41,7 @@ def convert(
         batch_size: N, or None to leave it open.
 
     Returns:
-        The model: input `x` [N, C, H, W], output `probabilities` [N, T, K] by the spec's names.
+        The model, its input and output by the spec's names.
 
     Raises:
         ConfigError: if the opset is not supported.

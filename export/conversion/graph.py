@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,34 +10,32 @@ import onnx
 
 from runtime.errors import ArtifactError
 from runtime.files import sha256_of
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 
 IR_VERSION = 8
 """Read by onnxruntime 1.10 and later."""
 
 
-def finish(raw: onnx.ModelProto, spec: RecognizerSpec, batch_size: int | None) -> onnx.ModelProto:
+def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onnx.ModelProto:
     """Fold, clean, name and describe a converted model.
 
     Args:
-        raw: as the converter left it; one input [N, C, H, W], one output [N, T, K].
-        spec: written into the metadata; its width policy says whether W is fixed.
+        raw: as the converter left it; one input and one output.
+        spec: written into the metadata; it says which sizes are fixed.
         batch_size: N, or None to leave it as it is.
 
     Returns:
-        The model: input `spec.input_name`, output `spec.output_name`, open dimensions `N`, `W`
-        and `T`.
+        The model, its input and output by the spec's names, open dimensions by their letters.
 
     Raises:
         ArtifactError: if the model has other inputs or outputs, fixes another size, or is not
             valid ONNX.
     """
-    _check_ends(raw)
-    _set_input_shape(raw, [batch_size, spec.channels, spec.height, fixed_width(spec)])
+    _check_ends(raw, spec)
+    _set_input_shape(raw, spec, [batch_size, *spec.input_sizes])
     model = _simplified(raw)
     _name_values(model, spec)
-    batch_size, _, _, width = input_shape(model)
-    _name_dimensions(model, batch_size, width)
+    _name_dimensions(model, spec, input_shape(model))
     describe(model, spec)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -45,11 +43,6 @@ def finish(raw: onnx.ModelProto, spec: RecognizerSpec, batch_size: int | None) -
         reason = " ".join(str(error).split())
         raise ArtifactError(f"the converted model is not valid ONNX: {reason}") from error
     return model
-
-
-def fixed_width(spec: RecognizerSpec) -> int | None:
-    """W in px when the width policy leaves no choice, else None."""
-    return spec.width.max_px if spec.width.min_px == spec.width.max_px else None
 
 
 def input_shape(model: onnx.ModelProto) -> list[int | None]:
@@ -63,7 +56,7 @@ def input_shape(model: onnx.ModelProto) -> list[int | None]:
     return [one.dim_value if one.dim_value > 0 else None for one in dimensions]
 
 
-def describe(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
+def describe(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Write the spec into the model's metadata, replacing an earlier one."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     del model.metadata_props[:]
@@ -73,10 +66,10 @@ def describe(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
 def describe_derived(
     model: onnx.ModelProto,
     source: onnx.ModelProto,
-    spec: RecognizerSpec,
+    spec: ModelSpec,
     precision: Mapping[str, Any],
     source_sha256: str,
-) -> RecognizerSpec:
+) -> ModelSpec:
     """Describe a form in another precision, with what it was made from.
 
     Args:
@@ -98,28 +91,30 @@ def describe_derived(
     return own
 
 
-def _check_ends(model: onnx.ModelProto) -> None:
+def _check_ends(model: onnx.ModelProto, spec: ModelSpec) -> None:
     graph = model.graph
     if len(graph.input) != 1 or len(graph.output) != 1:
+        expected = " -> ".join(f"[{', '.join(letters)}]" for letters in spec.dimensions)
         raise ArtifactError(
             f"the converted model has {len(graph.input)} inputs and {len(graph.output)} outputs: "
-            "expected one of each, [N, C, H, W] -> [N, T, K]; give a text recognition model"
+            f"expected one of each, {expected}; give a {spec.title}"
         )
 
 
-def _set_input_shape(model: onnx.ModelProto, shape: list[int | None]) -> None:
+def _set_input_shape(model: onnx.ModelProto, spec: ModelSpec, shape: Sequence[int | None]) -> None:
+    letters = spec.dimensions[0]
     dimensions = model.graph.input[0].type.tensor_type.shape.dim
     if len(dimensions) != len(shape):
         raise ArtifactError(
-            f"the converted model takes an input of {len(dimensions)} dimensions: expected 4, "
-            "[N, C, H, W]; give a text recognition model"
+            f"the converted model takes an input of {len(dimensions)} dimensions: expected "
+            f"{len(shape)}, [{', '.join(letters)}]; give a {spec.title}"
         )
-    for letter, dimension, size in zip("NCHW", dimensions, shape, strict=True):
+    for letter, dimension, size in zip(letters, dimensions, shape, strict=True):
         if size is None:
             continue
         if dimension.dim_value not in (size, 0, -1):
             raise ArtifactError(
-                f"the converted model does not take such lines: expected {letter} = {size}, got "
+                f"the converted model does not take such images: expected {letter} = {size}, got "
                 f"one that fixes {letter} = {dimension.dim_value}; ask for that, or export the "
                 "model again"
             )
@@ -142,13 +137,13 @@ def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _name_values(model: onnx.ModelProto, spec: RecognizerSpec) -> None:
+def _name_values(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Stable names for input, output, nodes, weights and values."""
     graph = model.graph
     ends = {graph.input[0].name: spec.input_name, graph.output[0].name: spec.output_name}
     _number_values(graph, ends)
     graph.input[0].name, graph.output[0].name = spec.input_name, spec.output_name
-    graph.name = "recognizer"
+    graph.name = spec.key.removesuffix("_spec")
 
 
 def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
@@ -183,13 +178,14 @@ def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
     graph.initializer.extend(ordered)
 
 
-def _name_dimensions(model: onnx.ModelProto, batch_size: int | None, width: int | None) -> None:
+def _name_dimensions(model: onnx.ModelProto, spec: ModelSpec, shape: Sequence[int | None]) -> None:
+    """Name what is open. A size of the output that follows from an open one is open too."""
     graph = model.graph
-    num, time_steps = "" if batch_size else "N", "" if width else "T"
-    for value, names in (
-        (graph.input[0], (num, "", "", "" if width else "W")),
-        (graph.output[0], (num, time_steps, "")),
-    ):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
-            if name:
-                dimension.dim_param = name
+    fixed = {
+        letter for letter, size in zip(spec.dimensions[0], shape, strict=True) if size is not None
+    }
+    follows = {"N": "N", "T": "W", "H": "H", "W": "W"}
+    for value, letters in zip((graph.input[0], graph.output[0]), spec.dimensions, strict=True):
+        for dimension, letter in zip(value.type.tensor_type.shape.dim, letters, strict=False):
+            if letter in follows and follows[letter] not in fixed:
+                dimension.dim_param = letter

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import paddle
 
-from export.conversion.graph import fixed_width
 from export.doctor import hint
 from runtime.errors import ArtifactError
-from runtime.recognition.spec import RecognizerSpec
 from runtime.silence import STDERR, STDOUT, silenced
+from runtime.spec import ModelSpec
 from training.network import Network
 
 PROGRAM = "inference"
@@ -18,7 +17,7 @@ PROGRAM = "inference"
 
 
 class _Deployed(paddle.nn.Layer):
-    """What is exported: images in, probabilities out."""
+    """What is exported: images in, what is deployed of the network out."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -39,13 +38,13 @@ def _outputs(network: Network, images: paddle.Tensor) -> paddle.Tensor:
 
 
 def save_program(
-    network: Network, spec: RecognizerSpec, folder: Path, batch_size: int | None = None
+    network: Network, spec: ModelSpec, folder: Path, batch_size: int | None = None
 ) -> Path:
     """Trace a network into an inference program, `inference.json` and `inference.pdiparams`.
 
     Args:
         network: weights loaded.
-        spec: gives C, H and the input's name; W is fixed when its width policy is.
+        spec: gives the input's name and sizes.
         folder: where the two files go.
         batch_size: N, or None to leave it open.
 
@@ -57,7 +56,7 @@ def save_program(
     """
     deployed = _Deployed(network)
     deployed.eval()
-    shape = [batch_size, spec.channels, spec.height, fixed_width(spec)]
+    shape = [batch_size, *spec.input_sizes]
     try:
         with silenced(STDOUT, STDERR):
             traced = paddle.jit.to_static(

@@ -13,10 +13,10 @@ from export.engine.configure import configured, known_capabilities, save_timing_
 from export.engine.layer_info import layer_information
 from export.engine.network import bindings_of, parsed_network
 from export.engine.options import BuildOptions
-from export.engine.shapes import smaller
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
-from runtime.engines.sidecar import Binding, Profile
+from runtime.engines.sidecar import Binding
 from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
+from runtime.engines.tensors import Profile, ShapeRange
 from runtime.errors import EngineError
 
 logger = logging.getLogger("export")
@@ -131,6 +131,25 @@ def build_plan(
         tuple(targets),
         num_layers,
         layer_information(library, log, data) if is_wanted else "",
+    )
+
+
+def smaller(profiles: Sequence[Profile]) -> tuple[Profile, ...] | None:
+    """Return the same profiles with half the largest batch, None when that goes no further."""
+    ranges = [shapes for profile in profiles for shapes in profile.values()]
+    half = max(shapes.max[0] for shapes in ranges) // 2
+    if half < max(1, *(shapes.min[0] for shapes in ranges)):
+        return None
+    return tuple(
+        {
+            name: ShapeRange(
+                shapes.min,
+                (min(shapes.opt[0], half), *shapes.opt[1:]),
+                (min(shapes.max[0], half), *shapes.max[1:]),
+            )
+            for name, shapes in profile.items()
+        }
+        for profile in profiles
     )
 
 

@@ -10,25 +10,22 @@ from typing import Any
 
 import onnx
 
-from export.conversion.model_file import RecognizerFile, read_recognizer, refuse_eight_bit
+from export.contract import ModelContract, model_contract, samples_to_compare
+from export.conversion.model_file import ModelFile, read_model
+from export.conversion.precision_of import refuse_eight_bit
 from export.conversion.staging import staged
 from export.engine.build import Built
 from export.engine.child import build_in_child
 from export.engine.options import BuildOptions
 from export.engine.proof import prove_engine
-from export.engine.shapes import ranges_for
-from export.precision import half_recognizer
-from export.precision.agreement import Lines
-from export.proof.samples import comparison_lines
-from export.recognition.engine_graph import engine_graph
+from export.precision import half_model
+from export.proof.samples import Samples
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.sidecar import EngineSidecar, sidecar_path, this_platform
 from runtime.engines.tensors import Profile
 from runtime.errors import ConfigError
 from runtime.files import sha256_of, write_atomically
-from runtime.recognition.best_path_session import line_profile
-from runtime.recognition.session import PIXELS
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 
 log = logging.getLogger("export")
 
@@ -41,14 +38,14 @@ class EngineRequest:
     """What is to be built, and from what.
 
     Args:
-        onnx_path: the recogniser.
+        onnx_path: the model.
         plan_path: where the plan goes; its sidecar beside it.
         is_half: FP16 as far as it reads the same.
         shapes: `min`, `opt`, `max` as trtexec writes them; what is missing is chosen.
-        buckets: as `ranges_for`.
-        images: crops, for precision, shapes and proof; rendered lines without.
-        dictionary: for a model that carries no characters.
-        tie_tolerance: as `half_recognizer`.
+        buckets: as `ModelContract.ranges`.
+        images: for precision, shapes and proof; rendered ones without.
+        dictionary: for a recogniser that carries no characters.
+        tie_tolerance: as `half_model`.
         rebuild_command: the command line that makes the plan again.
         options: everything for the builder.
         layer_info: file for what the inspector tells of layers, None for none.
@@ -86,33 +83,31 @@ def build_engine(request: EngineRequest, build: Build = build_in_child) -> dict[
         raise ConfigError(
             f"--saveEngine: expected a name ending in .plan or .engine, got {request.plan_path}"
         )
-    source = read_recognizer(request.onnx_path, request.dictionary)
-    images, lines_from = comparison_lines(request.images, source.spec.charset)
-    lines = Lines.of(images, source.spec, lines_from)
-    policy = source.spec.width
-    widths = [policy.input_width(line.shape[1]) for line in lines.prepared]
-    ranges = ranges_for(
-        source.spec,
+    source = read_model(request.onnx_path, request.dictionary)
+    contract = model_contract(source.spec)
+    samples = samples_to_compare(request.images, contract)
+    ranges = contract.ranges(
         request.shapes,
-        # Rendered lines say nothing of the widths to come.
-        widths if request.images else (),
+        # Rendered images say nothing of the sizes to come.
+        samples if request.images else None,
         request.buckets,
         source.fixed_batch,
     )
     with staged(request.plan_path.parent) as folder:  # a folder that refuses is met first
-        model, spec, precision, parity = _with_precision(source, request, images, lines_from)
-        graph = engine_graph(model, spec).SerializeToString(deterministic=True)
+        model, spec, precision, parity = _with_precision(source, contract, request, samples)
+        graph = model_contract(spec).engine_graph(model).SerializeToString(deterministic=True)
         name = f"distilrec {sha256_of(graph)[:16]}"
-        built = build(graph, name, list(map(line_profile, ranges)), request.options)
+        profiles = [contract.profile(shapes) for shapes in ranges]
+        built = build(graph, name, profiles, request.options)
         _tell_layers(built, request)
         sidecar = _sidecar(source, spec, request, graph, built, precision, parity)
-        sidecar = _written(folder, sidecar, built, source.model, lines, request)
+        sidecar = _written(folder, sidecar, built, source.model, contract, samples, request)
     return _described(request.plan_path, sidecar, built)
 
 
 def _with_precision(
-    source: RecognizerFile, request: EngineRequest, images: Sequence[Any], lines_from: str
-) -> tuple[onnx.ModelProto, RecognizerSpec, dict[str, Any], dict[str, Any]]:
+    source: ModelFile, contract: ModelContract, request: EngineRequest, samples: Samples
+) -> tuple[onnx.ModelProto, ModelSpec, dict[str, Any], dict[str, Any]]:
     """Model and spec to build from, the sidecar's `precision`, and parity so far."""
     refuse_eight_bit(source.model)
     if source.is_half:
@@ -125,11 +120,10 @@ def _with_precision(
     if not request.is_half:
         precision = {"asked": "fp32", "achieved": "fp32", "kept_fp32": []}
         return source.model, source.spec, precision, {}
-    half = half_recognizer(
+    half = half_model(
         source.model,
-        source.spec,
-        images,
-        lines_from,
+        contract,
+        samples,
         source_sha256=source.sha256,
         tie_tolerance=request.tie_tolerance,
     )
@@ -139,8 +133,8 @@ def _with_precision(
 
 
 def _sidecar(
-    source: RecognizerFile,
-    spec: RecognizerSpec,
+    source: ModelFile,
+    spec: ModelSpec,
     request: EngineRequest,
     graph: bytes,
     built: Built,
@@ -177,7 +171,8 @@ def _written(
     sidecar: EngineSidecar,
     built: Built,
     model: onnx.ModelProto,
-    lines: Lines,
+    contract: ModelContract,
+    samples: Samples,
     request: EngineRequest,
 ) -> EngineSidecar:
     """Write plan and sidecar into a folder and, where a GPU is, prove them there."""
@@ -185,9 +180,9 @@ def _written(
     plan.write_bytes(built.plan)
     sidecar.write(plan)
     if built.gpu is None:
-        log.info("no GPU here: the engine was built but not run; text was not compared on it")
+        log.info("no GPU here: the engine was built but not run; nothing was compared on it")
         return sidecar
-    sidecar = _proven(sidecar, built, plan, model, lines, request)
+    sidecar = _proven(sidecar, plan, model, contract, samples, request)
     sidecar.write(plan)
     return sidecar
 
@@ -225,25 +220,18 @@ def _tell_layers(built: Built, request: EngineRequest) -> None:
 
 def _proven(
     sidecar: EngineSidecar,
-    built: Built,
     trial: Path,
     model: onnx.ModelProto,
-    lines: Lines,
+    contract: ModelContract,
+    samples: Samples,
     request: EngineRequest,
 ) -> EngineSidecar:
-    figures = prove_engine(
-        trial,
-        model,
-        lines,
-        request.tie_tolerance,
-        max(profile[PIXELS].max[0] for profile in built.profiles),
-        max(profile[PIXELS].max[2] for profile in built.profiles),
-        request.options.device_id,
+    agreement = prove_engine(
+        trial, model, contract, samples, request.tie_tolerance, request.options.device_id
     )
     log.info(
-        "the engine reads %d of %d lines as onnxruntime does, %d ties",
-        figures["num_equal_texts"],
-        figures["num_lines"],
-        figures["num_ties"],
+        "the engine reads %d of %d as onnxruntime does, %d ties",
+        *(agreement.num_equal, agreement.num_samples, agreement.num_ties),
     )
+    figures = {**agreement.as_json(), "reference": "onnxruntime on the CPU"}
     return replace(sidecar, parity={**sidecar.parity, "engine": figures})

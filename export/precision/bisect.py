@@ -1,34 +1,34 @@
-"""Finds the nodes that change text by being FP16 while all others are FP32."""
+"""Finds the nodes that change a reading by being FP16 while all others are FP32."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.precision.agreement import Lines
-from export.precision.report import TextDifference
 from export.precision.trials import Trials
+from export.proof.compare import ComparedSample
+from export.proof.samples import Samples
 
 
 def guilty_nodes(
-    trials: Trials, half: Sequence[str], lines: Lines
-) -> dict[str, TextDifference | None]:
+    trials: Trials, half: Sequence[str], samples: Samples
+) -> dict[str, ComparedSample | None]:
     """Bisect: a segment that reads rightly when it alone is FP16 is left, another one is halved.
 
     Args:
         trials: what makes the forms.
         half: names of the nodes in question, in the graph's order.
-        lines: lines that are read wrongly when all of them are FP16.
+        samples: that are read wrongly when all of them are FP16.
 
     Returns:
-        Guilty nodes, each with a line that it spoils, or None where it made NaN or infinity
-        without changing text. Empty when only the combination of several segments fails. A
+        Guilty nodes, each with a sample that it spoils, or None where it made NaN or infinity
+        without changing a reading. Empty when only the combination of several segments fails. A
         segment that fails while neither of its halves does is given whole when it is short.
     """
-    found: dict[str, TextDifference | None] = {}
+    found: dict[str, ComparedSample | None] = {}
     waiting = [tuple(half)]
     while waiting and not trials.is_spent:
         segment = waiting.pop()
-        agreement = trials.compare(trials.alone(set(segment)), lines)
+        agreement = trials.compare(trials.alone(set(segment)), samples)
         if agreement.is_equal:
             continue
         if len(segment) == 1:

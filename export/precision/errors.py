@@ -12,12 +12,11 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from export.precision.agreement import Lines
 from export.precision.trials import Trials
-from export.proof.forms import as_probabilities
+from export.proof.samples import Samples
 
 _MOST_SEGMENTS = 32
-_MOST_LINES = 8
+_MOST_SAMPLES = 8
 
 
 class Errors:
@@ -26,13 +25,13 @@ class Errors:
     Args:
         trials: makes the forms.
         half: names of the nodes in question, in the graph's order.
-        lines: of which the first few are measured on.
+        samples: of which the first few are measured on.
     """
 
-    def __init__(self, trials: Trials, half: Sequence[str], lines: Lines) -> None:
+    def __init__(self, trials: Trials, half: Sequence[str], samples: Samples) -> None:
         parts = np.array_split(np.array(half, dtype=object), min(len(half), _MOST_SEGMENTS))
         segments = [tuple(str(name) for name in part) for part in parts]
-        few = lines.subset(range(min(len(lines.prepared), _MOST_LINES)))
+        few = samples.subset(range(min(len(samples), _MOST_SAMPLES)))
         measured = [
             (0.0 if trials.is_spent else _squared_error(trials, set(one), few), one)
             for one in segments
@@ -57,14 +56,14 @@ class Errors:
         return chosen
 
 
-def _squared_error(trials: Trials, half: set[str], lines: Lines) -> float:
+def _squared_error(trials: Trials, half: set[str], samples: Samples) -> float:
     form = trials.alone(half)
     total, count = 0.0, 0
-    for _, batch in lines.batches():
-        expected, got = (
-            as_probabilities(one(batch), lines.spec) for one in (trials.reference, form)
+    for batch in samples.batches():
+        expected = trials.reference.probabilities(batch.inputs)
+        distance = np.nan_to_num(
+            form.probabilities(batch.inputs).astype(np.float64) - expected, nan=1
         )
-        distance = np.nan_to_num(got.astype(np.float64) - expected, nan=1.0)
         total += float((distance**2).sum())
         count += distance.size
     return total / max(count, 1)

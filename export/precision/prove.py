@@ -1,26 +1,25 @@
-"""From an FP32 recogniser to its FP16 form and the proof that it reads the same."""
+"""From an FP32 model to its FP16 form and the proof that it reads the same."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
 
+from export.contract import ModelContract
 from export.conversion.graph import describe_derived
 from export.conversion.graph_view import FLOAT16, GraphView, named_copy, view
-from export.conversion.model_file import refuse_eight_bit
-from export.precision.agreement import Lines
+from export.conversion.precision_of import refuse_eight_bit
 from export.precision.growth import grow
 from export.precision.ranges import largest_magnitudes
 from export.precision.report import Kept, PrecisionReport
 from export.precision.sensitive import kept_from_the_start
 from export.precision.trials import Trials
 from export.proof.emulate import cpu_session
+from export.proof.samples import Samples
 from runtime.errors import ArtifactError
-from runtime.recognition.preprocess import Image
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 
 log = logging.getLogger("export")
 
@@ -28,8 +27,8 @@ MOST_TRIES = 200
 
 
 @dataclass(frozen=True)
-class HalfRecognizer:
-    """The FP16 form of a recogniser.
+class HalfModel:
+    """The FP16 form of a model.
 
     Args:
         model: self-describing; the FP32 model itself where FP16 does not agree.
@@ -38,31 +37,29 @@ class HalfRecognizer:
     """
 
     model: onnx.ModelProto
-    spec: RecognizerSpec
+    spec: ModelSpec
     report: PrecisionReport
 
 
-def half_recognizer(
+def half_model(
     model: onnx.ModelProto,
-    spec: RecognizerSpec,
-    images: Sequence[Image],
-    lines_from: str,
+    contract: ModelContract,
+    samples: Samples,
     *,
     source_sha256: str = "",
     tie_tolerance: float = 0.0,
     most_tries: int = MOST_TRIES,
     is_quiet: bool = False,
-) -> HalfRecognizer:
-    """Convert a recogniser to FP16 as far as it reads the same.
+) -> HalfModel:
+    """Convert a model to FP16 as far as it reads the same.
 
     Args:
-        model: FP32, input `spec.input_name` [N, C, H, W], output `spec.output_name` [N, T, K].
-        spec: of the recogniser.
-        images: lines to measure and to agree on, BGR uint8 [h, w, 3].
-        lines_from: what they are, for the report.
+        model: FP32, with the ends that its spec names.
+        contract: of the model.
+        samples: to measure and to agree on.
         source_sha256: of the file the model comes from; of its bytes here when empty.
-        tie_tolerance: probability by which FP32 may prefer its class where another reading still
-            counts as a tie; 0 asks for equal text on every line.
+        tie_tolerance: probability by which FP32 may prefer its decision where another reading
+            still counts as a tie; 0 asks for equal readings of every sample.
         most_tries: FP16 forms to make at most, before FP32 is kept.
         is_quiet: show no progress.
 
@@ -73,14 +70,14 @@ def half_recognizer(
     refuse_eight_bit(model)
     source = view(named_copy(model))
     _refuse_half(source)
-    lines = Lines.of(images, spec, lines_from)
-    batches = (batch for _, batch in lines.batches())
-    largest = largest_magnitudes(source, spec.input_name, batches)
+    spec = contract.spec
+    inputs = (batch.inputs for batch in samples.batches())
+    largest = largest_magnitudes(source, spec.input_name, inputs)
     kept = kept_from_the_start(source, largest)
     num_from_the_start = len(kept)
-    trials = Trials(source, spec, tie_tolerance, most_tries, is_quiet)
+    trials = Trials(source, contract, tie_tolerance, most_tries, is_quiet)
     try:
-        agreement = grow(trials, kept, lines)
+        agreement = grow(trials, kept, samples)
         achieved = "fp16" if len(kept) == num_from_the_start else "mixed"
         if any(one.reason in ("range", "vanishing") for one in kept.values()):
             achieved = "mixed"
@@ -90,7 +87,7 @@ def half_recognizer(
                 operator = next(node.op_type for node in source.nodes if node.name == name)
                 fallen = Kept(name, operator, "text", "no FP16 form agreed")
                 kept.setdefault(name, fallen)
-            agreement = trials.compare(trials.reference, lines)
+            agreement = trials.compare(trials.reference, samples)
         num_half = len(trials.names) - len(kept)
         in_order = tuple(kept[name] for name in trials.names if name in kept)
         report = PrecisionReport(
@@ -103,8 +100,8 @@ def half_recognizer(
     described = onnx.ModelProto()
     described.CopyFrom(result)
     spec = describe_derived(described, model, spec, report.as_json(), source_sha256)
-    _check_opens(described, lines)
-    return HalfRecognizer(described, spec, report)
+    _check_opens(described, spec, samples)
+    return HalfModel(described, spec, report)
 
 
 def _refuse_half(source: GraphView) -> None:
@@ -116,8 +113,8 @@ def _refuse_half(source: GraphView) -> None:
         )
 
 
-def _check_opens(model: onnx.ModelProto, lines: Lines) -> None:
+def _check_opens(model: onnx.ModelProto, spec: ModelSpec, samples: Samples) -> None:
     """Open and run the result once in onnxruntime, as a user will."""
     session = cpu_session(model)
-    for _, batch in lines.subset([0] if lines.prepared else []).batches():
-        session.run([lines.spec.output_name], {lines.spec.input_name: batch})
+    for batch in samples.subset([0] if len(samples) else []).batches():
+        session.run([spec.output_name], {spec.input_name: batch.inputs})

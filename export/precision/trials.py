@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.contract import ModelContract
 from export.conversion.graph_view import GraphView, float_nodes
-from export.precision.agreement import Lines, compare
 from export.precision.half import half_from_float
-from export.precision.report import Agreement
+from export.proof.compare import Agreement, compare
 from export.proof.emulate import cpu_session, emulated_session
-from export.proof.forms import Probabilities
-from runtime.recognition.spec import RecognizerSpec
+from export.proof.forms import ScoreForm, run_of_session
+from export.proof.samples import Samples
 
 
 class Trials:
@@ -23,7 +21,7 @@ class Trials:
 
     Args:
         source: the FP32 graph.
-        spec: of the recogniser.
+        contract: of the network.
         tie_tolerance: as `compare`.
         most: forms that may be made before the search has to end.
         is_quiet: show no progress.
@@ -32,17 +30,17 @@ class Trials:
     def __init__(
         self,
         source: GraphView,
-        spec: RecognizerSpec,
+        contract: ModelContract,
         tie_tolerance: float,
         most: int,
         is_quiet: bool = False,
     ) -> None:
         self.source = source
-        self.spec = spec
+        self.contract = contract
         self.tie_tolerance = tie_tolerance
         self.names = tuple(node.name for node in float_nodes(source))
         """Nodes that may be FP16, in the graph's order."""
-        self.reference = self._runs(cpu_session(source.model))
+        self.reference = self._form("FP32", cpu_session(source.model))
         """The FP32 form."""
         self._most = most
         self._num_made = 0
@@ -62,29 +60,24 @@ class Trials:
         """The form with these nodes in FP32."""
         return half_from_float(self.source, kept)
 
-    def candidate(self, kept: Set[str]) -> Probabilities:
+    def candidate(self, kept: Set[str]) -> ScoreForm:
         """What computes as the form with these nodes in FP32 would."""
         self._num_made += 1
         self._progress.update()
-        return self._runs(emulated_session(self.model(kept)))
+        return self._form("FP16", emulated_session(self.model(kept)))
 
-    def alone(self, half: Set[str]) -> Probabilities:
+    def alone(self, half: Set[str]) -> ScoreForm:
         """What computes as the form with all but these nodes in FP32 would."""
         return self.candidate(set(self.names) - half)
 
-    def compare(self, candidate: Probabilities, lines: Lines) -> Agreement:
-        """The agreement of a form with FP32."""
-        return compare(self.reference, candidate, lines, self.tie_tolerance)
+    def compare(self, candidate: ScoreForm, samples: Samples) -> Agreement:
+        """Hold a form against FP32."""
+        return compare(self.reference, candidate, self.contract, samples, self.tie_tolerance)
 
     def close(self) -> None:
         """End the progress bar."""
         self._progress.close()
 
-    def _runs(self, session: object) -> Probabilities:
-        names = ([self.spec.output_name], self.spec.input_name)
-
-        def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            result: NDArray[np.float32] = session.run(names[0], {names[1]: batch})[0]  # type: ignore[attr-defined]
-            return result
-
-        return run
+    def _form(self, name: str, session: object) -> ScoreForm:
+        run = run_of_session(session, self.contract.spec)
+        return ScoreForm(name, self.contract, run, is_exact=name == "FP32")

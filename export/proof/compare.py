@@ -1,181 +1,234 @@
-"""Compares two forms of one network on line images: probabilities, best path and text."""
+"""Compares two forms of one network on images: probabilities, decisions, and what is read."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.proof.forms import Form, Outputs
-from export.proof.samples import prepared_batches
+from export.contract import ModelContract
+from export.proof.outputs import Form, Outputs
+from export.proof.samples import Samples
 from runtime.errors import ParityError
-from runtime.recognition.charset import Charset
-from runtime.recognition.ctc import decode_best_path
-from runtime.recognition.preprocess import Image
-from runtime.recognition.spec import RecognizerSpec
 
 TOLERANCE = 1e-5
 """On any probability, between two forms that compute in FP32."""
 INEXACT_TOLERANCE = 0.05
-"""On any probability, where FP16 is in play; text has to be equal all the same."""
+"""On any probability, where FP16 is in play; readings have to be equal all the same."""
+_MOST_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class ComparedLine:
-    """One line in both forms.
+class ComparedSample:
+    """One sample in both forms.
 
     Args:
-        position: in the lines given.
+        position: among the samples.
         expected, got: what the reference and the candidate read.
         difference: largest absolute difference of any probability; infinite when one is NaN.
+        margin: by how much the reference preferred its decision, as a probability, at the most
+            disputed place; 0.0 where all decisions agree.
     """
 
     position: int
-    expected: str
-    got: str
+    expected: Any
+    got: Any
     difference: float
+    margin: float = 0.0
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both forms read the same."""
+        return bool(self.expected == self.got)
 
     @property
     def badness(self) -> tuple[bool, float]:
-        """To sort by: another text is worse than any difference of numbers."""
-        return self.expected != self.got, self.difference
+        """To sort by: another reading is worse than any difference of numbers."""
+        return not self.is_equal, self.difference
 
 
 @dataclass(frozen=True)
-class Parity:
+class Agreement:
     """How far two forms of a network agree.
 
     Args:
-        num_lines: lines compared.
-        num_equal_texts: lines that both read the same.
-        max_difference: largest absolute difference of any probability.
-        lines_from: what the lines were.
-        mean_difference: mean absolute difference of all probabilities.
-        argmax_agreement: share of the time steps whose largest class is the same.
-        compares: `probabilities` of every class, or of the `best path` alone.
-        example: the two texts of the worst line whose texts differ.
+        samples: one by one, in their order.
+        samples_from: what they were.
+        num_decisions, num_equal_decisions: places at which something was chosen, e.g. time steps,
+            and those where both forms chose the same.
+        num_not_finite: values of the candidate that are NaN or infinite.
+        max_difference, mean_difference: of the probabilities, absolute.
+        compares: `probabilities` of everything, or of the `best path` alone.
+        tie_tolerance: another reading counts as a tie when, wherever the decisions differ, the
+            reference prefers its own by no more than this probability.
     """
 
-    num_lines: int
-    num_equal_texts: int
-    max_difference: float
-    lines_from: str
+    samples: tuple[ComparedSample, ...]
+    samples_from: str
+    num_decisions: int = 0
+    num_equal_decisions: int = 0
+    num_not_finite: int = 0
+    max_difference: float = 0.0
     mean_difference: float = 0.0
-    argmax_agreement: float = 1.0
     compares: str = "probabilities"
-    example: str = ""
+    tie_tolerance: float = 0.0
 
-    def as_json(self) -> dict[str, Any]:
-        """The figures; one that is not finite, which JSON has not, is None."""
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
+    @property
+    def num_samples(self) -> int:
+        """How many were compared."""
+        return len(self.samples)
+
+    @property
+    def differences(self) -> list[ComparedSample]:
+        """The samples read differently, ties left out."""
+        return [one for one in self.samples if not one.is_equal and not self._is_tie(one)]
+
+    @property
+    def num_ties(self) -> int:
+        """Samples with another reading where the reference hardly preferred its own."""
+        return sum(not one.is_equal and self._is_tie(one) for one in self.samples)
+
+    @property
+    def num_equal(self) -> int:
+        """Samples that both forms read the same."""
+        return sum(one.is_equal for one in self.samples)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether every sample reads the same, ties aside, and every value is a number."""
+        return not self.differences and not self.num_not_finite
+
+    @property
+    def most_disputed(self) -> float:
+        """The largest margin of any difference, 0.0 without differences."""
+        return max((one.margin for one in self.differences), default=0.0)
+
+    @property
+    def example(self) -> str:
+        """The two readings of the worst sample read differently, empty without one."""
+        worst = max(self.differences, key=lambda one: one.difference, default=None)
+        return f"{worst.expected!r} against {worst.got!r}" if worst else ""
 
     def is_within(self, tolerance: float) -> bool:
-        """Whether every text is equal and no probability differs by more."""
-        return self.num_equal_texts == self.num_lines and self.max_difference <= tolerance
+        """Whether every reading is equal and no probability differs by more."""
+        return not self.differences and self.max_difference <= tolerance
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures, and a few of the differences; what JSON cannot hold is None."""
+        figures = {name: value for name, value in vars(self).items() if name != "samples"}
+        figures |= {
+            "num_samples": self.num_samples,
+            "num_equal": self.num_equal,
+            "num_ties": self.num_ties,
+        }
+        examples = [_finite(asdict(one)) for one in self.differences[:_MOST_EXAMPLES]]
+        return {**_finite(figures), "differences": examples}
+
+    def _is_tie(self, sample: ComparedSample) -> bool:
+        return self.tie_tolerance > 0 and sample.margin <= self.tie_tolerance
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two forms on the same lines.
-
-    Args:
-        lines: one by one, in their order.
-        parity: the summary.
-    """
-
-    lines: tuple[ComparedLine, ...]
-    parity: Parity
-
-
-def compare_forms(
+def compare(
     reference: Form,
     candidate: Form,
-    spec: RecognizerSpec,
-    lines: Sequence[Image],
-    lines_from: str,
-) -> Comparison:
+    contract: ModelContract,
+    samples: Samples,
+    tie_tolerance: float = 0.0,
+) -> Agreement:
     """Run both forms on the same batches.
 
     Args:
-        reference, candidate: the two.
-        spec: of both.
-        lines: BGR uint8 [h, w, 3].
-        lines_from: what they are, for the report.
+        reference: gives all probabilities where ties are to be told.
+        candidate: the other.
+        contract: of both.
+        samples: to compare on.
+        tie_tolerance: as `Agreement`.
 
     Raises:
         ParityError: if they disagree on the shape of the output.
     """
-    compared: list[ComparedLine] = []
-    total, num_values, num_equal_steps, num_steps = 0.0, 0, 0, 0
+    compared: list[ComparedSample] = []
+    total, num_values, num_equal, num_decisions, num_not_finite = 0.0, 0, 0, 0, 0
     compares = "probabilities"
-    for positions, batch, width in prepared_batches(lines, spec):
-        expected, got = reference.read(batch, width), candidate.read(batch, width)
-        if expected.classes.shape != got.classes.shape:
+    for batch in samples.batches():
+        expected, got = reference.read(batch), candidate.read(batch)
+        if expected.decisions.shape != got.decisions.shape:
             raise ParityError(
                 f"{reference.name} and {candidate.name} disagree on the output's shape: expected "
-                f"{expected.classes.shape} classes, got {got.classes.shape} for {len(batch)} "
-                f"lines of {width} px"
+                f"{expected.decisions.shape} decisions, got {got.decisions.shape} for an input of "
+                f"{list(batch.inputs.shape)}"
             )
-        differences = _differences(expected, got)
-        if expected.probabilities is None or got.probabilities is None:
+        distances = _distances(expected, got)
+        if not (expected.is_whole and got.is_whole):
             compares = "best path"
-        total += float(differences.sum(dtype=np.float64))
-        num_values += differences.size
-        num_equal_steps += int((expected.classes == got.classes).sum())
-        num_steps += expected.classes.size
-        largest = differences.reshape(len(batch), -1).max(axis=1)
-        texts = zip(_texts(expected, spec.charset), _texts(got, spec.charset), strict=True)
-        for position, (first, second), one in zip(positions, texts, largest, strict=True):
-            difference = float(one) if np.isfinite(one) else float("inf")
-            compared.append(ComparedLine(position, first, second, difference))
-    compared.sort(key=lambda line: line.position)
-    different = [one for one in compared if one.expected != one.got]
-    example = max(different, key=lambda line: line.difference, default=None)
-    parity = Parity(
-        num_lines=len(lines),
-        num_equal_texts=len(compared) - len(different),
+        total += float(np.nan_to_num(distances, nan=1.0, posinf=1.0).sum(dtype=np.float64))
+        num_values += distances.size
+        num_not_finite += int((~np.isfinite(got.values)).sum())
+        num_equal += int((expected.decisions == got.decisions).sum())
+        num_decisions += expected.decisions.size
+        largest = distances.reshape(len(distances), -1).max(axis=1)
+        largest = np.where(np.isfinite(largest), largest, np.inf).tolist()
+        margins = (
+            contract.margins(expected, got) if expected.is_whole else np.zeros(len(largest))
+        ).tolist()
+        rows = (batch.positions, expected.readings, got.readings, largest, margins)
+        compared += [ComparedSample(*row) for row in zip(*rows, strict=True)]
+    compared.sort(key=lambda one: one.position)
+    return Agreement(
+        samples=tuple(compared),
+        samples_from=samples.samples_from,
+        num_decisions=num_decisions,
+        num_equal_decisions=num_equal,
+        num_not_finite=num_not_finite,
         max_difference=max((one.difference for one in compared), default=0.0),
-        lines_from=lines_from,
         mean_difference=total / max(1, num_values),
-        argmax_agreement=num_equal_steps / max(1, num_steps),
         compares=compares,
-        example=f"{example.expected!r} against {example.got!r}" if example else "",
+        tie_tolerance=tie_tolerance,
     )
-    return Comparison(tuple(compared), parity)
 
 
-def _differences(expected: Outputs, got: Outputs) -> NDArray[np.float32]:
-    """Absolute differences; not a number where either is not."""
-    with np.errstate(invalid="ignore"):
-        if expected.probabilities is not None and got.probabilities is not None:
-            return np.abs(expected.probabilities - got.probabilities)
-        return np.abs(expected.confidences - got.confidences)
-
-
-def _texts(outputs: Outputs, charset: Charset) -> list[str]:
-    decoded = decode_best_path(outputs.classes, outputs.confidences, charset)
-    return [line.text for line in decoded]
-
-
-def require(parity: Parity, what: str, tolerance: float = TOLERANCE) -> None:
+def require(agreement: Agreement, what: str, tolerance: float = TOLERANCE) -> None:
     """Refuse two forms that disagree.
 
     Raises:
-        ParityError: unless every text is equal and no probability differs by more than
+        ParityError: unless every reading is equal and no probability differs by more than
             `tolerance`.
     """
-    if parity.is_within(tolerance):
+    if agreement.is_within(tolerance):
         return
-    example = f", for example {parity.example}" if parity.example else ""
     raise ParityError(
-        f"{what} disagree: expected equal text and probabilities within {tolerance:g}, got "
-        f"{parity.num_equal_texts} of {parity.num_lines} texts equal{example} and a difference of "
-        f"{parity.max_difference:.3g} on {parity.lines_from}; nothing was written"
+        f"{what} disagree: expected equal readings and probabilities within {tolerance:g}, got "
+        f"{told(agreement)}; nothing was written"
     )
+
+
+def told(agreement: Agreement) -> str:
+    """Say in words how far two forms agree, for an error."""
+    example = f", for example {agreement.example}" if agreement.example else ""
+    return (
+        f"{agreement.num_equal} of {agreement.num_samples} readings equal{example} and a "
+        f"difference of {agreement.max_difference:.3g} on {agreement.samples_from}"
+    )
+
+
+def _distances(expected: Outputs, got: Outputs) -> NDArray[np.float32]:
+    """Return absolute differences; not a number where either is not."""
+    with np.errstate(invalid="ignore"):
+        if expected.is_whole == got.is_whole:
+            return np.abs(expected.values - got.values)
+        # Of one form the best alone is known: that is what the other thinks of its own choice.
+        return np.abs(_best(expected) - _best(got))
+
+
+def _best(outputs: Outputs) -> NDArray[np.float32]:
+    return outputs.values.max(axis=-1) if outputs.is_whole else outputs.values
+
+
+def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }

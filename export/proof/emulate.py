@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.conversion.graph_view import FLOAT, FLOAT16, GraphView, replace_nodes, view
-from export.conversion.model_file import has_half
+from export.conversion.precision_of import has_half
 from runtime.errors import EngineError
 
 # They hand on values, or choose among them, so that what they make is rounded already.

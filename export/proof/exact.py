@@ -10,10 +10,11 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from export.contract import model_contract
 from export.conversion.strip import Stripped, deployed_outputs
-from export.proof.forms import ProbabilityForm
+from export.proof.forms import ScoreForm
 from export.proof.rounding import NUM_WIDER, WIDER_STEPS, nudged
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 from training.kernels import fast_path_enabled, set_fast_path
 from training.network import Network
 
@@ -22,8 +23,8 @@ _NUM_NUDGED = 4
 percentile of its rounding, and the median above the 20th and below the 80th, nine times in ten."""
 
 
-def exact_form(stripped: Stripped, spec: RecognizerSpec) -> ProbabilityForm:
-    """Return the network in FP64: float [N, C, H, W] -> float64 [N, T, K]."""
+def exact_form(stripped: Stripped, spec: ModelSpec) -> ScoreForm:
+    """Return the network in FP64: float [N, C, H, W] -> float64."""
     network = _built(stripped, "float64", lambda values: values)
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -32,10 +33,10 @@ def exact_form(stripped: Stripped, spec: RecognizerSpec) -> ProbabilityForm:
             result: NDArray[np.float32] = network.deployed(images).numpy()
         return result
 
-    return ProbabilityForm("float64", spec, run)
+    return ScoreForm("float64", model_contract(spec), run)
 
 
-def drawn_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityForm]:
+def drawn_forms(stripped: Stripped, spec: ModelSpec) -> list[ScoreForm]:
     """Return the network in FP32, rounded in several ways, the same in every process.
 
     The first computes as the network does. In the others every weight and every input is left or
@@ -43,20 +44,18 @@ def drawn_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityFor
     kernels where the compiled ones of `training.kernels` would serve.
     """
     return [
-        ProbabilityForm("paddle", spec, deployed_outputs(stripped.network)),
+        ScoreForm("paddle", model_contract(spec), deployed_outputs(stripped.network)),
         *(_drawn(stripped, spec, number, most_steps=1) for number in range(_NUM_NUDGED)),
     ]
 
 
-def wider_forms(stripped: Stripped, spec: RecognizerSpec) -> list[ProbabilityForm]:
+def wider_forms(stripped: Stripped, spec: ModelSpec) -> list[ScoreForm]:
     """Return further and wider draws of the network in FP32, for `measure_rounding`."""
     numbers = range(_NUM_NUDGED, _NUM_NUDGED + NUM_WIDER)
     return [_drawn(stripped, spec, number, WIDER_STEPS) for number in numbers]
 
 
-def _drawn(
-    stripped: Stripped, spec: RecognizerSpec, number: int, most_steps: int
-) -> ProbabilityForm:
+def _drawn(stripped: Stripped, spec: ModelSpec, number: int, most_steps: int) -> ScoreForm:
     generator = np.random.default_rng(number)
     moved = partial(nudged, generator=generator, most_steps=most_steps)
     network = _built(stripped, "float32", moved)
@@ -66,7 +65,7 @@ def _drawn(
         with _paddles_own_kernels(wanted=bool(number % 2)):
             return run(moved(batch))
 
-    return ProbabilityForm(f"paddle, draw {number}", spec, drawn)
+    return ScoreForm(f"paddle, draw {number}", model_contract(spec), drawn)
 
 
 @contextmanager

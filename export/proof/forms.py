@@ -1,115 +1,61 @@
-"""The forms that one network takes on its way to production, all read in one way.
-
-A form is a paddle network, an inference program, an ONNX model or an engine. Each is given the
-same prepared lines and answers with its best path, and with all probabilities where it has them.
-"""
+"""The forms that one network takes on its way to production, all read in one way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.conversion.model_file import read_recognizer
+from export.contract import ModelContract, contract_of_plan, model_contract
+from export.conversion.model_file import read_model
+from export.proof.outputs import Form, Outputs
+from export.proof.samples import Batch
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.onnxruntime import reason_of
+from runtime.engines.tensors import full_parts
 from runtime.errors import ArtifactError
-from runtime.recognition.ctc import best_path, softmax
-from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
-from runtime.recognition.session import Session, open_session
-from runtime.recognition.spec import RecognizerSpec
+from runtime.spec import ModelSpec
 
-Probabilities = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""float32 [N, C, H, W] -> class probabilities float32 [N, T, K]."""
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""float32 [N, C, H, W] -> what the network emits, float32 [N, ...]."""
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """What a form makes of N lines.
-
-    Args:
-        classes: largest class, integer [N, T].
-        confidences: its probability, float32 [N, T].
-        probabilities: of every class, float32 [N, T, K]; None when only the best path leaves the
-            form, as from an engine.
-    """
-
-    classes: NDArray[np.int64]
-    confidences: NDArray[np.float32]
-    probabilities: NDArray[np.float32] | None
-
-
-class Form(Protocol):
-    """One form of a network."""
-
-    @property
-    def name(self) -> str:
-        """For reports: `paddle`, or the file."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether it computes in FP32 throughout."""
-
-    def read(self, lines: Sequence[Image], width_px: int) -> Outputs:
-        """Run N lines, uint8 [H, w, C] each, padded to `width_px`."""
-
-
-@dataclass(frozen=True)
-class ProbabilityForm:
-    """A form that gives the probability of every class.
+class ScoreForm:
+    """A form that gives the probability of everything that could be chosen.
 
     Args:
         name: for reports.
-        spec: of the network.
-        probabilities: runs a normalised batch.
+        contract: of the network's task.
+        run: runs a batch.
         is_exact: whether it computes in FP32 throughout.
     """
 
     name: str
-    spec: RecognizerSpec
-    probabilities: Probabilities = field(repr=False)
+    contract: ModelContract
+    run: Run = field(repr=False)
     is_exact: bool = True
 
-    def read(self, lines: Sequence[Image], width_px: int) -> Outputs:
-        """As `Form.read`."""
-        batch = batch_from_lines(lines, width_px, self.spec.mean, self.spec.std)
-        probabilities = self.probabilities(batch)
-        if probabilities.ndim != 3 or probabilities.shape[0] != len(lines):
-            raise ArtifactError(
-                f"{self.name}: not a CTC recogniser: expected [N, T, K] for {list(batch.shape)}, "
-                f"got {list(probabilities.shape)}"
-            )
-        return Outputs(*best_path(probabilities), probabilities)
+    def read(self, batch: Batch) -> Outputs:
+        """Run one batch."""
+        scores = self.run(batch.inputs)
+        return self.contract.outputs(scores, len(batch.positions), self.name)
+
+    def probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run inputs, [N, C, H, W], and return probabilities alone."""
+        return self.contract.probabilities(self.run(inputs))
 
 
-@dataclass(frozen=True)
-class EngineForm:
-    """A TensorRT engine, which gives the best path alone.
-
-    Args:
-        name: the file.
-        session: it, opened.
-    """
-
-    name: str
-    session: Session
-    is_exact: bool = False
-
-    def read(self, lines: Sequence[Image], width_px: int) -> Outputs:
-        """As `Form.read`."""
-        return Outputs(*self.session.read(lines, width_px), None)
-
-
-def onnx_probabilities(model: bytes, spec: RecognizerSpec) -> Probabilities:
-    """Run a serialised FP32 model on onnxruntime's CPU provider.
+def run_of_onnx(model: bytes, spec: ModelSpec) -> Run:
+    """Open a serialised FP32 model on onnxruntime's CPU provider.
 
     Args:
         model: the file's bytes.
-        spec: of the model; logits are made probabilities.
+        spec: of the model.
 
     Raises:
         ArtifactError: if onnxruntime cannot open it, or, when it is run, fails.
@@ -124,11 +70,11 @@ def onnx_probabilities(model: bytes, spec: RecognizerSpec) -> Probabilities:
         raise ArtifactError(
             f"onnxruntime cannot open the model: {reason_of(error)}; export it again"
         ) from error
-    return session_probabilities(session, spec)
+    return run_of_session(session, spec)
 
 
-def session_probabilities(session: Any, spec: RecognizerSpec) -> Probabilities:
-    """As `onnx_probabilities`, of a session of onnxruntime."""
+def run_of_session(session: Any, spec: ModelSpec) -> Run:
+    """Return what runs a session of onnxruntime, for any N though the model's be fixed."""
     batch_size = session.get_inputs()[0].shape[0]
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -142,44 +88,14 @@ def session_probabilities(session: Any, spec: RecognizerSpec) -> Probabilities:
         result: NDArray[np.float32] = outputs[0]
         return result
 
-    return _adapted(run, spec, batch_size if isinstance(batch_size, int) else None)
+    return _for_any_batch(run, batch_size if isinstance(batch_size, int) else None)
 
 
-def _adapted(run: Probabilities, spec: RecognizerSpec, batch_size: int | None) -> Probabilities:
-    """`run` for any N, though the model's be fixed, and giving probabilities, not logits."""
-
-    def adapted(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        parts = [batch] if batch_size is None else full_parts(batch, batch_size)
-        scores = []
-        for part in parts:
-            output = run(part)
-            # Before anything is cut: what fills up a fixed batch must not hide another order.
-            if output.ndim != 3 or len(output) != len(part):
-                raise ArtifactError(
-                    f"not a CTC recogniser: expected an output [N, T, K] for an input of "
-                    f"{list(part.shape)}, got {list(output.shape)}; give a text recognition model"
-                )
-            scores.append(output)
-        return as_probabilities(np.concatenate(scores)[: len(batch)], spec)
-
-    return adapted
-
-
-def as_probabilities(scores: NDArray[np.float32], spec: RecognizerSpec) -> NDArray[np.float32]:
-    """What the network emits, probabilities or logits, as probabilities: float32 [N, T, K]."""
-    if spec.output_activation == "softmax":
-        return scores
-    return softmax(scores)
-
-
-def program_probabilities(
-    program: Path, spec: RecognizerSpec, batch_size: int | None = None
-) -> Probabilities:
-    """Run an inference program in paddle.
+def run_of_program(program: Path, batch_size: int | None = None) -> Run:
+    """Open an inference program in paddle.
 
     Args:
         program: `inference.json` or `inference.pdmodel`.
-        spec: of the network.
         batch_size: N when the program's is fixed.
 
     Raises:
@@ -207,11 +123,31 @@ def program_probabilities(
         result: NDArray[np.float32] = target.copy_to_cpu()
         return result
 
-    return _adapted(run, spec, batch_size)
+    return _for_any_batch(run, batch_size)
 
 
-def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, RecognizerSpec]:
-    """Open an ONNX model or an engine as a form, and tell its spec.
+def _for_any_batch(run: Run, batch_size: int | None) -> Run:
+    """Return `run` for any N, though the model's be fixed."""
+
+    def adapted(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = [batch] if batch_size is None else full_parts(batch, batch_size)
+        outputs = []
+        for part in parts:
+            output = run(part)
+            # Before anything is cut: what fills up a fixed batch must not hide another order.
+            if output.ndim == 0 or len(output) != len(part):
+                raise ArtifactError(
+                    f"the model emits no batch: expected [{len(part)}, ...] for an input of "
+                    f"{list(part.shape)}, got {list(output.shape)}; export it again"
+                )
+            outputs.append(output)
+        return np.concatenate(outputs)[: len(batch)]
+
+    return adapted
+
+
+def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, ModelContract]:
+    """Open an ONNX model or an engine as a form, and tell its contract.
 
     onnxruntime's CPU provider computes FP16 nodes in FP32, which would hide what they lose, so an
     FP16 model is run with every rounding emulated.
@@ -221,17 +157,16 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Reco
         dictionary: for an ONNX model that carries no characters.
 
     Raises:
-        ArtifactError, EngineError: as `runtime.recognition.session.open_session`.
+        ArtifactError, EngineError: if it cannot be opened here.
     """
     if path.suffix.lower() in ENGINE_SUFFIXES:
-        engine = open_session(path)
-        return EngineForm(str(path), engine), engine.spec
-    source = read_recognizer(path, dictionary)
+        return contract_of_plan(path).engine_form(path)
+    source = read_model(path, dictionary)
+    contract = model_contract(source.spec)
     if source.is_half:
         from export.proof.emulate import emulated_session
 
-        run = session_probabilities(emulated_session(source.model), source.spec)
-        return ProbabilityForm(str(path), source.spec, run, is_exact=False), source.spec
-    run = onnx_probabilities(path.read_bytes(), source.spec)
-    is_exact = not source.is_eight_bit
-    return ProbabilityForm(str(path), source.spec, run, is_exact), source.spec
+        run = run_of_session(emulated_session(source.model), source.spec)
+        return ScoreForm(str(path), contract, run, is_exact=False), contract
+    run = run_of_onnx(path.read_bytes(), source.spec)
+    return ScoreForm(str(path), contract, run, is_exact=not source.is_eight_bit), contract

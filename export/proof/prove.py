@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from export.contract import model_contract, samples_to_compare
 from export.conversion.strip import Stripped, deployed_outputs
-from export.proof.compare import compare_forms
+from export.proof.compare import compare
 from export.proof.exact import drawn_forms, exact_form, wider_forms
-from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
-from export.proof.rounding import lines_to_draw, measure_rounding, require_explained
-from export.proof.samples import comparison_lines
-from runtime.recognition.spec import RecognizerSpec
+from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
+from export.proof.rounding import measure_rounding, require_explained, samples_to_draw
+from runtime.spec import ModelSpec
 
 log = logging.getLogger("export")
 
@@ -22,7 +22,7 @@ def prove(
     stripped: Stripped,
     program: Path,
     model: bytes,
-    spec: RecognizerSpec,
+    spec: ModelSpec,
     images: Sequence[str | Path] = (),
     batch_size: int | None = None,
 ) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def prove(
         program: `inference.json`.
         model: bytes of the ONNX file.
         spec: of all.
-        images: lines to compare on; rendered ones without.
+        images: to compare on; rendered ones without.
         batch_size: N when the forms fix it.
 
     Returns:
@@ -42,40 +42,36 @@ def prove(
     Raises:
         ParityError: if either form is farther from the network in FP64 than rounding carries it.
     """
-    lines, lines_from = comparison_lines(images, spec.charset)
-    reference = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+    contract = model_contract(spec)
+    samples = samples_to_compare(images, contract)
+    reference = ScoreForm("paddle", contract, deployed_outputs(stripped.network))
     candidates = (
-        ProbabilityForm(
-            "inference program", spec, program_probabilities(program, spec, batch_size)
-        ),
-        ProbabilityForm("onnxruntime", spec, onnx_probabilities(model, spec)),
+        ScoreForm("inference program", contract, run_of_program(program, batch_size)),
+        ScoreForm("onnxruntime", contract, run_of_onnx(model, spec)),
     )
-    comparisons = [
-        compare_forms(reference, candidate, spec, lines, lines_from) for candidate in candidates
-    ]
+    agreements = [compare(reference, candidate, contract, samples) for candidate in candidates]
     roundings = measure_rounding(
         exact_form(stripped, spec),
         drawn_forms(stripped, spec),
         candidates,
-        spec,
-        lines_to_draw(lines, comparisons),
+        samples_to_draw(samples, agreements),
         lambda: wider_forms(stripped, spec),
     )
     figures: dict[str, Any] = {}
-    for candidate, comparison, rounding in zip(candidates, comparisons, roundings, strict=True):
-        require_explained(rounding, comparison, f"{reference.name} and {candidate.name}")
-        parity = comparison.parity
-        figures = {**parity.as_json(), "rounding": rounding.as_json()}
+    for candidate, agreement, rounding in zip(candidates, agreements, roundings, strict=True):
+        require_explained(rounding, agreement, f"{reference.name} and {candidate.name}")
+        figures = {**agreement.as_json(), "rounding": rounding.as_json()}
         log.info(
-            "verified: %s and %s read %d of %d texts the same, probabilities within %.2g, on %s; "
-            "%.2g times as far from float64 as rounding carries the median line, at most %.2g",
-            *(reference.name, candidate.name, parity.num_equal_texts, parity.num_lines),
-            *(parity.max_difference, lines_from, rounding.typical, rounding.worst),
+            "verified: %s and %s read %d of %d images the same, probabilities within %.2g, on %s; "
+            "%.2g times as far from float64 as rounding carries the median one, at most %.2g",
+            *(reference.name, candidate.name, agreement.num_equal, agreement.num_samples),
+            *(agreement.max_difference, agreement.samples_from, rounding.typical, rounding.worst),
         )
-        if parity.num_equal_texts < parity.num_lines:
+        if not agreement.is_equal:
             log.warning(
-                "%s reads %d of %d lines differently, where rounding alone decides: for example %s",
-                *(candidate.name, parity.num_lines - parity.num_equal_texts, parity.num_lines),
-                parity.example,
+                "%s reads %d of %d images differently, where rounding alone decides: for example "
+                "%s",
+                *(candidate.name, len(agreement.differences), agreement.num_samples),
+                agreement.example,
             )
     return figures

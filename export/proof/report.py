@@ -9,28 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from export.proof.compare import (
-    INEXACT_TOLERANCE,
-    TOLERANCE,
-    Comparison,
-    compare_forms,
+from export.contract import (
+    ModelContract,
+    images_to_compare,
+    model_contract,
 )
-from export.proof.forms import Form, ProbabilityForm, form_of_file
+from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, Agreement, compare
+from export.proof.forms import ScoreForm, form_of_file
+from export.proof.outputs import Form
 from export.proof.rounding import (
     ALLOWED_TYPICAL,
     ALLOWED_WORST,
     Rounding,
-    lines_to_draw,
     measure_rounding,
     nudged_inputs,
+    samples_to_draw,
     widely_nudged_inputs,
 )
-from export.proof.samples import comparison_lines, readable_lines
+from export.proof.samples import readable_images
 from runtime.errors import ArtifactError, OcrError
-from runtime.recognition.labels import Labels
-from runtime.recognition.preprocess import Image
-from runtime.recognition.spec import RecognizerSpec
 
 if TYPE_CHECKING:
     from export.chain import Source
@@ -52,11 +52,11 @@ class VerifyOptions:
     Args:
         models: ONNX models and engines.
         source: the checkpoint to hold them against; the first model without.
-        images: line images; rendered ones without.
+        images: to compare on; rendered ones without.
         labels: their true text, a PaddleOCR label file.
         dictionary: for models that carry no characters.
         tolerance: on any probability; by the precision of the forms when None.
-        picture: where to draw the worst lines.
+        picture: where to draw the worst images.
     """
 
     models: Sequence[Path]
@@ -82,24 +82,21 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
     if options.source is not None:
         checkpoint, rounded = _form_of_checkpoint(options.source)
         forms.insert(0, checkpoint)
-    (reference, spec), *candidates = forms
+    (reference, contract), *candidates = forms
     for form, other in candidates:
-        _check_same_contract(reference, spec, form, other)
-    named, num_unreadable, lines_from = _lines(options, spec)
-    lines = list(named.values())
-    compared = []
-    for form, _ in candidates:
-        comparison = compare_forms(reference, form, spec, lines, lines_from)
-        compared.append((form, comparison))
+        _check_same_network(reference, contract, form, other)
+    named, num_unreadable, images_from = _images(options, contract)
+    samples = contract.samples(list(named.values()), images_from)
+    compared = [(form, compare(reference, form, contract, samples)) for form, _ in candidates]
     results = []
-    for form, one in compared:
+    for form, agreement in compared:
         is_exact = reference.is_exact and form.is_exact
         rounding = None
-        if is_exact and options.tolerance is None and not one.parity.is_within(TOLERANCE):
+        if is_exact and options.tolerance is None and not agreement.is_within(TOLERANCE):
             exact, draws, widen = rounded(reference)
-            drawn = lines_to_draw(lines, [one])
-            (rounding,) = measure_rounding(exact, draws, [form], spec, drawn, widen)
-        results.append(_result(form, one, options.tolerance, is_exact, rounding))
+            drawn = samples_to_draw(samples, [agreement])
+            (rounding,) = measure_rounding(exact, draws, [form], drawn, widen)
+        results.append(_result(form, agreement, options.tolerance, is_exact, rounding))
     report: dict[str, Any] = {
         "reference": reference.name,
         "num_unreadable": num_unreadable,
@@ -107,41 +104,47 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         "passed": all(result["passed"] for result in results),
     }
     if options.labels is not None:
-        report["accuracy"] = _accuracy(reference, compared, Labels(options.labels), list(named))
+        truth = contract.truth(options.labels, list(named))
+        report["accuracy"] = _accuracy(reference, contract, compared, truth)
     if options.picture is not None:
-        _draw_worst(options.picture, reference, compared, lines)
+        _draw_worst(options.picture, reference, compared, samples.images)
         report["picture"] = str(options.picture)
     return report
 
 
-def _form_of_checkpoint(source: Source) -> tuple[tuple[Form, RecognizerSpec], Rounded]:
+def _form_of_checkpoint(source: Source) -> tuple[tuple[Form, ModelContract], Rounded]:
     from export.chain import spec_of_network, stripped_network
     from export.conversion.strip import deployed_outputs
     from export.proof.exact import drawn_forms, exact_form, wider_forms
 
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)
+    contract = model_contract(spec)
 
     def rounded(_: Form) -> tuple[Form, Sequence[Form], Widen]:
         exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
         return exact, draws, lambda: wider_forms(stripped, spec)
 
-    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
-    return (form, spec), rounded
+    return (ScoreForm("paddle", contract, deployed_outputs(stripped.network)), contract), rounded
 
 
 def _rounded_by_inputs(reference: Form) -> tuple[Form, Sequence[Form], Widen]:
-    assert isinstance(reference, ProbabilityForm)  # no other form computes in FP32 throughout
+    assert isinstance(reference, ScoreForm)  # no other form computes in FP32 throughout
     return reference, nudged_inputs(reference), lambda: widely_nudged_inputs(reference)
 
 
-def _check_same_contract(
-    reference: Form, spec: RecognizerSpec, form: Form, other: RecognizerSpec
+def _check_same_network(
+    reference: Form, contract: ModelContract, form: Form, other: ModelContract
 ) -> None:
-    for what in ("characters", "height", "channels", "color_order", "mean", "std"):
-        expected, got = getattr(spec, what), getattr(other, what)
+    if contract.spec.task != other.spec.task:
+        raise ArtifactError(
+            f"{form.name} and {reference.name} are not forms of one network: expected the task "
+            f"{contract.spec.task}, got {other.spec.task}"
+        )
+    for what in contract.agreed_fields:
+        expected, got = getattr(contract.spec, what), getattr(other.spec, what)
         if expected != got:
-            if what == "characters":
+            if isinstance(expected, tuple):
                 expected, got = f"{len(expected)} of them", f"{len(got)}, or others"
             raise ArtifactError(
                 f"{form.name} and {reference.name} are not forms of one network: expected "
@@ -149,17 +152,19 @@ def _check_same_contract(
             )
 
 
-def _lines(options: VerifyOptions, spec: RecognizerSpec) -> tuple[Mapping[str, Image], int, str]:
+def _images(
+    options: VerifyOptions, contract: ModelContract
+) -> tuple[Mapping[str, NDArray[np.uint8]], int, str]:
     if not options.images:
-        lines, lines_from = comparison_lines((), spec.charset)
-        return {str(number): line for number, line in enumerate(lines)}, 0, lines_from
-    named, num_unreadable = readable_lines(options.images)
+        images, images_from = images_to_compare((), contract)
+        return {str(number): image for number, image in enumerate(images)}, 0, images_from
+    named, num_unreadable = readable_images(options.images)
     return named, num_unreadable, f"{len(named)} images"
 
 
 def _result(
     form: Form,
-    comparison: Comparison,
+    agreement: Agreement,
     tolerance: float | None,
     is_exact: bool,
     rounding: Rounding | None,
@@ -168,15 +173,14 @@ def _result(
     allowed = tolerance
     if allowed is None:
         allowed = TOLERANCE if is_exact else INEXACT_TOLERANCE
-    parity = comparison.parity
     is_explained = rounding is not None and rounding.explains and rounding.is_decided
-    is_passed = parity.is_within(allowed) or is_explained
+    is_passed = agreement.is_within(allowed) or is_explained
     log.info(
-        "%s %s: %d of %d texts equal, best path equal at %.3f %% of the time steps, %s within "
-        "%.3g (mean %.2g, allowed %.2g)",
-        *("passed" if is_passed else "FAILED", form.name, parity.num_equal_texts),
-        *(parity.num_lines, 100 * parity.argmax_agreement, parity.compares),
-        *(parity.max_difference, parity.mean_difference, allowed),
+        "%s %s: %d of %d read the same, %d of %d decisions equal, %s within %.3g (mean %.2g, "
+        "allowed %.2g)",
+        *("passed" if is_passed else "FAILED", form.name, agreement.num_equal),
+        *(agreement.num_samples, agreement.num_equal_decisions, agreement.num_decisions),
+        *(agreement.compares, agreement.max_difference, agreement.mean_difference, allowed),
     )
     if rounding is not None:
         log.info(
@@ -186,7 +190,7 @@ def _result(
         )
     return {
         "candidate": form.name,
-        **parity.as_json(),
+        **agreement.as_json(),
         **({"rounding": rounding.as_json()} if rounding is not None else {}),
         "tolerance": allowed,
         "passed": is_passed,
@@ -195,49 +199,37 @@ def _result(
 
 def _accuracy(
     reference: Form,
-    compared: Sequence[tuple[Form, Comparison]],
-    labels: Labels,
-    names: Sequence[str],
+    contract: ModelContract,
+    compared: Sequence[tuple[Form, Agreement]],
+    truth: Sequence[Any],
 ) -> dict[str, Any]:
-    """Share read exactly and 1 - mean normalised edit distance of every form, spaces counted."""
-    try:
-        from training.recognition.metrics import RecMetric
-    except ImportError as error:
-        raise OcrError(
-            f"accuracy cannot be told here ({error}): pip install 'distilrec[train]'"
-        ) from error
-    truth = {number: labels.text_of(name) for number, name in enumerate(names)}
-    labelled = [number for number, text in truth.items() if text is not None]
+    """Score every form against the labels."""
+    labelled = [number for number, label in enumerate(truth) if label is not None]
     if not labelled:
         raise ArtifactError(
             "none of the images has a label: expected paths relative to the label file's folder; "
             "check --labels and --images"
         )
-
-    def figures(texts: Sequence[str]) -> dict[str, float]:
-        metric = RecMetric(ignore_space=False)
-        expected = [(str(truth[number]), 1.0) for number in labelled]
-        return metric(([(texts[number], 1.0) for number in labelled], expected))
-
-    first = compared[0][1]
-    read = {reference.name: [line.expected for line in first.lines]}
-    read |= {form.name: [line.got for line in one.lines] for form, one in compared}
-    accuracy = {name: figures(texts) for name, texts in read.items()}
-    for name, one in accuracy.items():
-        log.info(
-            "%s read %.2f %% of %d labelled lines exactly, 1 - edit distance %.4f",
-            *(name, 100 * one["acc"], len(labelled), one["norm_edit_dis"]),
-        )
+    expected = [truth[number] for number in labelled]
+    read = {reference.name: [one.expected for one in compared[0][1].samples]}
+    read |= {form.name: [one.got for one in agreement.samples] for form, agreement in compared}
+    accuracy = {
+        name: contract.accuracy([readings[number] for number in labelled], expected)
+        for name, readings in read.items()
+    }
+    for name, figures in accuracy.items():
+        shown = ", ".join(f"{what} {value:.4f}" for what, value in figures.items())
+        log.info("%s on %d labelled images: %s", name, len(labelled), shown)
     return {"num_labelled": len(labelled), "forms": accuracy}
 
 
 def _draw_worst(
     path: Path,
     reference: Form,
-    compared: Sequence[tuple[Form, Comparison]],
-    lines: Sequence[Image],
+    compared: Sequence[tuple[Form, Agreement]],
+    images: Sequence[NDArray[np.uint8]],
 ) -> None:
-    """The lines that differ most, each above what the forms read in it and how far they are."""
+    """Draw the images that differ most, each above what the forms read and how far they are."""
     try:
         from runtime.files import write_atomically
         from training.data.synthetic.fonts import build_font_book
@@ -247,18 +239,18 @@ def _draw_worst(
             f"--picture cannot be drawn here ({error}): pip install 'distilrec[train]'"
         ) from error
     badness = {
-        position: max(one.lines[position].badness for _, one in compared)
-        for position in range(len(lines))
+        position: max(agreement.samples[position].badness for _, agreement in compared)
+        for position in range(len(images))
     }
     worst = sorted(badness, key=lambda position: badness[position], reverse=True)[:NUM_PICTURED]
     drawn = []
     for position in worst:
-        label = [f"{reference.name}: {compared[0][1].lines[position].expected}"]
-        for form, one in compared:
-            line = one.lines[position]
-            sign = "=" if line.got == line.expected else "\u2260"
-            label.append(f"{sign} {Path(form.name).name}: {line.got}   ({line.difference:.2g})")
-        drawn.append((lines[position], "\n".join(label)))
+        label = [f"{reference.name}: {compared[0][1].samples[position].expected}"]
+        for form, agreement in compared:
+            one = agreement.samples[position]
+            sign = "=" if one.is_equal else "\u2260"
+            label.append(f"{sign} {Path(form.name).name}: {one.got}   ({one.difference:.2g})")
+        drawn.append((images[position], "\n".join(label)))
     characters = {character for _, label in drawn for character in label if character != "\n"}
     ascii_only = {character for character in characters if character.isascii()}
     try:

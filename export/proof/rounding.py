@@ -30,12 +30,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.proof.compare import TOLERANCE, Comparison
-from export.proof.forms import Form, ProbabilityForm
-from export.proof.samples import evenly_spaced, prepared_batches
+from export.proof.compare import TOLERANCE, Agreement, told
+from export.proof.forms import ScoreForm
+from export.proof.outputs import Form
+from export.proof.samples import Samples, evenly_spaced
 from runtime.errors import ParityError
-from runtime.recognition.preprocess import Image
-from runtime.recognition.spec import RecognizerSpec
 
 ALLOWED_TYPICAL = 4.0
 """How many times as far off as the median draw a faithful form may be, on the median line: three
@@ -105,7 +104,7 @@ class Rounding:
         """The figures; a ratio that is not finite, which JSON has not, is None."""
         ratios = {"typical": self.typical, "worst": self.worst}
         return {
-            "num_lines": int(self.candidate.size),
+            "num_samples": int(self.candidate.size),
             "num_draws": int(self.draws.shape[0]),
             "largest_draw": float(self.draws.max()),
             "median_draw": float(np.median(self.draws)),
@@ -118,8 +117,7 @@ def measure_rounding(
     reference: Form,
     draws: Sequence[Form],
     candidates: Sequence[Form],
-    spec: RecognizerSpec,
-    lines: Sequence[Image],
+    samples: Samples,
     widen: Callable[[], Sequence[Form]] | None = None,
 ) -> tuple[Rounding, ...]:
     """Measure draws of rounding and every candidate on the same lines.
@@ -128,8 +126,7 @@ def measure_rounding(
         reference: what distances are from; every form gives all probabilities.
         draws: the reference in FP32, each rounded in another way.
         candidates: the forms in question.
-        spec: of all.
-        lines: BGR uint8 [h, w, 3].
+        samples: to measure on.
         widen: makes further and wider draws, for lines on which a candidate is an outlier while
             it is right on the median line: some recurrent networks fall to either of two texts,
             and five draws may all fall to one.
@@ -137,78 +134,72 @@ def measure_rounding(
     Returns:
         for each candidate its distances beside those of the draws.
     """
-    distances = _all_distances(reference, (*draws, *candidates), spec, lines)
+    distances = _all_distances(reference, (*draws, *candidates), samples)
     drawn = distances[: len(draws)]
     roundings = [Rounding(drawn, row) for row in distances[len(draws) :]]
     is_doubtful = [one.outliers.size > 0 and one.typical <= ALLOWED_TYPICAL for one in roundings]
     if widen is None or not any(is_doubtful):
         return tuple(roundings)
     chosen = np.unique(np.concatenate([*compress((r.outliers for r in roundings), is_doubtful)]))
-    wider = np.zeros(len(lines))
-    few = [lines[number] for number in chosen]
-    wider[chosen] = _all_distances(reference, widen(), spec, few).max(axis=0)
+    wider = np.zeros(len(samples))
+    few = samples.subset(chosen.tolist())
+    wider[chosen] = _all_distances(reference, widen(), few).max(axis=0)
     return tuple(
         replace(one, wider=wider) if doubtful else one
         for one, doubtful in zip(roundings, is_doubtful, strict=True)
     )
 
 
-def _all_distances(
-    reference: Form, forms: Sequence[Form], spec: RecognizerSpec, lines: Sequence[Image]
-) -> NDArray[np.float64]:
-    """Largest distance of every form on every line, [forms, lines]."""
-    distances = np.zeros((len(forms), len(lines)))
-    for positions, batch, width in prepared_batches(lines, spec):
-        expected = reference.read(batch, width).probabilities
+def _all_distances(reference: Form, forms: Sequence[Form], samples: Samples) -> NDArray[np.float64]:
+    """Return the largest distance of every form on every sample, [forms, samples]."""
+    distances = np.zeros((len(forms), len(samples)))
+    for batch in samples.batches():
+        expected = reference.read(batch).values
         for row, form in zip(distances, forms, strict=True):
-            row[list(positions)] = _distances(expected, form.read(batch, width).probabilities)
+            row[list(batch.positions)] = _distances(expected, form.read(batch).values)
     return distances
 
 
-def lines_to_draw(lines: Sequence[Image], comparisons: Sequence[Comparison]) -> list[Image]:
-    """Those on which rounding has to be measured: some from everywhere, and all that differ."""
-    chosen = set(evenly_spaced(range(len(lines)), _NUM_DRAWN))
-    for comparison in comparisons:
+def samples_to_draw(samples: Samples, agreements: Sequence[Agreement]) -> Samples:
+    """Choose where rounding has to be measured: some from everywhere, and all that differ."""
+    chosen = set(evenly_spaced(range(len(samples)), _NUM_DRAWN))
+    for agreement in agreements:
         chosen |= {
-            line.position
-            for line in comparison.lines
-            if line.expected != line.got or not line.difference <= TOLERANCE
+            one.position
+            for one in agreement.samples
+            if not one.is_equal or not one.difference <= TOLERANCE
         }
-    return [lines[position] for position in sorted(chosen)]
+    return samples.subset(sorted(chosen))
 
 
-def require_explained(rounding: Rounding, comparison: Comparison, what: str) -> None:
+def require_explained(rounding: Rounding, agreement: Agreement, what: str) -> None:
     """Refuse a form whose distance from the network rounding does not account for.
 
     Args:
         rounding: of the form.
-        comparison: of the form with the network, for the message.
+        agreement: of the form with the network, for the message.
         what: names both.
 
     Raises:
         ParityError: if rounding does not explain it, or is so large that nothing can be told.
     """
-    parity = comparison.parity
-    texts = f"{parity.num_equal_texts} of {parity.num_lines} texts equal"
-    example = f", for example {parity.example}" if parity.example else ""
     if not rounding.explains:
         raise ParityError(
             f"{what} disagree: expected to be as far from the exact network as rounding carries "
             f"it, at most {ALLOWED_TYPICAL:g} times on the median line and {ALLOWED_WORST:g} times "
-            f"on any, got {rounding.typical:.3g} and {rounding.worst:.3g} times, {texts}{example} "
-            f"and a difference of {parity.max_difference:.3g} on {parity.lines_from}; nothing was "
-            "written"
+            f"on any, got {rounding.typical:.3g} and {rounding.worst:.3g} times, "
+            f"{told(agreement)}; nothing was written"
         )
     if not rounding.is_decided:
         raise ParityError(
             f"{what} cannot be compared: expected a network that rounding moves by at most "
-            f"{UNDECIDED:g} on the median line, got {np.median(rounding.draws):.3g}, {texts}"
-            f"{example}; nothing was written; train the network further, or give lines like "
-            "those it was trained on (--images)"
+            f"{UNDECIDED:g} on the median line, got {np.median(rounding.draws):.3g}, "
+            f"{told(agreement)}; nothing was written; train the network further, or give images "
+            "like those it was trained on (--images)"
         )
 
 
-def nudged_inputs(form: ProbabilityForm) -> list[ProbabilityForm]:
+def nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     """Return draws of a form whose weights cannot be reached: inputs moved to neighbours in FP32.
 
     They are held against the form itself, for want of one in FP64; its distance from them and from
@@ -217,19 +208,19 @@ def nudged_inputs(form: ProbabilityForm) -> list[ProbabilityForm]:
     return [_nudging(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
 
 
-def widely_nudged_inputs(form: ProbabilityForm) -> list[ProbabilityForm]:
+def widely_nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     """Return further and wider draws of such a form, for `measure_rounding`."""
     numbers = range(_NUM_NUDGED_INPUTS, _NUM_NUDGED_INPUTS + NUM_WIDER)
     return [_nudging(form, number, most_steps=WIDER_STEPS) for number in numbers]
 
 
-def _nudging(form: ProbabilityForm, seed: int, most_steps: int) -> ProbabilityForm:
-    generator, run = np.random.default_rng(seed), form.probabilities
+def _nudging(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
+    generator, run = np.random.default_rng(seed), form.run
 
     def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return run(nudged(batch, generator, most_steps))
 
-    return replace(form, name=f"{form.name}, draw {seed}", probabilities=moved)
+    return replace(form, name=f"{form.name}, draw {seed}", run=moved)
 
 
 def nudged(
@@ -241,11 +232,8 @@ def nudged(
     return (values + steps * np.spacing(values)).astype(np.float32, copy=False)
 
 
-def _distances(
-    expected: NDArray[np.float32] | None, got: NDArray[np.float32] | None
-) -> NDArray[np.float64]:
-    """Largest absolute difference of each of N lines, infinite where one is no number."""
-    assert expected is not None and got is not None
+def _distances(expected: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the largest absolute difference of each of N samples, infinite for what is NaN."""
     with np.errstate(invalid="ignore"):
         differences = np.abs(expected - got.astype(np.float64))
     largest: NDArray[np.float64] = differences.reshape(len(differences), -1).max(axis=1)

@@ -1,11 +1,11 @@
 """FP32 ONNX -> 8-bit ONNX for CPUs, with what it costs in reading shown beside it.
 
 Convolutions and products that hold nearly all of the arithmetic run on 8-bit integers; everything
-else stays FP32. onnxruntime's own quantiser writes the graph; what to quantise, on which lines,
+else stays FP32. onnxruntime's own quantiser writes the graph; what to quantise, on which images,
 and whether the result reads well enough is decided here.
 """
 
-from export.quantization.eight_bit import EightBitRecognizer, eight_bit_recognizer
+from export.quantization.eight_bit import EightBitModel, eight_bit_model
 from export.quantization.report import EightBitReport, Limits
 
-__all__ = ["EightBitRecognizer", "EightBitReport", "Limits", "eight_bit_recognizer"]
+__all__ = ["EightBitModel", "EightBitReport", "Limits", "eight_bit_model"]

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from export.precision.report import Kept
-from export.proof.compare import Comparison
+from export.proof.compare import Agreement
 from runtime.errors import ConfigError
-from runtime.recognition.scores import TextScores
 
 _MOST_EXAMPLES = 5
 
@@ -19,9 +18,9 @@ class Limits:
     """How much reading may change.
 
     Args:
-        max_loss: of all labelled lines, the share that may be right in FP32 and no longer in 8 bit,
-            less those newly right.
-        min_equal: share of the lines that must read as in FP32.
+        max_loss: of all labelled samples, the share that may be right in FP32 and no longer so in
+            8 bit, less those newly right.
+        min_equal: share of the samples that must read as in FP32.
     """
 
     max_loss: float = 0.005
@@ -38,17 +37,17 @@ class Reading:
     """How an 8-bit form reads.
 
     Args:
-        num_lines: lines that judged it; none of them was used to measure ranges.
+        num_samples: that judged it; none of them was used to measure ranges.
         num_equal: read as in FP32.
         num_labelled: those with a label.
         num_right_fp32, num_right: read exactly, of those.
         num_lost, num_gained: right in FP32 alone, right in 8 bit alone.
         max_difference, mean_difference: of the probabilities, absolute.
-        lines_from: what the lines were.
-        examples: texts of FP32 and of 8 bit where they differ, at most five.
+        samples_from: what they were.
+        examples: readings of FP32 and of 8 bit where they differ, at most five.
     """
 
-    num_lines: int
+    num_samples: int
     num_equal: int
     num_labelled: int
     num_right_fp32: int
@@ -57,40 +56,36 @@ class Reading:
     num_gained: int
     max_difference: float
     mean_difference: float
-    lines_from: str
-    examples: tuple[tuple[str, str], ...]
+    samples_from: str
+    examples: tuple[tuple[Any, Any], ...]
 
     @classmethod
-    def of(cls, comparison: Comparison, truth: Sequence[str | None]) -> Reading:
+    def of(cls, agreement: Agreement, truth: Sequence[Any]) -> Reading:
         """Count.
 
         Args:
-            comparison: of 8 bit with FP32.
-            truth: text of each line, None without a label.
+            agreement: of 8 bit with FP32.
+            truth: what each sample shows, None without a label.
         """
-        parity = comparison.parity
         labelled = [
-            (line, text)
-            for line, text in zip(comparison.lines, truth, strict=True)
-            if text is not None
+            (sample.expected == label, sample.got == label)
+            for sample, label in zip(agreement.samples, truth, strict=True)
+            if label is not None
         ]
-        before, after = TextScores(), TextScores()
-        for line, text in labelled:
-            before.add(line.expected, text)
-            after.add(line.got, text)
-        different = [line for line in comparison.lines if line.expected != line.got]
         return cls(
-            num_lines=parity.num_lines,
-            num_equal=parity.num_equal_texts,
-            num_labelled=after.num_read,
-            num_right_fp32=before.num_exact,
-            num_right=after.num_exact,
-            num_lost=sum(line.expected == text != line.got for line, text in labelled),
-            num_gained=sum(line.got == text != line.expected for line, text in labelled),
-            max_difference=parity.max_difference,
-            mean_difference=parity.mean_difference,
-            lines_from=parity.lines_from,
-            examples=tuple((one.expected, one.got) for one in different[:_MOST_EXAMPLES]),
+            num_samples=agreement.num_samples,
+            num_equal=agreement.num_equal,
+            num_labelled=len(labelled),
+            num_right_fp32=sum(before for before, _ in labelled),
+            num_right=sum(after for _, after in labelled),
+            num_lost=sum(before and not after for before, after in labelled),
+            num_gained=sum(after and not before for before, after in labelled),
+            max_difference=agreement.max_difference,
+            mean_difference=agreement.mean_difference,
+            samples_from=agreement.samples_from,
+            examples=tuple(
+                (one.expected, one.got) for one in agreement.differences[:_MOST_EXAMPLES]
+            ),
         )
 
     def is_within(self, limits: Limits) -> bool:
@@ -98,17 +93,17 @@ class Reading:
         num_lost = self.num_right_fp32 - self.num_right
         return (
             num_lost <= limits.max_loss * self.num_labelled
-            and self.num_equal >= limits.min_equal * self.num_lines
+            and self.num_equal >= limits.min_equal * self.num_samples
         )
 
     def __str__(self) -> str:
-        text = f"{self.num_equal} of {self.num_lines} texts as in FP32"
+        text = f"{self.num_equal} of {self.num_samples} readings as in FP32"
         if self.num_labelled:
             text += (
                 f"; read exactly: {self.num_right_fp32} of {self.num_labelled} in FP32, "
                 f"{self.num_right} in 8 bit ({self.num_lost} lost, {self.num_gained} gained)"
             )
-        return f"{text}; on {self.lines_from}"
+        return f"{text}; on {self.samples_from}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,7 @@ class EightBitReport:
     Args:
         num_eight_bit: nodes that compute on 8-bit integers.
         kept: nodes with much arithmetic that stay FP32 since they harm reading most.
-        num_calibrated: lines that ranges were measured on.
+        num_calibrated: samples that ranges were measured on.
         reading: how it reads.
         num_tries: forms that were made and read with.
     """

@@ -15,21 +15,22 @@ from typing import Any
 
 import onnx
 
+from export.contract import samples_to_compare
 from export.conversion.convert import OPSET, check_opset, convert, tool_versions
 from export.conversion.graph import describe, input_shape
-from export.conversion.model_file import read_recognizer
+from export.conversion.model_file import read_model
 from export.conversion.onnx_file import load_model
 from export.conversion.staging import staged
-from export.proof.compare import TOLERANCE, compare_forms
-from export.proof.forms import ProbabilityForm, onnx_probabilities, program_probabilities
+from export.proof.compare import TOLERANCE, compare
+from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
 from export.proof.rounding import (
-    lines_to_draw,
     measure_rounding,
     nudged_inputs,
     require_explained,
+    samples_to_draw,
     widely_nudged_inputs,
 )
-from export.proof.samples import comparison_lines
+from export.recognition.contract import RecognizerContract
 from export.recognition.foreign import make_canonical
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
@@ -86,7 +87,7 @@ def adopt(
         describe(model, spec)
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
-        read_recognizer(file)
+        read_model(file)
     return {
         "onnx": str(output),
         "num_characters": len(spec.characters),
@@ -170,7 +171,7 @@ def _adopted_folder(
         output_name=spec.output_name,
         input_shape=(batch_size, spec.channels, spec.height, width),
         num_classes=None,
-        run=onnx_probabilities(model.SerializeToString(), spec),
+        run=run_of_onnx(model.SerializeToString(), spec),
     )
     spec, layout = spec_of_model(facts, dictionary, told)
     if not layout.is_canonical:
@@ -180,10 +181,11 @@ def _adopted_folder(
             f"{'last' if layout.is_blank_last else 'first'}; convert it with paddle2onnx and adopt "
             "the .onnx file"
         )
+    contract = RecognizerContract(spec)
     parity = _proven(
-        ProbabilityForm("paddle", spec, program_probabilities(program, spec, batch_size)),
-        ProbabilityForm("onnxruntime", spec, onnx_probabilities(model.SerializeToString(), spec)),
-        *(spec, images, str(program)),
+        ScoreForm("paddle", contract, run_of_program(program, batch_size)),
+        ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
+        *(images, str(program)),
     )
     params = program.with_suffix(".pdiparams").read_bytes()
     return model, replace(
@@ -201,24 +203,19 @@ def _adopted_folder(
 
 
 def _proven(
-    program: ProbabilityForm,
-    model: ProbabilityForm,
-    spec: RecognizerSpec,
-    images: Sequence[str | Path],
-    where: str,
+    program: ScoreForm, model: ScoreForm, images: Sequence[str | Path], where: str
 ) -> dict[str, Any]:
     """Compare the two; a difference beyond the tolerance passes only if rounding explains it."""
-    lines, lines_from = comparison_lines(images, spec.charset)
-    comparison = compare_forms(program, model, spec, lines, lines_from)
-    if comparison.parity.is_within(TOLERANCE):
-        return comparison.parity.as_json()
-    chosen = lines_to_draw(lines, [comparison])
+    samples = samples_to_compare(images, program.contract)
+    agreement = compare(program, model, program.contract, samples)
+    if agreement.is_within(TOLERANCE):
+        return agreement.as_json()
     (rounding,) = measure_rounding(
-        *(program, nudged_inputs(program), [model], spec, chosen),
+        *(program, nudged_inputs(program), [model], samples_to_draw(samples, [agreement])),
         lambda: widely_nudged_inputs(program),
     )
-    require_explained(rounding, comparison, f"{where} in paddle and in onnxruntime")
-    return {**comparison.parity.as_json(), "rounding": rounding.as_json()}
+    require_explained(rounding, agreement, f"{where} in paddle and in onnxruntime")
+    return {**agreement.as_json(), "rounding": rounding.as_json()}
 
 
 def _program_in(folder: Path) -> Path:

@@ -132,3 +132,11 @@ def filled(shapes: Shapes, infos: tuple[TensorInfo, ...], fill: Fill) -> dict[st
     arrays = {info.name: np.empty(shapes[info.name], np.dtype(info.dtype)) for info in infos}
     fill(arrays)
     return arrays
+
+
+def full_parts(batch: Array, size: int) -> list[Array]:
+    """Divide a batch into parts of `size` samples each, the last one filled up with zeros."""
+    missing = -len(batch) % size
+    widths = [(0, missing), *[(0, 0)] * (batch.ndim - 1)]
+    filled_up = np.pad(batch, widths) if missing else batch
+    return np.split(filled_up, len(filled_up) // size)

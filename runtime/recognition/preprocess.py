@@ -74,13 +74,6 @@ def batch_from_lines(
     return batch
 
 
-def full_parts(batch: Batch, size: int) -> list[Batch]:
-    """`batch` in parts of `size` lines each, the last one filled up with blank lines."""
-    missing = -batch.shape[0] % size
-    filled = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
-    return np.split(filled, filled.shape[0] // size)
-
-
 def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None = None) -> Image:
     """Colour order, channels and height as `spec` asks.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.cpu import sums_8_bit_exactly
 from runtime.engines import Engine
+from runtime.engines.tensors import full_parts
 from runtime.errors import ArtifactError, EngineError
 from runtime.recognition.charset import listed_in
 from runtime.recognition.ctc import best_path, best_path_of_logits, softmax
@@ -18,7 +19,7 @@ from runtime.recognition.model.ends import Ends, ends_of
 from runtime.recognition.model.layout import OutputLayout
 from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
 from runtime.recognition.model.told import Told
-from runtime.recognition.preprocess import Image, batch_from_lines, full_parts
+from runtime.recognition.preprocess import Image, batch_from_lines
 from runtime.recognition.spec import CHARACTER_KEY, RecognizerSpec
 from runtime.spec import MAX_METADATA_LENGTH
 

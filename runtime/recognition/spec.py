@@ -126,6 +126,7 @@ class RecognizerSpec(ModelSpec):
     task: ClassVar[str] = "rec"
     title: ClassVar[str] = "recogniser"
     key: ClassVar[str] = SPEC_KEY
+    dimensions: ClassVar[tuple[str, str]] = ("NCHW", "NTK")
     fields: ClassVar = _SPEC_FIELDS
 
     characters: tuple[str, ...]
@@ -146,6 +147,13 @@ class RecognizerSpec(ModelSpec):
                 f"the recogniser spec is unusable: width: expected a width policy, got "
                 f"{shown(self.width)}; {REMEDY}"
             )
+
+    @property
+    def input_sizes(self) -> tuple[int | None, ...]:
+        """C, H, and W where the width policy leaves no choice."""
+        policy = self.width
+        width = policy.max_px if policy.min_px == policy.max_px else None
+        return self.channels, self.height, width
 
     @cached_property
     def charset(self) -> Charset:

@@ -9,8 +9,8 @@ import pytest
 
 from export.chain import ExportOptions, Source, convert_network, export_network
 from export.proof import prove as proof
-from export.proof.forms import onnx_probabilities
-from export.proof.samples import comparison_lines
+from export.proof.forms import run_of_onnx
+from export.recognition.samples import rendered_lines
 from runtime.errors import ConfigError, ParityError
 from runtime.recognition.recognizer import Recognizer
 from runtime.recognition.spec import RecognizerSpec
@@ -28,11 +28,11 @@ def test_files_are_named_after_the_network(exported):
         "student/inference.yml",
     ]
     assert result["onnx"] == str(folder / "student.onnx")
-    assert result["parity"]["num_equal_texts"] == result["parity"]["num_lines"] == 64
+    assert result["parity"]["num_equal"] == result["parity"]["num_samples"] == 64
     assert result["parity"]["max_difference"] <= 1e-5
-    assert result["parity"]["argmax_agreement"] == 1.0
+    assert result["parity"]["num_equal_decisions"] == result["parity"]["num_decisions"] > 64
     rounding = result["parity"]["rounding"]
-    assert (rounding["num_lines"], rounding["num_draws"]) == (64, 5)
+    assert (rounding["num_samples"], rounding["num_draws"]) == (64, 5)
     assert rounding["typical"] < 2 and rounding["worst"] < 8
 
 
@@ -73,10 +73,10 @@ def test_nothing_is_written_when_the_forms_disagree(
     small_config, checkpoint, tmp_path, monkeypatch
 ):
     def shifted(model, spec):
-        run = onnx_probabilities(model, spec)
+        run = run_of_onnx(model, spec)
         return lambda batch: run(batch) + np.float32(1e-3)
 
-    monkeypatch.setattr(proof, "onnx_probabilities", shifted)
+    monkeypatch.setattr(proof, "run_of_onnx", shifted)
     with pytest.raises(ParityError, match="nothing was written"):
         source = Source(small_config, checkpoint, "Student")
         export_network(source, tmp_path / "out", ExportOptions())
@@ -84,7 +84,7 @@ def test_nothing_is_written_when_the_forms_disagree(
 
 
 def test_the_runtime_reads_what_was_exported(exported, tmp_path):
-    lines, _ = comparison_lines((), RecognizerSpec(characters=tuple("0123456789 ")).charset)
+    lines, _ = rendered_lines(RecognizerSpec(characters=tuple("0123456789 ")).charset)
     paths = []
     for number, line in enumerate(lines[:8]):
         paths.append(tmp_path / f"{number}.png")
@@ -101,7 +101,7 @@ def test_the_runtime_reads_what_was_exported(exported, tmp_path):
 def test_paddle_and_onnx_agree_on_500_real_lines(real_crops, tmp_path):
     source = Source(load_config(Path("configs/small.yml")), "weights/small_start", "Student")
     parity = convert_network(source, tmp_path, ExportOptions(images=real_crops))["parity"]
-    assert parity["num_lines"] == parity["num_equal_texts"] == len(real_crops) >= 500
+    assert parity["num_samples"] == parity["num_equal"] == len(real_crops) >= 500
     assert parity["max_difference"] <= 1e-4
     assert parity["rounding"]["typical"] < 2
 
@@ -119,7 +119,7 @@ def test_a_fixed_shape_reads_the_same(
         one.dim_param or one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim
     ]
     assert shape == [batch_size or "N", 3, 32, width_px or "W"]
-    lines, _ = comparison_lines((), RecognizerSpec(characters=tuple("0123456789 ")).charset)
+    lines, _ = rendered_lines(RecognizerSpec(characters=tuple("0123456789 ")).charset)
     # Squeezed into a fixed width a line reads as it does when squeezed by hand.
     if width_px is not None:
         lines = [cv2.resize(line, (width_px, 32)) for line in lines]

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import pytest
 
-from export.proof.samples import comparison_lines
+from export.recognition.samples import rendered_lines
 from runtime.images.read import read_image
 from runtime.recognition.charset import build_charset
 from runtime.recognition.recognizer import Recognizer
@@ -73,7 +73,7 @@ def test_rapidocr_reads_the_same_text(small_student, real_lines) -> None:
 @pytest.mark.skipif(PADDLEX_PYTHON is None, reason="DISTILREC_PADDLEX_PYTHON names no Python")
 def test_paddlex_reads_the_exported_folder(small_student, tmp_path) -> None:
     """On lines as wide as PaddleX pads to, so that both see the same input."""
-    lines, _ = comparison_lines((), build_charset("configs/small_dict.txt", use_space_char=True))
+    lines, _ = rendered_lines(build_charset("configs/small_dict.txt", use_space_char=True))
     paths = []
     for number, line in enumerate(lines[:32]):
         paths.append(str(tmp_path / f"{number}.png"))
@@ -103,6 +103,6 @@ def test_what_paddleocr_saved_and_exported_itself_is_converted(tmp_path) -> None
     told = json.loads(done.stdout.splitlines()[-1])
     assert set(told) == {"Teacher", "Student", "Teacher, adopted", "Student, adopted"}
     for figures in told.values():
-        assert figures["num_equal_texts"] == figures["num_lines"]
+        assert figures["num_equal"] == figures["num_samples"]
         assert figures["max_difference"] <= 1e-4
         assert figures["num_distinct_texts"] > 1, "the network must tell lines apart"

@@ -41,7 +41,7 @@ def test_without_a_command_it_is_the_whole_road_ending_in_one_json_line(
         tmp_path / "student.onnx"
     ).read_bytes()
     assert "ccache" not in result.stderr
-    assert "verified: paddle and onnxruntime read 64 of 64 texts the same" in result.stderr
+    assert "verified: paddle and onnxruntime read 64 of 64 images the same" in result.stderr
 
 
 def test_mistakes_are_one_line_and_leave_nothing(small_config, checkpoint, tmp_path, capsys):
@@ -86,7 +86,7 @@ def test_a_failed_comparison_is_told_by_the_exit_status(exported, tmp_path, caps
     assert main(["verify", *forms]) == DISAGREEMENT
     told = json.loads(capsys.readouterr().out)
     assert told["passed"] is False
-    assert told["comparisons"][0]["num_equal_texts"] < 64
+    assert told["comparisons"][0]["num_equal"] < 64
     assert main(["verify", *forms[:1] * 2]) == 0
 
 

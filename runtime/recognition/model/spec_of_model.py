@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.engines.tensors import full_parts
 from runtime.errors import ArtifactError, EngineError
 from runtime.recognition.charset import SPACE, read_dictionary
 from runtime.recognition.model.blank_lines import blank_lines, check_blank
@@ -22,7 +23,7 @@ from runtime.recognition.model.inference_yml import FILE_NAME, read_inference_ym
 from runtime.recognition.model.layout import OutputLayout, Run, axes_from_runs, axes_told
 from runtime.recognition.model.listed import charset_for_head, without_blank
 from runtime.recognition.model.told import Told
-from runtime.recognition.preprocess import batch_from_lines, full_parts
+from runtime.recognition.preprocess import batch_from_lines
 from runtime.recognition.spec import CHARACTER_KEY, RecognizerSpec, WidthPolicy
 
 logger = logging.getLogger(__name__)

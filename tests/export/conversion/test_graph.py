@@ -188,15 +188,15 @@ def test_describing_keeps_what_others_wrote(tmp_path: Path) -> None:
 def test_models_with_other_ends_are_refused(tmp_path: Path) -> None:
     two = raw_model(tmp_path)
     two.graph.output.append(helper.make_tensor_value_info("norm", TensorProto.FLOAT, None))
-    with pytest.raises(ArtifactError, match=r"1 inputs and 2 outputs.*give a text recog"):
+    with pytest.raises(ArtifactError, match=r"1 inputs and 2 outputs.*give a recogniser"):
         finish(two, SPEC, None)
     two = raw_model(tmp_path)
     two.graph.input.append(helper.make_tensor_value_info("size", TensorProto.FLOAT, [1]))
-    with pytest.raises(ArtifactError, match=r"2 inputs and 1 outputs.*give a text recog"):
+    with pytest.raises(ArtifactError, match=r"2 inputs and 1 outputs.*give a recogniser"):
         finish(two, SPEC, None)
     flat = raw_model(tmp_path)
     del flat.graph.input[0].type.tensor_type.shape.dim[2:]
-    with pytest.raises(ArtifactError, match=r"2 dimensions: expected 4.*give a text recog"):
+    with pytest.raises(ArtifactError, match=r"2 dimensions: expected 4.*give a recogniser"):
         finish(flat, SPEC, None)
 
 

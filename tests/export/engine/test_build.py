@@ -16,17 +16,18 @@ import cv2
 import numpy as np
 import pytest
 
+from export.contract import model_contract
 from export.conversion import staging
-from export.conversion.model_file import read_recognizer
+from export.conversion.model_file import read_model
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
-from export.precision import half_recognizer
+from export.precision import half_model
 from runtime.engines.sidecar import EngineSidecar, this_platform
 from runtime.engines.tensorrt.library import TensorRtLibrary
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError
 from runtime.files import sha256_of
-from runtime.recognition.best_path_session import line_profile
+from runtime.recognition.best_path_session import BestPathSession, line_profile
 from runtime.recognition.session import open_session
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.plan import Plan
@@ -97,7 +98,7 @@ def test_plan_and_sidecar_belong_together_and_read(host: Host) -> None:
     assert (sidecar.library, sidecar.library_version) == (host.library.name, host.library.version)
     assert sidecar.gpu_name and sidecar.driver_version and sidecar.compute_capability
     assert sidecar.precision["achieved"] == "fp32"
-    assert sidecar.parity["engine"]["num_equal_texts"] == 5
+    assert sidecar.parity["engine"]["num_equal"] == 5
     assert (sidecar.task, sidecar.spec) == ("rec", toy_spec().as_json())
     assert sidecar.platform == this_platform()
     assert [one.name for one in sidecar.bindings] == [
@@ -119,14 +120,16 @@ def test_half_is_asked_for_and_told(host: Host) -> None:
     # The toy's only product is its last one.
     assert {one["operator"] for one in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
     assert sidecar.spec["provenance"]["source_onnx_sha256"] == sidecar.onnx_sha256
-    assert sidecar.parity["onnx"]["num_lines"] == 5
+    assert sidecar.parity["onnx"]["num_samples"] == 5
 
 
 def test_a_half_model_is_taken_as_it_is(host: Host) -> None:
-    source = read_recognizer(host.request.onnx_path)
+    source = read_model(host.request.onnx_path)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (32, 64, 3)).astype(np.uint8)]
-    half = half_recognizer(source.model, source.spec, images, "noise", is_quiet=True)
+    contract = model_contract(source.spec)
+    noise = contract.samples(images, "noise")
+    half = half_model(source.model, contract, noise, is_quiet=True)
     path = host.folder / "half.onnx"
     path.write_bytes(half.model.SerializeToString())
     host.build({"onnx_path": path, "is_half": True})
@@ -134,7 +137,7 @@ def test_a_half_model_is_taken_as_it_is(host: Host) -> None:
     assert sidecar.precision["asked"] == "as given"
     assert sidecar.precision["achieved"] == half.report.achieved
     assert sidecar.onnx_sha256 == sha256_of(path.read_bytes())
-    assert sidecar.parity["onnx"]["lines_from"] == "noise"
+    assert sidecar.parity["onnx"]["samples_from"] == "noise"
 
 
 def test_options_reach_the_library(host: Host) -> None:
@@ -201,20 +204,13 @@ def test_an_engine_that_reads_otherwise_gets_no_name(
 ) -> None:
     host.build()
     before = host.plan.read_bytes()
-    real = open_session
+    read = BestPathSession.read
 
-    def misread(path: Path, **options: Any) -> Any:
-        session = real(path, **options)
-        read = session.read
+    def misread(session: BestPathSession, lines: Any, width: int) -> Any:
+        classes, confidences = read(session, lines, width)
+        return np.where(classes == 1, 2, 1), confidences
 
-        def wrong(lines: Any, width: int) -> Any:
-            classes, confidences = read(lines, width)
-            return np.where(classes == 1, 2, 1), confidences
-
-        monkeypatch.setattr(session, "read", wrong)
-        return session
-
-    monkeypatch.setattr("export.engine.proof.open_session", misread)
+    monkeypatch.setattr(BestPathSession, "read", misread)
     with pytest.raises(ParityError, match=r"reads otherwise than onnxruntime: 5 of 5 .*not writ"):
         host.build({"buckets": []})
     assert host.plan.read_bytes() == before

@@ -13,12 +13,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.conversion.model_file import read_recognizer
+from export.conversion.model_file import read_model
 from export.engine import BuildOptions, EngineRequest, build_engine, child
 from export.engine.build import build_plan
 from export.engine.child import build_in_child
-from export.engine.shapes import ranges_for
 from export.recognition.engine_graph import engine_graph
+from export.recognition.ranges import ranges_for
 from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.library import load_tensorrt
 from runtime.engines.tensors import Profile
@@ -88,7 +88,7 @@ def test_a_target_that_cannot_be_built_for_is_left_out(
 
 
 def test_every_option_is_taken(small_student: Path) -> None:
-    source = read_recognizer(small_student)
+    source = read_model(small_student)
     graph = engine_graph(source.model, source.spec).SerializeToString()
     options = BuildOptions(
         backend="tensorrt-rtx",
@@ -173,7 +173,7 @@ def test_a_bad_graph_is_an_error_that_names_the_node(make, named: str) -> None:
 
 def test_a_switch_that_cannot_be_had_is_named(small_student: Path) -> None:
     """TensorRT-RTX has no lean runtime to put into the plan."""
-    source = read_recognizer(small_student)
+    source = read_model(small_student)
     graph = engine_graph(source.model, source.spec).SerializeToString()
     shapes = dict.fromkeys(("min", "opt", "max"), "x:1x3x32x64")
     options = BuildOptions(

@@ -12,15 +12,16 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from export.contract import model_contract
 from export.conversion.graph_view import FLOAT16, named_copy, view
-from export.conversion.model_file import RecognizerFile, read_recognizer
+from export.conversion.model_file import ModelFile, read_model
 from export.precision import growth, prove
-from export.precision.agreement import Lines
-from export.precision.prove import half_recognizer
-from export.precision.report import TextDifference
+from export.precision.prove import half_model
 from export.precision.sensitive import kept_from_the_start
 from export.precision.trials import Trials
-from export.proof.samples import comparison_lines
+from export.proof.compare import ComparedSample
+from export.proof.samples import Samples
+from export.recognition.samples import rendered_lines
 from runtime.errors import ArtifactError
 from runtime.images.read import read_image
 from runtime.recognition.recognizer import Recognizer
@@ -33,18 +34,18 @@ FACTOR = 2.0**16
 
 
 @pytest.fixture(scope="session")
-def student(small_student: Path) -> RecognizerFile:
-    return read_recognizer(small_student)
+def student(small_student: Path) -> ModelFile:
+    return read_model(small_student)
 
 
 @pytest.fixture(scope="session")
-def rendered(student: RecognizerFile) -> tuple[list[np.ndarray], str]:
-    lines, lines_from = comparison_lines((), student.spec.charset)
-    return lines[:16], lines_from
+def rendered(student: ModelFile) -> Samples:
+    lines, lines_from = rendered_lines(student.spec.charset)
+    return model_contract(student.spec).samples(lines[:16], lines_from)
 
 
 @pytest.fixture(scope="session")
-def planted(student: RecognizerFile) -> onnx.ModelProto:
+def planted(student: ModelFile) -> onnx.ModelProto:
     """The student, computing the same in FP32, with values up to 850,000 inside."""
     model = onnx.ModelProto()
     model.CopyFrom(student.model)
@@ -59,18 +60,18 @@ def planted(student: RecognizerFile) -> onnx.ModelProto:
 
 
 def trials_of(model: onnx.ModelProto, spec: RecognizerSpec) -> Trials:
-    return Trials(view(named_copy(model)), spec, 0.0, 50, is_quiet=True)
+    return Trials(view(named_copy(model)), model_contract(spec), 0.0, 50, is_quiet=True)
 
 
 def test_the_student_is_half_as_it_is(student, rendered) -> None:
-    half = half_recognizer(student.model, student.spec, *rendered, is_quiet=True)
+    half = half_model(student.model, model_contract(student.spec), rendered, is_quiet=True)
     report = half.report
     assert report.achieved == "fp16"
     assert {one.operator for one in report.kept} == {
         *("GlobalAveragePool", "MatMul", "Add", "Softmax")
     }
     assert report.num_half > 70 and report.num_float == 5 == len(report.kept)
-    assert report.agreement.is_equal and report.agreement.num_lines == 16
+    assert report.agreement.is_equal and report.agreement.num_samples == 16
     assert 0 < report.agreement.max_difference < 0.02
     convolutions = [weight for weight in half.model.graph.initializer if len(weight.dims) == 4]
     assert convolutions and all(one.data_type == FLOAT16 for one in convolutions)
@@ -79,14 +80,13 @@ def test_the_student_is_half_as_it_is(student, rendered) -> None:
 def test_a_planted_overflow_is_real(student, planted, rendered) -> None:
     """Without the region in FP32 the reading is lost; onnxruntime by itself would not show it."""
     trials = trials_of(planted, student.spec)
-    lines = Lines.of(rendered[0], student.spec, "rendered")
-    agreement = trials.compare(trials.candidate(set()), lines)
+    agreement = trials.compare(trials.candidate(set()), rendered)
     assert len(agreement.differences) > 8
-    assert trials.compare(trials.candidate(REGION), lines).is_equal
+    assert trials.compare(trials.candidate(REGION), rendered).is_equal
 
 
 def test_a_planted_overflow_is_mended_by_its_ranges(student, planted, rendered) -> None:
-    report = half_recognizer(planted, student.spec, *rendered, is_quiet=True).report
+    report = half_model(planted, model_contract(student.spec), rendered, is_quiet=True).report
     ranged = {one.node: one for one in report.kept if one.reason in ("range", "vanishing")}
     assert set(ranged) == REGION
     assert "Conv_59_out: |value| up to" in ranged["Relu_60"].detail
@@ -99,8 +99,8 @@ def test_a_planted_overflow_is_found_by_bisecting(
     student, planted, rendered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prove, "largest_magnitudes", lambda *_: {})
-    few = (rendered[0][:4], rendered[1])
-    report = half_recognizer(planted, student.spec, *few, is_quiet=True).report
+    few = rendered.subset(range(4))
+    report = half_model(planted, model_contract(student.spec), few, is_quiet=True).report
     guilty = {one.node: one for one in report.kept if one.reason == "text"}
     assert guilty and set(guilty) <= REGION
     assert all("instead of" in one.detail for one in guilty.values())
@@ -115,11 +115,11 @@ def test_the_search_ends_in_fp32_when_nothing_agrees(
 
     def noisy(self, kept):
         form, rng = real(self, kept), np.random.default_rng(0)
-        return lambda batch: rng.permuted(form(batch), axis=-1)
+        return replace(form, run=lambda batch: rng.permuted(form.run(batch), axis=-1))
 
     monkeypatch.setattr(Trials, "candidate", noisy)
-    few = (rendered[0][:4], rendered[1])
-    half = half_recognizer(student.model, student.spec, *few, most_tries=5, is_quiet=True)
+    few = rendered.subset(range(4))
+    half = half_model(student.model, model_contract(student.spec), few, most_tries=5, is_quiet=True)
     assert half.report.achieved == "fp32" and half.report.num_half == 0
     assert half.report.num_tries <= 6
     assert half.report.agreement.is_equal
@@ -134,16 +134,16 @@ def test_without_a_guilty_node_the_worst_are_kept(
     assert growth.CLEAR_MARGIN > 0.01
     calls = []
 
-    def strict(self, candidate, lines):
-        agreement = real(self, candidate, lines)
+    def strict(self, candidate, samples):
+        agreement = real(self, candidate, samples)
         calls.append(agreement.max_difference)
         if len(calls) < 3:
-            return replace(agreement, differences=(TextDifference(0, "a", "b", 0.01),))
+            return replace(agreement, samples=(ComparedSample(0, "a", "b", 0.1, 0.01),))
         return agreement
 
     monkeypatch.setattr(Trials, "compare", strict)
-    few = (rendered[0][:3], rendered[1])
-    report = half_recognizer(student.model, student.spec, *few, is_quiet=True).report
+    few = rendered.subset(range(3))
+    report = half_model(student.model, model_contract(student.spec), few, is_quiet=True).report
     added = [one for one in report.kept if one.reason == "error"]
     assert report.achieved == "mixed" and 0 < len(added) < report.num_half + len(added)
     assert "'b' instead of 'a'" in added[0].detail
@@ -159,28 +159,32 @@ def test_a_value_that_vanishes_is_kept(student) -> None:
 
 
 def test_the_result_is_an_ordinary_recogniser(student, rendered, tmp_path: Path) -> None:
-    few = (rendered[0][:8], rendered[1])
-    half = half_recognizer(
-        student.model, student.spec, *few, source_sha256=student.sha256, is_quiet=True
+    few = rendered.subset(range(8))
+    half = half_model(
+        student.model,
+        model_contract(student.spec),
+        few,
+        source_sha256=student.sha256,
+        is_quiet=True,
     )
     path = tmp_path / "half.onnx"
     path.write_bytes(half.model.SerializeToString())
-    spec = read_recognizer(path).spec
+    spec = read_model(path).spec
     assert spec == half.spec and spec.characters == student.spec.characters
     assert spec.provenance["source_onnx_sha256"] == student.sha256
     assert spec.provenance["precision"]["achieved"] == "fp16"
     assert spec.provenance["parity"] == student.spec.provenance["parity"]
     with pytest.raises(ArtifactError, match="FP16 already"):
-        half_recognizer(half.model, spec, *few, is_quiet=True)
+        half_model(half.model, model_contract(spec), few, is_quiet=True)
 
 
-def _on_real_lines(student: RecognizerFile, crops: list[Path], tie_tolerance: float):
+def _on_real_lines(student: ModelFile, crops: list[Path], tie_tolerance: float):
     images = [read_image(crop) for crop in crops]
-    return half_recognizer(
+    contract = model_contract(student.spec)
+    return half_model(
         student.model,
-        student.spec,
-        images,
-        f"{len(images)} crops",
+        contract,
+        contract.samples(images, f"{len(images)} crops"),
         tie_tolerance=tie_tolerance,
         is_quiet=True,
     ).report
@@ -189,8 +193,8 @@ def _on_real_lines(student: RecognizerFile, crops: list[Path], tie_tolerance: fl
 def test_100_real_lines_read_the_same(student, real_crops) -> None:
     report = _on_real_lines(student, real_crops[:100], 0.01)
     assert report.achieved == "fp16" and report.agreement.is_equal
-    assert report.agreement.num_lines == 100 and report.agreement.num_ties <= 8
-    assert report.agreement.num_equal_classes >= 0.999 * report.agreement.num_steps
+    assert report.agreement.num_samples == 100 and report.agreement.num_ties <= 8
+    assert report.agreement.num_equal_decisions >= 0.999 * report.agreement.num_decisions
 
 
 @pytest.mark.slow
@@ -198,7 +202,7 @@ def test_500_real_lines_read_the_same(student, real_crops) -> None:
     """Every text equal, ties too, at the price of FP32; with ties granted, FP16 throughout."""
     strict = _on_real_lines(student, real_crops, 0.0)
     assert strict.agreement.is_equal and strict.agreement.num_ties == 0
-    assert strict.agreement.num_lines == 500
+    assert strict.agreement.num_samples == 500
     granted = _on_real_lines(student, real_crops, 0.01)
     assert granted.achieved == "fp16" and granted.agreement.num_ties <= 25
 

@@ -5,9 +5,10 @@ import paddle
 import pytest
 
 from export.chain import ExportOptions, Source, convert_network
+from export.contract import model_contract
 from export.proof import prove as proof
-from export.proof.forms import onnx_probabilities
-from export.proof.samples import comparison_lines
+from export.proof.forms import run_of_onnx
+from export.recognition.samples import rendered_lines
 from runtime.errors import ParityError
 from runtime.recognition.charset import Charset
 from runtime.recognition.preprocess import batch_from_lines, resize_to
@@ -33,7 +34,7 @@ def _chaotic(small_config, path, seed, gain):
             tensor.set_value(tensor * 10 * gain)
         elif "lstm" in name and ".weight" in name:
             tensor.set_value(tensor * gain)
-    lines, _ = comparison_lines((), Charset(CHARACTERS))
+    lines, _ = rendered_lines(Charset(CHARACTERS))
     batch = paddle.to_tensor(batch_from_lines([resize_to(one, 32, 96) for one in lines[:32]], 96))
     network.train()
     with paddle.no_grad():
@@ -83,9 +84,9 @@ def test_a_wrong_conversion_is_refused_and_nothing_written(
 
     def wrong(model, spec):
         content = changed(onnx.load_model_from_string(model), CHANGES[what])
-        return onnx_probabilities(content, spec)
+        return run_of_onnx(content, spec)
 
-    monkeypatch.setattr(proof, "onnx_probabilities", wrong)
+    monkeypatch.setattr(proof, "run_of_onnx", wrong)
     with pytest.raises(ParityError, match="paddle and onnxruntime disagree"):
         convert_network(Source(small_config, checkpoint, "Student"), tmp_path, ExportOptions())
     assert not any(tmp_path.iterdir())
@@ -106,18 +107,18 @@ def test_texts_may_differ_only_where_rounding_decides(
         return result
 
     monkeypatch.setattr(proof, "deployed_outputs", lambda network: tied)
-    monkeypatch.setattr(proof, "onnx_probabilities", lambda model, spec: either)
-    monkeypatch.setattr(proof, "program_probabilities", lambda program, spec, batch_size: tied)
-    from export.proof.forms import ProbabilityForm
+    monkeypatch.setattr(proof, "run_of_onnx", lambda model, spec: either)
+    monkeypatch.setattr(proof, "run_of_program", lambda program, batch_size: tied)
+    from export.proof.forms import ScoreForm
 
     monkeypatch.setattr(
-        proof, "exact_form", lambda stripped, spec: ProbabilityForm("exact", spec, tied)
+        proof, "exact_form", lambda stripped, spec: ScoreForm("exact", model_contract(spec), tied)
     )
     monkeypatch.setattr(
-        proof, "drawn_forms", lambda stripped, spec: [ProbabilityForm("draw", spec, tied)]
+        proof, "drawn_forms", lambda stripped, spec: [ScoreForm("draw", model_contract(spec), tied)]
     )
     parity = convert_network(
         Source(small_config, checkpoint, "Student"), tmp_path, ExportOptions()
     )["parity"]
-    assert parity["num_equal_texts"] == 0
+    assert parity["num_equal"] == 0
     assert parity["rounding"]["worst"] == 1.0

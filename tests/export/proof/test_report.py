@@ -6,7 +6,7 @@ import pytest
 
 from export.chain import Source
 from export.proof.report import VerifyOptions, verify
-from export.proof.samples import comparison_lines
+from export.recognition.samples import rendered_lines
 from runtime.errors import ArtifactError, ParityError
 from runtime.recognition.spec import RecognizerSpec
 
@@ -18,7 +18,7 @@ def crops(tmp_path):
     """Six rendered lines and a file that is no image, with labels for four of them."""
     folder = tmp_path / "crops"
     folder.mkdir()
-    lines, _ = comparison_lines((), CHARSET)
+    lines, _ = rendered_lines(CHARSET)
     for number, line in enumerate(lines[:6]):
         cv2.imwrite(str(folder / f"{number}.png"), line)
     (folder / "broken.png").write_bytes(b"no image")
@@ -41,7 +41,7 @@ def test_a_checkpoint_against_its_onnx_with_labels_and_a_picture(
     )
     assert (report["reference"], report["passed"], report["num_unreadable"]) == ("paddle", True, 1)
     (one,) = report["comparisons"]
-    assert (one["num_lines"], one["num_equal_texts"], one["tolerance"]) == (6, 6, 1e-5)
+    assert (one["num_samples"], one["num_equal"], one["tolerance"]) == (6, 6, 1e-5)
     accuracy = report["accuracy"]
     assert accuracy["num_labelled"] == 4
     assert accuracy["forms"]["paddle"] == accuracy["forms"][one["candidate"]]
@@ -97,7 +97,7 @@ def test_an_fp16_model_is_held_against_its_fp32_form_with_its_rounding(small_stu
     half = tmp_path / "student_fp16.onnx"
     assert convert_file(small_student, half, ["images"])["achieved"] == "fp16"
     (one,) = verify(VerifyOptions([small_student, half], images=["images"]))["comparisons"]
-    assert one["passed"] and one["num_equal_texts"] == 20
+    assert one["passed"] and one["num_equal"] == 20
     assert one["tolerance"] == 0.05
     assert 1e-4 < one["max_difference"] < 0.05, "FP32 arithmetic would hide the rounding"
 

@@ -7,27 +7,28 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from export.chain import Source, spec_of_network, stripped_network
+from export.contract import model_contract
 from export.conversion.strip import deployed_outputs
-from export.proof.compare import ComparedLine, Comparison, Parity
+from export.proof.compare import Agreement, ComparedSample
 from export.proof.exact import drawn_forms, exact_form
-from export.proof.forms import ProbabilityForm
+from export.proof.forms import ScoreForm
 from export.proof.rounding import (
     ALLOWED_TYPICAL,
     ALLOWED_WORST,
     RESOLUTION,
     UNDECIDED,
     Rounding,
-    lines_to_draw,
     measure_rounding,
     nudged,
     nudged_inputs,
     require_explained,
+    samples_to_draw,
 )
-from export.proof.samples import comparison_lines
+from export.recognition.samples import rendered_lines
 from runtime.errors import ParityError
-from runtime.recognition.preprocess import prepare_line
+from runtime.recognition.spec import RecognizerSpec
 
-EQUAL = Comparison((), Parity(64, 64, 1e-3, "lines"))
+EQUAL = Agreement((ComparedSample(0, "a", "a", 1e-3),), "lines", max_difference=1e-3)
 
 
 def _rounding(candidate, draws=1e-4) -> Rounding:
@@ -58,15 +59,15 @@ def test_distances_below_what_fp32_resolves_say_nothing():
 
 def test_what_is_not_a_number_is_never_explained(measured):
     stripped, spec, lines = measured
-    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+    form = ScoreForm("paddle", model_contract(spec), deployed_outputs(stripped.network))
 
     def broken(batch):
-        result = form.probabilities(batch).copy()
+        result = form.run(batch).copy()
         result[0, 0, 0] = np.nan
         return result
 
-    wrong = ProbabilityForm("broken", spec, broken)
-    (rounding,) = measure_rounding(form, [form], [wrong], spec, lines)
+    wrong = ScoreForm("broken", model_contract(spec), broken)
+    (rounding,) = measure_rounding(form, [form], [wrong], lines)
     assert not rounding.explains
     assert rounding.as_json()["worst"] is None
 
@@ -80,16 +81,17 @@ def test_the_error_says_what_was_expected_and_got():
     require_explained(_rounding(np.full(8, 1e-4)), EQUAL, "one and two")
 
 
-def test_lines_that_differ_are_drawn_and_some_from_everywhere():
-    lines = [np.full((1, 1, 3), number % 256, np.uint8) for number in range(1000)]
+def test_samples_that_differ_are_drawn_and_some_from_everywhere():
+    lines = [np.full((32, 32, 3), number % 256, np.uint8) for number in range(1000)]
+    samples = model_contract(RecognizerSpec(characters=("a",))).samples(lines, "lines")
     compared = [
-        ComparedLine(number, "a", "b" if number == 3 else "a", 1e-3 if number == 5 else 0.0)
+        ComparedSample(number, "a", "b" if number == 3 else "a", 1e-3 if number == 5 else 0.0)
         for number in range(1000)
     ]
-    compared[9] = ComparedLine(9, "a", "a", float("nan"))
-    drawn = lines_to_draw(lines, [Comparison(tuple(compared), EQUAL.parity)])
+    compared[9] = ComparedSample(9, "a", "a", float("nan"))
+    drawn = samples_to_draw(samples, [Agreement(tuple(compared), "lines")])
     assert 64 <= len(drawn) <= 67
-    assert {3, 5, 9} <= {int(line[0, 0, 0]) for line in drawn}
+    assert {3, 5, 9} <= {int(line[0, 0, 0]) for line in drawn.images}
 
 
 @given(
@@ -115,22 +117,20 @@ def measured(small_config, checkpoint):
     source = Source(small_config, checkpoint, "Student")
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)
-    lines, _ = comparison_lines((), spec.charset)
-    return stripped, spec, lines[:8]
+    lines, _ = rendered_lines(spec.charset)
+    return stripped, spec, model_contract(spec).samples(lines[:8], "lines")
 
 
 def test_the_draws_differ_and_are_the_same_each_time(measured):
     stripped, spec, lines = measured
     exact = exact_form(stripped, spec)
-    same = ProbabilityForm("same", spec, deployed_outputs(stripped.network))
+    same = ScoreForm("same", model_contract(spec), deployed_outputs(stripped.network))
     first, second = (
-        measure_rounding(exact, drawn_forms(stripped, spec), [same], spec, lines)[0]
-        for _ in range(2)
+        measure_rounding(exact, drawn_forms(stripped, spec), [same], lines)[0] for _ in range(2)
     )
     assert np.array_equal(first.draws, second.draws)
-    images = [prepare_line(line, spec) for line in lines[:1]]
-    width = spec.width.input_width(images[0].shape[1])
-    outputs = [form.read(images, width).probabilities for form in drawn_forms(stripped, spec)]
+    (batch,) = lines.subset([0]).batches()
+    outputs = [form.read(batch).values for form in drawn_forms(stripped, spec)]
     assert len({output.tobytes() for output in outputs}) == len(first.draws) == 5
     assert (first.draws > 0).all() and (first.draws < 1e-5).all()
     assert np.array_equal(first.candidate, first.draws[0])
@@ -139,14 +139,14 @@ def test_the_draws_differ_and_are_the_same_each_time(measured):
 
 def test_a_line_that_falls_to_either_of_two_texts_is_drawn_wider(measured):
     stripped, spec, lines = measured
-    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+    form = ScoreForm("paddle", model_contract(spec), deployed_outputs(stripped.network))
 
     def falling(batch):
-        result = form.probabilities(batch).copy()
+        result = form.run(batch).copy()
         result[0] = result[0, :, ::-1]  # of every batch the first line, to another text
         return result
 
-    fallen = ProbabilityForm("fallen", spec, falling)
+    fallen = ScoreForm("fallen", model_contract(spec), falling)
     exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
     asked = []
 
@@ -154,14 +154,14 @@ def test_a_line_that_falls_to_either_of_two_texts_is_drawn_wider(measured):
         return lambda: asked.append(1) or others
 
     def measure(candidate, some, others):
-        (told,) = measure_rounding(exact, draws, [candidate], spec, some, widen(others))
+        (told,) = measure_rounding(exact, draws, [candidate], some, widen(others))
         return told
 
     assert measure(form, lines, [fallen]).wider is None
-    told = measure(fallen, lines[:1], [fallen])
+    told = measure(fallen, lines.subset([0]), [fallen])
     assert not told.explains and told.wider is None, "the median line is off: no need to ask"
     assert not asked
-    several = lines[:1] * 9  # one batch, of which one line falls
+    several = lines.subset([0] * 9)  # one batch, of which one line falls
     for others, is_explained in (([form, fallen], True), ([form], False)):
         told = measure(fallen, several, others)
         assert told.outliers.tolist() == [0]
@@ -174,17 +174,19 @@ def test_a_line_that_falls_to_either_of_two_texts_is_drawn_wider(measured):
 def test_a_shifted_form_is_told(measured, shift):
     stripped, spec, lines = measured
     run = deployed_outputs(stripped.network)
-    shifted = ProbabilityForm("shifted", spec, lambda batch: run(batch) + np.float32(shift))
+    shifted = ScoreForm(
+        "shifted", model_contract(spec), lambda batch: run(batch) + np.float32(shift)
+    )
     exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
-    (rounding,) = measure_rounding(exact, draws, [shifted], spec, lines)
+    (rounding,) = measure_rounding(exact, draws, [shifted], lines)
     assert rounding.candidate == pytest.approx(shift, rel=0.2)
     assert not rounding.explains
 
 
 def test_a_form_without_weights_is_drawn_by_its_inputs(measured):
     stripped, spec, lines = measured
-    form = ProbabilityForm("paddle", spec, deployed_outputs(stripped.network))
+    form = ScoreForm("paddle", model_contract(spec), deployed_outputs(stripped.network))
     others = drawn_forms(stripped, spec)[1:3]
-    wrong = ProbabilityForm("wrong", spec, lambda batch: form.probabilities(batch * 1.01))
-    roundings = measure_rounding(form, nudged_inputs(form), [*others, wrong], spec, lines)
+    wrong = ScoreForm("wrong", model_contract(spec), lambda batch: form.run(batch * 1.01))
+    roundings = measure_rounding(form, nudged_inputs(form), [*others, wrong], lines)
     assert [one.explains for one in roundings] == [True, True, False]

@@ -27,13 +27,14 @@ import onnx
 import pytest
 
 from export.chain import Source, spec_of_network, stripped_network
+from export.contract import model_contract
 from export.conversion.onnx_file import load_model
 from export.conversion.strip import deployed_outputs
-from export.proof.compare import compare_forms
+from export.proof.compare import compare
 from export.proof.exact import drawn_forms, exact_form
-from export.proof.forms import ProbabilityForm, onnx_probabilities
+from export.proof.forms import ScoreForm, run_of_onnx
 from export.proof.rounding import measure_rounding
-from export.proof.samples import comparison_lines
+from export.recognition.samples import rendered_lines
 from runtime.errors import ParityError
 from runtime.recognition.spec import WidthPolicy
 from tests.export.wrong_conversions import (
@@ -55,18 +56,19 @@ def latin():
     source = Source(config, "models/latin/student.pdparams", "Student")
     stripped = stripped_network(source)
     spec = spec_of_network(source, stripped)
-    lines, _ = comparison_lines((), spec.charset)
-    return stripped, spec, lines[:NUM_LINES], load_model(Path("models/latin/student.onnx"))
+    lines, _ = rendered_lines(spec.charset)
+    samples = model_contract(spec).samples(lines[:NUM_LINES], "lines")
+    return stripped, spec, samples, load_model(Path("models/latin/student.onnx"))
 
 
 def _measured(latin, contents):
     stripped, spec, lines, _ = latin
     forms = [
-        ProbabilityForm(name, spec, onnx_probabilities(content, spec))
+        ScoreForm(name, model_contract(spec), run_of_onnx(content, spec))
         for name, content in contents.items()
     ]
     exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
-    roundings = measure_rounding(exact, draws, forms, spec, lines)
+    roundings = measure_rounding(exact, draws, forms, lines)
     return dict(zip(contents, roundings, strict=True))
 
 
@@ -93,12 +95,13 @@ def test_how_small_a_fault_is_seen(latin):
 def test_a_pool_that_keeps_a_column_has_another_shape(latin):
     stripped, spec, lines, model = latin
     odd = replace(spec, width=WidthPolicy(66, 66, 66))  # 33 columns before the pool
-    form = ProbabilityForm("ceil", odd, onnx_probabilities(changed(model, ceiled_pool), odd))
-    paddle = ProbabilityForm("paddle", odd, deployed_outputs(stripped.network))
-    right = ProbabilityForm("right", odd, onnx_probabilities(model.SerializeToString(), odd))
-    assert compare_forms(paddle, right, odd, lines, "lines").parity.num_equal_texts == NUM_LINES
+    form = ScoreForm("ceil", model_contract(odd), run_of_onnx(changed(model, ceiled_pool), odd))
+    paddle = ScoreForm("paddle", model_contract(odd), deployed_outputs(stripped.network))
+    right = ScoreForm("right", model_contract(odd), run_of_onnx(model.SerializeToString(), odd))
+    samples = model_contract(odd).samples(lines.images, "lines")
+    assert compare(paddle, right, model_contract(odd), samples).num_equal == NUM_LINES
     with pytest.raises(ParityError, match="disagree on the output's shape"):
-        compare_forms(paddle, form, odd, lines, "lines")
+        compare(paddle, form, model_contract(odd), samples)
 
 
 def test_other_kernels_and_batches_of_onnxruntime_are_no_fault(latin):
@@ -109,7 +112,7 @@ def test_other_kernels_and_batches_of_onnxruntime_are_no_fault(latin):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    usual = onnx_probabilities(content, spec)
+    usual = run_of_onnx(content, spec)
 
     def alone(batch):
         return np.concatenate([usual(batch[number : number + 1]) for number in range(len(batch))])
@@ -118,9 +121,9 @@ def test_other_kernels_and_batches_of_onnxruntime_are_no_fault(latin):
         return session.run(None, {spec.input_name: batch})[0]
 
     stripped, spec, lines, _ = latin
-    forms = [ProbabilityForm("", spec, run) for run in (alone, unoptimised)]
+    forms = [ScoreForm("", model_contract(spec), run) for run in (alone, unoptimised)]
     exact, draws = exact_form(stripped, spec), drawn_forms(stripped, spec)
-    for rounding in measure_rounding(exact, draws, forms, spec, lines):
+    for rounding in measure_rounding(exact, draws, forms, lines):
         assert rounding.explains
 
 

@@ -12,35 +12,38 @@ import pytest
 from onnx import numpy_helper
 
 from export.__main__ import main
-from export.conversion.model_file import RecognizerFile, has_eight_bit, read_recognizer
-from export.precision import half_recognizer
-from export.proof.samples import comparison_lines
-from export.quantization import Limits, eight_bit_recognizer
-from export.quantization.eight_bit import EightBitRecognizer
+from export.conversion.model_file import ModelFile, read_model
+from export.conversion.precision_of import has_eight_bit
+from export.precision import half_model
+from export.quantization import Limits, eight_bit_model
+from export.quantization.eight_bit import EightBitModel
 from export.quantization.report import Reading
+from export.recognition.contract import RecognizerContract
+from export.recognition.samples import rendered_lines
 from runtime import Recognizer
 from runtime.errors import ArtifactError, ConfigError, ParityError
 
 
 @pytest.fixture(scope="module")
-def student(small_student: Path) -> RecognizerFile:
-    return read_recognizer(small_student)
+def student(small_student: Path) -> ModelFile:
+    return read_model(small_student)
 
 
 @pytest.fixture(scope="module")
-def rendered(student: RecognizerFile) -> list[np.ndarray]:
-    return comparison_lines((), student.spec.charset)[0][:24]
+def rendered(student: ModelFile) -> list[np.ndarray]:
+    return rendered_lines(student.spec.charset)[0][:24]
 
 
 @pytest.fixture(scope="module")
-def eight_bit(student: RecognizerFile, rendered: list[np.ndarray]) -> EightBitRecognizer:
+def eight_bit(student: ModelFile, rendered: list[np.ndarray]) -> EightBitModel:
     return quantized(student.model, student, rendered)
 
 
-def quantized(model, student, lines, **options) -> EightBitRecognizer:
+def quantized(model, student, lines, **options) -> EightBitModel:
     options = {"limits": Limits(min_equal=0.8), **options}
-    return eight_bit_recognizer(
-        model, student.spec, lines, "rendered lines", is_quiet=True, **options
+    contract = RecognizerContract(student.spec)
+    return eight_bit_model(
+        model, contract, contract.samples(lines, "rendered lines"), is_quiet=True, **options
     )
 
 
@@ -74,7 +77,7 @@ def test_the_report_is_what_the_runtime_reads(student, eight_bit, rendered, tmp_
         pairs = list(zip(before(judged), after(judged), strict=True))
     equal = sum(one.text == other.text for one, other in pairs)
     reading = eight_bit.report.reading
-    assert reading.num_lines == len(judged)
+    assert reading.num_samples == len(judged)
     assert reading.num_equal == equal >= 0.8 * len(judged)
     assert any(one.confidence != other.confidence for one, other in pairs), "it is another form"
 
@@ -117,7 +120,7 @@ def test_what_harms_reading_stays_fp32(student, rendered) -> None:
     made = quantized(model, student, rendered)
     assert made.report.kept, "something had to stay FP32"
     assert first.name in {one.node for one in made.report.kept}
-    assert made.report.reading.num_equal >= 0.8 * made.report.reading.num_lines
+    assert made.report.reading.num_equal >= 0.8 * made.report.reading.num_samples
     assert made.report.num_tries > 1
 
 
@@ -126,7 +129,7 @@ def test_labels_are_counted(student, eight_bit, rendered) -> None:
     wrong = ["no such text"] * len(rendered)
     limits = Limits(max_loss=0.0, min_equal=0.8)
     reading = quantized(student.model, student, rendered, truth=wrong, limits=limits).report.reading
-    assert reading.num_labelled == reading.num_lines
+    assert reading.num_labelled == reading.num_samples
     assert reading.num_right == reading.num_right_fp32 == reading.num_lost == 0
 
 
@@ -141,10 +144,10 @@ def test_labels_are_counted(student, eight_bit, rendered) -> None:
     ],
 )
 def test_what_is_enough(reading: dict[str, int], is_enough: bool) -> None:
-    figures = {"num_lines": 100, "num_equal": 95, "num_labelled": 0, "num_right_fp32": 0}
+    figures = {"num_samples": 100, "num_equal": 95, "num_labelled": 0, "num_right_fp32": 0}
     figures |= {"num_right": 0, "num_lost": 0, "num_gained": 0, **reading}
     judged = Reading(
-        **figures, max_difference=0.0, mean_difference=0.0, lines_from="lines", examples=()
+        **figures, max_difference=0.0, mean_difference=0.0, samples_from="lines", examples=()
     )
     assert judged.is_within(Limits(max_loss=0.01, min_equal=0.95)) is is_enough
 
@@ -165,11 +168,13 @@ def test_a_form_that_reads_too_badly_is_refused(student, rendered, monkeypatch) 
 def test_only_fp32_is_taken(student, eight_bit, rendered) -> None:
     with pytest.raises(ArtifactError, match="8 bit already"):
         quantized(eight_bit.model, student, rendered)
-    half = half_recognizer(student.model, student.spec, rendered[:8], "lines", is_quiet=True)
+    contract = RecognizerContract(student.spec)
+    few = contract.samples(rendered[:8], "lines")
+    half = half_model(student.model, contract, few, is_quiet=True)
     with pytest.raises(ArtifactError, match="FP16 already"):
         quantized(half.model, student, rendered)
     with pytest.raises(ArtifactError, match="8-bit, a form for CPUs"):
-        half_recognizer(eight_bit.model, student.spec, rendered[:8], "lines", is_quiet=True)
+        half_model(eight_bit.model, contract, few, is_quiet=True)
 
 
 def test_impossible_limits_and_too_few_lines(student, rendered) -> None:
@@ -177,7 +182,7 @@ def test_impossible_limits_and_too_few_lines(student, rendered) -> None:
         Limits(max_loss=-0.1)
     with pytest.raises(ConfigError, match="--minEqual: expected a share"):
         Limits(min_equal=1.5)
-    with pytest.raises(ParityError, match=r"too few lines.*got 3"):
+    with pytest.raises(ParityError, match=r"too few images.*got 3"):
         quantized(student.model, student, rendered[:3])
 
 
@@ -188,7 +193,7 @@ def test_command_with_labels(student, tmp_path, capsys) -> None:
     result = json.loads(capsys.readouterr().out)
     reading = result["reading"]
     assert result["source_sha256"] == student.sha256
-    assert reading["num_lines"] == reading["num_labelled"] == 10
+    assert reading["num_samples"] == reading["num_labelled"] == 10
     assert reading["num_right_fp32"] >= 8
     with Recognizer(output) as recognizer:
         (line,) = recognizer(["images/line_01.jpg"])

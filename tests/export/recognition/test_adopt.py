@@ -21,7 +21,7 @@ import pytest
 from export.conversion import convert as conversion
 from export.conversion.program import save_program
 from export.inspection import described
-from export.proof.forms import program_probabilities
+from export.proof.forms import run_of_program
 from export.recognition import adopt as room
 from export.recognition.adopt import adopt
 from export.recognition.inference_yml import inference_yml
@@ -139,7 +139,7 @@ def dictionary(place: Path, characters: Sequence[str]) -> Path:
 
 
 def read_in_paddle(program: Path, images: Sequence[str]) -> list[str]:
-    run = program_probabilities(program, SPEC)
+    run = run_of_program(program)
     texts = []
     for path in images:
         line = prepare_line(cv2.imread(path), SPEC)
@@ -178,7 +178,7 @@ def test_a_folder_reads_the_same_before_and_after(
     assert len(spec.weights_sha256) == 64
     assert spec.provenance["adopted_from"] == form
     assert spec.provenance["parity"] == result["parity"]
-    assert result["parity"]["num_equal_texts"] == result["parity"]["num_lines"] == len(images)
+    assert result["parity"]["num_equal"] == result["parity"]["num_samples"] == len(images)
     assert result["onnx"] == str(output)
     assert result["num_characters"] == len(SPEC.characters)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
@@ -301,10 +301,10 @@ def test_nothing_is_written_when_the_forms_disagree_and_the_earlier_file_stays(
     output.write_bytes(b"earlier")
 
     def shifted(program: Path, *more: Any) -> Callable[..., Any]:
-        run = program_probabilities(program, *more)
+        run = run_of_program(program, *more)
         return lambda batch: run(batch) + np.float32(1e-3)
 
-    monkeypatch.setattr(room, "program_probabilities", shifted)
+    monkeypatch.setattr(room, "run_of_program", shifted)
     with pytest.raises(ParityError, match="nothing was written"):
         adopt(folder, output, images=images)
     assert [one.name for one in output.parent.iterdir()] == ["model.onnx"]
@@ -319,7 +319,7 @@ def test_a_file_that_does_not_open_again_is_not_kept(
         assert path.is_file()
         raise ArtifactError("it does not open")
 
-    monkeypatch.setattr(room, "read_recognizer", refusing)
+    monkeypatch.setattr(room, "read_model", refusing)
     with pytest.raises(ArtifactError, match="does not open"):
         adopt(folder, tmp_path / "out" / "model.onnx", images=images)
     assert not (tmp_path / "out").exists()

@@ -9,11 +9,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from export.conversion.model_file import RecognizerFile, read_recognizer
-from export.precision.prove import half_recognizer
+from export.contract import model_contract
+from export.conversion.model_file import ModelFile, read_model
+from export.precision.prove import half_model
 from export.proof.emulate import cpu_session, emulation_of
-from export.proof.samples import comparison_lines
 from export.recognition.engine_graph import engine_graph
+from export.recognition.samples import rendered_lines
 from runtime.batching import batches_by_width
 from runtime.errors import ArtifactError
 from runtime.images.read import read_image
@@ -24,8 +25,8 @@ from runtime.recognition.spec import RecognizerSpec
 
 
 @pytest.fixture(scope="session")
-def student(small_student: Path) -> RecognizerFile:
-    return read_recognizer(small_student)
+def student(small_student: Path) -> ModelFile:
+    return read_model(small_student)
 
 
 def packed(lines: tuple[Image, ...], width: int, filling: int | None) -> dict[str, NDArray]:
@@ -67,7 +68,7 @@ def check_reads_alike(
 
 
 def test_rendered_lines(student) -> None:
-    images, _ = comparison_lines((), student.spec.charset)
+    images, _ = rendered_lines(student.spec.charset)
     assert check_reads_alike(student.model, student.spec, images, 1e-6) == 64
 
 
@@ -79,9 +80,9 @@ def test_real_lines(student, real_crops) -> None:
 @pytest.mark.slow
 def test_500_real_lines_in_half(student, real_crops) -> None:
     images = [read_image(crop) for crop in real_crops]
-    half = half_recognizer(
-        student.model, student.spec, images, "500 crops", tie_tolerance=0.01, is_quiet=True
-    )
+    contract = model_contract(student.spec)
+    samples = contract.samples(images, "500 crops")
+    half = half_model(student.model, contract, samples, tie_tolerance=0.01, is_quiet=True)
     assert half.report.achieved == "fp16"
     assert check_reads_alike(emulation_of(half.model), half.spec, images, 1e-6) == 500
 
@@ -131,7 +132,7 @@ def test_logits_get_a_softmax(student) -> None:
     last.op_type = "Identity"
     del last.attribute[:]
     spec = replace(student.spec, output_activation="none")
-    images, _ = comparison_lines((), spec.charset)
+    images, _ = rendered_lines(spec.charset)
     lines = tuple(prepare_line(image, spec) for image in images[:1])
     width = spec.width.input_width(lines[0].shape[1])
     results = [

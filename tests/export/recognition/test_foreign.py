@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 
 from export.__main__ import main
-from export.conversion.model_file import read_recognizer
+from export.conversion.model_file import read_model
 from export.recognition.adopt import adopt
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
@@ -87,7 +87,7 @@ def test_an_adopted_file_reads_right_everywhere(
     assert {entry.key: entry.value for entry in model.metadata_props}["character"] == "\n".join(
         LISTED
     )
-    spec = read_recognizer(output).spec
+    spec = read_model(output).spec
     assert spec == session.spec
     assert spec.provenance["changed"] == changes
     assert spec.provenance.get("told", {}) == said
@@ -97,9 +97,9 @@ def test_a_network_of_another_form_is_adopted_before_it_is_exported(tmp_path: Pa
     for options in ({"layout": "TNK"}, {"input_type": HALF}, {"output_type": HALF}):
         source = write_foreign_model(tmp_path / "foreign.onnx", **options)
         with pytest.raises(ArtifactError, match=r"another precision or order.*export adopt"):
-            read_recognizer(source)
+            read_model(source)
         adopt(source, source)
-        assert read_recognizer(source).spec.characters == LISTED
+        assert read_model(source).spec.characters == LISTED
 
 
 def test_float16_ends_around_a_spec_are_adopted_first_too(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_float16_ends_around_a_spec_are_adopted_first_too(tmp_path: Path) -> Non
     )
     assert open_session(source).spec == spec
     with pytest.raises(ArtifactError, match="another precision or order"):
-        read_recognizer(source)
+        read_model(source)
 
 
 def test_space_and_normalisation_are_written_down(

@@ -1,4 +1,4 @@
-"""Optimisation profiles: from trtexec's shapes, or from the spec and the widths of crops."""
+"""Shapes that an engine takes: from trtexec's words, or from the spec and the widths of crops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runtime.engines.tensors import Profile, ShapeRange, Sizes
+from runtime.engines.tensors import ShapeRange, Sizes
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec
 
@@ -61,25 +61,6 @@ def ranges_for(
     if buckets is None:
         return (wide,)
     return _bucketed(wide, spec, _limits(wide, buckets), widths_px)
-
-
-def smaller(profiles: Sequence[Profile]) -> tuple[Profile, ...] | None:
-    """Return the same profiles with half the largest batch, None when that goes no further."""
-    ranges = [shapes for profile in profiles for shapes in profile.values()]
-    half = max(shapes.max[0] for shapes in ranges) // 2
-    if half < max(1, *(shapes.min[0] for shapes in ranges)):
-        return None
-    return tuple(
-        {
-            name: ShapeRange(
-                shapes.min,
-                _with_batch(shapes.opt, min(shapes.opt[0], half)),
-                _with_batch(shapes.max, min(shapes.max[0], half)),
-            )
-            for name, shapes in profile.items()
-        }
-        for profile in profiles
-    )
 
 
 def _shape(text: str, flag: str, spec: RecognizerSpec) -> Sizes:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from export.engine.shapes import ranges_for, smaller
+from export.engine.build import smaller
+from export.recognition.ranges import ranges_for
 from runtime.engines.tensors import Profile
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy

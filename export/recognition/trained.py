@@ -1,0 +1,57 @@
+"""A trained text recogniser's contract with export: its classes, its input, its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runtime.errors import ConfigError
+from runtime.recognition.charset import Charset
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+from training.checkpoint.parameters import Parameters
+from training.plan import DeployedPlan
+from training.recognition.task import RecognitionTask, deployed_input
+
+_PROBES = ((1, 64), (2, 160), (3, 320))
+"""Lines and px of width."""
+
+
+class TrainedRecognizer:
+    """A `TrainedContract` of text recognition.
+
+    Args:
+        plan: of the config that was trained.
+    """
+
+    def __init__(self, plan: DeployedPlan) -> None:
+        assert isinstance(plan.task, RecognitionTask)
+        self.charset: Charset = plan.task.charset
+        self.height, self.width = deployed_input(plan.evaluation)
+
+    def check_parameters(self, parameters: Parameters, where: str) -> None:
+        """Raise ArtifactError if the head has another number of classes than the dictionary."""
+        for name in ("head.fc2.bias", "head.fc.bias"):
+            if name in parameters:
+                self.charset.check_head(int(parameters[name].shape[0]), where)
+                return
+        raise ConfigError(
+            "the checkpoint has no CTC head: expected head.fc.bias or head.fc2.bias among its names"
+        )
+
+    @property
+    def probe_shapes(self) -> Sequence[tuple[int, int, int, int]]:
+        """[N, C, H, W] of lines of several widths."""
+        return [(num_lines, 3, self.height, width_px) for num_lines, width_px in _PROBES]
+
+    def spec(self, network: str, width_px: int | None = None) -> RecognizerSpec:
+        """Return what the exported model will say of itself.
+
+        Args:
+            network: its name in the checkpoint.
+            width_px: W where it is fixed.
+        """
+        width = self.width
+        if width_px is not None:
+            width = WidthPolicy(width_px, width_px, width_px)
+        return RecognizerSpec(
+            characters=self.charset.characters, height=self.height, width=width, network=network
+        )
