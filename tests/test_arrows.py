@@ -29,6 +29,8 @@ NEVER = [
     ("runtime.recognition", "runtime.serve"),
     ("runtime.cluster", "runtime.serve"),
     ("runtime.infer", "runtime.serve"),
+    ("runtime.serve", "runtime.infer"),
+    ("runtime.cluster", "runtime.infer"),
     ("training.loop", "training.recognition"),
     ("training.distillation", "training.recognition"),
     ("training.backbones", "training.recognition"),

@@ -17,7 +17,7 @@ from typing import Any
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import replaced
 from runtime.infer.read_back import Done
-from runtime.infer.records import record_from_recognition
+from runtime.recognition.record import record_from_recognition
 from runtime.recognition.result import Recognition
 
 SUFFIX = ".parquet"

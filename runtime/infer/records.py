@@ -13,17 +13,15 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from runtime.infer.table import escaped
-from runtime.recognition.boxes import Box
+from runtime.recognition.record import record_from_recognition, rounded
 from runtime.recognition.result import Recognition
 
 ENCODING_ERRORS = {"jsonl": "backslashreplace", "csv": "surrogateescape", "txt": "surrogateescape"}
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or as it is."""
 
-_CONFIDENCE_DECIMALS = 6
-_PX_DECIMALS = 1
 _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 """Control characters and line ends that JSON lets stand within a string."""
 
@@ -56,55 +54,6 @@ def format_of(path: str | Path, otherwise: str) -> str:
     """The format that a file's suffix asks for, `otherwise` if it asks for none."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     return suffix if suffix in ENCODING_ERRORS else otherwise
-
-
-def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
-    """What one JSON line says about one image; boxes are left, top, right, bottom in px.
-
-    The entry `alternatives` is there only where they were asked for and something was read.
-    """
-    record = {
-        "file": recognition.source,
-        "text": recognition.text,
-        "confidence": _confidence(recognition.confidence),
-        "characters": [
-            {
-                "text": text,
-                "confidence": _confidence(confidence),
-                "time_step": time_step,
-                "last_time_step": last_time_step,
-                "box": _px(box),
-            }
-            for text, confidence, time_step, last_time_step, box in zip(
-                recognition.characters,
-                recognition.character_confidences,
-                recognition.time_steps,
-                recognition.last_time_steps or recognition.time_steps,
-                recognition.character_boxes,
-                strict=True,
-            )
-        ],
-        "words": [
-            {
-                "text": word.text,
-                "kind": word.kind,
-                "confidence": _confidence(word.confidence),
-                "box": _px(word.box),
-            }
-            for word in recognition.words
-        ],
-        "width_px": recognition.width_px,
-        "height_px": recognition.height_px,
-        "input_width_px": recognition.input_width_px,
-        "warnings": list(recognition.warnings),
-        "error": recognition.error,
-    }
-    if recognition.alternatives:
-        record["alternatives"] = [
-            {"text": one.text, "probability": _confidence(one.probability)}
-            for one in recognition.alternatives
-        ]
-    return record
 
 
 class JsonLinesWriter:
@@ -152,7 +101,7 @@ class CsvWriter:
         self._write(
             recognition.source,
             recognition.text,
-            _confidence(recognition.confidence),
+            rounded(recognition.confidence),
             recognition.width_px,
             recognition.height_px,
             "; ".join(recognition.warnings),
@@ -160,7 +109,7 @@ class CsvWriter:
             *(
                 value
                 for one in recognition.alternatives
-                for value in (one.text, _confidence(one.probability))
+                for value in (one.text, rounded(one.probability))
             ),
         )
 
@@ -202,7 +151,7 @@ class TextWriter:
     def write(self, recognition: Recognition) -> None:
         """Add one line."""
         name, text = escaped(recognition.source or ""), escaped(recognition.text)
-        self._stream.write(f"{name}\t{text}\t{_confidence(recognition.confidence)}\n")
+        self._stream.write(f"{name}\t{text}\t{rounded(recognition.confidence)}\n")
 
     def close(self) -> None:
         """Hand all lines to the system."""
@@ -253,11 +202,3 @@ def name_in(kind: str, name: str) -> str:
     name = escaped(name)
     is_guarded = kind == "csv" and name.startswith("'") and _FORMULA.match(name[1:])
     return name[1:] if is_guarded else name
-
-
-def _confidence(value: float) -> float:
-    return round(value, _CONFIDENCE_DECIMALS)
-
-
-def _px(box: Box) -> list[float]:
-    return [round(edge, _PX_DECIMALS) for edge in box]

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.infer.records import record_from_recognition
 from runtime.recognition.recognizer import Recognizer
+from runtime.recognition.record import record_from_recognition
 from runtime.serve.allocator import give_back_large_blocks
 from runtime.serve.batcher import Record
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions

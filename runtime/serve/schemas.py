@@ -4,58 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-Schema = dict[str, Any]
+from runtime.recognition.record import RECORD, Schema, described_object
 
-_BOX: Schema = {
-    "type": "array",
-    "items": {"type": "number"},
-    "minItems": 4,
-    "maxItems": 4,
-    "description": "left, top, right, bottom in px of the image",
-}
-
-
-def _object(**properties: Schema) -> Schema:
-    """An object that has all of these."""
-    return {**_open_object(**properties), "required": list(properties)}
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
 
 
 def _open_object(**properties: Schema) -> Schema:
-    """An object that may have these."""
+    """Return the schema of an object that may have these."""
     return {"type": "object", "properties": properties}
 
 
-_TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "number"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_PIECE = {"text": _TEXT, "confidence": {"type": "number", "minimum": 0, "maximum": 1}, "box": _BOX}
+ERROR = described_object(error=_TEXT)
 
-ERROR = _object(error=_TEXT)
+_NAME: Schema = {"type": ["string", "null"], "description": "file name, as the client gave it"}
+NAMED_RECORD = {
+    **RECORD,
+    "properties": {"name": _NAME, **RECORD["properties"]},
+    "required": ["name", *RECORD["required"]],
+}
 
-RECORD = _object(
-    name={"type": ["string", "null"], "description": "file name, as the client gave it"},
-    text=_TEXT,
-    confidence=_PIECE["confidence"],
-    characters={"type": "array", "items": _object(**_PIECE, time_step=_COUNT)},
-    words={"type": "array", "items": _object(**_PIECE, kind=_TEXT)},
-    width_px=_COUNT,
-    height_px=_COUNT,
-    input_width_px=_COUNT,
-    warnings={
-        "type": "array",
-        "items": _TEXT,
-        "description": "what was left out, such as further pages of the file; what looks wrong",
-    },
-    error={"type": ["string", "null"], "description": "why the image could not be read"},
-)
-
-READING = _object(model=_TEXT, results={"type": "array", "items": RECORD})
+READING = described_object(model=_TEXT, results={"type": "array", "items": NAMED_RECORD})
 
 IMAGES_BODY: Schema = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": _object(
+            "schema": described_object(
                 image={"type": "array", "items": {"type": "string", "format": "binary"}}
             )
         },
@@ -120,7 +95,7 @@ INFERENCE = {
         model_name=_TEXT,
         model_version=_TEXT,
         id=_TEXT,
-        outputs={"type": "array", "items": {**_object(**_TENSOR)}},
+        outputs={"type": "array", "items": {**described_object(**_TENSOR)}},
     ),
     "required": ["model_name", "model_version", "outputs"],
 }

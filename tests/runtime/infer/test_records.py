@@ -15,9 +15,9 @@ from runtime.infer.records import (
     TextWriter,
     format_of,
     name_in,
-    record_from_recognition,
 )
 from runtime.recognition.alternatives import Alternative
+from runtime.recognition.record import record_from_recognition
 from runtime.recognition.result import Recognition
 
 READ = Recognition(
