@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.errors import ImageError
+from runtime.errors import ImageError, OcrError
 from runtime.images.read import ImageSource, read_image, source_name
-from runtime.images.sources import NamedImage, file_pages, pages_in
+from runtime.images.sources import NamedImage, Page, file_pages, pages_in
 from runtime.recognition.charset import Charset
 from runtime.recognition.ctc import DecodedLine
 from runtime.recognition.preprocess import Image, prepare_line
@@ -56,7 +56,7 @@ class Line(NamedTuple):
 
 
 def num_bytes_of(source: ImageSource) -> int:
-    """How much memory a source takes before it is read; nothing to speak of where it is a name."""
+    """Count the bytes that a source holds in memory before it is read; 0 where it is a name."""
     if isinstance(source, NamedImage):
         return len(source.data)
     if isinstance(source, np.ndarray | memoryview):
@@ -64,43 +64,66 @@ def num_bytes_of(source: ImageSource) -> int:
     return len(source) if isinstance(source, bytes | bytearray) else 0
 
 
-def load_image(source: ImageSource, max_pixels: int) -> LoadedImage | Recognition:
-    """The image, or the result that says why there is none, whatever the reason is.
+def require_several(images: object) -> None:
+    """Refuse a single image where several are expected.
+
+    Raises:
+        OcrError: with what to write instead.
+    """
+    single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
+    kind = type(images)
+    is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+    if isinstance(images, single) or not is_iterable:
+        remedy = "name the images" if images is None else "write recognizer([image])"
+        raise OcrError(f"expected several images, got a single {kind.__name__}; {remedy}")
+
+
+def load_image(source: ImageSource, max_pixels: int) -> LoadedImage:
+    """Read an image.
 
     Args:
         source, max_pixels: as `read_image`.
+
+    Raises:
+        ImageError: saying why it cannot be read, whatever the reason is; the source is not named.
     """
     name = source_name(source)
     try:
         return LoadedImage(read_image(source, max_pixels), name, _page_warnings(source))
     except ImageError as error:
-        # The source has its own field, so that the reason need not name it again.
-        return _unread(name, str(error).removeprefix(f"{name}: "))
+        # The result has its own field for the source, so that the reason need not name it again.
+        raise ImageError(str(error).removeprefix(f"{name}: ")) from error
     except Exception as error:
-        return _unread(name, _unforeseen(error))
+        raise _unforeseen(error) from error
 
 
-def line_of(
-    image: LoadedImage, spec: RecognizerSpec, content_width: int | None = None
-) -> Line | Recognition:
-    """The line, or the result that says why there is none.
+def line_of(image: LoadedImage, spec: RecognizerSpec, content_width: int | None = None) -> Line:
+    """Bring an image to the network's height.
 
     Args:
         image: as `load_image` gives it.
         spec, content_width: as `prepare_line`.
+
+    Raises:
+        ImageError: saying why it cannot be resized.
     """
     height_px, width_px = image.pixels.shape[:2]
     try:
         pixels = prepare_line(image.pixels, spec, content_width)
     except cv2.error as error:
         reason = " ".join(str(error).split())
-        return _unread(
-            image.source, f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
-        )
+        raise ImageError(
+            f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
+        ) from error
     except Exception as error:
-        return _unread(image.source, _unforeseen(error))
+        raise _unforeseen(error) from error
     squeezed = _warnings(width_px, height_px, spec.height, pixels.shape[1])
     return Line(pixels, image.source, width_px, height_px, (*image.warnings, *squeezed))
+
+
+def failed(source: str | None, error: ImageError) -> Recognition:
+    """Return the result for an image that could not be read."""
+    return Recognition(text="", confidence=0.0, source=source, error=str(error))
 
 
 def recognition_of(
@@ -111,7 +134,7 @@ def recognition_of(
     decoded: DecodedLine,
     alternatives: tuple[Alternative, ...],
 ) -> Recognition:
-    """The result for a line that the network has read, in reading order.
+    """Return the result for a line that the network has read, in reading order.
 
     Args:
         line: as `line_of` gives it.
@@ -142,7 +165,7 @@ def recognition_of(
 
 
 def _warnings(width_px: int, height_px: int, height: int, content_width: int) -> tuple[str, ...]:
-    """Whether the line is squeezed; PaddleOCR's rounding may take one px from it."""
+    """Warn of a squeezed line; PaddleOCR's rounding may take one px from it."""
     full_width = math.ceil(height * width_px / height_px)
     if full_width <= content_width + 1:
         return ()
@@ -153,7 +176,7 @@ def _warnings(width_px: int, height_px: int, height: int, content_width: int) ->
 
 
 def _page_warnings(source: ImageSource) -> tuple[str, ...]:
-    """Whether a file has pages besides the one that is read; a `Page` is asked for as such."""
+    """Warn of pages besides the one that is read; a `Page` is asked for as such."""
     try:
         return _other_pages(source)
     except Exception:
@@ -172,12 +195,9 @@ def _other_pages(source: ImageSource) -> tuple[str, ...]:
     return (f"1 of {count} pages read; {remedy}",) if count > 1 else ()
 
 
-def _unforeseen(error: Exception) -> str:
-    """Why an image cannot be read, where nobody foresaw it."""
+def _unforeseen(error: Exception) -> ImageError:
+    """Say why an image cannot be read, where nobody foresaw it."""
     if isinstance(error, MemoryError):
-        return "no memory is left to read it; lower --max-pixels (max_pixels)"
-    return f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _unread(source: str | None, reason: str) -> Recognition:
-    return Recognition(text="", confidence=0.0, source=source, error=reason)
+        return ImageError("no memory is left to read it; lower --max-pixels (max_pixels)")
+    reason = " ".join(str(error).split())[:300]
+    return ImageError(f"cannot be read: {type(error).__name__}: {reason}")

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu import available_cpus
-from runtime.errors import EngineError, OcrError
+from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.decoders import end_idle_decoders
-from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource
-from runtime.images.sources import NamedImage, Page
+from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition.ctc import decode_best_path
 from runtime.recognition.lines import (
     Line,
     LoadedImage,
+    failed,
     line_of,
     load_image,
     num_bytes_of,
     recognition_of,
+    require_several,
 )
 from runtime.recognition.model.default import default_model
 from runtime.recognition.result import Recognition as Recognition
@@ -148,18 +149,13 @@ class Recognizer:
         return list(self.stream(images))
 
     def stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
-        """As calling, but results come while images are still being taken.
+        """Read images like `__call__`, but give results while images are still being taken.
 
         The input is taken at most `LOOK_AHEAD_BATCHES` batches, and what the threads have in
         hand, ahead of the results, so memory does not grow with the number of images. It is
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
-        single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
-        kind = type(images)
-        is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
-        if isinstance(images, single) or not is_iterable:
-            remedy = "name the images" if images is None else "write recognizer([image])"
-            raise OcrError(f"expected several images, got a single {kind.__name__}; {remedy}")
+        require_several(images)
         return self._stream(images)
 
     def close(self) -> None:
@@ -209,64 +205,70 @@ class Recognizer:
     def _read_as_paddleocr(
         self, images: Sequence[ImageSource], compat: str
     ) -> Iterator[Recognition]:
-        """All images in PaddleOCR's batches, the results in input order."""
+        """Read all images in PaddleOCR's batches; the results come in input order."""
         from runtime.recognition.compat import paddleocr_batches
 
         results: dict[int, Recognition] = {}
         loaded: dict[int, LoadedImage] = {}
         threads = self._num_preparers
         loading = done_ahead(self._load, images, threads, 2 * threads, self._threads)
-        for position, one in enumerate(loading):
-            if isinstance(one, Recognition):
-                results[position] = one
+        for position, image in enumerate(loading):
+            if isinstance(image, Recognition):
+                results[position] = image
             else:
-                loaded[position] = one
-        sizes = {position: one.pixels.shape[:2] for position, one in loaded.items()}
+                loaded[position] = image
+        sizes = {position: image.pixels.shape[:2] for position, image in loaded.items()}
+
+        def prepare(batch: PaddleOcrBatch) -> Prepared[dict[int, Line]]:
+            lines = {}
+            for position, width in zip(batch.positions, batch.content_widths, strict=True):
+                try:
+                    lines[position] = line_of(loaded[position], self.spec, width)
+                except ImageError as error:
+                    results[position] = failed(loaded[position].source, error)
+            return Prepared(batch.width, lines)
+
+        def read(batch: WidthBatch[dict[int, Line]]) -> list[dict[int, Recognition]]:
+            return [
+                dict(zip(lines, self._read_lines(list(lines.values()), batch.width), strict=True))
+                for lines in batch.lines
+            ]
+
         batches = paddleocr_batches(compat, sizes, self.spec.height)
-
-        def prepare(batch: PaddleOcrBatch) -> Prepared[Sequence[Line | Recognition]]:
-            pairs = zip(batch.positions, batch.content_widths, strict=True)
-            return Prepared(
-                batch.width, [line_of(loaded[place], self.spec, width) for place, width in pairs]
-            )
-
-        def read(batch: WidthBatch[Sequence[Line | Recognition]]) -> list[list[Recognition]]:
-            return [self._read_together(lines, batch.width) for lines in batch.lines]
-
         reading = Pipeline(prepare, read, 1, threads, self._num_lanes, threads=self._threads)
-        for batch, recognitions in zip(batches, reading(batches), strict=True):
-            results.update(zip(batch.positions, recognitions, strict=True))
+        for read_lines in reading(batches):
+            results.update(read_lines)
         for position in range(len(images)):
             yield results.pop(position)
 
     def _load(self, source: ImageSource) -> LoadedImage | Recognition:
-        return load_image(source, self.max_pixels)
+        try:
+            return load_image(source, self.max_pixels)
+        except ImageError as error:
+            return failed(source_name(source), error)
 
     def _prepare(self, source: ImageSource) -> Prepared[Line] | Recognition:
-        """The line at the width that follows from the image alone."""
-        image = self._load(source)
-        line = image if isinstance(image, Recognition) else line_of(image, self.spec)
-        if isinstance(line, Recognition):
-            return line
+        """Bring an image to the network's height, at the width that follows from it alone."""
+        try:
+            line = line_of(load_image(source, self.max_pixels), self.spec)
+        except ImageError as error:
+            return failed(source_name(source), error)
         return Prepared(self.spec.width.input_width(line.pixels.shape[1]), line)
 
     def _read_alone(self, source: ImageSource) -> Recognition:
-        line = self._prepare(source)
-        if isinstance(line, Recognition):
-            return line
-        return self._read_together([line.line], line.width)[0]
+        prepared = self._prepare(source)
+        if isinstance(prepared, Recognition):
+            return prepared
+        return self._read_lines([prepared.line], prepared.width)[0]
 
     def _read(self, batch: WidthBatch[Line]) -> list[Recognition]:
-        return self._read_together(batch.lines, batch.width)
+        return self._read_lines(batch.lines, batch.width)
 
-    def _read_together(self, lines: Sequence[Line | Recognition], width: int) -> list[Recognition]:
-        """Run lines through the network, padded to one width, and decode what it says.
-
-        Those that are results already stay what they are.
-        """
-        pixels = [line.pixels for line in lines if isinstance(line, Line)]
-        if not pixels:
-            return [line for line in lines if isinstance(line, Recognition)]
+    def _read_lines(self, lines: Sequence[Line], width: int) -> list[Recognition]:
+        """Run lines through the network, padded to one width, and decode what it says."""
+        if not lines:
+            return []
+        pixels = [line.pixels for line in lines]
         probabilities: NDArray[np.float32] | None = None
         session = self._lanes.get()
         try:
@@ -276,25 +278,22 @@ class Recognizer:
                 indices, values = session.read(pixels, width)
         finally:
             self._lanes.put(session)
-        decoded = zip(
-            indices,
-            decode_best_path(indices, values, self._charset),
-            self._alternatives(probabilities, len(pixels)),
-            strict=True,
-        )
+        decoded = decode_best_path(indices, values, self._charset)
+        alternatives = self._alternatives(probabilities, len(lines))
         return [
-            recognition_of(line, width, self._charset, *next(decoded))
-            if isinstance(line, Line)
-            else line
-            for line in lines
+            recognition_of(line, width, self._charset, path, text, others)
+            for line, path, text, others in zip(lines, indices, decoded, alternatives, strict=True)
         ]
 
     def _alternatives(
         self, probabilities: NDArray[np.float32] | None, num_lines: int
     ) -> Iterable[tuple[Alternative, ...]]:
-        """Those of each line."""
+        """Find other texts of each line, where they are asked for."""
         if probabilities is None:
             return [()] * num_lines
         from runtime.recognition.alternatives import most_probable_texts
 
-        return (most_probable_texts(one, self._charset, self.alternatives) for one in probabilities)
+        return (
+            most_probable_texts(scores, self._charset, self.alternatives)
+            for scores in probabilities
+        )

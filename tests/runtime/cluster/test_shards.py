@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from runtime.cluster.shards import Shard, Travelling, is_address, shards_of, travelling
+from runtime.errors import ImageError
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
 from runtime.images.sources import NamedImage, Page, Refused, sources_from
-from runtime.recognition.lines import LoadedImage, load_image
+from runtime.recognition.lines import load_image
 
 Lines = list[NDArray[np.uint8]]
 
@@ -37,10 +38,11 @@ def odd_files(tmp_path: Path, line_images: Lines) -> Path:
 
 
 def read(source: ImageSource) -> tuple[object, ...]:
-    loaded = load_image(source, DEFAULT_MAX_PIXELS)
-    if isinstance(loaded, LoadedImage):
-        return loaded.source, loaded.pixels.tobytes(), loaded.pixels.shape
-    return loaded.source, loaded.error
+    try:
+        loaded = load_image(source, DEFAULT_MAX_PIXELS)
+    except ImageError as error:
+        return source_name(source), str(error)
+    return loaded.source, loaded.pixels.tobytes(), loaded.pixels.shape
 
 
 @pytest.mark.parametrize("with_bytes", [False, True])

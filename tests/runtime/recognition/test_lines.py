@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime.errors import ImageError
 from runtime.images.sources import NamedImage, Page, Refused
 from runtime.recognition import lines
-from runtime.recognition.lines import LoadedImage, line_of, load_image, num_bytes_of
+from runtime.recognition.lines import LoadedImage, failed, line_of, load_image, num_bytes_of
 from runtime.recognition.result import Recognition
 from runtime.recognition.spec import RecognizerSpec
 
@@ -34,7 +35,13 @@ def test_failure_of_an_image_is_its_result(
 
     for name in ("read_image", "prepare_line"):
         monkeypatch.setattr(lines, name, fail)
-    for result in (load_image("a.png", 100), line_of(LoadedImage(GREY, "a.png"), spec)):
+    for read in (
+        lambda: load_image("a.png", 100),
+        lambda: line_of(LoadedImage(GREY, "a.png"), spec),
+    ):
+        with pytest.raises(ImageError) as error:
+            read()
+        result = failed("a.png", error.value)
         assert isinstance(result, Recognition) and result.source == "a.png"
         assert result.error and "\n" not in result.error and len(result.error) < 500
         if isinstance(failure, MemoryError):
