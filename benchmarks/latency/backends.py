@@ -65,7 +65,7 @@ def find_backends(model: Path, half: Path | None, plans: Sequence[Path]) -> list
 def _name_of(sidecar: EngineSidecar) -> str:
     kind = next(name for name, library in _LIBRARIES.items() if library == sidecar.library)
     achieved = str(sidecar.precision.get("achieved", "fp32"))
-    return f"{kind}-{'fp16' if 'fp16' in achieved else 'fp32'}"
+    return f"{kind}-{'fp32' if achieved == 'fp32' else 'fp16'}"
 
 
 def _backend(name: str, model: Path, half: Path | None, plan: Path | None) -> Backend:

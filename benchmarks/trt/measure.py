@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -103,9 +104,13 @@ class _Stream:
             lane.download()
         cuda.record_event(between[3], lane.stream)
         lane.synchronize()
-        h2d, compute, d2h, end = (cuda.elapsed_ms(origin, event) for event in between)
+        # Between neighbours: a time since the origin has steps of 4 us after a minute.
+        up, run, down = (cuda.elapsed_ms(*pair) for pair in pairwise(between))
+        h2d = cuda.elapsed_ms(origin, between[0])
         if not transfers:
-            h2d, end = compute, d2h
+            h2d, up, down = h2d + up, 0.0, 0.0
+        compute = h2d + up
+        d2h, end = compute + run, compute + run + down
         return Query(
             enqueue_start=(start_s - origin_s) * 1000,
             enqueue_end=(end_s - origin_s) * 1000,

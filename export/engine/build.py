@@ -15,7 +15,7 @@ from export.engine.network import bindings_of, parsed_network
 from export.engine.options import BuildOptions
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
 from runtime.engines.sidecar import Binding
-from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
+from runtime.engines.tensorrt.library import TensorRtLibrary, log_of
 from runtime.engines.tensors import Profile, ShapeRange
 from runtime.errors import EngineError
 
@@ -26,6 +26,7 @@ _TOO_LARGE = re.compile(
     r"|outofmemory|exceeds.*(workspace|memory)",
     re.IGNORECASE,
 )
+_TURING = "7.5"
 _UNBUILDABLE = re.compile(r"\bSM(\d+)(\d)\b")
 
 
@@ -80,13 +81,13 @@ def build_plan(
     if gpu is None and library.name == "tensorrt":
         # The library gives an object around null without a driver.
         require_gpu(open_cuda() if cuda is None else cuda, options.device_id)
-    log = TensorRtLog(library.module)
+    log = log_of(library.module)
     builder = library.module.Builder(log.logger)
     network, parser = parsed_network(library, log, builder, graph, name)
     bindings, num_layers = bindings_of(network), int(network.num_layers)
     targets = options.compute_capabilities
     if not targets and gpu is None:
-        targets = known_capabilities(library)
+        targets = tuple(one for one in known_capabilities(library) if one != _TURING)
     if options.timing_cache and gpu is None:
         logger.info("no GPU here: nothing is timed, %s is left as it is", options.timing_cache)
         options = replace(options, timing_cache="")
@@ -110,6 +111,12 @@ def build_plan(
             wanted = less
         else:
             # What one version or a machine without a GPU cannot do is known to the library only.
+            if _TURING in targets and "FP32 GEMM" in said:
+                raise EngineError(
+                    f"{library.name} {library.version} builds no FP32 products for Turing "
+                    f"(compute capability {_TURING}), and the last product of a network stays "
+                    "FP32: use --backend tensorrt on a machine with such a GPU"
+                )
             doubtful = "".join(f"without --{flag}, " for flag in options.flags)
             raise EngineError(
                 f"{library.name} {library.version} cannot build the engine: "
@@ -120,7 +127,9 @@ def build_plan(
         save_timing_cache(config, Path(options.timing_cache))
     del parser  # it has to outlive the network's use
     data = bytes(memoryview(plan))
-    is_wanted = options.is_detailed and gpu is not None
+    is_here = gpu is not None and (not targets or gpu.compute_capability in targets)
+    is_wanted = options.is_detailed and is_here
+    is_compatible = "versionCompatible" in options.flags
     return Built(
         data,
         wanted,
@@ -130,7 +139,7 @@ def build_plan(
         gpu,
         tuple(targets),
         num_layers,
-        layer_information(library, log, data) if is_wanted else "",
+        layer_information(library, log, data, is_compatible) if is_wanted else "",
     )
 
 

@@ -179,8 +179,16 @@ def _written(
     plan = folder / request.plan_path.name
     plan.write_bytes(built.plan)
     sidecar.write(plan)
+    targets = sidecar.target_compute_capabilities
     if built.gpu is None:
         log.info("no GPU here: the engine was built but not run; nothing was compared on it")
+        return sidecar
+    if targets and built.gpu.compute_capability not in targets:
+        log.info(
+            "the engine is for compute capability %s and the GPU here has %s: it was built but "
+            "not run; nothing was compared on it",
+            *(" or ".join(targets), built.gpu.compute_capability),
+        )
         return sidecar
     sidecar = _proven(sidecar, plan, model, contract, samples, request)
     sidecar.write(plan)

@@ -68,6 +68,16 @@ class BuildOptions:
         ):
             if value is not None and value not in allowed:
                 raise ConfigError(f"{flag}: expected one of {', '.join(allowed)}, got {value!r}")
+        if "stripWeights" in self.flags:
+            raise ConfigError(
+                "--stripWeights: expected a plan with its weights, got the switch that leaves them "
+                "out: the runtime does not refit plans; leave it out"
+            )
+        if "excludeLeanRuntime" in self.flags and "versionCompatible" not in self.flags:
+            raise ConfigError(
+                "--excludeLeanRuntime: expected --versionCompatible beside it, got none: only such "
+                "a plan runs by the lean runtime; give both, or leave it out"
+            )
         level = self.optimization_level
         if level is not None and not 0 <= level <= 5:
             raise ConfigError(f"--builderOptimizationLevel: expected 0 to 5, got {level}")

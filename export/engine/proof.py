@@ -14,6 +14,7 @@ from export.proof.samples import Samples
 from runtime.errors import ParityError
 
 _MOST_EXAMPLES = 3
+_NUM_READS = 3
 
 
 def prove_engine(
@@ -45,7 +46,11 @@ def prove_engine(
             "onnxruntime on the CPU", limited, run_of_session(cpu_session(model), contract.spec)
         )
         fitting = limited.samples(samples.images, samples.samples_from)
-        agreement = compare(reference, form, limited, fitting, tie_tolerance)
+        # Plain, captured and replayed: each shape takes another path the first three times.
+        for _ in range(_NUM_READS):
+            agreement = compare(reference, form, limited, fitting, tie_tolerance)
+            if not agreement.is_equal:
+                break
     finally:
         form.close()
     if agreement.is_equal:

@@ -30,7 +30,10 @@ _SUMS = (
 )
 _STEEP = ("Exp", "Log", "Pow", "Reciprocal", "Sqrt")
 _WITHOUT_HALF = ("NonZero", "OneHot", "Range", "Resize", "TopK", "Upsample")
-_KEPT_OPERATORS = frozenset((*_NORMALIZATIONS, *_SUMS, *_STEEP, *_WITHOUT_HALF))
+_RECURRENT = ("LSTM", "GRU", "RNN")
+"""TensorRT rounds gates and state at every time step, hundreds of times on a long line, which
+rounding a node's outputs does not show."""
+_KEPT_OPERATORS = frozenset((*_NORMALIZATIONS, *_SUMS, *_STEEP, *_WITHOUT_HALF, *_RECURRENT))
 _PRODUCTS = frozenset(("Conv", "Gemm", "MatMul"))
 _ELEMENTWISE = ("Add", "Div", "Mul", "Neg", "Sub")
 _MOVES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -70,10 +73,18 @@ def _reasons(
             yield "range", f"{described(largest, name)}, limit {RANGE_LIMIT:.4g}"
         elif 0 < value < VANISHING_LIMIT:
             yield "vanishing", f"{described(largest, name)}, limit {VANISHING_LIMIT:.4g}"
-    if node.op_type in _KEPT_OPERATORS:
+    if node.op_type in _KEPT_OPERATORS and not _copies(node):
         yield "operator", f"{node.op_type} is always FP32"
     if node.name in logits:
         yield "logits", "the last product, whose differences decide"
+
+
+def _copies(node: onnx.NodeProto) -> bool:
+    """Tell whether a resizing node only repeats values, which FP16 holds as they are."""
+    if node.op_type not in ("Resize", "Upsample"):
+        return False
+    modes = [attribute.s for attribute in node.attribute if attribute.name == "mode"]
+    return modes in ([], [b"nearest"])
 
 
 def _final_product(source: GraphView) -> list[onnx.NodeProto]:

@@ -9,8 +9,9 @@ So the FP16 graph is rewritten in FP32: weights keep their rounded values, and e
 FP16 is rounded explicitly by casts FP32 -> FP16 -> FP32, which onnxruntime leaves alone.
 `check_rounding` proves that with the very package installed before anything relies on it.
 
-Not emulated: rounding inside a node. GPU kernels accumulate products in FP32 as a rule, and an LSTM
-rounds its state at each step, where here only what leaves it is rounded.
+Not emulated: rounding inside a node. GPU kernels accumulate products in FP32 as a rule. An LSTM
+would round its state at each step, where here only what leaves it is rounded: recurrent nodes stay
+FP32.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from export.proof.outputs import Outputs
 from export.proof.samples import Batch, Samples
 from export.recognition.ranges import ranges_for
 from export.recognition.samples import LineBatch, Lines, rendered_lines
-from runtime.engines import Engine, open_engine
+from runtime.engines import Engine
+from runtime.engines.tensorrt.engine import TensorRtEngine
+from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensors import Profile, ShapeRange
 from runtime.errors import ArtifactError, EngineError, OcrError
 from runtime.recognition.best_path_session import BestPathSession, line_profile
@@ -138,7 +140,8 @@ class RecognizerContract:
         self, plan: Path, device_id: int = 0
     ) -> tuple[BestPathForm, RecognizerContract]:
         """Open a plan; return it, and the contract with the widths that it takes."""
-        engine = open_engine(plan, device_id=device_id)
+        # One lane, so that the same shape takes the plain, the captured and the replayed path.
+        engine = TensorRtEngine(TensorRtPlan(plan, device_id=device_id), num_lanes=1)
         try:
             session = BestPathSession(engine)
         except ArtifactError:

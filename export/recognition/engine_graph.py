@@ -84,7 +84,7 @@ def _before(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.Tenso
     levels = make.node("Div", [pixels, make.constant(np.float32(255), "levels")])
     shifted = make.node("Sub", [levels, make.constant(np.float32(spec.mean), "mean")])
     normalized = make.node("Div", [shifted, make.constant(np.float32(spec.std), "std")])
-    shape = make.node("Shape", [PIXELS])
+    shape = make.node("Shape", [pixels])  # TensorRT wants 8-bit inputs cast before other uses
     width = make.node("Gather", [shape, make.constant(np.int64(2), "axis")], axis=0)
     width_px = make.node("Cast", [width], to=_TYPES.INT32)
     zero, one = make.constant(np.int32(0), "first"), make.constant(np.int32(1), "step")

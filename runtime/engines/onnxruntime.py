@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ from runtime.errors import ArtifactError, EngineError
 logger = logging.getLogger(__name__)
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+SEARCH_VARIABLE = "DISTILREC_CUDNN_SEARCH"
+"""Environment variable: how onnxruntime looks for convolutions on CUDA: HEURISTIC, DEFAULT or
+EXHAUSTIVE; `python -m benchmarks.gpu` tells which is fastest with the versions at hand."""
 _ERRORS_ONLY = 3
 _REASON_LENGTH = 300
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -167,14 +173,16 @@ def _create(
 def _create_on_cuda(
     ort: Any, path: Path, options: Any, device_id: int, disabled: list[str] | None
 ) -> Any:
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # finds the CUDA libraries that pip installed
     try:
+        if hasattr(ort, "preload_dlls"):
+            # Finds the CUDA libraries that pip installed; it complains on stdout, among records.
+            with redirect_stdout(sys.stderr):
+                ort.preload_dlls()
         # Without this onnxruntime falls back to the CPU by itself, saying so on stdout.
         session = ort.InferenceSession(
             str(path),
             options,
-            providers=[(CUDA, {"device_id": device_id}), CPU],
+            providers=[(CUDA, cuda_options(device_id)), CPU],
             enable_fallback=0,
             disabled_optimizers=disabled,
         )
@@ -187,6 +195,23 @@ def _create_on_cuda(
             "check the driver and that CUDA and cuDNN are installed"
         )
     return session
+
+
+def cuda_options(device_id: int) -> dict[str, str]:
+    """Return what the CUDA provider is told.
+
+    Args:
+        device_id: number of the GPU.
+    """
+    return {
+        "device_id": str(device_id),
+        # FP32 means FP32: TF32 keeps ten bits of a product's factors.
+        "use_tf32": "0",
+        # The provider's own choice searches anew for every convolution and every new shape, and
+        # lines have many widths; others measured 634 ms for each against 1.9 ms (PaddleX 5057).
+        "cudnn_conv_algo_search": os.environ.get(SEARCH_VARIABLE, "HEURISTIC"),
+        "arena_extend_strategy": "kSameAsRequested",
+    }
 
 
 def _disabled(weights: Weights) -> list[str] | None:

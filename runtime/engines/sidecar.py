@@ -290,7 +290,7 @@ class EngineSidecar:
         """
         for what, expected, got, fits in (
             ("SHA-256 of the plan", self.plan_sha256, plan_sha256, plan_sha256 == self.plan_sha256),
-            ("library", self.library, library, library == self.library),
+            ("library", self._libraries_allowed(), library, self._runs_with(library)),
             (
                 "library version",
                 self._versions_allowed(),
@@ -310,6 +310,21 @@ class EngineSidecar:
                     f"{plan} does not fit: {what}: expected {expected}, got {got}; rebuild: "
                     f"{self.rebuild_command}"
                 )
+
+    @property
+    def needs_lean(self) -> bool:
+        """Whether the plan was built without the code that runs it."""
+        return "excludeLeanRuntime" in self.options.get("flags", ())
+
+    def _libraries_allowed(self) -> str:
+        if self.needs_lean:
+            return "tensorrt_lean"
+        return f"{self.library} or tensorrt_lean" if self._is_version_compatible else self.library
+
+    def _runs_with(self, library: str) -> bool:
+        if library == "tensorrt_lean":
+            return self._is_version_compatible
+        return library == self.library and not self.needs_lean
 
     def _versions_allowed(self) -> str:
         if not self._is_version_compatible:

@@ -69,7 +69,7 @@ class FakeCuda(FakeMemory):
     def copy_to_device(self, device: int, host: int, nbytes: int, stream: int) -> None:
         with self._lock:
             self._called("copy_to_device")
-            source, _ = self._part(self._host_memory, host, nbytes)
+            source = self._host_bytes(host, nbytes)
             target, first = self._part(self._device_memory, device, nbytes)
             promised: list[Bytes] = []
 
@@ -89,7 +89,7 @@ class FakeCuda(FakeMemory):
     def copy_to_host(self, host: int, device: int, nbytes: int, stream: int) -> None:
         with self._lock:
             self._called("copy_to_host")
-            target, _ = self._part(self._host_memory, host, nbytes)
+            target = self._host_bytes(host, nbytes)
             source, first = self._part(self._device_memory, device, nbytes)
 
             def start() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 
 import numpy as np
@@ -32,6 +33,7 @@ class FakeMemory:
         self._device_memory: dict[int, Bytes] = {}
         self._host_memory: dict[int, Bytes] = {}
         self._graveyard: list[Bytes] = []
+        self.takes_ordinary_memory = False
         self._gone: set[int] = set()
         self._next = _FIRST_ADDRESS
 
@@ -83,6 +85,13 @@ class FakeMemory:
             memory[:] = _FREED
             self._graveyard.append(memory)  # nobody else gets this address
             self._gone.add(address)
+
+    def _host_bytes(self, address: int, nbytes: int) -> Bytes:
+        """Memory of the host; what is not page-locked has to be allowed for, CUDA copies it too."""
+        if self.takes_ordinary_memory and address not in self._host_memory:
+            block = (ctypes.c_uint8 * nbytes).from_address(address)
+            return np.ctypeslib.as_array(block)
+        return self._part(self._host_memory, address, nbytes)[0]
 
     def device_bytes(self, address: int, nbytes: int) -> tuple[Bytes, int]:
         """Memory of the GPU and the first address of its allocation; faults if it is not there."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import weakref
 from dataclasses import dataclass
-from types import ModuleType
+from functools import wraps
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from tests.fakes import tensorrt_build, tensorrt_context, tensorrt_network, tensorrt_run
 from tests.fakes.cuda import FakeCuda
+from tests.fakes.signatures import Overload, check_call, check_result, signatures
 from tests.fakes.strict import Strict, is_enum, read_api, strict_class, strict_enum
 
 VERSIONS = {"10.16": "10.16.1.11", "11.4": "11.4.1.9", "rtx-1.7": "1.7.1.116"}
@@ -29,6 +31,9 @@ class Wishes:
         no_contexts: whether contexts cannot be made.
         refuses_capture: whether running a context spoils a capture.
         failing_runs: how many of the next runs fail.
+        refuses_profiles: whether switching to another profile is an error.
+        spoils_replays: whether a graph replays other bits than the run it was made from.
+        capturable: whether TensorRT-RTX can capture a context's work.
     """
 
     unsupported_operators: tuple[str, ...] = ()
@@ -36,6 +41,9 @@ class Wishes:
     no_contexts: bool = False
     refuses_capture: bool = False
     failing_runs: int = 0
+    refuses_profiles: bool = False
+    spoils_replays: bool = False
+    capturable: bool = True
 
 
 class _Nothing:
@@ -70,14 +78,14 @@ def fake_tensorrt(version: str, cuda: FakeCuda, release: str | None = None) -> M
         if is_enum(name, attributes):
             setattr(trt, name, strict_enum(name, attributes))
         elif not name.startswith("Dims"):
-            setattr(trt, name, _made(trt, name, attributes, (Strict,)))
+            setattr(trt, name, _made(trt, version, name, attributes, (Strict,)))
     severity = strict_enum("Severity", _SEVERITIES)
     levels = {one.name: one for one in severity}
-    trt.ILogger = _made(trt, "ILogger", api["ILogger"], (Strict,), levels)
+    trt.ILogger = _made(trt, version, "ILogger", api["ILogger"], (Strict,), levels)
     trt.Logger = _made(
-        trt, "Logger", api["Logger"], (trt.ILogger,), {**levels, "Severity": severity}
+        trt, version, "Logger", api["Logger"], (trt.ILogger,), {**levels, "Severity": severity}
     )
-    memory = _made(trt, "IHostMemory", api["IHostMemory"], (Strict, bytearray))
+    memory = _made(trt, version, "IHostMemory", api["IHostMemory"], (Strict, bytearray))
     trt.IHostMemory = memory
     trt.Dims = _Dims
     trt.nptype = lambda dtype: np.dtype(_DTYPES.get(dtype.name, dtype.name.lower())).type
@@ -88,6 +96,7 @@ def fake_tensorrt(version: str, cuda: FakeCuda, release: str | None = None) -> M
 
 def _made(
     trt: Any,
+    version: str,
     name: str,
     attributes: list[str],
     bases: tuple[type, ...],
@@ -103,4 +112,21 @@ def _made(
     )
     made = strict_class(name, attributes, behaviour, bases, members or {})
     made._trt = trt  # type: ignore[attr-defined]
+    for method, overloads in signatures(version).get(name, {}).items():
+        real = vars(made).get(method)
+        if isinstance(real, FunctionType):
+            setattr(made, method, _checked(trt, name, real, overloads))
     return made
+
+
+def _checked(trt: Any, owner: str, method: Any, overloads: list[Overload]) -> Any:
+    """A method that takes what the real one takes, and gives what it gives."""
+
+    @wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_call(trt, owner, method.__name__, overloads, args, kwargs)
+        result = method(self, *args, **kwargs)
+        check_result(trt, owner, method.__name__, overloads, result)
+        return result
+
+    return call

@@ -14,6 +14,9 @@ class IOptimizationProfile:
 
     def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:
         shapes = [[int(size) for size in shape] for shape in (min, opt, max)]
+        if not all(a <= b <= c for a, b, c in zip(*shapes, strict=True)):
+            # The binding asserts what the library refuses.
+            raise RuntimeError("Shape provided for min/opt/max is inconsistent.")
         self._shapes[input] = shapes
 
     def get_shape(self, input: str) -> list[Any]:

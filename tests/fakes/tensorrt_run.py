@@ -85,6 +85,10 @@ class ICudaEngine:
     def device_memory_size_v2(self) -> int:
         return 4096
 
+    def get_device_memory_size_for_profile_v2(self, profile_index: int) -> int:
+        most = max(shapes[2][0] for shapes in self._plan.profiles[profile_index].values())
+        return min(4096, 512 * most)
+
     @property
     def hardware_compatibility_level(self) -> Any:
         return getattr(self._trt.HardwareCompatibilityLevel, self._plan.hardware)

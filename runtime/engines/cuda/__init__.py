@@ -15,6 +15,9 @@ from runtime.errors import EngineError
 PROVIDERS = ("cuda-python", "pycuda")
 PROVIDER_VARIABLE = "DISTILREC_CUDA"
 """Environment variable that names the one of `PROVIDERS` to use."""
+WAIT_VARIABLE = "DISTILREC_CUDA_WAIT"
+"""Environment variable: `block` lets a thread sleep until the GPU is done. CUDA's own way, to ask
+again and again, takes a core from decoding where there are only two to four."""
 
 
 class Cuda(Protocol):
@@ -155,6 +158,15 @@ def open_cuda(provider: str | None = None) -> Cuda:
     )
 
 
+def _driver_there(cuda: Cuda) -> str:
+    """Return the newest CUDA version of a driver that is there but too old, else nothing."""
+    try:
+        newest = cuda.driver_version()
+    except EngineError:
+        return ""
+    return "" if newest.startswith("0.") else newest
+
+
 def require_gpu(cuda: Cuda, device_id: int = 0) -> Gpu:
     """The GPU of a number, known to be there; makes it the calling thread's own.
 
@@ -168,9 +180,17 @@ def require_gpu(cuda: Cuda, device_id: int = 0) -> Gpu:
     try:
         count = cuda.device_count()
     except EngineError as error:
+        remedy = "install the driver (nvidia-smi shows it), or use the .onnx file on the CPU"
+        if newest := _driver_there(cuda):
+            major = newest.partition(".")[0]
+            remedy = (
+                f"the driver here supports CUDA {newest} and the package wants a later one: pip "
+                f"install 'cuda-python<{int(major) + 1}' (and tensorrt-cu{major}), or update the "
+                "driver"
+            )
         raise EngineError(
             f"no NVIDIA GPU can be used here: expected a working NVIDIA driver, got: {error}; "
-            "install the driver (nvidia-smi shows it), or use the .onnx file on the CPU"
+            f"{remedy}"
         ) from error
     if not 0 <= device_id < count:
         raise EngineError(

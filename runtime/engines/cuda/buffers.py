@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engines.cuda import Cuda
+from runtime.errors import EngineError
+
+logger = logging.getLogger(__name__)
 
 ALIGNMENT = 256
 """Of every address that TensorRT is given, in bytes."""
@@ -46,7 +50,7 @@ class TwinBuffer:
             Whether the addresses are others now, and what was in the block is gone.
 
         Raises:
-            EngineError: if memory is short; the buffer is empty then.
+            EngineError: if the GPU is short of memory; the buffer is empty then.
         """
         if nbytes <= self.nbytes:
             return False
@@ -55,10 +59,17 @@ class TwinBuffer:
         with ExitStack() as stack:
             self.device = self._cuda.malloc(size)
             stack.callback(self._cuda.free, self.device)
-            self.host = self._cuda.host_alloc(size)
-            stack.callback(self._cuda.host_free, self.host)
+            try:
+                self.host = self._cuda.host_alloc(size)
+                stack.callback(self._cuda.host_free, self.host)
+                block = (ctypes.c_uint8 * size).from_address(self.host)
+                self._bytes = np.ctypeslib.as_array(block)
+            except EngineError as error:
+                # Containers and shared memory limits forbid it; copies take longer then.
+                logger.warning("no page-locked memory, going on with ordinary: %s", error)
+                self._bytes = np.empty(size, np.uint8)
+                self.host = self._bytes.ctypes.data
             self._held = stack.pop_all()
-        self._bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.host))
         self.nbytes = size
         return True
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from typing import Any
 
+from runtime.engines.cuda import WAIT_VARIABLE
 from runtime.errors import EngineError
 
 _HOST_ALLOC_DEFAULT = 0
@@ -24,6 +26,7 @@ class CudaPython:
     def __init__(self) -> None:
         self._rt = _runtime_module()
         self.name = f"cuda-python {_version()}"
+        self._waiting: set[int] = set()
 
     def device_count(self) -> int:
         """As `Cuda.device_count`."""
@@ -52,8 +55,12 @@ class CudaPython:
         return f"{major}.{minor}"
 
     def select_device(self, device_id: int) -> None:
-        """As `Cuda.select_device`."""
+        """Make a GPU the calling thread's own."""
         self._call("cudaSetDevice", device_id)
+        if device_id not in self._waiting:
+            self._waiting.add(device_id)
+            if os.environ.get(WAIT_VARIABLE) == "block":
+                self._call("cudaSetDeviceFlags", int(self._rt.cudaDeviceScheduleBlockingSync))
 
     def memory_info(self) -> tuple[int, int]:
         """As `Cuda.memory_info`."""

@@ -56,6 +56,12 @@ class BoundContext:
         self._shape: Shape | None = None
         self._addresses: dict[str, int] = {}
 
+    @property
+    def captures_by_itself(self) -> bool:
+        """Whether TensorRT-RTX captures what was set last into a CUDA graph."""
+        capturable = getattr(self._context, "is_stream_capturable", None)
+        return capturable is not None and bool(capturable(self._stream))
+
     def set_shape(self, shape: Shape) -> dict[str, Sizes]:
         """Set the inputs' shapes.
 

@@ -17,7 +17,12 @@ from runtime.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
-_TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
+NUM_LANES = 2
+_TITLES = {
+    "tensorrt": "TensorRT",
+    "tensorrt_rtx": "TensorRT-RTX",
+    "tensorrt_lean": "TensorRT's lean runtime",
+}
 
 
 class TensorRtEngine:
@@ -26,7 +31,8 @@ class TensorRtEngine:
     Args:
         plan: open; closed with the engine.
         use_graphs: whether shapes that come again are captured into CUDA graphs.
-        num_lanes: how many calls run at once.
+        num_lanes: how many calls run at once; with two the GPU computes one batch while another is
+            filled, copied and decoded.
 
     Raises:
         EngineError: if the GPU is short of memory; nothing is held then, the plan neither.
@@ -34,7 +40,9 @@ class TensorRtEngine:
 
     is_on_cpu = False
 
-    def __init__(self, plan: TensorRtPlan, use_graphs: bool = True, num_lanes: int = 1) -> None:
+    def __init__(
+        self, plan: TensorRtPlan, use_graphs: bool = True, num_lanes: int = NUM_LANES
+    ) -> None:
         self.plan, self.num_lanes = plan, num_lanes
         sidecar = plan.sidecar
         self.path = plan.path

@@ -7,7 +7,7 @@ graph, all of them sharing their device memory. TensorRT-RTX captures by itself 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
@@ -19,10 +19,17 @@ logger = logging.getLogger(__name__)
 
 _CAPTURED_AT = 2
 """A shape is captured when it comes for this time: many tails of batches come once only."""
+_MOST_COUNTED = 4096
+_MOST_FAILURES = 3
+"""After so many captures that failed for another reason than a refusal, none is tried any more."""
 
 
 class GraphCache:
-    """Captures shapes that come again, and keeps the graphs used last.
+    """Captures shapes that come again, and keeps the graphs that are needed most.
+
+    A capture costs as much as many runs. So where no room is left a newcomer is captured only once
+    it has come more often than the graph that gives way: shapes that take turns in a circle larger
+    than the cache would else drive each other out for ever.
 
     Args:
         plan: which remembers, for all lanes, that a capture was refused.
@@ -41,52 +48,75 @@ class GraphCache:
         self._plan, self._cuda, self._stream = plan, plan.cuda, stream
         self._new_context = new_context
         self._limit = limit if plan.cuda.has_graphs and not plan.captures_by_itself else 0
-        self._graphs: OrderedDict[Shape, tuple[int, BoundContext]] = OrderedDict()
-        self._seen: dict[Shape, int] = {}
+        self._graphs: dict[Shape, tuple[int, BoundContext]] = {}
+        self._seen: Counter[Shape] = Counter()
         self._spare: list[BoundContext] = []
+        self._num_failures = 0
 
     def __len__(self) -> int:
-        """How many graphs there are."""
+        """Count the graphs."""
         return len(self._graphs)
 
     def find(self, shape: Shape) -> int | None:
-        """The executable graph of a shape, None if there is none."""
+        """Return the executable graph of a shape, None if there is none."""
         if shape not in self._graphs:
             return None
-        self._graphs.move_to_end(shape)
+        self._seen[shape] += 1
         return self._graphs[shape][0]
 
     def is_due(self, shape: Shape) -> bool:
-        """Note that a shape has come without a graph; whether it is to be captured now."""
-        if self._limit == 0 or self._plan.capture_refused:
+        """Note that a shape has come without a graph; tell whether it is to be captured now."""
+        if self._limit == 0 or self._plan.capture_refused or self._num_failures >= _MOST_FAILURES:
             return False
-        self._seen[shape] = self._seen.get(shape, 0) + 1
-        return self._seen[shape] >= _CAPTURED_AT
+        if len(self._seen) >= _MOST_COUNTED:
+            self._seen = Counter({held: self._seen[held] for held in self._graphs})
+        self._seen[shape] += 1
+        if self._seen[shape] < _CAPTURED_AT:
+            return False
+        return len(self._graphs) < self._limit or self._seen[shape] > self._seen[self._rarest()]
 
-    def run_and_capture(self, shape: Shape, addresses: Mapping[str, int]) -> None:
+    def capture(self, shape: Shape, addresses: Mapping[str, int]) -> int | None:
         """Run a shape once as it is, wait for it, and capture it if that is allowed.
 
         Args:
             shape: within its profile.
             addresses: of inputs and outputs, by name; they hold until `clear`.
 
+        Returns:
+            the executable graph, None where it could not be captured.
+
         Raises:
             EngineError: if the run itself fails.
         """
         context = self._context()
-        context.set_shape(shape)
-        context.set_addresses(addresses)
-        # Whatever TensorRT puts off until the first run is done outside the capture.
-        context.enqueue()
-        self._cuda.synchronize_stream(self._stream)
+        try:
+            context.set_shape(shape)
+            context.set_addresses(addresses)
+            # Whatever TensorRT puts off until the first run is done outside the capture.
+            context.enqueue()
+            self._cuda.synchronize_stream(self._stream)
+        except EngineError:
+            self._spare.append(context)
+            raise
         try:
             executable = self._captured(context)
-        except EngineError as error:
-            self._plan.capture_refused = True
-            self.clear()
-            logger.info("%s: runs without CUDA graphs: %s", self._plan.path, str(error))
-            return
+        except _CaptureRefused as error:
+            self.refuse(str(error))
+            return None
+        except EngineError as error:  # e.g. no memory for another graph
+            self._spare.append(context)
+            self._num_failures += 1
+            del self._seen[shape]
+            logger.info("%s: a CUDA graph was not made: %s", self._plan.path, str(error))
+            return None
         self._graphs[shape] = (executable, context)
+        return executable
+
+    def refuse(self, reason: str) -> None:
+        """Give CUDA graphs up, for all lanes of the plan."""
+        self._plan.capture_refused = True
+        self.clear()
+        logger.info("%s: runs without CUDA graphs: %s", self._plan.path, reason)
 
     def clear(self) -> None:
         """Let go of all graphs, e.g. since addresses have changed; their contexts are used again.
@@ -106,11 +136,13 @@ class GraphCache:
         finally:
             self._spare.clear()
 
+    def _rarest(self) -> Shape:
+        return min(self._graphs, key=lambda shape: self._seen[shape])
+
     def _context(self) -> BoundContext:
-        """A context that no graph needs; the graph unused for longest gives way."""
+        """Return a context that no graph needs; the graph needed least gives way."""
         if len(self._graphs) >= self._limit:
-            shape, (executable, context) = self._graphs.popitem(last=False)
-            self._seen.pop(shape, None)
+            executable, context = self._graphs.pop(self._rarest())
             self._spare.append(context)
             self._cuda.destroy_executable(executable)
         return self._spare.pop() if self._spare else self._new_context()
@@ -123,10 +155,17 @@ class GraphCache:
             stack.callback(self._end_spoilt_capture)
             is_taken = context.try_enqueue()
             stack.pop_all()
-        graph = self._cuda.end_capture(self._stream)
+        try:
+            graph = self._cuda.end_capture(self._stream)
+        except EngineError as error:
+            # What spoilt it was said by TensorRT; CUDA only says that it was.
+            raise _CaptureRefused(
+                f"{error}; TensorRT said: {self._plan.log.since(mark) or 'nothing'}"
+            ) from error
         try:
             if not is_taken:
-                raise self._plan.failure("the run could not be captured", mark)
+                refusal = self._plan.failure("the run could not be captured", mark)
+                raise _CaptureRefused(str(refusal))
             return self._cuda.instantiate_graph(graph)
         finally:
             self._cuda.destroy_graph(graph)
@@ -136,3 +175,7 @@ class GraphCache:
             self._cuda.destroy_graph(self._cuda.end_capture(self._stream))
         except EngineError as error:
             logger.debug("ending a spoilt capture: %s", str(error))
+
+
+class _CaptureRefused(EngineError):
+    """The network does what a capture forbids, and will the next time too."""

@@ -19,8 +19,8 @@ from runtime.engines.tensorrt.profiles import profile_of
 from runtime.engines.tensors import Array, Shapes, Sizes
 from runtime.errors import EngineError
 
-MAX_GRAPHS = 32
-"""CUDA graphs that a lane keeps, one for each shape."""
+MAX_GRAPHS = 16
+"""CUDA graphs that a lane keeps, one for each shape, each with a context of its own."""
 _MOST_LAYOUTS = 4096
 """Shapes whose layout is remembered; beyond them all are worked out anew."""
 
@@ -81,7 +81,7 @@ class Lane:
         self._plan, self._cuda = plan, plan.cuda
         self._layouts: dict[Shape, _Layout] = {}
         self._layout: _Layout | None = None
-        self._is_busy = False
+        self._is_busy = self._is_closed = False
         self._use_graphs = use_graphs
         # The largest input lies last, behind room for every size of the others, so that addresses
         # stay whatever the shape.
@@ -98,20 +98,18 @@ class Lane:
         with ExitStack() as stack:
             self.stream = self._cuda.create_stream()
             stack.callback(self._cuda.destroy_stream, self.stream)
-            nbytes = aligned(max(plan.scratch_nbytes, 1))
-            scratch = self._cuda.malloc(nbytes)
-            stack.callback(self._cuda.free, scratch)
+            self._scratch, self._scratch_nbytes = 0, 0
+            stack.callback(self._free_scratch)
             self._inputs, self._outputs = TwinBuffer(self._cuda), TwinBuffer(self._cuda)
             stack.callback(self._inputs.close)
             stack.callback(self._outputs.close)
 
-            def new_context() -> BoundContext:
-                return BoundContext(plan, self.stream, scratch, nbytes, use_graphs)
-
-            self._contexts = [new_context()]
+            self._contexts: list[BoundContext] = []
             stack.callback(self._contexts.clear)
             limit = max_graphs if use_graphs else 0
-            self._graphs = GraphCache(plan, self.stream, new_context, limit)
+            self._graphs = GraphCache(plan, self.stream, self._new_context, limit)
+            # The smallest profile's, so that a GPU without any room is met here.
+            self._reserve_scratch(min(map(plan.scratch_nbytes, range(len(plan.sidecar.profiles)))))
             stack.callback(self._graphs.close)
             stack.callback(self.synchronize)
             self._held = stack.pop_all()
@@ -124,7 +122,9 @@ class Lane:
     @property
     def has_graphs(self) -> bool:
         """Whether CUDA graphs are replayed, as far as can be told."""
-        return self.num_graphs > 0 or (self._use_graphs and self._plan.captures_by_itself)
+        return self.num_graphs > 0 or (
+            self._use_graphs and any(context.captures_by_itself for context in self._contexts)
+        )
 
     def prepare(self, shapes: Shapes) -> dict[str, Array]:
         """Make ready for a batch, after the last one's outputs were looked at.
@@ -139,12 +139,13 @@ class Lane:
             EngineError: if the lane is closed, no profile holds the shapes, the GPU is short of
                 memory, or TensorRT refuses.
         """
-        if not self._contexts:
+        if self._is_closed:
             raise EngineError(f"{self._plan.path}: the session is closed; open the model again")
         profile = profile_of(shapes, self._plan.sidecar.profiles, str(self._plan.path))
         self._cuda.select_device(self._plan.device_id)
         if self._is_busy:
             self.synchronize()  # the last batch was broken off by an error
+        self._reserve_scratch(self._plan.scratch_nbytes(profile))
         shape = Shape(profile, tuple((name, shapes[name]) for name in self._rooms))
         if self._layout is None or self._layout.shape != shape:
             self._layout = None
@@ -173,16 +174,11 @@ class Lane:
         if executable is not None:
             self._cuda.launch_graph(executable, self.stream)
             return
-        addresses = {
-            name: buffer.device + place.offset
-            for buffer, places in (
-                (self._inputs, layout.inputs),
-                (self._outputs, layout.outputs),
-            )
-            for name, place in places.items()
-        }
+        addresses = self._addresses(layout)
         if self._graphs.is_due(layout.shape):
-            self._graphs.run_and_capture(layout.shape, addresses)
+            executable = self._graphs.capture(layout.shape, addresses)
+            if executable is not None:
+                self._check_replay(executable)
             return
         context = self._contexts[0]
         context.set_shape(layout.shape)
@@ -212,15 +208,65 @@ class Lane:
         Raises:
             EngineError: if CUDA fails at it; the rest is given back all the same.
         """
-        self._layout = None
+        self._layout, self._is_closed = None, True
         self._cuda.select_device(self._plan.device_id)
         self._held.close()
+
+    def _addresses(self, layout: _Layout) -> dict[str, int]:
+        buffers = ((self._inputs, layout.inputs), (self._outputs, layout.outputs))
+        return {
+            name: buffer.device + place.offset
+            for buffer, places in buffers
+            for name, place in places.items()
+        }
 
     @property
     def _prepared(self) -> _Layout:
         if self._layout is None:
             raise EngineError(f"{self._plan.path}: nothing was prepared to be run")
         return self._layout
+
+    def _check_replay(self, executable: int) -> None:
+        """Hold the first replay of a graph against the plain run that its outputs come from.
+
+        A capture that misses work done by the host succeeds all the same.
+        """
+        self.download()
+        self.synchronize()
+        plain = {name: view.tobytes() for name, view in self.outputs().items()}
+        self._cuda.launch_graph(executable, self.stream)
+        self.download()
+        self.synchronize()
+        if plain != {name: view.tobytes() for name, view in self.outputs().items()}:
+            self._graphs.refuse("the first replay gave other bits than the run it was made from")
+            context, layout = self._contexts[0], self._prepared
+            context.set_shape(layout.shape)
+            context.set_addresses(self._addresses(layout))
+            context.enqueue()
+
+    def _new_context(self) -> BoundContext:
+        return BoundContext(
+            self._plan, self.stream, self._scratch, self._scratch_nbytes, self._use_graphs
+        )
+
+    def _reserve_scratch(self, nbytes: int) -> None:
+        """Make room to work in; when it grows, contexts and graphs are made anew."""
+        if self._contexts and nbytes <= self._scratch_nbytes:
+            return
+        self.synchronize()
+        self._graphs.close()
+        self._contexts.clear()
+        self._layout = None
+        self._free_scratch()
+        size = aligned(max(nbytes, 1))
+        self._scratch = self._cuda.malloc(size)
+        self._scratch_nbytes = size
+        self._contexts.append(self._new_context())
+
+    def _free_scratch(self) -> None:
+        scratch, self._scratch, self._scratch_nbytes = self._scratch, 0, 0
+        if scratch:
+            self._cuda.free(scratch)
 
     def _laid_out(self, shape: Shape) -> _Layout:
         """Return where a shape's tensors lie, and make room for them."""

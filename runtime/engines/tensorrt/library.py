@@ -1,12 +1,14 @@
-"""TensorRT or TensorRT-RTX, whichever is asked for and installed, and what it says."""
+"""TensorRT, its lean runtime or TensorRT-RTX, whichever is asked for and installed; its log."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import threading
+import weakref
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
@@ -16,7 +18,16 @@ from runtime.errors import EngineError
 logger = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "tensorrt", "tensorrt-rtx")
-_OLDEST = {"tensorrt": (10, 12), "tensorrt_rtx": (1, 4)}
+"""What builds; `auto` takes TensorRT, or TensorRT-RTX where that is missing."""
+LEAN = "tensorrt-lean"
+"""Runs version-compatible plans of TensorRT and builds nothing."""
+_MODULES = {
+    "tensorrt": ("tensorrt",),
+    "tensorrt-rtx": ("tensorrt_rtx",),
+    # The bindings come without the package that renames them where wheels were brought by hand.
+    LEAN: ("tensorrt_lean", "tensorrt_lean_bindings"),
+}
+_OLDEST = {"tensorrt": (10, 12), "tensorrt_rtx": (1, 4), "tensorrt_lean": (10, 12)}
 """Since 10.12 the precision of a strongly typed network stands in its graph alone."""
 _MESSAGES_KEPT = 400
 _WORDS_KEPT = 1000
@@ -28,7 +39,7 @@ class TensorRtLibrary:
 
     Args:
         module: its Python module.
-        name: `tensorrt` or `tensorrt_rtx`.
+        name: `tensorrt`, `tensorrt_rtx` or `tensorrt_lean`.
         version: as the module says it.
     """
 
@@ -41,23 +52,26 @@ def load_tensorrt(backend: str = "auto") -> TensorRtLibrary:
     """Import the library of a backend.
 
     Args:
-        backend: one of `BACKENDS`; `auto` takes TensorRT, or TensorRT-RTX where that is missing.
+        backend: one of `BACKENDS`, or `LEAN`.
 
     Raises:
         EngineError: if it is unknown, not installed, unusable or too old.
     """
-    if backend not in BACKENDS:
+    if backend not in (*BACKENDS, LEAN):
         raise EngineError(
             f"unknown backend: expected one of {', '.join(BACKENDS)}, got {backend!r}"
         )
     wanted = ("tensorrt", "tensorrt-rtx") if backend == "auto" else (backend,)
     reasons = []
-    for one in wanted:
-        try:
-            return _checked(importlib.import_module(one.replace("-", "_")))
-        except ImportError as error:
-            reasons.append(" ".join(str(error).split()))
-    title = "TensorRT-RTX" if backend == "tensorrt-rtx" else "TensorRT"
+    for name in wanted:
+        for module in _MODULES[name]:
+            try:
+                return _checked(importlib.import_module(module), name)
+            except ImportError as error:
+                reasons.append(" ".join(str(error).split()))
+    title = {"tensorrt-rtx": "TensorRT-RTX", LEAN: "TensorRT's lean runtime"}.get(
+        backend, "TensorRT"
+    )
     other = ", or 'distilrec[tensorrt-rtx]'" if backend == "auto" else ""
     raise EngineError(
         f"{title} is not installed: pip install 'distilrec[{wanted[0]}]'{other} "
@@ -65,18 +79,27 @@ def load_tensorrt(backend: str = "auto") -> TensorRtLibrary:
     )
 
 
-def _checked(module: Any) -> TensorRtLibrary:
-    name = module.__name__.partition(".")[0]
+def _checked(module: Any, backend: str) -> TensorRtLibrary:
+    name = backend.replace("-", "_")
     if not hasattr(module, "__version__"):
         raise ImportError(f"{name} is there but holds no library")
     oldest = _OLDEST[name]
     if numbers_of(module.__version__) < oldest:
         wanted = ".".join(str(number) for number in oldest)
+        jetson = (
+            "; on a Jetson it comes with JetPack: install JetPack 7.2 or later"
+            if _is_jetson()
+            else ""
+        )
         raise EngineError(
             f"{name} is too old: expected {wanted} or later, got {module.__version__}; "
-            f"pip install --upgrade 'distilrec[{name.replace('_', '-')}]'"
+            f"pip install --upgrade 'distilrec[{backend}]'{jetson}"
         )
     return TensorRtLibrary(module, name, module.__version__)
+
+
+def _is_jetson() -> bool:
+    return Path("/etc/nv_tegra_release").exists()
 
 
 def require_driver(cuda: Cuda | None = None, device_id: int = 0) -> Gpu:
@@ -94,6 +117,26 @@ def require_driver(cuda: Cuda | None = None, device_id: int = 0) -> Gpu:
     return require_gpu(open_cuda() if cuda is None else cuda, device_id)
 
 
+def log_of(module: Any) -> TensorRtLog:
+    """Return the log of a library.
+
+    TensorRT takes the first logger that a process gives it for everything that belongs to no
+    object, and warns of every further one. So there is one, and it is never freed.
+
+    Args:
+        module: the library's Python module.
+    """
+    with _LOGS_LOCK:
+        log = _LOGS.get(module)
+        if log is None:
+            log = _LOGS[module] = TensorRtLog(module)
+        return log
+
+
+_LOGS: weakref.WeakKeyDictionary[Any, TensorRtLog] = weakref.WeakKeyDictionary()
+_LOGS_LOCK = threading.Lock()
+
+
 class TensorRtLog:
     """Keeps what TensorRT says, so that errors can carry it; warnings and errors are logged too.
 
@@ -102,7 +145,7 @@ class TensorRtLog:
     """
 
     def __init__(self, module: Any) -> None:
-        severity = module.Logger.Severity
+        severity = module.ILogger if hasattr(module.ILogger, "ERROR") else module.Logger
         self._levels = {
             int(severity.INTERNAL_ERROR): logging.ERROR,
             int(severity.ERROR): logging.ERROR,
@@ -110,36 +153,40 @@ class TensorRtLog:
             int(severity.INFO): logging.INFO,
             int(severity.VERBOSE): logging.DEBUG,
         }
-        self._messages: deque[tuple[int, int, str]] = deque(maxlen=_MESSAGES_KEPT)
+        # Thousands of lines of chatter would push out the one that matters.
+        self._messages: deque[tuple[int, int, int, str]] = deque(maxlen=_MESSAGES_KEPT)
         self._count = 0
-        self._lock = threading.Lock()
+        # Entered again when garbage is collected while it is held and a destructor logs.
+        self._lock = threading.RLock()
         self.logger: Any = _logger_class(module)(self._take)
         """What `Builder`, `Runtime` and the parser take as their logger."""
 
     def mark(self) -> int:
-        """A place in the log, for `since`."""
+        """Return a place in the log, for `since`."""
         with self._lock:
             return self._count
 
     def since(self, mark: int, level: int = logging.WARNING) -> str:
-        """What was said since a mark, in one line, cut when it is long; empty if nothing.
+        """Return what was said since a mark, in one line, cut when it is long; empty if nothing.
 
         Args:
             mark: from `mark`.
             level: of `logging`; only what is at least as grave. If there are errors, warnings
-                are left out.
+                are left out; if this thread met some, those of others are.
         """
         with self._lock:
-            said = [one for one in self._messages if one[0] >= mark and one[1] >= level]
-        errors = [one for one in said if one[1] >= logging.ERROR]
-        text = " | ".join(" ".join(one[2].split()) for one in errors or said)
+            said = [entry for entry in self._messages if entry[0] >= mark and entry[1] >= level]
+        here = [entry for entry in said if entry[2] == threading.get_ident()]
+        errors = [entry for entry in here or said if entry[1] >= logging.ERROR]
+        text = " | ".join(" ".join(entry[3].split()) for entry in errors or here or said)
         return text if len(text) <= _WORDS_KEPT else text[:_WORDS_KEPT] + " …"
 
     def _take(self, severity: Any, message: str) -> None:
         level = self._levels.get(int(severity), logging.INFO)
-        with self._lock:
-            self._messages.append((self._count, level, message))
-            self._count += 1
+        if level >= logging.WARNING:
+            with self._lock:
+                self._messages.append((self._count, level, threading.get_ident(), message))
+                self._count += 1
         # Its errors reach the user as ours, which carry their text.
         logger.log(
             logging.WARNING if level >= logging.WARNING else logging.DEBUG, "TensorRT: %s", message

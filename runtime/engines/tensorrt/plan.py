@@ -10,13 +10,14 @@ from typing import Any
 from runtime.engines.cuda import Cuda, open_cuda
 from runtime.engines.sidecar import EngineSidecar, sidecar_path
 from runtime.engines.tensorrt.library import (
+    LEAN,
     TensorRtLibrary,
-    TensorRtLog,
     load_tensorrt,
+    log_of,
     require_driver,
 )
 from runtime.errors import ArtifactError, EngineError
-from runtime.files import sha256_of
+from runtime.files import sha256_of, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +56,22 @@ class TensorRtPlan:
     ) -> None:
         self.path, self.device_id = Path(path), device_id
         self.sidecar = EngineSidecar.read(path)
-        if library is None:
-            library = load_tensorrt(self.sidecar.library.replace("_", "-"))
-        self.library = library
+        self.library = library = library or _library_for(self.sidecar)
         self.cuda = open_cuda() if cuda is None else cuda
         self.gpu = require_driver(self.cuda, device_id)
-        self.log = TensorRtLog(library.module)
+        self.log = log_of(library.module)
         self.captures_by_itself = hasattr(library.module, "CudaGraphStrategy")
         self.capture_refused = False
         self._lock = threading.Lock()
         self._kernel_cache: Any = None
+        self._num_cached_bytes = 0
         self._engine: Any = self._opened(self._checked_plan())
         self._check_bindings()
-        self.scratch_nbytes = int(self._engine.device_memory_size_v2)
+        self._warn()
+
+    def scratch_nbytes(self, profile: int) -> int:
+        """Return how much device memory a context works in, in bytes, for one profile."""
+        return int(self._engine.get_device_memory_size_for_profile_v2(profile))
 
     def create_context(self, use_graphs: bool) -> Any:
         """Make an execution context that is given its device memory by the caller.
@@ -95,24 +99,74 @@ class TensorRtPlan:
     def close(self) -> None:
         """Let go of the engine; what lanes still hold of it lives until they close."""
         with self._lock:
+            self._keep_kernels()
             self._engine = self._kernel_cache = None
 
     def _context_settings(self, use_graphs: bool) -> Any:
-        """What `create_execution_context` takes."""
+        """Return what `create_execution_context` takes."""
         trt = self.library.module
         user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
         if not self.captures_by_itself:
             return user_managed
-        # TensorRT-RTX compiles kernels for each shape behind the scenes and knows when they are
-        # there to be captured; contexts that share a cache compile each of them once.
+        # TensorRT-RTX compiles kernels for each shape. Left lazy, it runs others until they are
+        # there, and the same line comes out in other bits after a while.
         settings = self._engine.create_runtime_config()
         settings.set_execution_context_allocation_strategy(user_managed)
         graphs = trt.CudaGraphStrategy
         settings.cuda_graph_strategy = graphs.WHOLE_GRAPH_CAPTURE if use_graphs else graphs.DISABLED
+        if hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+            eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+            settings.dynamic_shapes_kernel_specialization_strategy = eager
         if self._kernel_cache is None:
             self._kernel_cache = settings.create_runtime_cache()
+            self._load_kernels()
         settings.set_runtime_cache(self._kernel_cache)
         return settings
+
+    @property
+    def _cache_path(self) -> Path:
+        return Path(f"{self.path}.kernels")
+
+    def _load_kernels(self) -> None:
+        """Take the kernels that an earlier process compiled; the library checks that they fit."""
+        try:
+            data = self._cache_path.read_bytes()
+        except OSError:
+            return
+        if self._kernel_cache.deserialize(data):
+            self._num_cached_bytes = len(data)
+        else:
+            logger.info("%s fits another GPU or version and is made anew", self._cache_path)
+
+    def _keep_kernels(self) -> None:
+        """Keep compiled kernels beside the plan for the next process, where there are new ones."""
+        if self._kernel_cache is None:
+            return
+        try:
+            data = bytes(memoryview(self._kernel_cache.serialize()))
+            if len(data) > self._num_cached_bytes:
+                write_atomically(self._cache_path, data)
+        except (OSError, RuntimeError, TypeError) as error:
+            logger.debug("%s is not kept: %s", self._cache_path, error)
+
+    def _warn(self) -> None:
+        """Say what is doubtful of a plan that can be opened."""
+        sidecar = self.sidecar
+        is_for_this_kind = sidecar.hardware_compatibility == "none" and not (
+            sidecar.target_compute_capabilities
+        )
+        if is_for_this_kind and sidecar.gpu_name not in (None, self.gpu.name):
+            logger.warning(
+                "%s was built and timed on %s and runs on %s: it may be slow or fail; build it "
+                "here, or for both with --hardwareCompatibilityLevel=sameComputeCapability",
+                *(self.path, sidecar.gpu_name, self.gpu.name),
+            )
+        if "engine" not in sidecar.parity:
+            logger.warning(
+                "%s was built without a GPU it runs on, so that what it reads was never compared; "
+                "build it here, or compare it: python -m export verify MODEL.onnx %s",
+                *(self.path, self.path),
+            )
 
     def _checked_plan(self) -> bytes:
         try:
@@ -134,7 +188,7 @@ class TensorRtPlan:
     def _opened(self, plan: bytes) -> Any:
         mark = self.log.mark()
         runtime = self.library.module.Runtime(self.log.logger)
-        if self.sidecar.version_compatible:
+        if self.sidecar.version_compatible and self.library.name == "tensorrt":
             # Such a plan brings the code that runs it; its hash is the one that was built.
             runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(plan)
@@ -172,6 +226,16 @@ class TensorRtPlan:
                 {name: DTYPES.get(dtype, dtype.lower()) for name, dtype in types.items()},
             ),
             (
+                "places",
+                dict.fromkeys(names, "DEVICE"),
+                {name: engine.get_tensor_location(name).name for name in names},
+            ),
+            (
+                "inputs that decide shapes by their values",
+                [],
+                [name for name in names if engine.is_shape_inference_io(name)],
+            ),
+            (
                 "profiles",
                 [
                     {
@@ -188,3 +252,23 @@ class TensorRtPlan:
                     f"{self.path}: the plan is not what {sidecar_path(self.path).name} says: "
                     f"{what}: expected {expected}, got {got}; rebuild: {sidecar.rebuild_command}"
                 )
+
+
+def _library_for(sidecar: EngineSidecar) -> TensorRtLibrary:
+    """Import the library that a plan names, or one that runs its version-compatible plans.
+
+    Raises:
+        EngineError: if there is none.
+    """
+    if sidecar.needs_lean:
+        return load_tensorrt(LEAN)
+    try:
+        return load_tensorrt(sidecar.library.replace("_", "-"))
+    except EngineError:
+        if not (sidecar.version_compatible and sidecar.library == "tensorrt"):
+            raise
+        try:
+            return load_tensorrt(LEAN)
+        except EngineError:
+            pass
+        raise

@@ -21,7 +21,8 @@ def parts_of(
         where: the plan, for messages.
 
     Returns:
-        parts in order, none larger than a profile takes; a profile's least N is filled up.
+        parts in order, none larger than a profile takes. N is filled up to a power of two, or a
+        profile's least: few different shapes come again often enough for their CUDA graphs.
 
     Raises:
         EngineError: if no profile takes samples of these sizes.
@@ -38,7 +39,7 @@ def parts_of(
     parts = []
     for start in range(0, count, most):
         samples = min(most, count - start)
-        batch = min(max(samples, low) for low, high in possible if high >= samples)
+        batch = min(_padded(samples, low, high) for low, high in possible if high >= samples)
         parts.append(Part(start, samples, batch))
     return parts
 
@@ -76,6 +77,11 @@ def _batches(profile: Profile, sizes: Mapping[str, Sizes]) -> tuple[int, int] | 
         max(shapes.min[0] for shapes in profile.values()),
         min(shapes.max[0] for shapes in profile.values()),
     )
+
+
+def _padded(samples: int, low: int, high: int) -> int:
+    """Return N that runs for some samples: the next power of two within a profile."""
+    return min(high, max(low, 1 << (samples - 1).bit_length()))
 
 
 def _volume(profile: Profile) -> tuple[int, int]:

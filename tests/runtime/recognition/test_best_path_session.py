@@ -172,7 +172,7 @@ def test_a_failed_run_carries_tensorrts_words_and_the_next_one_works(
 
 @pytest.mark.parametrize(
     ("call", "nth"),
-    [("create_stream", 0), ("malloc", 0), ("malloc", 1), ("host_alloc", 0), ("host_alloc", 1)],
+    [("create_stream", 0), ("malloc", 0), ("malloc", 1), ("malloc", 4)],
 )
 def test_what_fails_leaves_nothing_behind(
     make_host: Any, lines_of: Any, call: str, nth: int

@@ -40,12 +40,30 @@ def test_views_lie_in_the_page_locked_block() -> None:
     cuda.destroy_stream(stream)
 
 
-@pytest.mark.parametrize("call", ["malloc", "host_alloc"])
-def test_a_failure_leaves_it_empty(call: str) -> None:
+def test_without_page_locked_memory_it_takes_ordinary_memory() -> None:
+    cuda = FakeCuda()
+    cuda.takes_ordinary_memory = True
+    buffer, stream = TwinBuffer(cuda), cuda.create_stream()
+    cuda.fail_at["host_alloc"] = 0
+    assert buffer.reserve(600) and buffer.nbytes >= 600
+    numbers = buffer.view(0, (3,), np.int32)
+    numbers[:] = [1, 2, 3]
+    buffer.upload(600, stream)
+    cuda.synchronize_stream(stream)
+    numbers[:] = 0
+    buffer.download(600, stream)
+    cuda.synchronize_stream(stream)
+    assert numbers.tolist() == [1, 2, 3]
+    buffer.close()
+    cuda.destroy_stream(stream)
+    assert cuda.leaks == []
+
+
+def test_a_failure_leaves_it_empty() -> None:
     cuda = FakeCuda()
     buffer = TwinBuffer(cuda)
     buffer.reserve(100)
-    cuda.fail_at[call] = 0
+    cuda.fail_at["malloc"] = 0
     with pytest.raises(EngineError):
         buffer.reserve(1000)
     assert cuda.leaks == [] and buffer.nbytes == 0

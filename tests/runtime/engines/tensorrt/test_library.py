@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from collections import deque
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from runtime.engines.tensorrt.library import TensorRtLog, load_tensorrt, require_driver
+from runtime.engines.tensorrt.library import TensorRtLog, load_tensorrt, log_of, require_driver
 from runtime.errors import EngineError
+from tests.fakes.cuda import FakeCuda
+from tests.fakes.tensorrt import fake_tensorrt
 
 
 def module(name: str, version: str | None) -> ModuleType:
@@ -125,3 +129,61 @@ def test_a_host_without_a_driver_gets_one_sentence() -> None:
         pytest.skip("there is a driver, whose absence is tested here")
     with pytest.raises(EngineError, match="no NVIDIA GPU can be used here: expected a working"):
         require_driver()
+
+
+@pytest.fixture
+def log() -> TensorRtLog:
+    """The log of a fake library."""
+    return TensorRtLog(fake_tensorrt("11.4", FakeCuda()))
+
+
+def say(log: TensorRtLog, severity: str, message: str) -> None:
+    log.logger.log(getattr(type(log.logger), severity), message)
+
+
+def test_chatter_does_not_push_errors_out(log: TensorRtLog) -> None:
+    mark = log.mark()
+    say(log, "ERROR", "the one that matters")
+    for number in range(2000):
+        say(log, "VERBOSE", f"chatter {number}")
+    assert log.since(mark) == "the one that matters"
+
+
+def test_a_destructor_that_logs_while_the_log_is_read_does_not_hang(
+    log: TensorRtLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage may be collected anywhere, and TensorRT's objects say something as they go."""
+
+    class Collecting(deque[Any]):
+        def __iter__(self) -> Any:
+            say(log, "WARNING", "engine destroyed")
+            return iter(list(super().__iter__()))
+
+    monkeypatch.setattr(log, "_messages", Collecting(maxlen=10))
+    reader = threading.Thread(target=lambda: log.since(0), daemon=True)
+    reader.start()
+    reader.join(10)
+    assert not reader.is_alive()
+
+
+def test_what_another_thread_met_is_left_out_where_this_one_met_something(
+    log: TensorRtLog,
+) -> None:
+    mark = log.mark()
+    other = threading.Thread(target=say, args=(log, "ERROR", "theirs"))
+    other.start()
+    other.join()
+    assert log.since(mark) == "theirs"  # TensorRT may speak from a thread of its own
+    say(log, "ERROR", "ours")
+    assert log.since(mark) == "ours"
+
+
+def test_a_library_has_one_log_per_process(caplog: pytest.LogCaptureFixture, rtx: Any) -> None:
+    """TensorRT warns of every further logger, and goes on using the first."""
+    assert log_of(rtx) is log_of(rtx)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            rtx.Builder(log_of(rtx).logger)
+    assert "differs from one already registered" not in "".join(
+        record.getMessage() for record in caplog.records[1:]
+    )

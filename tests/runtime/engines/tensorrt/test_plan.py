@@ -22,7 +22,7 @@ pytest.importorskip("onnxruntime", reason="the fake engine runs on it")
 def test_what_an_engine_tells(host: Any) -> None:
     plan = host.opened()
     assert plan.gpu.name == "Fake GPU 0" and plan.gpu.compute_capability == "8.6"
-    assert plan.scratch_nbytes > 0
+    assert plan.scratch_nbytes(0) > 0
 
 
 def test_a_changed_plan_is_refused_before_tensorrt_sees_it(make_host: Any) -> None:

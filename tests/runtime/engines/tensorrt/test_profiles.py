@@ -26,14 +26,15 @@ NARROW, WIDE, ALL = (
 @pytest.mark.parametrize(
     ("count", "width_px", "profiles", "expected"),
     [
-        (5, 96, [NARROW, WIDE], [(0, 0, 5, 5)]),
-        (5, 192, [NARROW, WIDE], [(1, 0, 5, 5)]),
+        (5, 96, [NARROW, WIDE], [(0, 0, 5, 8)]),
+        (5, 192, [NARROW, WIDE], [(1, 0, 5, 8)]),
         # Both hold it: the smaller of them, or the narrower of equals.
-        (5, 160, [NARROW, WIDE], [(0, 0, 5, 5)]),
-        (5, 160, [WIDE, NARROW], [(1, 0, 5, 5)]),
+        (5, 160, [NARROW, WIDE], [(0, 0, 5, 8)]),
+        (5, 160, [WIDE, NARROW], [(1, 0, 5, 8)]),
         (4, 96, [NARROW, ALL], [(1, 0, 4, 4)]),
-        (5, 96, [NARROW, ALL], [(0, 0, 5, 5)]),
-        (9, 160, [NARROW, WIDE], [(0, 0, 9, 9)]),
+        (5, 96, [NARROW, ALL], [(0, 0, 5, 8)]),
+        (9, 160, [NARROW, WIDE], [(0, 0, 9, 16)]),
+        (17, 96, [profile((1, 20), (32, 160))], [(0, 0, 17, 20)]),
         # More than any takes: in parts of the most, the rest wherever it fits.
         (20, 320, [WIDE], [(0, 0, 8, 8), (0, 8, 8, 8), (0, 16, 4, 4)]),
         (36, 160, [NARROW, ALL], [(0, 0, 32, 32), (1, 32, 4, 4)]),
