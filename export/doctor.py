@@ -43,9 +43,15 @@ MODULES = {
     "onnxruntime-gpu": "onnxruntime",
     **dict.fromkeys(OPENCV, "cv2"),
     "tensorrt-rtx": "tensorrt_rtx",
+    "tensorrt-cu12": "tensorrt",
+    "tensorrt-cu13": "tensorrt",
+    "tensorrt-lean": "tensorrt_lean",
     "cuda-python": "cuda.bindings.runtime",
 }
 """The module to import where it is not named as its package."""
+
+
+_BUILDERS = ("tensorrt", "tensorrt-cu12", "tensorrt-cu13", "tensorrt-rtx")
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,16 @@ STEPS: Mapping[str, Step] = {
     ),
     "verify": Step("verify, and read on the CPU", "cpu", (("onnxruntime", "onnxruntime-gpu"),)),
     "precision": Step("make and prove FP16", "export", ("onnx", "onnxruntime"), True),
-    "build": Step("build an engine", "tensorrt", (("tensorrt", "tensorrt-rtx"),), True),
+    "build": Step(
+        "build an engine",
+        "build,tensorrt",
+        (_BUILDERS, "onnx", "tqdm", ("onnxruntime", "onnxruntime-gpu")),
+        True,
+    ),
     "engine": Step(
         "read with an engine",
         "tensorrt",
-        (("tensorrt", "tensorrt-rtx"), ("cuda-python", "pycuda")),
+        ((*_BUILDERS, "tensorrt-lean"), ("cuda-python", "pycuda")),
         True,
     ),
 }
@@ -150,6 +161,7 @@ def examine() -> tuple[str, bool]:
         f"Python {platform.python_version()} in {sys.prefix}, {platform.platform()}",
         f"GPU: {gpu or 'none found (nvidia-smi does not answer): everything runs on the CPU'}",
         f"onnxruntime's telemetry: {_telemetry()}",
+        *_clobbered(),
     ]
     is_open = True
     found: dict[str, Finding] = {}
@@ -169,6 +181,18 @@ def examine() -> tuple[str, bool]:
         for need in step.needs:
             lines += [str(one) for one in _worth_telling([look(name) for name in _packages(need)])]
     return "\n".join(lines), is_open
+
+
+def _clobbered() -> list[str]:
+    """Warn of packages that put their files over each other's."""
+    installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if find(name).version]
+    if len(installed) < 2:
+        return []
+    return [
+        "onnxruntime AND onnxruntime-gpu are installed, in one folder: whichever came last is what "
+        "runs, and the CPU package knows no CUDA; remedy: pip uninstall onnxruntime "
+        "onnxruntime-gpu, then pip install 'distilrec[gpu]'"
+    ]
 
 
 def _blocking(step: str, look: Callable[[str], Finding] = find) -> list[Finding]:

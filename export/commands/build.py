@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, default in (
         ("min", "one line of the least width"),
         ("opt", "the commonest width of --images, 320 px without"),
-        ("max", "32 lines of the greatest width"),
+        ("max", "32 lines of up to 640 px, fewer of longer ones"),
     ):
         shapes.add_argument(
             f"--{name}Shapes", default="", metavar="x:NxCxHxW", help=f"default: {default}"
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_AUTOMATIC,
         metavar="W,W",
-        help="a profile for each range of widths up to these, in px; without a value widths double",
+        help="a profile for each range of widths up to these, in px; without a value widths "
+        "double; default: up to 320, 640, 1280 px and so on, or one as the shapes say",
     )
     _add_builder(parser.add_argument_group("builder"))
     ignored = parser.add_argument_group("trtexec's, without effect here")

@@ -27,6 +27,8 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _TURING = "7.5"
+_NOT_BY_DEFAULT = (_TURING, "8.0")
+"""TensorRT-RTX builds no FP32 products for the first and does not list the second as supported."""
 _UNBUILDABLE = re.compile(r"\bSM(\d+)(\d)\b")
 
 
@@ -87,7 +89,10 @@ def build_plan(
     bindings, num_layers = bindings_of(network), int(network.num_layers)
     targets = options.compute_capabilities
     if not targets and gpu is None:
-        targets = tuple(one for one in known_capabilities(library) if one != _TURING)
+        known = known_capabilities(library)
+        targets = tuple(capability for capability in known if capability not in _NOT_BY_DEFAULT)
+        if len(targets) < len(known):
+            logger.info("left out compute capability %s by default", " and ".join(_NOT_BY_DEFAULT))
     if options.timing_cache and gpu is None:
         logger.info("no GPU here: nothing is timed, %s is left as it is", options.timing_cache)
         options = replace(options, timing_cache="")

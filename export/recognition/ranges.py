@@ -15,6 +15,10 @@ DEFAULT_MAX_BATCH = 32
 """The runtime's own batch size."""
 _USUAL_BATCH_SHARE = 4
 """The batch tuned for is a quarter of the largest: half-filled batches are as common as full."""
+_FIRST_LIMIT_PX = 320
+_PX_PER_BATCH = DEFAULT_MAX_BATCH * 640
+"""N x W of the largest batch that is chosen: 32 lines of 640 px, 6 of 3200. An engine allocates
+for the largest: 32 lines of 3200 px are 1.8 GiB of probabilities alone for 18,710 characters."""
 _USUAL_WIDTH_PX = 320
 """Tuned for when no crops are given: what PaddleOCR pads lines to."""
 FLAGS = {"min": "--minShapes", "opt": "--optShapes", "max": "--maxShapes"}
@@ -34,8 +38,8 @@ def ranges_for(
         asked: `min`, `opt` and `max` as trtexec writes shapes, `x:1x3x32x32`; what is missing is
             chosen.
         widths_px: input widths of crops; the commonest is what is tuned for.
-        buckets: largest width of each profile, in px; doubling widths when empty; one wide
-            profile when None.
+        buckets: largest width of each profile, in px; doubling widths when empty; when None one
+            profile as asked for, or a few wide ones where no shapes are.
         fixed_batch: N of a model that leaves no choice.
 
     Raises:
@@ -58,9 +62,12 @@ def ranges_for(
                 f"dimension, got {_written(shapes[low])} and {_written(shapes[high])}"
             )
     wide = ShapeRange(shapes["min"], shapes["opt"], shapes["max"])
-    if buckets is None:
-        return (wide,)
-    return _bucketed(wide, spec, _limits(wide, buckets), widths_px)
+    if buckets is None and given:
+        return (wide,)  # as asked for
+    limits = _limits(wide, buckets, _FIRST_LIMIT_PX if buckets is None else wide.min[3])
+    is_free = "max" not in given and "opt" not in given and fixed_batch is None
+    ranges = _bucketed(wide, spec, limits, widths_px)
+    return tuple(map(_within_budget, ranges)) if is_free else ranges
 
 
 def _shape(text: str, flag: str, spec: RecognizerSpec) -> Sizes:
@@ -121,11 +128,19 @@ def _defaults(
     return {name: (n, spec.channels, spec.height, width) for name, n, width in named}
 
 
-def _limits(wide: ShapeRange, buckets: Sequence[int]) -> list[int]:
-    """Largest width of each bucket, ascending, the last one the profile's own."""
+def _within_budget(shapes: ShapeRange) -> ShapeRange:
+    """Let the largest batch fall as lines get longer: memory and time go with their product."""
+    most = max(shapes.min[0], min(shapes.max[0], _PX_PER_BATCH // shapes.max[3]))
+    return ShapeRange(
+        shapes.min, (min(shapes.opt[0], most), *shapes.opt[1:]), (most, *shapes.max[1:])
+    )
+
+
+def _limits(wide: ShapeRange, buckets: Sequence[int] | None, first_px: int) -> list[int]:
+    """Return the largest width of each bucket, ascending, the last one the profile's own."""
     least, most = wide.min[3], wide.max[3]
     if not buckets:
-        doubled = [least]
+        doubled = [min(most, max(least, first_px))]
         while doubled[-1] * 2 < most:
             doubled.append(doubled[-1] * 2)
         return [*doubled, most] if doubled[-1] < most else doubled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,18 @@ class Runtime:
                 "The engine plan file is not compatible with this version of TensorRT, expecting "
                 f"library version {plan.version} got {trt.__version__}"
             )
-        if is_compatible and not vars(self)["engine_host_code_allowed"]:
+        is_lean = trt is sys.modules.get("tensorrt_lean")
+        if is_compatible and not is_lean and not vars(self)["engine_host_code_allowed"]:
             return self._refuse("Cannot deserialize engine with lean runtime")
         return trt.ICudaEngine(plan, self._logger)
 
     def _refuse(self, why: str) -> None:
         self._logger.log(self._trt.Logger.ERROR, f"IRuntime::deserializeCudaEngine: {why}")
+
+
+class EngineInspector:
+    def get_engine_information(self, format: Any) -> str:
+        return '{"Layers": []}'
 
 
 class ICudaEngine:
@@ -117,6 +124,9 @@ class ICudaEngine:
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[Any]:
         shapes = self._plan.profiles[profile_index].get(name, [])
         return [self._trt.Dims(shape) for shape in shapes]
+
+    def create_engine_inspector(self) -> Any:
+        return self._trt.EngineInspector()
 
     def create_runtime_config(self) -> Any:
         return self._trt.IRuntimeConfig()

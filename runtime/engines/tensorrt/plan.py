@@ -188,7 +188,7 @@ class TensorRtPlan:
     def _opened(self, plan: bytes) -> Any:
         mark = self.log.mark()
         runtime = self.library.module.Runtime(self.log.logger)
-        if self.sidecar.version_compatible and self.library.name == "tensorrt":
+        if self.sidecar.version_compatible and self.library.name != "tensorrt_lean":
             # Such a plan brings the code that runs it; its hash is the one that was built.
             runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(plan)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from benchmarks.latency.backends import TITLES, find_backends
+from benchmarks.latency.backends import TITLES, _name_of, find_backends
 from runtime.errors import OcrError
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="it is asked for its providers")
@@ -36,3 +37,10 @@ def test_a_plan_is_known_by_its_sidecar(machine: Any, monkeypatch: pytest.Monkey
     assert "export build" in str(found["tensorrt-fp16"].reason)
     with pytest.raises(OcrError, match="two plans of one kind"):
         find_backends(machine.plan, None, [machine.plan, machine.plan])
+
+
+def test_a_mixed_plan_is_no_fp32_one() -> None:
+    """The usual outcome of FP16: some of it stays FP32."""
+    for achieved, expected in (("mixed", "fp16"), ("fp16", "fp16"), ("fp32", "fp32")):
+        sidecar: Any = SimpleNamespace(library="tensorrt", precision={"achieved": achieved})
+        assert _name_of(sidecar) == f"tensorrt-{expected}"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -21,9 +22,10 @@ from export.conversion import staging
 from export.conversion.model_file import read_model
 from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
+from export.engine.configure import configured
 from export.precision import half_model
 from runtime.engines.sidecar import EngineSidecar, this_platform
-from runtime.engines.tensorrt.library import TensorRtLibrary
+from runtime.engines.tensorrt.library import TensorRtLibrary, log_of
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError
 from runtime.files import sha256_of
@@ -104,9 +106,10 @@ def test_plan_and_sidecar_belong_together_and_read(host: Host) -> None:
     assert [one.name for one in sidecar.bindings] == [
         *("pixels", "content_widths", "classes", "confidences")
     ]
-    assert sorted(file.name for file in host.plan.parent.iterdir()) == [
-        *("toy.plan", "toy.plan.json")
-    ]
+    # RTX keeps the kernels that it compiled for the proof.
+    kernels = ["toy.plan.kernels"] if host.library.name == "tensorrt_rtx" else []
+    written = sorted(file.name for file in host.plan.parent.iterdir())
+    assert written == ["toy.plan", "toy.plan.json", *kernels]
     assert json.dumps(result)
     session = open_session(host.plan, device="cuda")
     assert session.spec.characters == toy_spec().characters
@@ -214,7 +217,7 @@ def test_an_engine_that_reads_otherwise_gets_no_name(
     with pytest.raises(ParityError, match=r"reads otherwise than onnxruntime: 5 of 5 .*not writ"):
         host.build({"buckets": []})
     assert host.plan.read_bytes() == before
-    assert len(list(host.plan.parent.iterdir())) == 2
+    assert not [file for file in host.plan.parent.iterdir() if file.name[0] == "."]
 
 
 def test_what_a_version_does_not_know_is_told_with_the_flag(host: Host) -> None:
@@ -245,7 +248,7 @@ def test_without_a_gpu_rtx_builds_and_says_what_it_did_not_do(
     with caplog.at_level(logging.INFO):
         result = host.build(timing_cache=str(cache))
     assert result["gpu"] is None
-    assert result["target_compute_capabilities"] == ["7.5", "8.0", "8.6", "8.9", "12.0", "12.1"]
+    assert result["target_compute_capabilities"] == ["8.6", "8.9", "12.0", "12.1"]
     assert "was built but not run" in caplog.text
     assert cache.read_bytes() == b"precious"
 
@@ -283,3 +286,70 @@ def test_on_a_full_disk_neither_plan_nor_sidecar_changes(
     with pytest.raises(ArtifactError, match="No space left"):
         host.build(optimization_level=1)
     assert {file.name: file.read_bytes() for file in host.plan.parent.iterdir()} == before
+
+
+def test_an_engine_for_another_gpu_is_written_unproven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = made_host("rtx-1.7", tmp_path, monkeypatch)
+    with caplog.at_level("INFO"):
+        host.build(compute_capabilities=("8.9",), is_detailed=True)
+    sidecar = EngineSidecar.read(host.plan)
+    assert sidecar.target_compute_capabilities == ("8.9",) and "engine" not in sidecar.parity
+    assert "for compute capability 8.9 and the GPU here has 8.6" in caplog.text
+    host.build(compute_capabilities=("8.6", "8.9"))
+    assert "engine" in EngineSidecar.read(host.plan).parity
+
+
+def test_crops_narrower_than_the_smallest_profile_are_widened(host: Host) -> None:
+    shapes = {"min": "x:1x3x32x64", "opt": "x:4x3x32x96", "max": "x:8x3x32x320"}
+    cv2.imwrite(str(host.folder / "crops" / "narrow.png"), np.full((32, 20, 3), 200, np.uint8))
+    cv2.imwrite(str(host.folder / "crops" / "wide.png"), np.full((32, 900, 3), 200, np.uint8))
+    host.build({"shapes": shapes})
+    proof = EngineSidecar.read(host.plan).parity["engine"]
+    assert proof["num_equal"] == proof["num_samples"] == 7
+
+
+def test_every_path_of_an_engine_is_compared(host: Host) -> None:
+    """Plain, captured and replayed; RTX captures by itself."""
+    host.build()
+    calls = host.cuda.calls
+    assert calls.count("execute_async_v3") + calls.count("launch_graph") >= 3 * 2
+    if host.library.name == "tensorrt":
+        assert "begin_capture" in calls and "launch_graph" in calls
+
+
+@pytest.mark.parametrize("version", ["10.16", "11.4"])
+def test_layers_of_a_version_compatible_plan_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    host = made_host(version, tmp_path, monkeypatch)
+    layers = tmp_path / "layers.json"
+    host.build({"layer_info": layers}, flags=("versionCompatible",), is_detailed=True)
+    assert host.plan.is_file() and layers.is_file()
+
+
+def test_layers_that_cannot_be_told_are_a_warning(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("export.engine.build.layer_information", lambda *_: "")
+    host.build({"layer_info": host.folder / "layers.json"}, is_detailed=True)
+    assert host.plan.is_file() and not (host.folder / "layers.json").exists()
+    assert "layers of the engine cannot be told" in caplog.text
+
+
+def test_a_profile_that_the_binding_refuses_is_an_engine_error(host: Host) -> None:
+    wrong = SimpleNamespace(min=(2, 32, 32, 3), opt=(1, 32, 32, 3), max=(4, 32, 32, 3))
+    log = log_of(host.trt)
+    builder = host.trt.Builder(log.logger)
+    with pytest.raises(EngineError, match="the library refuses the profile pixels"):
+        configured(host.library, log, builder, BuildOptions(), [{"pixels": wrong}], ())  # type: ignore[dict-item]
+
+
+def test_turing_is_refused_with_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorRT-RTX builds no FP32 products for it, and the last one always is FP32."""
+    host = made_host("rtx-1.7", tmp_path, monkeypatch)
+    said = "Cannot compile operation 'MatMul' for Turing (SM75): FP32 GEMM is not supported"
+    monkeypatch.setattr(host.trt.Builder, "_problem", lambda *_: said)
+    with pytest.raises(EngineError, match=r"no FP32 products for Turing .*--backend tensorrt"):
+        host.build(compute_capabilities=("7.5",))

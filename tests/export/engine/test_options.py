@@ -30,6 +30,8 @@ def test_pools() -> None:
         ({"hardware_level": "ampere"}, r"--hardwareCompatibilityLevel: .*ampere\+.*'ampere'"),
         ({"optimization_level": 6}, "--builderOptimizationLevel: expected 0 to 5, got 6"),
         ({"max_aux_streams": -1}, "--maxAuxStreams"),
+        ({"flags": ("stripWeights",)}, "--stripWeights: expected a plan with its weights"),
+        ({"flags": ("excludeLeanRuntime",)}, "--excludeLeanRuntime: expected --versionCompatible"),
         ({"compute_capabilities": ("sm89",)}, "--computeCapability: expected numbers like 8.9"),
     ],
 )

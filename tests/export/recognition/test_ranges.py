@@ -20,7 +20,15 @@ def sizes(profiles) -> list[tuple[tuple[int, int], ...]]:
 
 
 def test_defaults_follow_from_the_spec() -> None:
-    assert sizes(ranges_for(SPEC, {})) == [((1, 32), (8, 320), (32, 960))]
+    assert sizes(ranges_for(SPEC, {})) == [
+        ((1, 32), (8, 320), (32, 320)),
+        ((1, 352), (8, 640), (32, 640)),
+        ((1, 672), (8, 960), (21, 960)),
+    ]
+    wide = RecognizerSpec(characters=("a",))
+    assert [one[2] for one in sizes(ranges_for(wide, {}))] == [
+        *((32, 320), (32, 640), (16, 1280), (8, 2560), (6, 3200))
+    ]
     assert ranges_for(SPEC, {})[0].min == (1, 3, 32, 32)
     fixed = RecognizerSpec(characters=("a",), width=WidthPolicy(320, 320, 320), height=48)
     assert ranges_for(fixed, {}, fixed_batch=4)[0].max == (4, 3, 48, 320)

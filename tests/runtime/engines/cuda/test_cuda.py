@@ -71,3 +71,14 @@ def test_what_is_missing_is_one_sentence(devices: int | None, device_id: int, sa
     with pytest.raises(EngineError, match=said) as error:
         require_gpu(FakeCuda(devices=devices), device_id)
     assert "\n" not in str(error.value)
+
+
+def test_a_driver_that_is_too_old_is_told_from_none() -> None:
+    """cuda-python 13 on a driver of CUDA 12 reports what it reports without any driver."""
+    cuda = FakeCuda(devices=None)
+    cuda.driver_version = lambda: "12.4"  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match=r"supports CUDA 12\.4 .*'cuda-python<13'.*tensorrt-cu12"):
+        require_gpu(cuda)
+    cuda.driver_version = lambda: "0.0"  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="install the driver"):
+        require_gpu(cuda)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.engines.sidecar import EngineSidecar
+from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of
-from runtime.recognition.best_path_session import line_profile
+from runtime.recognition.best_path_session import BestPathSession, line_profile
 from runtime.recognition.session import open_session
 from tests.fakes.toy_engine import REBUILD, build_plan
 
@@ -169,3 +172,62 @@ def test_real_packages_without_a_driver_give_one_sentence(toy_path: Path, tmp_pa
         open_session(plan)
     assert "no NVIDIA GPU can be used here: expected a working NVIDIA driver" in str(error.value)
     assert "cudaErrorInsufficientDriver" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_is_doubtful_of_a_plan_is_said(
+    make_host: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = make_host()
+    host.opened(host.plan(gpu_name="Other GPU")).close()
+    assert "was built and timed on Other GPU and runs on Fake GPU 0" in caplog.text
+    assert "what it reads was never compared" in caplog.text
+    caplog.clear()
+    proven = {"parity": {"engine": {"num_equal": 5}}, "gpu_name": "Fake GPU 0"}
+    host.opened(host.plan(**proven)).close()
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("version", ["10.16", "11.4"])
+def test_a_version_compatible_plan_runs_by_the_lean_runtime_alone(
+    make_host: Any, monkeypatch: pytest.MonkeyPatch, lines_of: Any, version: str
+) -> None:
+    host = make_host(version)
+    plan = host.plan(flags=["VERSION_COMPATIBLE"])
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.setitem(sys.modules, "tensorrt_lean", host.trt)
+    session = BestPathSession(TensorRtEngine(TensorRtPlan(plan, cuda=host.cuda)))
+    assert "TensorRT's lean runtime" in session.description
+    host.compare(session, seed=1, rounds=5)
+    session.close()
+    ordinary = host.plan()
+    with pytest.raises(EngineError, match=r"TensorRT is not installed: .*distilrec\[tensorrt\]"):
+        TensorRtPlan(ordinary, cuda=host.cuda)
+
+
+def test_a_plan_without_its_lean_runtime_needs_the_package(
+    make_host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make_host()
+    flags = {"flags": ["versionCompatible", "excludeLeanRuntime"]}
+    plan = host.plan(flags=["VERSION_COMPATIBLE"], options=flags)
+    with pytest.raises(EngineError, match=r"library: expected tensorrt_lean, got tensorrt"):
+        host.opened(plan)
+    for name in ("tensorrt_lean", "tensorrt_lean_bindings"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EngineError, match=r"lean runtime is not installed: .*\[tensorrt-lean\]"):
+        TensorRtPlan(plan, cuda=host.cuda)
+
+
+@pytest.mark.parametrize(("wish", "said"), [("location", "places"), ("shape", "decide shapes")])
+def test_tensors_that_do_not_lie_on_the_device_are_refused(
+    make_host: Any, monkeypatch: pytest.MonkeyPatch, wish: str, said: str
+) -> None:
+    host = make_host()
+    engine = host.trt.ICudaEngine
+    if wish == "location":
+        host_side = host.trt.TensorLocation.HOST
+        monkeypatch.setattr(engine, "get_tensor_location", lambda *_: host_side)
+    else:
+        monkeypatch.setattr(engine, "is_shape_inference_io", lambda *_: True)
+    with pytest.raises(ArtifactError, match=said):
+        host.opened()
