@@ -1,8 +1,8 @@
 """The real TensorRT on a real GPU: `make test-gpu`.
 
-A toy engine is built for it. Environment variables name something else to test: DISTILREC_PLAN
-and DISTILREC_ONNX a plan and the FP32 model that it was built from, DISTILREC_DATA a folder of
-line images, DISTILREC_MINUTES how long random shapes are run (1 by default, 30 before a release),
+Engines of the model that comes along are built for it, FP32 and FP16. Environment variables name
+something else: DISTILREC_PLAN and DISTILREC_ONNX a plan and the FP32 model that it was built from,
+DISTILREC_DATA a folder of line images, DISTILREC_MINUTES how long random shapes are run (1 by default, 30 before a release),
 DISTILREC_CUDA the package that reaches the GPU.
 """
 
@@ -30,7 +30,7 @@ from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.errors import EngineError, ImageError
 from runtime.images.read import read_image
 from runtime.recognition.best_path_session import BestPathSession
-from tests.fakes.toy_engine import build_plan
+from runtime.recognition.model.default import default_model
 
 pytestmark = pytest.mark.gpu
 
@@ -46,17 +46,35 @@ class Pair(NamedTuple):
     onnx: Path
 
 
-@pytest.fixture
-def pair(toy_path: Path, tmp_path: Path) -> Pair:
+@pytest.fixture(scope="session", params=["FP32", "FP16"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """The exporter's own plan of the model that comes along."""
     pytest.importorskip("onnxruntime", reason="the engine is compared with it")
+    if "DISTILREC_PLAN" in os.environ:
+        return Pair(Path(os.environ["DISTILREC_PLAN"]), Path(os.environ["DISTILREC_ONNX"]))
     try:
-        library = load_tensorrt()
+        load_tensorrt()
         require_driver()
     except EngineError as error:
         pytest.skip(str(error))
-    if "DISTILREC_PLAN" in os.environ:
-        return Pair(Path(os.environ["DISTILREC_PLAN"]), Path(os.environ["DISTILREC_ONNX"]))
-    return Pair(build_plan(library.module, toy_path, tmp_path / "toy.plan"), toy_path)
+    pytest.importorskip("onnx", reason="the plan is built from an ONNX file")
+    from export.engine import BuildOptions, EngineRequest, build_engine
+
+    plan = tmp_path_factory.mktemp("plan") / "student.plan"
+    model = default_model()
+    shapes = {"max": "x:8x3x32x640"}
+    request_ = EngineRequest(
+        model,
+        plan,
+        request.param == "FP16",
+        shapes,
+        [320],
+        ["images"],
+        tie_tolerance=0.01,
+        options=BuildOptions(optimization_level=1),
+    )
+    build_engine(request_)
+    return Pair(plan, model)
 
 
 @pytest.fixture
@@ -181,3 +199,48 @@ def test_the_report_has_trtexecs_lines(pair: Pair, capsys: pytest.CaptureFixture
     assert [one.partition(":")[0] for one in re.findall(titles, ours)] == [
         one.partition(":")[0] for one in re.findall(titles, theirs.stdout)
     ]
+
+
+def test_profiles_taking_turns_and_graphs_from_before_a_switch(
+    pair: Pair, lines_of: Callable[..., list[Any]]
+) -> None:
+    """A switch of the profile leaves graphs of the other one as they were; so do larger buffers."""
+    plan = TensorRtPlan(pair.plan)
+    engine = TensorRtEngine(plan, num_lanes=1)
+    session, rng = BestPathSession(engine), np.random.default_rng(1)
+    policy = session.spec.width
+    widths = [policy.input_width(width) for width in (policy.min_px, 160, policy.max_px)]
+    batches = [(lines_of(rng, 4, width), width) for width in widths]
+    expected = [session.read(*batch) for batch in batches]
+    for _ in range(6):
+        for batch, (classes, confidences) in zip(batches, expected, strict=True):
+            again, numbers = session.read(*batch)
+            np.testing.assert_array_equal(again, classes)
+            np.testing.assert_array_equal(numbers, confidences)
+    session.close()
+
+
+def test_more_shapes_than_graphs_and_memory_for_them(
+    pair: Pair, lines_of: Callable[..., list[Any]]
+) -> None:
+    plan = TensorRtPlan(pair.plan)
+    session, rng = BestPathSession(TensorRtEngine(plan, num_lanes=1)), np.random.default_rng(2)
+    policy = session.spec.width
+    widths = sorted({policy.input_width(width) for width in range(policy.min_px, policy.max_px)})
+    for _ in range(3):
+        for width in widths[:40]:
+            session.read(lines_of(rng, 2, width), width)
+    free = plan.cuda.memory_info()[0]
+    for width in widths[:40]:
+        session.read(lines_of(rng, 2, width), width)
+    assert plan.cuda.memory_info()[0] > free - TOLERATED_BYTES
+    session.close()
+
+
+def test_a_second_engine_outlives_the_first(pair: Pair, lines_of: Callable[..., list[Any]]) -> None:
+    first, second = (BestPathSession(TensorRtEngine(TensorRtPlan(pair.plan))) for _ in range(2))
+    lines = lines_of(np.random.default_rng(3), 2, 160)
+    expected = first.read(lines, 160)[0]
+    first.close()
+    np.testing.assert_array_equal(second.read(lines, 160)[0], expected)
+    second.close()

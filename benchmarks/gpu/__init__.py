@@ -1,0 +1,1 @@
+"""What a GPU at hand shows, with nothing but wheels: CUDA, onnxruntime on it, a plan."""
