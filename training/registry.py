@@ -23,7 +23,7 @@ from runtime.errors import ConfigError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a config.
+    """One mistake of a config.
 
     Args:
         path: where, e.g. `Architecture.Models.Student.Backbone.scale`.
@@ -38,10 +38,10 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """What is wrong with a config, collected while it is read."""
+    """The problems of a config, collected while it is read."""
 
     def add(self, path: str, message: str) -> None:
-        """Add one problem."""
+        """Add a problem."""
         self.append(Problem(path, message))
 
     def raise_any(self) -> None:
@@ -51,7 +51,7 @@ class Problems(list[Problem]):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """Message for a name that is not in a table, with the nearest known one."""
+    """Compose the message for a name that is not in a table, with the nearest known one."""
     known = sorted(map(str, known))
     longer = [candidate for candidate in known if name and candidate.startswith(str(name))]
     nearest = longer or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
@@ -61,7 +61,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Component:
-    """One thing that a config asks for, its options checked.
+    """One component that a config asks for, its options checked.
 
     Args:
         name: in the config, e.g. `CTCHead`.
@@ -160,6 +160,7 @@ class Registry:
             options = {}
         if not isinstance(options, Mapping):
             return [Problem(path, f"expected a mapping of options, got {options!r}")]
+        # What the builder's signature accepts, against what the config gives.
         builder = self.builders[name]
         accepted = {
             key: parameter
@@ -181,6 +182,7 @@ class Registry:
             is_needed = parameter.default is inspect.Parameter.empty and key not in self.supplied
             if is_needed and key not in options:
                 problems.append(Problem(path, f"{name} needs the option {key}, got none"))
+        # The builder's own checks rely on options of the right types.
         find_more = getattr(builder, "problems_of", None)
         if find_more is None or problems:
             return problems
@@ -189,7 +191,7 @@ class Registry:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a YAML value can stand for a parameter annotated with `hint`."""
+    """Tell whether a YAML value can stand for a parameter annotated with `hint`."""
     origin = typing.get_origin(hint)
     if hint is Any:
         return True
@@ -205,6 +207,7 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
+    # Containers: YAML gives a list for a tuple, and the elements are checked in turn.
     container = origin if isinstance(origin, type) else hint
     if isinstance(container, type) and issubclass(container, Sequence):
         if not isinstance(value, list | tuple):
@@ -219,7 +222,7 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    """A type annotation in the words of a config's author."""
+    """Describe a type annotation in the words of a config's author."""
     if typing.get_origin(hint) is Literal:
         return " or ".join(repr(option) for option in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
@@ -236,7 +239,7 @@ def _describe(hint: Any) -> str:
 
 
 def _yaml_hint(value: object) -> str:
-    """Why a number such as 1e-4 arrived as text."""
+    """Explain why a number such as 1e-4 arrived as text."""
     if not isinstance(value, str):
         return ""
     try:

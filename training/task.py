@@ -1,4 +1,4 @@
-"""What differs between tasks; everything beside the task folders asks a `Task` for it."""
+"""The interface of a task; everything outside the task folders goes through it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Report(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Hash of what is kept, to tell whether a run that is resumed sees the same."""
+        """Hash of what is kept, which tells whether a resumed run sees the same data."""
 
     def refuse_unreadable(self, share: float) -> None:
         """Raise DatasetError if more than this share (0 .. 1) of the images cannot be read."""
@@ -57,7 +57,7 @@ class Report(Protocol):
 
 
 class Prediction(Protocol):
-    """What the networks say of one image."""
+    """What the networks read in one image."""
 
     @property
     def error(self) -> str | None:
@@ -134,7 +134,7 @@ class Task(Protocol):
 
     @property
     def fingerprint(self) -> Mapping[str, Sequence[str]]:
-        """What decides what labels stand for, by a name that a person knows: the dictionary."""
+        """What decides what labels stand for, under a name that a person knows: the dictionary."""
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
         """Decode what the networks emitted for a batch, and add it to the run's metric."""

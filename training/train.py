@@ -30,8 +30,8 @@ def train(config: Config) -> dict[str, Any]:
         Figures of the last and of the best evaluation.
 
     Raises:
-        OcrError: with every reason this project knows; that the folder cannot be written to or
-            is another run's is found before the data are looked at.
+        OcrError: whatever the reason; a folder that cannot be written to, or that another run
+            uses, is found before the data are read.
     """
     from training.loop.parallel import join_group
     from training.output_folder import run_folder
@@ -68,7 +68,7 @@ def _train_in(plan: Plan, group: Group) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     hint = "stopped; what was saved is whole: resume with -o Global.checkpoints=…/latest"
     return run_command(
         "train", __doc__, _train, arguments, interrupted=hint, lasting=("stdout", "stderr")
@@ -82,7 +82,7 @@ def _train(config: Config, options: argparse.Namespace) -> int:
 
 
 def table(last: dict[str, float], best: dict[str, float]) -> str:
-    """Last and best figure of every network, aligned."""
+    """Return the last and the best figure of every network, aligned."""
     width = max(map(len, last))
     rows = [f"{'':{width}}  {'last':>8}  {'best':>8}"]
     for name, value in last.items():

@@ -74,7 +74,7 @@ class ConvBNHardSwish(nn.Layer):
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, out_channels, H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         return self._batch_norm(self._conv(x))
 
 
@@ -95,7 +95,7 @@ class DepthwiseSeparable(nn.Layer):
         self._pointwise_conv = ConvBNHardSwish(in_channels, int(block.out_channels * scale), 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, C', H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, C', H', W']."""
         x = self._depthwise_conv(x)
         if self._se is not None:
             x = self._se(x)
@@ -160,5 +160,5 @@ class MobileNetV1Enhance(nn.Layer):
                 _move_to_identity(block._pointwise_conv._conv)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, 3, H, W] -> float32 [N, out_channels, 1, W / 4] for H = 32."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, W / 4] for H = 32."""
         return self.pool(self.block_list(self.conv1(x)))

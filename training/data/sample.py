@@ -1,4 +1,4 @@
-"""What a source of samples gives, and what a transform works on."""
+"""Samples, and the interfaces of their sources and transforms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime.errors import OcrError
 
 Image = NDArray[np.uint8]
 OF_ONE_SAMPLE = (OcrError, cv2.error, MemoryError)
-"""What an odd image may raise; anything else is a bug of ours and keeps its traceback."""
+"""Errors that an odd image may raise; any other is a bug of ours and keeps its traceback."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Failure:
 
     @staticmethod
     def of(name: str, error: Exception) -> Failure:
-        """Return what one of `OF_ONE_SAMPLE` says of a sample, in one line."""
+        """Describe one of the errors `OF_ONE_SAMPLE` in a line."""
         reason = " ".join(str(error).split())
         return Failure(
             name, reason if isinstance(error, OcrError) else f"{type(error).__name__}: {reason}"
