@@ -50,7 +50,7 @@ class LossPart:
     """One loss of a config, checked.
 
     Args:
-        component: what is built.
+        component: the loss, with its options.
         weight: its factor in the sum.
     """
 
@@ -86,7 +86,7 @@ class LossPlan:
         """Build every loss."""
         components = [part.component for part in self.parts]
         # In the log `CTCLoss`, which returns a bare scalar, is `loss_ctc`.
-        names = [getattr(part.builder, "log_name", part.name) for part in components]
+        names = [getattr(component.builder, "log_name", component.name) for component in components]
         weights = [part.weight for part in self.parts]
         losses = [component.build() for component in components]
         return CombinedLoss(list(zip(names, weights, losses, strict=True)))
@@ -98,7 +98,7 @@ def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan
     Args:
         section: one loss, or `CombinedLoss` with a `loss_config_list`.
         losses: of the task.
-        problems: what is wrong is added to these.
+        problems: found problems are added to these.
     """
     if not isinstance(section, Mapping) or "name" not in section:
         problems.add("Loss", f"expected a mapping with a name, got {section!r}")

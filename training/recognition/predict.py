@@ -18,8 +18,6 @@ from runtime.recognition.spec import RecognizerSpec
 if TYPE_CHECKING:
     from training.run import Run
 
-_SINGLE = "text"
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -94,7 +92,7 @@ def table(predictions: Sequence[Prediction]) -> str:
     """Return a row for each file with text and confidence by each network, aligned."""
     read = (prediction.lines for prediction in predictions if prediction.lines)
     networks = list(next(read, {"": None}))
-    rows = [["file", *(cell for name in networks for cell in (name or _SINGLE, "confidence"))]]
+    rows = [["file", *(cell for name in networks for cell in (name or "text", "confidence"))]]
     for prediction in predictions:
         cells = [printable(prediction.file)]
         if prediction.error is not None:

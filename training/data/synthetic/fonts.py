@@ -202,14 +202,10 @@ def build_font_book(
 
 
 def _read_faces(path: Path, alphabet: frozenset[str]) -> Iterator[Face]:
-    if path.suffix.lower() in (".ttc", ".otc"):
-        with TTCollection(str(path), lazy=True) as collection:
-            fonts = list(collection.fonts)
-            for index, font in enumerate(fonts):
-                yield from _read_face(path, index, font, alphabet)
-    else:
-        with TTFont(str(path), lazy=True) as font:
-            yield from _read_face(path, 0, font, alphabet)
+    is_collection = path.suffix.lower() in (".ttc", ".otc")
+    with (TTCollection if is_collection else TTFont)(str(path), lazy=True) as opened:
+        for index, font in enumerate(list(opened.fonts) if is_collection else [opened]):
+            yield from _read_face(path, index, font, alphabet)
 
 
 def _read_face(path: Path, index: int, font: TTFont, alphabet: frozenset[str]) -> Iterator[Face]:
