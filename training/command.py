@@ -38,7 +38,7 @@ def run_command(
 
     Args:
         name: its module.
-        description: the module's docstring, of which the first line is shown.
+        description: the module's docstring; `--help` shows its first line.
         work: takes the config and the options, returns the exit status; imports paddle only
             when it is called.
         arguments: those of the process when None.

@@ -61,12 +61,12 @@ class Network(nn.Layer):
         Args:
             images: float32 [N, C, H, W].
             batch: the batch by PaddleOCR's names, for heads that learn from the labels.
-            training_form: give what losses need rather than what is deployed; the network's own
-                mode by default. A frozen teacher gives it while in evaluation mode.
+            training_form: return the outputs that losses need instead of the deployed output; by
+                default in training mode. A frozen teacher returns them in evaluation mode too.
 
         Returns:
-            In training form what losses take of the head, or with `return_all_feats` a dict of
-            `backbone_out`, `neck_out`, `head_out`. Else what is deployed, in a dict under
+            In training form the head's output for the losses, or with `return_all_feats` a dict of
+            `backbone_out`, `neck_out`, `head_out`. Else the deployed output, in a dict under
             `head_out` with `return_all_feats`.
         """
         if not (self.training if training_form is None else training_form):

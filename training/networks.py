@@ -63,7 +63,7 @@ class ModelPlan:
     """The `Architecture` section, checked.
 
     Args:
-        task: what the networks are for.
+        task: the task that the networks do.
         networks: by name; `ALONE` is the name of a single one.
     """
 

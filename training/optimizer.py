@@ -174,9 +174,9 @@ class OptimizerPlan:
     """The `Optimizer` section, checked.
 
     Args:
-        optimizer, schedule, regularizer: what is built; without a regularizer the optimizer's
+        optimizer, schedule, regularizer: the components; without a regularizer the optimizer's
             own decay holds.
-        weight_decay: where no regularizer is given.
+        weight_decay: used where no regularizer is given.
         clip_norm, clip_norm_global: limit on each gradient's norm, or on that of all together.
     """
 

@@ -33,7 +33,7 @@ class DeployedPlan:
     Args:
         config: as its author wrote it.
         settings: its `Global` section.
-        task: chosen by `Architecture.model_type`, with what `Global` says about it.
+        task: chosen by `Architecture.model_type`, with its settings of `Global`.
         model: its `Architecture` section.
         evaluation: its `Eval` section.
     """

@@ -1,8 +1,8 @@
 """Tables of builders by PaddleOCR's names, and what a config asks them to build.
 
 The constructor's own signature is the schema: an unknown key, a missing one or a value of the
-wrong type is found without building anything. What a type cannot say, a constructor's static
-`problems_of(options)` does: it returns pairs of key and message.
+wrong type is found without building anything. Rules beyond types are checked by a constructor's
+static `problems_of(options)`, which returns pairs of key and message.
 
 Reading a section collects its problems and gives a `Component`; building one cannot fail on the
 config any more.
@@ -66,8 +66,8 @@ class Component:
     Args:
         name: in the config, e.g. `CTCHead`.
         options: from the config, checked; keys without effect are left out.
-        path: where it stands, for messages.
-        builder: what builds it.
+        path: its place in the config, for messages.
+        builder: the constructor or function that builds it.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Component:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """What its builder takes, by name."""
+        """The parameters of its builder, by name."""
         return inspect.signature(self.builder).parameters
 
     def build(self, **injected: Any) -> Any:
-        """Build it with what the program supplies; what the builder does not take is left out."""
+        """Build it with the program's parameters; those that the builder lacks are left out."""
         wanted = {key: value for key, value in injected.items() if key in self.parameters}
         return self.builder(**{**wanted, **self.options})
 
@@ -91,7 +91,7 @@ class Registry:
     """Builders of one kind of component by their config names.
 
     Args:
-        kind: what they are, for messages, e.g. `backbone`.
+        kind: their kind, for messages, e.g. `backbone`.
         builders: constructor of each name.
         injected: parameters that the program supplies; a config may not set them.
         unused: keys that PaddleOCR's configs carry and that have no effect here.
@@ -108,12 +108,12 @@ class Registry:
         """Read a `{name: ..., **options}` mapping, without building it.
 
         Args:
-            section: what the config holds there.
-            path: where it stands, for messages.
-            problems: what is wrong with it is added to these.
+            section: the content of the config there.
+            path: its place in the config, for messages.
+            problems: found problems are added to these.
 
         Returns:
-            what can be built; None if there is a problem.
+            The component; None if there is a problem.
         """
         if not isinstance(section, Mapping):
             problems.add(path, f"expected a mapping with a name, got {section!r}")
@@ -140,9 +140,9 @@ class Registry:
         """Read a `{name: ..., **options}` mapping and build it; it is left as it is.
 
         Args:
-            section: what the config holds there.
-            path: where it stands, for messages.
-            injected: what the program supplies, a subset of `self.injected`.
+            section: the content of the config there.
+            path: its place in the config, for messages.
+            injected: parameters that the program supplies, a subset of `self.injected`.
 
         Raises:
             ConfigError: naming every problem.

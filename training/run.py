@@ -37,7 +37,7 @@ class Run:
     """The parts of a run.
 
     Args:
-        plan: what the config asks for.
+        plan: the config, checked.
         model: one network or several.
         loss, post_process, metric: of the sections of those names.
     """
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def task(self) -> Task:
-        """What the networks are for."""
+        """The task that the networks do."""
         return self.plan.task
 
     def data(self, path: str) -> DataPart:
@@ -108,7 +108,7 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
         data: which of `Train` and `Eval` will be read.
 
     Returns:
-        The run and the `.pdparams` file that was loaded, every name of it.
+        The run and the `.pdparams` file whose every name was loaded.
 
     Raises:
         ConfigError: every problem with its line, or no checkpoint being named.

@@ -14,9 +14,7 @@ from training.backbones.layers import SqueezeExcitation, build_conv
 from training.kernels import BatchNormHardSwish, MaxPool2D
 
 _RANDOM_SHARE = 0.3
-"""Of Kaiming's standard deviation, in a near-identity start."""
-
-
+"""Share of Kaiming's standard deviation that a near-identity start keeps."""
 _GATE_SLOPE = 0.1666667
 """paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
 

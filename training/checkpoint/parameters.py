@@ -33,7 +33,7 @@ def parameters_path(checkpoint: str | Path) -> Path:
     A folder means the `best_accuracy` inside it, or else the `latest`.
 
     Raises:
-        CheckpointError: if there is none, naming what is there.
+        CheckpointError: if there is none, naming the files of its folder.
     """
     path = Path(checkpoint)
     is_file_name = path.suffix in (PARAMETERS, SAFETENSORS)

@@ -1,7 +1,7 @@
-"""The instructions of a pickle that make plain values and arrays, carried out without `pickle`.
+"""Carries out the instructions of a pickle that make plain values and arrays, without `pickle`.
 
-A name in the file is looked up among a dozen tokens and never imported, and what the file makes
-takes no more memory than the file itself.
+A name in the file is looked up among a dozen tokens and never imported, and the arrays of a file
+take no more memory than the file itself.
 """
 
 from __future__ import annotations

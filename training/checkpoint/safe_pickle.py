@@ -1,8 +1,8 @@
 """Reads pickles of unknown origin: their data, never their code.
 
-PaddleOCR's checkpoints are pickles, and `pickle.load` of one runs whatever its author wrote into
-it. A list of allowed names is not enough for it: an allowed function can still be altered, a
-`numpy.dtype` can be told to treat numbers as pointers, and nested tuples overflow the stack. So
+PaddleOCR's checkpoints are pickles, and `pickle.load` runs any code that their author put into
+them. A list of allowed names is not enough for it: an allowed function can still be altered, a
+`numpy.dtype` can be made to treat numbers as pointers, and nested tuples overflow the stack. So
 `pickle` is not used for reading at all; `pickle_machine` carries out the few instructions that
 data needs.
 """

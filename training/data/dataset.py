@@ -52,8 +52,8 @@ class SampleDataset:
     def load(self, index: int, epoch: int) -> Sample | Failure:
         """Return the sample after all transforms, or why it cannot be used.
 
-        In training a neighbour takes its place, the same one every time, and says so under
-        `replaced`.
+        In training a neighbour, the same every time, takes the place of an unusable sample and
+        names it under `replaced`.
         """
         first = self._load_one(index, epoch)
         if isinstance(first, Sample) or not self.is_training:

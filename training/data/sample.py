@@ -26,7 +26,7 @@ class Sample:
         text: the label as the source has it: the text of a line, the boxes of a page.
         name: path or key, for messages.
         values: what transforms made of the label, by PaddleOCR's `KeepKeys` names.
-        replaced: the sample that could not be used and in whose place this one trains, if any.
+        replaced: the unusable sample that this one replaces in training, if any.
     """
 
     image: Any

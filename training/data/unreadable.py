@@ -20,7 +20,7 @@ class Unreadable:
 
     Args:
         count: how many.
-        examples: what was wrong with the first few, each with its name.
+        examples: the reasons of the first few, each with its name.
     """
 
     count: int = 0
@@ -33,7 +33,7 @@ class Unreadable:
             self.examples.append(str(failure))
 
     def add_replaced(self, loaded: Iterable[Sample | Failure]) -> None:
-        """Count the lines in whose place others of a batch stand."""
+        """Count the lines of a batch that were replaced by others."""
         for sample in loaded:
             if isinstance(sample, Sample) and sample.replaced is not None:
                 self.add(sample.replaced)

@@ -3,7 +3,7 @@
     python -m training.recipes.latin --data PACKS --fonts FONTS --output output/latin
 
 Stages that are done are skipped and the current one goes on where it was killed. To continue from
-weights instead: `--start STAGE=FILE` begins with that stage. `--list` says where each one stands.
+weights instead: `--start STAGE=FILE` begins with that stage. `--list` shows how far each one is.
 The fonts are those of Debian's packages in configs/latin/fonts.txt, at most three faces a family.
 """
 

@@ -24,7 +24,7 @@ from training.data.synthetic.words import WORDS
 from training.data.synthetic.writer import write_data_set
 
 VAL_FRACTION = 0.01
-"""Of a rendered set, where it says nothing else by `val_fraction`."""
+"""Share of a rendered set that validates, unless the set has a `val_fraction` of its own."""
 _FEWEST_VAL_LINES = 4
 _SEED = 2026
 _PATTERN_SHARE = 0.35
@@ -175,11 +175,11 @@ def render_set(
     """Draw a set once; a finished one is left as it is.
 
     Args:
-        options: `count`, `seed`, `max_text_length` and what else `SyntheticDataSet` takes, and
+        options: `count`, `seed`, `max_text_length` and other options of `SyntheticDataSet`, and
             `val_fraction`.
-        folder: where to.
+        folder: where to write.
         dictionary: one character a line; lines may also hold spaces.
-        words: of sets that are longer than one character.
+        words: for sets whose texts are longer than one character.
 
     Returns:
         Label files for training and validation.

@@ -121,8 +121,8 @@ class LineBatching:
         ratios: width over height of lines whose files have been looked at already.
         width_policy: input width from the image.
         height: H in px.
-        loader: batch size, order and what becomes of a last incomplete batch.
-        keep_keys: what a batch hands to the loss.
+        loader: batch size, order, and whether a last incomplete batch is left out.
+        keep_keys: the arrays that a batch hands to the loss.
         num_classes: K, for `label_ace`.
         time_stride_px: px of input width per time step; known once there is a network.
     """

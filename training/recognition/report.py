@@ -111,7 +111,7 @@ class DataReport:
         Decoded images are judged by themselves too: they are all there are, or a sample of them.
 
         Raises:
-            DatasetError: naming some of them.
+            DatasetError: naming some of the images.
         """
         all_found = Unreadable(
             len(self.dropped.get(UNREADABLE, ())), self.examples.get(UNREADABLE, [])

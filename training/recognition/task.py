@@ -158,11 +158,11 @@ class RecognitionTask:
         return {"the dictionary": self.charset.characters}
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
-        """Decode what the networks emitted for a batch, and add it to the run's metric."""
+        """Decode the networks' outputs for a batch, and add them to the run's metric."""
         run.metric(run.post_process(outputs, batch.arrays["label"]))
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
-        """Yield what every network reads in each image file."""
+        """Yield the readings of every network for each image file."""
         height, width_policy = deployed_input(run.plan.evaluation)
         spec = RecognizerSpec(self.charset.characters, height=height, width=width_policy)
         return predict(run, files, spec)
@@ -183,7 +183,7 @@ def image_shape(plan: DataPlan) -> tuple[int, int, int]:
 
 
 def keep_keys(plan: DataPlan) -> tuple[str, ...]:
-    """Return what a section's batches hand to the loss."""
+    """Return the arrays that a section's batches hand to the loss."""
     return tuple((plan.options_of("KeepKeys") or {})["keep_keys"])
 
 

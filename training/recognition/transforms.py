@@ -18,7 +18,7 @@ KEEPABLE = ("image", "label", "length", "label_ace", "valid_ratio")
 
 
 class DecodeImage:
-    """Encoded bytes -> BGR, by the same reader that serves in production."""
+    """Decodes image files to BGR, by the same reader that serves in production."""
 
     def __init__(
         self, img_mode: Literal["BGR"] = "BGR", channel_first: Literal[False] = False
@@ -32,7 +32,7 @@ class DecodeImage:
 
 
 class CTCLabelEncode:
-    """Text -> class indices; a text that cannot be written exactly is refused."""
+    """Encodes text as class indices; a text that cannot be written exactly is refused."""
 
     def __init__(self, charset: Charset, max_text_length: int) -> None:
         self.charset = charset
@@ -75,7 +75,7 @@ class RecResizeImg:
 
 
 class KeepKeys:
-    """What a batch hands to the loss, in order.
+    """The arrays that a batch hands to the loss, in order.
 
     Args:
         keep_keys: of `KEEPABLE`; `image`, `label`, `length` first.

@@ -19,7 +19,7 @@ class CTCHead(nn.Layer):
         out_channels: K.
         fc_decay: L2 weight decay of its layers.
         mid_channels: width of a layer in between, None for none.
-        return_feats: also return what the last layer saw, as CenterLoss needs it.
+        return_feats: also return the last layer's input, as CenterLoss needs it.
 
     Source: PaddleOCR `rec_ctc_head`.
     """
