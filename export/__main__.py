@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
-from training.output_folder import disk_errors_told
+from training.output_folder import translate_disk_errors
 from training.streams import lasting_streams
 
 COMMANDS = {
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
-        with lasting_streams("stderr"), disk_errors_told():
+        with lasting_streams("stderr"), translate_disk_errors():
             result = options.run(options)
     except ParityError as error:
         say(str(error))

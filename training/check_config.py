@@ -17,7 +17,7 @@ from training.registry import Problem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.check_config", description=__doc__.splitlines()[0]

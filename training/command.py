@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from runtime.errors import OcrError
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
-from training.output_folder import disk_errors_told
+from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
 from training.streams import lasting_streams
 
@@ -34,16 +34,16 @@ def run_command(
     interrupted: str = "stopped",
     lasting: Sequence[str] = ("stderr",),
 ) -> int:
-    """Run one command of `training`.
+    """Run a command of `training`.
 
     Args:
         name: its module.
-        description: the module's docstring, of which the first line is shown.
+        description: the module's docstring; `--help` shows its first line.
         work: takes the config and the options, returns the exit status; imports paddle only
             when it is called.
         arguments: those of the process when None.
         add_arguments: adds options besides `-c` and `-o`.
-        interrupted: what to say after Ctrl-C.
+        interrupted: message after Ctrl-C.
         lasting: the standard streams whose failure does not end the command.
 
     Returns:
@@ -62,14 +62,14 @@ def run_command(
 
 def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -> int:
     if "images" in options:
-        # After `-o A.b=1 images/` argparse takes the folder for one more override.
-        options.images += [one for one in options.override if "=" not in one]
-        options.override = [one for one in options.override if "=" in one]
+        # After `-o A.b=1 images/` argparse takes the folder for another override.
+        options.images += [text for text in options.override if "=" not in text]
+        options.override = [text for text in options.override if "=" in text]
     log_to_stderr(logging.WARNING)
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
     try:
-        with disk_errors_told():
+        with translate_disk_errors():
             config = load_config(options.config, options.override)
             prepare_process(config)
             return work(config, options)
@@ -86,8 +86,8 @@ def prepare_process(config: Config) -> None:
     section = config.sections.get("Global")
     is_wanted = not isinstance(section, dict) or section.get("fast_cpu", True) is not False
     log.info("%s", apply_process_settings(enabled=is_wanted).summary())
-    # As it is imported paddle looks for a compiler cache, of which nothing here has a use, and
-    # warns of the very threads that it needs.
+    # On import paddle looks for a compiler cache that nothing here uses, and warns of the very
+    # threads that it needs.
     warnings.filterwarnings("ignore", message="No ccache found")
     with contextlib.redirect_stderr(io.StringIO()):
         importlib.import_module("paddle")

@@ -15,13 +15,13 @@ from runtime.yaml_file import YamlError, parse_yaml, read_yaml
 from training.data.unreadable import MOST_SHARE
 from training.registry import Problem, Problems, Registry, unknown_name
 
-SECTIONS = (
-    *("Global", "Optimizer", "Architecture", "Loss"),
-    *("PostProcess", "Metric", "Train", "Eval"),
-)
+SECTIONS = ("Global", "Optimizer", "Architecture", "Loss", "PostProcess", "Metric", "Train", "Eval")
 UNUSED_SECTIONS = frozenset({"profiler_options", "wandb", "Export"})
 _COUNTS = (
-    *("epoch_num", "max_text_length", "print_batch_step", "log_smooth_window"),
+    "epoch_num",
+    "max_text_length",
+    "print_batch_step",
+    "log_smooth_window",
     "save_epoch_step",
 )
 
@@ -53,8 +53,8 @@ class GlobalConfig:
         save_res_path: file that `training.predict` writes.
         seed: of weights, order and augmentation.
         fast_cpu: compiled training kernels and process settings on a CPU.
-        max_unreadable_share: of the lines of a data set or an epoch whose images cannot be read;
-            0 .. 1. More of them stop the run.
+        max_unreadable_share: share, 0 .. 1, of the lines of a data set or an epoch whose images
+            cannot be read; a larger one stops the run.
     """
 
     epoch_num: int = 100
@@ -82,14 +82,14 @@ class GlobalConfig:
     max_unreadable_share: float = MOST_SHARE
 
     def is_evaluation_due(self, step: int) -> bool:
-        """Whether the lines of `Eval` are read after so many steps."""
+        """Tell whether the lines of `Eval` are read after so many steps."""
         every = self.eval_batch_step
         start, interval = (0, every) if isinstance(every, int) else (every[0], every[-1])
         return step > start and (step - start) % interval == 0
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Numbers of steps that could not be counted."""
+        """Report shares and numbers of steps that are out of range."""
         problems = [
             (key, f"expected at least 1, got {options[key]}")
             for key in _COUNTS
@@ -106,15 +106,13 @@ class GlobalConfig:
         return problems
 
 
-UNUSED_GLOBAL_KEYS = frozenset(
-    {
-        *("debug", "infer_mode", "save_inference_dir", "distributed", "character_type"),
-        *("calc_epoch_interval", "use_xpu", "use_npu", "use_mlu", "use_gcu", "model_name"),
-        *("d2s_train_image_shape", "use_wandb", "use_tensorrt", "amp_level", "amp_dtype"),
-        *("use_dynamic_loss_scaling", "eval_batch_epoch", "uniform_output_enabled"),
-        *("to_static", "log_ranks", "cal_metric_interval", "amp_custom_white_list"),
-    }
-)
+_UNUSED = """
+debug infer_mode save_inference_dir distributed character_type calc_epoch_interval model_name
+use_xpu use_npu use_mlu use_gcu use_tensorrt use_wandb to_static d2s_train_image_shape log_ranks
+amp_level amp_dtype amp_custom_white_list use_dynamic_loss_scaling eval_batch_epoch
+cal_metric_interval uniform_output_enabled
+"""
+UNUSED_GLOBAL_KEYS = frozenset(_UNUSED.split())
 """PaddleOCR's keys that have no effect here."""
 
 GLOBALS = Registry("global section", {"Global": GlobalConfig}, unused=UNUSED_GLOBAL_KEYS)
@@ -131,7 +129,7 @@ def read_global(section: object, problems: Problems) -> GlobalConfig | None:
 
 
 def unused_keys(config: Config) -> list[str]:
-    """Keys of PaddleOCR's that stand in the config and have no effect here."""
+    """List the PaddleOCR keys of the config that have no effect here."""
     unused = [f"Global.{key}" for key in config.sections["Global"] if key in UNUSED_GLOBAL_KEYS]
     return unused + [key for key in config.sections if key in UNUSED_SECTIONS]
 
@@ -248,7 +246,7 @@ def _list_index(place: list[Any], part: str, path: str, override: str) -> int:
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """`-c` and `-o` as PaddleOCR's commands have them."""
+    """Add `-c` and `-o` as PaddleOCR's commands have them."""
     parser.add_argument("-c", "--config", required=True, type=Path, help="YAML file")
     parser.add_argument(
         "-o",

@@ -75,7 +75,7 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     return run_command("evaluate", __doc__, _evaluate, arguments, _add_arguments)
 
 

@@ -20,7 +20,7 @@ class CombinedLoss(nn.Layer):
     """Weighted sum of losses.
 
     Args:
-        losses: triples of name (used for a loss that returns a bare scalar), weight, loss.
+        losses: triples of name, weight and loss; the name labels a loss that returns a bare scalar.
     """
 
     def __init__(self, losses: Sequence[tuple[str, float, nn.Layer]]) -> None:
@@ -30,7 +30,7 @@ class CombinedLoss(nn.Layer):
         self.losses = nn.LayerList([loss for _, _, loss in losses])
 
     def forward(self, outputs: Any, batch: Mapping[str, Any]) -> dict[str, paddle.Tensor]:
-        """Outputs of the model and the batch by name -> weighted scalars.
+        """Compute every loss from the model's outputs and the batch by name.
 
         Returns:
             Every part by its name, already weighted, and their sum under `loss`.
@@ -50,7 +50,7 @@ class LossPart:
     """One loss of a config, checked.
 
     Args:
-        component: what is built.
+        component: the loss, with its options.
         weight: its factor in the sum.
     """
 
@@ -59,7 +59,7 @@ class LossPart:
 
     @property
     def networks(self) -> list[str]:
-        """Names of the networks that it looks at, in order, each once; none for a plain loss."""
+        """Names of the networks that it takes, in order, each once; none for a plain loss."""
         options = self.component.options
         names = list(options.get("model_name_list", []))
         pairs = as_pairs(options.get("model_name_pairs", []))
@@ -68,7 +68,7 @@ class LossPart:
 
     @property
     def is_distillation(self) -> bool:
-        """Whether it compares or picks among several networks."""
+        """Tell whether it compares or picks among several networks."""
         return self.component.name.startswith("Distillation")
 
 
@@ -84,12 +84,12 @@ class LossPlan:
 
     def build(self) -> CombinedLoss:
         """Build every loss."""
-        return CombinedLoss(
-            [
-                (_log_name(part.component), part.weight, part.component.build())
-                for part in self.parts
-            ]
-        )
+        components = [part.component for part in self.parts]
+        # In the log `CTCLoss`, which returns a bare scalar, is `loss_ctc`.
+        names = [getattr(component.builder, "log_name", component.name) for component in components]
+        weights = [part.weight for part in self.parts]
+        losses = [component.build() for component in components]
+        return CombinedLoss(list(zip(names, weights, losses, strict=True)))
 
 
 def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan | None:
@@ -98,7 +98,7 @@ def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan
     Args:
         section: one loss, or `CombinedLoss` with a `loss_config_list`.
         losses: of the task.
-        problems: what is wrong is added to these.
+        problems: found problems are added to these.
     """
     if not isinstance(section, Mapping) or "name" not in section:
         problems.add("Loss", f"expected a mapping with a name, got {section!r}")
@@ -151,13 +151,8 @@ def _is_weight(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def _log_name(component: Component) -> str:
-    """Name in the log of a loss that returns a bare scalar: `CTCLoss` is `loss_ctc`."""
-    return getattr(component.builder, "log_name", component.name)
-
-
 def _unused_label(label: str, parts: Mapping[str, Any]) -> str:
-    """`label`, or with a number behind it when an earlier loss has taken it."""
+    """Return `label`, with a number behind it when an earlier loss has taken it."""
     candidate, number = label, 1
     while candidate in parts:
         number += 1

@@ -9,7 +9,7 @@ from paddle import nn
 
 
 class Network(nn.Layer):
-    """Backbone, neck and head; what is deployed of it is the task's to say.
+    """Backbone, neck and head; each task says which output of it is deployed.
 
     Args:
         backbone: image -> features.
@@ -34,7 +34,7 @@ class Network(nn.Layer):
         self.is_frozen = False
 
     def freeze(self) -> None:
-        """Keep parameters and statistics as they are for good: `train()` has no effect any more."""
+        """Keep parameters and statistics as they are: `train()` has no effect any more."""
         self.is_frozen = True
         for parameter in self.parameters():
             parameter.trainable = False
@@ -46,11 +46,11 @@ class Network(nn.Layer):
             super().train()
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
-        """Return what is deployed: images float32 [N, C, H, W] -> the model file's output."""
+        """Map images float32 [N, C, H, W] to the output of the deployed model."""
         raise TypeError(f"{type(self).__name__} does not say what is deployed of it")
 
     def trained(self, head_out: Any) -> Any:
-        """Return what losses take of the head's output."""
+        """Return the part of the head's output that losses take."""
         return head_out
 
     def forward(
@@ -61,12 +61,12 @@ class Network(nn.Layer):
         Args:
             images: float32 [N, C, H, W].
             batch: the batch by PaddleOCR's names, for heads that learn from the labels.
-            training_form: give what losses need rather than what is deployed; the network's own
-                mode by default. A frozen teacher gives it while in evaluation mode.
+            training_form: return the outputs that losses need instead of the deployed output; by
+                default in training mode. A frozen teacher returns them in evaluation mode too.
 
         Returns:
-            In training form what losses take of the head, or with `return_all_feats` a dict of
-            `backbone_out`, `neck_out`, `head_out`. Else what is deployed, in a dict under
+            In training form the head's output for the losses, or with `return_all_feats` a dict of
+            `backbone_out`, `neck_out`, `head_out`. Else the deployed output, in a dict under
             `head_out` with `return_all_feats`.
         """
         if not (self.training if training_form is None else training_form):

@@ -41,7 +41,7 @@ class NetworkPlan:
 
     Args:
         path: of its section.
-        backbone, neck, head: what it is built of; without a neck the head takes the features.
+        backbone, neck, head: its parts; without a neck the head takes the features.
         in_channels: C of the image.
         pretrained: checkpoint that it starts from.
         is_frozen: `freeze_params`.
@@ -63,7 +63,7 @@ class ModelPlan:
     """The `Architecture` section, checked.
 
     Args:
-        task: what the networks are for.
+        task: the task that the networks do.
         networks: by name; `ALONE` is the name of a single one.
     """
 
@@ -72,7 +72,7 @@ class ModelPlan:
 
     @property
     def is_distillation(self) -> bool:
-        """Whether there are several networks."""
+        """Tell whether there are several networks."""
         return ALONE not in self.networks
 
     def build(self, num_classes: int) -> Model:
@@ -160,6 +160,7 @@ def _read_network(
         problems.add(path, f"expected a mapping with Backbone, Neck, Head, got {section!r}")
         return None
     num_problems = len(problems)
+    # The network's own keys.
     for key in section.keys() - _NETWORK_KEYS:
         problems.add(f"{path}.{key}", unknown_name("key", key, _NETWORK_KEYS))
     if section.get("Transform") is not None:
@@ -175,6 +176,7 @@ def _read_network(
     if not isinstance(section.get("pretrained"), str | None):
         message = f"expected a checkpoint's path, got {section['pretrained']!r}"
         problems.add(f"{path}.pretrained", message)
+    # Its parts, and what does not fit between them.
     backbone = BACKBONES.read(section.get("Backbone"), f"{path}.Backbone", problems)
     neck = None
     if section.get("Neck") is not None:

@@ -26,7 +26,7 @@ def _warmed_up(
 
 
 def constant(learning_rate: float, step_each_epoch: int, warmup_epoch: float = 0) -> Schedule:
-    """The same rate throughout, after an optional linear warm-up."""
+    """Keep the same rate throughout, after an optional linear warm-up."""
     return _warmed_up(float(learning_rate), warmup_epoch, step_each_epoch, learning_rate)
 
 
@@ -36,7 +36,7 @@ def piecewise(
     step_each_epoch: int,
     warmup_epoch: float = 0,
 ) -> Schedule:
-    """`values[i]` until epoch `decay_epochs[i]`."""
+    """Keep `values[i]` until epoch `decay_epochs[i]`."""
     boundaries = [int(step_each_epoch * epoch) for epoch in decay_epochs]
     schedule = schedules.PiecewiseDecay(boundaries, list(values))
     return _warmed_up(schedule, warmup_epoch, step_each_epoch, values[0])
@@ -45,7 +45,7 @@ def piecewise(
 def cosine(
     learning_rate: float, epochs: int, step_each_epoch: int, warmup_epoch: float = 0
 ) -> Schedule:
-    """From `learning_rate` to 0 along half a cosine."""
+    """Lower the rate from `learning_rate` to 0 along half a cosine."""
     schedule = schedules.CosineAnnealingDecay(learning_rate, T_max=step_each_epoch * epochs)
     return _warmed_up(schedule, warmup_epoch, step_each_epoch, learning_rate)
 
@@ -58,7 +58,7 @@ def linear(
     power: float = 1.0,
     warmup_epoch: float = 0,
 ) -> Schedule:
-    """From `learning_rate` to `end_lr` along a straight line, or a power of one."""
+    """Move from `learning_rate` to `end_lr` along a straight line, or a power of it."""
     schedule = schedules.PolynomialDecay(
         learning_rate, decay_steps=epochs * step_each_epoch, end_lr=end_lr, power=power
     )
@@ -73,7 +73,7 @@ def one_cycle(
     three_phase: bool = False,
     warmup_epoch: float = 0,
 ) -> Schedule:
-    """Up to `max_lr` and far down again (Smith 2017), as paddle's `OneCycleLR` does it."""
+    """Rise to `max_lr` and fall far below (Smith 2017), as paddle's `OneCycleLR` does."""
     schedule = schedules.OneCycleLR(
         max_lr,
         total_steps=epochs * step_each_epoch,
@@ -106,7 +106,7 @@ def adam(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> paddle.optimizer.Optimizer:
-    """Kingma & Ba 2015; weight decay is added to the gradient."""
+    """Build Adam (Kingma & Ba 2015); weight decay is added to the gradient."""
     return paddle.optimizer.Adam(
         learning_rate, beta1, beta2, epsilon, parameters, weight_decay, grad_clip
     )
@@ -121,7 +121,7 @@ def adamw(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> paddle.optimizer.Optimizer:
-    """Loshchilov & Hutter 2019; decay 0.01 where none is given."""
+    """Build AdamW (Loshchilov & Hutter 2019); decay 0.01 where none is given."""
     return paddle.optimizer.AdamW(
         learning_rate,
         beta1,
@@ -140,7 +140,7 @@ def momentum(
     grad_clip: Any,
     momentum: float = 0.9,
 ) -> paddle.optimizer.Optimizer:
-    """Stochastic gradient descent with momentum."""
+    """Build stochastic gradient descent with momentum."""
     return paddle.optimizer.Momentum(
         learning_rate, momentum, parameters, weight_decay=weight_decay, grad_clip=grad_clip
     )
@@ -155,12 +155,12 @@ _SHARED_KEYS = frozenset({"lr", "regularizer", "weight_decay", "clip_norm", "cli
 
 
 def l1_decay(factor: float = 0.0) -> paddle.regularizer.L1Decay:
-    """`factor` times the sign of each weight is added to its gradient."""
+    """Add `factor` times the sign of each weight to its gradient."""
     return paddle.regularizer.L1Decay(factor)
 
 
 def l2_decay(factor: float = 0.0) -> float:
-    """`factor` times each weight is added to its gradient."""
+    """Add `factor` times each weight to its gradient."""
     return float(factor)
 
 
@@ -174,9 +174,9 @@ class OptimizerPlan:
     """The `Optimizer` section, checked.
 
     Args:
-        optimizer, schedule, regularizer: what is built; without a regularizer the optimizer's
+        optimizer, schedule, regularizer: the components; without a regularizer the optimizer's
             own decay holds.
-        weight_decay: where no regularizer is given.
+        weight_decay: used where no regularizer is given.
         clip_norm, clip_norm_global: limit on each gradient's norm, or on that of all together.
     """
 

@@ -1,4 +1,4 @@
-"""Where a run writes: known to be writable, and its own, before anything expensive is done."""
+"""The folder of a run: proven writable, and locked, before anything expensive is done."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from training.config import Config
 from training.registry import Problem
 
 KEY = "Global.save_model_dir"
-_OF_THE_DISK = frozenset(
-    {
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
-        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ESTALE),
-    }
-)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR}
+_BROKEN = {errno.EIO, errno.ESTALE}
+_DISK_ERRORS = frozenset(_NO_ROOM | _NOT_WRITABLE | _BROKEN)
 
 
 @contextmanager
 def run_folder(config: Config, folder: Path) -> Iterator[Path]:
-    """Make a run's folder, prove that it can be written to, and keep other runs out of it.
+    """Make a run's folder, prove that it can be written to, and lock it against other runs.
 
     Folders that were made and stayed empty are removed at the end.
 
@@ -36,7 +34,7 @@ def run_folder(config: Config, folder: Path) -> Iterator[Path]:
         ConfigError: if it cannot be written to, with the key's line.
         ArtifactError: if another run writes there.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         try:
             prove_writable(folder)
@@ -49,9 +47,9 @@ def run_folder(config: Config, folder: Path) -> Iterator[Path]:
         with OutputLock(folder, KEY):
             yield folder
     finally:
-        for one in made:
-            with suppress(OSError):  # holds something: it stays
-                one.rmdir()
+        for path in made:
+            with suppress(OSError):  # not empty: it stays
+                path.rmdir()
 
 
 def prove_writable(folder: Path) -> None:
@@ -73,7 +71,7 @@ def refuse_unwritable_file(path: Path, option: str) -> None:
 
     Args:
         path: the file; its folder is made.
-        option: what names it, for the message.
+        option: the option or key that names it, for the message.
 
     Raises:
         ConfigError: saying why.
@@ -90,16 +88,16 @@ def refuse_unwritable_file(path: Path, option: str) -> None:
 
 
 @contextmanager
-def disk_errors_told() -> Iterator[None]:
-    """Turn what a disk refuses into one line.
+def translate_disk_errors() -> Iterator[None]:
+    """Turn an `OSError` for want of room or permission into a message of one line.
 
     Raises:
-        ArtifactError: in place of an `OSError` for want of room or permission.
+        ArtifactError: in its place.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
+        if error.errno not in _DISK_ERRORS:
             raise
         where = f" {error.filename}" if error.filename else ""
         raise ArtifactError(

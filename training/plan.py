@@ -1,4 +1,4 @@
-"""A config read once: every section checked and typed, every mistake with its line."""
+"""Reads a config once: every section checked and typed, every mistake with its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.distillation.checks import problems_of_loss, problems_of_output
 from training.losses import LossPlan, read_loss
 from training.networks import ModelPlan, read_architecture
 from training.optimizer import OptimizerPlan, read_optimizer
-from training.registry import Component, Problems, Registry, unknown_name
+from training.registry import Component, Problem, Problems, unknown_name
 from training.task import Task
 from training.tasks import task_of
 
@@ -28,12 +28,12 @@ _DEPLOYED_SECTIONS = ("Global", "Architecture", "Eval")
 
 @dataclass(frozen=True)
 class DeployedPlan:
-    """What of a config says how a trained network is deployed.
+    """The part of a config that says how a trained network is deployed.
 
     Args:
         config: as its author wrote it.
         settings: its `Global` section.
-        task: chosen by `Architecture.model_type`, with what `Global` says about it.
+        task: chosen by `Architecture.model_type`, with its settings of `Global`.
         model: its `Architecture` section.
         evaluation: its `Eval` section.
     """
@@ -47,7 +47,7 @@ class DeployedPlan:
 
 @dataclass(frozen=True)
 class Plan(DeployedPlan):
-    """What a config asks for.
+    """A whole config, checked.
 
     Args:
         loss, optimizer, post_process, metric, train: of the sections of those names.
@@ -78,11 +78,13 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     if _has_sections(config, SECTIONS, problems):
         plan = _read_all(config, data, problems)
     if plan is not None:
-        for path, message in _problems_between(plan):
-            problems.add(path, message)
-        if "Train" in data:
-            for path, message in problems_of_weights(plan):
-                problems.add(path, message)
+        found = [
+            *_problems_of_names(plan),
+            *_problems_of_frozen(plan),
+            *plan.task.problems_of_plan(plan),
+            *(problems_of_weights(plan) if "Train" in data else ()),
+        ]
+        problems += [Problem(path, message) for path, message in found]
     config.raise_problems(problems)
     assert plan is not None
     return plan
@@ -139,11 +141,7 @@ def _read_all(config: Config, data: Sequence[str], problems: Problems) -> Plan |
     if post_process is None or metric is None:
         return None
     return Plan(
-        config=config,
-        settings=deployed.settings,
-        task=deployed.task,
-        model=deployed.model,
-        evaluation=deployed.evaluation,
+        **vars(deployed),
         loss=loss,
         optimizer=optimizer,
         post_process=post_process,
@@ -157,16 +155,8 @@ def _read_data(
 ) -> DataPlan | None:
     part = read_data(config.sections[name], name, task, problems)
     if part is not None and name in data:
-        for path, message in _problems_of_files(part):
-            problems.add(path, message)
+        problems += [Problem(path, message) for path, message in _problems_of_files(part)]
     return part
-
-
-def _problems_between(plan: Plan) -> Iterable[tuple[str, str]]:
-    """Yield path and message of what one section says and another contradicts."""
-    yield from _problems_of_names(plan)
-    yield from _problems_of_frozen(plan)
-    yield from plan.task.problems_of_plan(plan)
 
 
 def _problems_of_names(plan: Plan) -> Iterable[tuple[str, str]]:
@@ -178,7 +168,9 @@ def _problems_of_names(plan: Plan) -> Iterable[tuple[str, str]]:
         ("Metric", plan.metric, task.metrics),
     ):
         if _is_distillation(component.name) != model.is_distillation:
-            wanted = _names_for(table, model.is_distillation)
+            wanted = " or ".join(
+                name for name in table.builders if _is_distillation(name) == model.is_distillation
+            )
             message = f"expected {wanted} for this Architecture, got {component.name}"
             yield f"{section}.name", message
             fits = False
@@ -197,10 +189,6 @@ def _problems_of_names(plan: Plan) -> Iterable[tuple[str, str]]:
 
 def _is_distillation(name: str) -> bool:
     return name.startswith("Distillation")
-
-
-def _names_for(table: Registry, is_distillation: bool) -> str:
-    return " or ".join(name for name in table.builders if _is_distillation(name) == is_distillation)
 
 
 def _problems_of_frozen(plan: Plan) -> Iterable[tuple[str, str]]:

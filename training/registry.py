@@ -1,8 +1,8 @@
 """Tables of builders by PaddleOCR's names, and what a config asks them to build.
 
 The constructor's own signature is the schema: an unknown key, a missing one or a value of the
-wrong type is found without building anything. What a type cannot say, a constructor's static
-`problems_of(options)` does: it returns pairs of key and message.
+wrong type is found without building anything. Rules beyond types are checked by a constructor's
+static `problems_of(options)`, which returns pairs of key and message.
 
 Reading a section collects its problems and gives a `Component`; building one cannot fail on the
 config any more.
@@ -23,7 +23,7 @@ from runtime.errors import ConfigError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a config.
+    """One mistake of a config.
 
     Args:
         path: where, e.g. `Architecture.Models.Student.Backbone.scale`.
@@ -38,10 +38,10 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """What is wrong with a config, collected while it is read."""
+    """The problems of a config, collected while it is read."""
 
     def add(self, path: str, message: str) -> None:
-        """Add one problem."""
+        """Add a problem."""
         self.append(Problem(path, message))
 
     def raise_any(self) -> None:
@@ -51,7 +51,7 @@ class Problems(list[Problem]):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """Message for a name that is not in a table, with the nearest known one."""
+    """Compose the message for a name that is not in a table, with the nearest known one."""
     known = sorted(map(str, known))
     longer = [candidate for candidate in known if name and candidate.startswith(str(name))]
     nearest = longer or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
@@ -61,13 +61,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Component:
-    """One thing that a config asks for, its options checked.
+    """One component that a config asks for, its options checked.
 
     Args:
         name: in the config, e.g. `CTCHead`.
         options: from the config, checked; keys without effect are left out.
-        path: where it stands, for messages.
-        builder: what builds it.
+        path: its place in the config, for messages.
+        builder: the constructor or function that builds it.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Component:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """What its builder takes, by name."""
+        """The parameters of its builder, by name."""
         return inspect.signature(self.builder).parameters
 
     def build(self, **injected: Any) -> Any:
-        """Build it with what the program supplies; what the builder does not take is left out."""
+        """Build it with the program's parameters; those that the builder lacks are left out."""
         wanted = {key: value for key, value in injected.items() if key in self.parameters}
         return self.builder(**{**wanted, **self.options})
 
@@ -91,7 +91,7 @@ class Registry:
     """Builders of one kind of component by their config names.
 
     Args:
-        kind: what they are, for messages, e.g. `backbone`.
+        kind: their kind, for messages, e.g. `backbone`.
         builders: constructor of each name.
         injected: parameters that the program supplies; a config may not set them.
         unused: keys that PaddleOCR's configs carry and that have no effect here.
@@ -108,12 +108,12 @@ class Registry:
         """Read a `{name: ..., **options}` mapping, without building it.
 
         Args:
-            section: what the config holds there.
-            path: where it stands, for messages.
-            problems: what is wrong with it is added to these.
+            section: the content of the config there.
+            path: its place in the config, for messages.
+            problems: found problems are added to these.
 
         Returns:
-            what can be built; None if there is a problem.
+            The component; None if there is a problem.
         """
         if not isinstance(section, Mapping):
             problems.add(path, f"expected a mapping with a name, got {section!r}")
@@ -140,9 +140,9 @@ class Registry:
         """Read a `{name: ..., **options}` mapping and build it; it is left as it is.
 
         Args:
-            section: what the config holds there.
-            path: where it stands, for messages.
-            injected: what the program supplies, a subset of `self.injected`.
+            section: the content of the config there.
+            path: its place in the config, for messages.
+            injected: parameters that the program supplies, a subset of `self.injected`.
 
         Raises:
             ConfigError: naming every problem.
@@ -160,6 +160,7 @@ class Registry:
             options = {}
         if not isinstance(options, Mapping):
             return [Problem(path, f"expected a mapping of options, got {options!r}")]
+        # What the builder's signature accepts, against what the config gives.
         builder = self.builders[name]
         accepted = {
             key: parameter
@@ -181,6 +182,7 @@ class Registry:
             is_needed = parameter.default is inspect.Parameter.empty and key not in self.supplied
             if is_needed and key not in options:
                 problems.append(Problem(path, f"{name} needs the option {key}, got none"))
+        # The builder's own checks rely on options of the right types.
         find_more = getattr(builder, "problems_of", None)
         if find_more is None or problems:
             return problems
@@ -189,7 +191,7 @@ class Registry:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a YAML value can stand for a parameter annotated with `hint`."""
+    """Tell whether a YAML value can stand for a parameter annotated with `hint`."""
     origin = typing.get_origin(hint)
     if hint is Any:
         return True
@@ -205,6 +207,7 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (bool, str):
         return isinstance(value, hint)
+    # Containers: YAML gives a list for a tuple, and the elements are checked in turn.
     container = origin if isinstance(origin, type) else hint
     if isinstance(container, type) and issubclass(container, Sequence):
         if not isinstance(value, list | tuple):
@@ -219,7 +222,7 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    """A type annotation in the words of a config's author."""
+    """Describe a type annotation in the words of a config's author."""
     if typing.get_origin(hint) is Literal:
         return " or ".join(repr(option) for option in typing.get_args(hint))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
@@ -236,7 +239,7 @@ def _describe(hint: Any) -> str:
 
 
 def _yaml_hint(value: object) -> str:
-    """Why a number such as 1e-4 arrived as text."""
+    """Explain why a number such as 1e-4 arrived as text."""
     if not isinstance(value, str):
         return ""
     try:

@@ -1,10 +1,11 @@
-"""Everything a config describes, built: what training, evaluation and prediction start from."""
+"""Builds everything a config describes, for training, evaluation and prediction."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Run:
     """The parts of a run.
 
     Args:
-        plan: what the config asks for.
+        plan: the config, checked.
         model: one network or several.
         loss, post_process, metric: of the sections of those names.
     """
@@ -54,7 +55,7 @@ class Run:
 
     @property
     def task(self) -> Task:
-        """What the networks are for."""
+        """The task that the networks do."""
         return self.plan.task
 
     def data(self, path: str) -> DataPart:
@@ -107,7 +108,7 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
         data: which of `Train` and `Eval` will be read.
 
     Returns:
-        The run and the `.pdparams` file that was loaded, every name of it.
+        The run and the `.pdparams` file whose every name was loaded.
 
     Raises:
         ConfigError: every problem with its line, or no checkpoint being named.
@@ -150,7 +151,7 @@ def _assemble(plan: Plan) -> Run:
 
 
 def choose_device(settings: GlobalConfig) -> str:
-    """Select GPU or CPU and the fast CPU path; returns the device's name."""
+    """Select GPU or CPU and the fast CPU path; return the device's name."""
     has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if settings.use_gpu and not has_gpu:
         log.warning("use_gpu is true but paddle sees no GPU here: training on the CPU")
@@ -171,31 +172,20 @@ def load_pretrained(run: Run) -> list[LoadReport]:
     Raises:
         CheckpointError: if less than half of a network fits, or shapes differ.
     """
-    settings, networks = run.settings, run.networks
+    load = partial(
+        load_into,
+        is_partial_allowed=True,
+        is_resized_head_allowed=run.settings.allow_resized_head,
+    )
     reports = []
-    if settings.pretrained_model:
-        reports.append(
-            load_into(
-                run.model,
-                read_parameters(settings.pretrained_model),
-                f"pretrained_model {settings.pretrained_model}",
-                is_partial_allowed=True,
-                is_resized_head_allowed=settings.allow_resized_head,
-            )
-        )
+    path = run.settings.pretrained_model
+    if path:
+        reports.append(load(run.model, read_parameters(path), f"pretrained_model {path}"))
     for name, plan in run.plan.model.networks.items():
-        if plan.pretrained is None:
-            continue
-        where = f"{plan.path}.pretrained {plan.pretrained}"
-        reports.append(
-            load_into(
-                networks[name],
-                network_parameters(read_parameters(plan.pretrained), name, where),
-                where,
-                is_partial_allowed=True,
-                is_resized_head_allowed=settings.allow_resized_head,
-            )
-        )
+        if plan.pretrained is not None:
+            where = f"{plan.path}.pretrained {plan.pretrained}"
+            parameters = network_parameters(read_parameters(plan.pretrained), name, where)
+            reports.append(load(run.networks[name], parameters, where))
     for report in reports:
         log.info("%s", report)
     return reports

@@ -1,4 +1,4 @@
-"""Standard streams that end no run when their reader leaves or their disk is full."""
+"""Standard streams whose failure (the reader left, the disk is full) does not end a run."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Any
 
 @contextmanager
 def lasting_streams(*names: str) -> Iterator[None]:
-    """Let the process go on when what it says can no longer be written.
+    """Let the process go on when its standard streams can no longer be written.
 
-    Those that were closed when the process began are opened by `open_standard_streams`.
+    Streams that were closed when the process began are opened by `open_standard_streams`.
 
     Args:
-        names: `stdout`, `stderr`: those of which nobody misses what is lost; a write that fails
-            there (a reader that left, a full disk) is the last one, and raises nothing.
+        names: `stdout`, `stderr`: the streams whose text may be lost. After a write that fails (the
+            reader left, the disk is full) further text is dropped, and nothing is raised.
     """
-    kept = {name: getattr(sys, name) for name in names}
-    for name, stream in kept.items():
+    originals = {name: getattr(sys, name) for name in names}
+    for name, stream in originals.items():
         setattr(sys, name, _Lasting(stream))
     try:
         yield
     finally:
-        for name, stream in kept.items():
+        for name, stream in originals.items():
             getattr(sys, name).flush()
             setattr(sys, name, stream)
 
 
 class _Lasting:
-    """A text stream that leads nowhere after its first failure.
+    """A text stream that drops what is written after its first failure.
 
     Args:
         stream: where to write.
@@ -42,11 +42,11 @@ class _Lasting:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or lose the text."""
+        """Write the text, or lose it."""
         try:
             self._stream.write(text)
         except OSError:
-            self._lead_nowhere()
+            self._redirect_to_null()
         return len(text)
 
     def flush(self) -> None:
@@ -54,14 +54,14 @@ class _Lasting:
         try:
             self._stream.flush()
         except OSError:
-            self._lead_nowhere()
+            self._redirect_to_null()
 
-    def _lead_nowhere(self) -> None:
+    def _redirect_to_null(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            number = self._stream.fileno()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, number)
-            os.close(nowhere)
+            descriptor = self._stream.fileno()
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, descriptor)
+            os.close(null)
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What differs between tasks; everything beside the task folders asks a `Task` for it."""
+"""The interface of a task; everything outside the task folders goes through it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Report(Protocol):
-    """What a data set holds, before a step is trained on it."""
+    """The content of a data set, looked at before training."""
 
     @property
     def kept(self) -> Sequence[int]:
@@ -47,7 +47,7 @@ class Report(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Hash of what is kept, to tell whether a run that is resumed sees the same."""
+        """Hash of what is kept, which tells whether a resumed run sees the same data."""
 
     def refuse_unreadable(self, share: float) -> None:
         """Raise DatasetError if more than this share (0 .. 1) of the images cannot be read."""
@@ -57,7 +57,7 @@ class Report(Protocol):
 
 
 class Prediction(Protocol):
-    """What the networks say of one image."""
+    """What the networks read in one image."""
 
     @property
     def error(self) -> str | None:
@@ -83,7 +83,7 @@ class Batching(Protocol):
 class Task(Protocol):
     """A task: its tables, and how its data become batches, figures and predictions.
 
-    An instance belongs to one config and holds what its `Global` section says, a dictionary say.
+    An instance belongs to one config and holds its settings, such as the dictionary.
     """
 
     model_type: ClassVar[str]
@@ -111,7 +111,7 @@ class Task(Protocol):
         """Yield what is wrong with a list of transforms, each known by itself."""
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
-        """Yield path and message of what does not fit together between sections."""
+        """Yield path and message of sections that do not fit together."""
 
     @property
     def num_classes(self) -> int:
@@ -119,7 +119,7 @@ class Task(Protocol):
 
     @property
     def injected(self) -> Mapping[str, Any]:
-        """What the task supplies to data sets, transforms and post-processing, by parameter."""
+        """Parameters that the task supplies to data sets, transforms and post-processing."""
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         """Build the transforms of a data section."""
@@ -127,17 +127,17 @@ class Task(Protocol):
     def report_on(
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
     ) -> Report:
-        """Look at a data set before training; raises DatasetError if nothing can be used."""
+        """Inspect a data set before training; raises DatasetError if nothing can be used."""
 
     def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> Batching:
         """Return how the samples of a data section become batches."""
 
     @property
     def fingerprint(self) -> Mapping[str, Sequence[str]]:
-        """What decides what labels stand for, by a name that a person knows: the dictionary."""
+        """What decides what labels stand for, under a name that a person knows: the dictionary."""
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
-        """Decode what the networks emitted for a batch, and add it to the run's metric."""
+        """Decode the networks' outputs for a batch, and add them to the run's metric."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield a prediction for each image file, in order, by the path that serves."""

@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from training.command import LOGGERS, run_command
 
 if TYPE_CHECKING:
     from training.config import Config
-    from training.loop.parallel import Group
-    from training.plan import Plan
 
 
 def train(config: Config) -> dict[str, Any]:
@@ -30,45 +29,39 @@ def train(config: Config) -> dict[str, Any]:
         Figures of the last and of the best evaluation.
 
     Raises:
-        OcrError: with every reason this project knows; that the folder cannot be written to or
-            is another run's is found before the data are looked at.
+        OcrError: whatever the reason; a folder that cannot be written to, or that another run
+            uses, is found before the data are read.
     """
+    from training.loop.curves import draw_curves
     from training.loop.parallel import join_group
+    from training.loop.position import Position
+    from training.loop.resume import resume
+    from training.loop.trainer import Trainer
     from training.output_folder import run_folder
     from training.plan import read_plan
+    from training.run import run_of
 
     group = join_group()
     if not group.is_main:
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
     plan = read_plan(config)
-    if not group.is_main:
-        return _train_in(plan, group)
-    with run_folder(config, Path(plan.settings.save_model_dir)):
-        return _train_in(plan, group)
-
-
-def _train_in(plan: Plan, group: Group) -> dict[str, Any]:
-    """Train in a folder that can be written."""
-    from training.loop.curves import draw_curves
-    from training.loop.position import Position
-    from training.loop.resume import resume
-    from training.loop.trainer import Trainer
-    from training.run import run_of
-
-    run = run_of(plan)
-    train_part, eval_part = run.data("Train"), run.data("Eval")
-    trainer = Trainer(run, train_part, eval_part, Position(), group)
-    if run.settings.checkpoints:
-        resume(trainer, run.settings.checkpoints)
-    last = trainer.fit()
-    if group.is_main:
-        draw_curves(trainer.folder)
+    # The main process alone writes, and locks the folder for the whole group.
+    folder = Path(plan.settings.save_model_dir)
+    with run_folder(config, folder) if group.is_main else nullcontext():
+        run = run_of(plan)
+        train_part, eval_part = run.data("Train"), run.data("Eval")
+        trainer = Trainer(run, train_part, eval_part, Position(), group)
+        if run.settings.checkpoints:
+            resume(trainer, run.settings.checkpoints)
+        last = trainer.fit()
+        if group.is_main:
+            draw_curves(trainer.folder)
     return {"last": last.figures, "best": trainer.position.best, "lines": last.num_samples}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     hint = "stopped; what was saved is whole: resume with -o Global.checkpoints=…/latest"
     return run_command(
         "train", __doc__, _train, arguments, interrupted=hint, lasting=("stdout", "stderr")
@@ -82,7 +75,7 @@ def _train(config: Config, options: argparse.Namespace) -> int:
 
 
 def table(last: dict[str, float], best: dict[str, float]) -> str:
-    """Last and best figure of every network, aligned."""
+    """Return the last and the best figure of every network, aligned."""
     width = max(map(len, last))
     rows = [f"{'':{width}}  {'last':>8}  {'best':>8}"]
     for name, value in last.items():

@@ -13,10 +13,10 @@ import pytest
 from runtime.errors import ArtifactError, ConfigError
 from training.config import Config, load_config
 from training.output_folder import (
-    disk_errors_told,
     prove_writable,
     refuse_unwritable_file,
     run_folder,
+    translate_disk_errors,
 )
 
 WriteConfig = Callable[..., Path]
@@ -138,10 +138,10 @@ def test_a_full_disk_is_found_by_the_proof(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_what_a_disk_refuses_is_one_line(number: int) -> None:
     told = r"the disk refuses /a/b: refused; see"
-    with pytest.raises(ArtifactError, match=told), disk_errors_told():
+    with pytest.raises(ArtifactError, match=told), translate_disk_errors():
         raise OSError(number, "refused", "/a/b")
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(ConnectionResetError), disk_errors_told():
+    with pytest.raises(ConnectionResetError), translate_disk_errors():
         raise ConnectionResetError(errno.ECONNRESET, "reset")

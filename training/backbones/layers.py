@@ -21,7 +21,7 @@ def build_conv(
     groups: int = 1,
     weight_attr: ParamAttr | None = None,
 ) -> nn.Conv2D:
-    """Convolution without bias whose padding keeps the size at stride 1."""
+    """Build a convolution without bias whose padding keeps the size at stride 1."""
     kind = nn.Conv2D
     if groups > 1 and groups == in_channels == out_channels:
         kind = DepthwiseConv2D
@@ -40,7 +40,7 @@ def build_conv(
 
 
 def uniform_attr(fan_in: int, l2_decay: float) -> ParamAttr:
-    """Uniform in ±1/sqrt(fan_in), with a weight decay of its own."""
+    """Describe a weight drawn evenly from ±1/sqrt(fan_in), with a weight decay of its own."""
     bound = 1.0 / math.sqrt(fan_in)
     return ParamAttr(
         regularizer=L2Decay(l2_decay), initializer=nn.initializer.Uniform(-bound, bound)
@@ -62,7 +62,7 @@ class SqueezeExcitation(nn.Layer):
         self.slope = slope
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> same shape."""
+        """Scale each channel by its gate: float32 [N, C, H, W] to the same shape."""
         gates = F.adaptive_avg_pool2d(x, 1)
         gates = F.relu(self.conv1(gates))
         gates = F.hardsigmoid(self.conv2(gates), slope=self.slope, offset=0.5)

@@ -14,9 +14,7 @@ from training.backbones.layers import SqueezeExcitation, build_conv
 from training.kernels import BatchNormHardSwish, MaxPool2D
 
 _RANDOM_SHARE = 0.3
-"""Of Kaiming's standard deviation, in a near-identity start."""
-
-
+"""Share of Kaiming's standard deviation that a near-identity start keeps."""
 _GATE_SLOPE = 0.1666667
 """paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
 
@@ -74,7 +72,7 @@ class ConvBNHardSwish(nn.Layer):
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, out_channels, H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         return self._batch_norm(self._conv(x))
 
 
@@ -95,7 +93,7 @@ class DepthwiseSeparable(nn.Layer):
         self._pointwise_conv = ConvBNHardSwish(in_channels, int(block.out_channels * scale), 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, C', H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, C', H', W']."""
         x = self._depthwise_conv(x)
         if self._se is not None:
             x = self._se(x)
@@ -160,5 +158,5 @@ class MobileNetV1Enhance(nn.Layer):
                 _move_to_identity(block._pointwise_conv._conv)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, 3, H, W] -> float32 [N, out_channels, 1, W / 4] for H = 32."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, W / 4] for H = 32."""
         return self.pool(self.block_list(self.conv1(x)))

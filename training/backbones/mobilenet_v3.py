@@ -67,7 +67,7 @@ def _small(stride: Sequence[int]) -> list[_Unit]:
 
 
 def _divisible_by_8(channels: float) -> int:
-    """Nearest multiple of 8 that loses at most a tenth (Howard et al. 2019)."""
+    """Return the nearest multiple of 8 that loses at most a tenth (Howard et al. 2019)."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
@@ -90,7 +90,7 @@ class ConvBN(nn.Layer):
         self.activation = activation
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, out_channels, H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         x = self.bn(self.conv(x))
         if self.activation == "relu":
             return F.relu(x)
@@ -113,7 +113,7 @@ class InvertedResidual(nn.Layer):
         self.has_shortcut = unit.stride == 1 and in_channels == self.out_channels
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> float32 [N, out_channels, H', W']."""
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         y = self.bottleneck_conv(self.expand_conv(x))
         if self.mid_se is not None:
             y = self.mid_se(y)
@@ -169,12 +169,12 @@ class MobileNetV3(nn.Layer):
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """A scale for which PaddleOCR has no channel counts."""
+        """Report a scale for which PaddleOCR has no channel counts."""
         scale = options.get("scale", SCALES[1])
         if scale in SCALES:
             return []
         return [("scale", f"expected one of {', '.join(map(str, SCALES))}, got {scale}")]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, 3, H, W] -> float32 [N, out_channels, 1, W / 4] for H = 32."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, W / 4] for H = 32."""
         return self.pool(self.conv2(self.blocks(self.conv1(x))))

@@ -1,4 +1,4 @@
-"""Parameters into a network, and a report of what became of each name."""
+"""Loads parameters into a network, and reports what became of each name."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def load_into(
         for name, shape in own.items()
         if name in parameters and parameters[name].shape != shape
     }
-    told = {id(tensors[name]) for name in own if name in parameters}
+    given = {id(tensors[name]) for name in own if name in parameters}
     report = LoadReport(
         where,
         loaded=tuple(name for name in own if name in parameters and name not in mismatched),
-        missing=tuple(name for name in own if id(tensors[name]) not in told),
+        missing=tuple(name for name in own if id(tensors[name]) not in given),
         unused=tuple(name for name in parameters if name not in own),
         mismatched=mismatched,
     )
@@ -87,8 +87,8 @@ def load_into(
 def _refuse_unfitting(
     report: LoadReport, num_own: int, is_partial_allowed: bool, is_resized_head_allowed: bool
 ) -> None:
-    others = [name for name in report.mismatched if "head." not in name]
-    if report.mismatched and not (is_resized_head_allowed and not others):
+    is_head_alone = all("head." in name for name in report.mismatched)
+    if report.mismatched and not (is_resized_head_allowed and is_head_alone):
         raise CheckpointError(
             f"shapes differ: {report}; use the dictionary and structure it was trained with, or "
             "set Global.allow_resized_head to start with a new head"

@@ -1,4 +1,4 @@
-"""Whether the checkpoints that a config names are there and look whole, without reading them."""
+"""Checks that the checkpoints of a config exist and look whole, without reading them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def problems_of_weights(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _reason_against(checkpoint: str) -> str:
-    """Why the weights cannot be read, as far as their ends tell; empty if nothing speaks so."""
+    """Return why the weights cannot be read, judged by their file's ends; empty if they can."""
     try:
         path = parameters_path(checkpoint)
     except CheckpointError as error:

@@ -28,12 +28,12 @@ _OF_A_CELL = re.compile(r"\.\d+\.cell(_[fb]w)?\.(weight|bias)_[ih]h$")
 
 
 def parameters_path(checkpoint: str | Path) -> Path:
-    """The file of a checkpoint given by file (`.pdparams`, `.safetensors`), by prefix or by folder.
+    """Find a checkpoint's weights, `.pdparams` or `.safetensors`, by file, prefix or folder.
 
-    A folder means the `best_accuracy` inside it.
+    A folder means the `best_accuracy` inside it, or else the `latest`.
 
     Raises:
-        CheckpointError: if there is none, naming what is there.
+        CheckpointError: if there is none, naming the files of its folder.
     """
     path = Path(checkpoint)
     is_file_name = path.suffix in (PARAMETERS, SAFETENSORS)
@@ -45,7 +45,7 @@ def parameters_path(checkpoint: str | Path) -> Path:
             return candidate
     folder = path if path.is_dir() else path.parent
     there = sorted(
-        one.name for kind in (PARAMETERS, SAFETENSORS) for one in folder.glob(f"*{kind}")
+        file.name for suffix in (PARAMETERS, SAFETENSORS) for file in folder.glob(f"*{suffix}")
     )
     raise CheckpointError(
         f"no checkpoint at {checkpoint}: expected {candidates[0]}; "
@@ -54,7 +54,7 @@ def parameters_path(checkpoint: str | Path) -> Path:
 
 
 def read_parameters(checkpoint: str | Path) -> Parameters:
-    """Arrays of a `.pdparams` or `.safetensors` file by name.
+    """Read the arrays of a `.pdparams` or `.safetensors` file by name.
 
     Args:
         checkpoint: file, prefix or folder, as `parameters_path` takes it.
@@ -131,7 +131,7 @@ def parameters_sha256(parameters: Mapping[str, NDArray[Any]]) -> str:
 
 
 def arrays_of(layer: paddle.nn.Layer) -> Parameters:
-    """Copies of every parameter and buffer by its structured name."""
+    """Copy every parameter and buffer of a layer, by its structured name."""
     return {name: tensor.numpy().copy() for name, tensor in layer.state_dict().items()}
 
 
@@ -153,7 +153,7 @@ _NETWORK_PARTS = frozenset({"backbone", "neck", "head"})
 
 
 def networks_in(parameters: Mapping[str, NDArray[Any]]) -> dict[str, Parameters]:
-    """Parameters of each network of a checkpoint, its prefix taken off.
+    """Split a checkpoint into its networks, each name without the network's prefix.
 
     Args:
         parameters: of a distillation model, `<network>.<path>`, or of one network, `<path>`.
@@ -183,7 +183,7 @@ def networks_in(parameters: Mapping[str, NDArray[Any]]) -> dict[str, Parameters]
 def network_parameters(
     parameters: Mapping[str, NDArray[Any]], network: str, where: str
 ) -> Parameters:
-    """Parameters of one network, by its exact name or from a checkpoint of one network.
+    """Return the parameters of one network, by its name or from a checkpoint of one network.
 
     Raises:
         CheckpointError: if the checkpoint holds several and none of that name.
@@ -200,7 +200,7 @@ def network_parameters(
 
 
 def count_values(parameters: Mapping[str, NDArray[Any]]) -> int:
-    """Values of a network; of the two names that paddle gives each LSTM weight, one counts."""
+    """Count the values of a network; of paddle's two names for each LSTM weight one counts."""
     by_layer = {name.rpartition(".")[0] for name in parameters if _OF_AN_LSTM.search(name)}
     return sum(
         array.size

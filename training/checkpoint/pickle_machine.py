@@ -1,7 +1,7 @@
-"""The instructions of a pickle that make plain values and arrays, carried out without `pickle`.
+"""Carries out the instructions of a pickle that make plain values and arrays, without `pickle`.
 
-A name in the file is looked up among a dozen tokens and never imported, and what the file makes
-takes no more memory than the file itself.
+A name in the file is looked up among a dozen tokens and never imported, and the arrays of a file
+take no more memory than the file itself.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _KEY_TYPES = (str, int, float, bytes, type(None))
 
 
 class Refused(Exception):
-    """What a pickle asked for and does not get."""
+    """A pickle asked for what is not allowed; the message names it."""
 
 
 class Token(Enum):
-    """A name that a pickle of arrays may hold; stands for it and cannot be called."""
+    """A name that a pickle of arrays may hold; a token cannot be called."""
 
     NDARRAY = auto()
     DTYPE = auto()
@@ -91,7 +91,7 @@ class Pending:
 
 
 def _array(data: object, kind: object, shape: object, order: object) -> NDArray[Any]:
-    """A read-only view of `data`: a file cannot make more bytes than it holds."""
+    """Return a read-only view of `data`, so that a file cannot make more bytes than it holds."""
     if isinstance(shape, int):
         shape = (shape,)
     if (
@@ -130,7 +130,7 @@ class Machine:
         self.encoded: dict[int, tuple[str, bytes]] = {}
 
     def run(self, data: bytes) -> Any:
-        """The value that `data` describes, with `Pending` in place of arrays."""
+        """Return the value that `data` describes, with `Pending` in place of arrays."""
         argument: Any
         for opcode, argument, _ in pickletools.genops(io.BytesIO(data)):
             name = opcode.name
@@ -156,7 +156,7 @@ class Machine:
         self.stack = []
 
     def items(self) -> list[Any]:
-        """What lies above the last mark, taken off."""
+        """Take off the stack what lies above the last mark."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
@@ -210,7 +210,7 @@ class Machine:
         target.set_state(state)
 
     def latin1(self, text: str) -> bytes:
-        """Bytes of a text; made once, or a small file could ask for them without end."""
+        """Encode a text once only, or a small file could ask for its bytes without end."""
         return self.encoded.setdefault(id(text), (text, text.encode("latin1")))[1]
 
     def reduce(self) -> None:
@@ -220,7 +220,7 @@ class Machine:
         self.stack.append(self.called(token, arguments))
 
     def called(self, token: Token, arguments: tuple[Any, ...]) -> Any:
-        """What the named constructor would return, for the arguments that arrays need."""
+        """Return what the named constructor would return for the arguments that arrays need."""
         match token, arguments:
             case Token.RECONSTRUCT, (Token.NDARRAY, _, _):
                 return Pending()
@@ -254,13 +254,11 @@ def _token(module: object, attribute: object) -> Token:
     return _NAMES[(module, attribute)]
 
 
-_LITERALS = frozenset(
-    {
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-        *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BYTEARRAY8"),
-    }
-)
+_NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+_BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+_TEXTS = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+_PYTHON_2_TEXTS = {"STRING", "BINSTRING", "SHORT_BINSTRING"}
+_LITERALS = frozenset(_NUMBERS | _BYTES | _TEXTS | _PYTHON_2_TEXTS)
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _ACTIONS: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Reading pickles that may come from anyone: data yes, code never.
+"""Reads pickles of unknown origin: their data, never their code.
 
-PaddleOCR's checkpoints are pickles, and `pickle.load` of one runs whatever its author wrote into
-it. A list of allowed names is not enough for it: an allowed function can still be altered, a
-`numpy.dtype` can be told to treat numbers as pointers, and nested tuples overflow the stack. So
+PaddleOCR's checkpoints are pickles, and `pickle.load` runs any code that their author put into
+them. A list of allowed names is not enough for it: an allowed function can still be altered, a
+`numpy.dtype` can be made to treat numbers as pointers, and nested tuples overflow the stack. So
 `pickle` is not used for reading at all; `pickle_machine` carries out the few instructions that
 data needs.
 """
@@ -65,7 +65,7 @@ def dump_pickle(value: Any) -> bytes:
 
 
 def _plain(value: Any, depth: int, known: dict[int, Any]) -> Any:
-    """`value` with arrays in place of `Pending`; each object is visited once."""
+    """Return `value` with arrays in place of `Pending`; each object is visited once."""
     if isinstance(value, Pending):
         if value.array is None:
             raise Refused("an array without content")
@@ -78,8 +78,8 @@ def _plain(value: Any, depth: int, known: dict[int, Any]) -> Any:
         raise Refused(f"values nested deeper than {_MAX_DEPTH}, or in themselves")
     if id(value) not in known:
         if isinstance(value, dict):
-            plain: Any = {key: _plain(one, depth + 1, known) for key, one in value.items()}
+            plain: Any = {key: _plain(entry, depth + 1, known) for key, entry in value.items()}
         else:
-            plain = type(value)(_plain(one, depth + 1, known) for one in value)
+            plain = type(value)(_plain(entry, depth + 1, known) for entry in value)
         known[id(value)] = plain
     return known[id(value)]

@@ -1,8 +1,8 @@
 """Checkpoints in PaddleOCR's files: `.pdparams`, `.pdopt`, `.states`.
 
-The three files of one save appear together: they are first written beside the old ones, and the
-last of them to arrive seals the set, so that a run killed at any moment leaves either the old or
-the new set.
+The three files of a save appear together: they are first written beside the old ones, and the set
+is complete ("sealed") once the last of them is there, so that a run killed at any moment leaves
+either the old or the new set.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def save_checkpoint(
         recover(prefix)
     except OSError as error:
         with suppress(OSError):
-            recover(prefix)  # what was written of this set takes room for nothing
+            recover(prefix)  # an incomplete set only takes up room
         raise CheckpointError(
             f"cannot write the checkpoint {prefix}: {error.strerror or error}; the files saved "
             "before are whole: make room, then resume from the newest with Global.checkpoints"
@@ -51,7 +51,7 @@ def save_checkpoint(
 
 
 def is_waiting(prefix: Path) -> bool:
-    """Whether a save that was cut off can be finished by `recover`."""
+    """Tell whether a save that was cut off can be finished by `recover`."""
     return _file(prefix, STATES + _STAGED).is_file()
 
 
@@ -76,7 +76,7 @@ def _file(prefix: Path, suffix: str) -> Path:
 
 
 def read_optimizer_state(prefix: Path) -> dict[str, Any]:
-    """Content of `<prefix>.pdopt`.
+    """Read `<prefix>.pdopt`.
 
     Raises:
         CheckpointError: as `load_pickle`.
@@ -85,7 +85,7 @@ def read_optimizer_state(prefix: Path) -> dict[str, Any]:
 
 
 def read_states(prefix: Path) -> dict[str, Any]:
-    """Content of `<prefix>.states`: epoch, steps and best figures.
+    """Read `<prefix>.states`: epoch, steps and best figures.
 
     Raises:
         CheckpointError: as `load_pickle`.

@@ -1,4 +1,4 @@
-"""From a `Train` or `Eval` section to a data set, its report and its batches."""
+"""Builds a data set, its report and its batches from a `Train` or `Eval` section."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LoaderOptions:
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Numbers that no loader can have."""
+        """Report numbers below the least that a loader can have."""
         least = {"batch_size_per_card": 1, "num_workers": 0, "width_step": 0, "max_width": 1}
         return [
             (key, f"expected at least {smallest}, got {options[key]}")
@@ -94,7 +94,7 @@ class DataPlan:
 
     @property
     def is_training(self) -> bool:
-        """Whether these are the samples that are learned."""
+        """Tell whether the networks learn from these samples."""
         return self.path == "Train"
 
     def options_of(self, transform: str) -> Mapping[str, Any] | None:
@@ -153,10 +153,8 @@ def _read_joining(
     count: object, transforms: Sequence[Component], path: str, problems: Problems
 ) -> int:
     """Read how many transforms a sample passes before another is joined to it."""
-    joining = (
-        index for index, one in enumerate(transforms) if getattr(one.builder, "joins", False)
-    )
-    most = max(1, next(joining, len(transforms)))
+    joining = [getattr(transform.builder, "joins", False) for transform in transforms]
+    most = max(1, joining.index(True) if True in joining else len(transforms))
     if type(count) is int and 1 <= count <= most:
         return count
     expected = f"expected 1 to {most}, the transforms before the one that joins samples"

@@ -1,4 +1,4 @@
-"""A source of samples with its transforms: index and epoch -> sample, and nothing else decides."""
+"""A source of samples with its transforms: index and epoch alone decide what a sample is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER_SAMPLE_TRIES = 16
 class SampleDataset:
     """Samples as pure functions of (seed, epoch, index).
 
-    So workers may be any number, and a resumed run sees what the first one would have seen.
+    Any number of workers gives the same samples, and a resumed run sees what the first would have.
 
     Args:
         source: the samples.
@@ -52,8 +52,8 @@ class SampleDataset:
     def load(self, index: int, epoch: int) -> Sample | Failure:
         """Return the sample after all transforms, or why it cannot be used.
 
-        In training a neighbour takes its place, the same one every time, and says so under
-        `replaced`.
+        In training a neighbour, the same every time, takes the place of an unusable sample and
+        names it under `replaced`.
         """
         first = self._load_one(index, epoch)
         if isinstance(first, Sample) or not self.is_training:

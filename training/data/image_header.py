@@ -14,7 +14,7 @@ _SIDEWAYS = (5, 6, 7, 8)
 
 
 def ratio_from_header(image: Path | bytes, name: str) -> float:
-    """Width over height of an image, its pixels left unread.
+    """Return width over height of an image without reading its pixels.
 
     Args:
         image: a path, or the bytes of an image file.
@@ -28,7 +28,7 @@ def ratio_from_header(image: Path | bytes, name: str) -> float:
         with PillowImage.open(source) as opened:
             width, height = opened.size
             is_sideways = opened.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
-    except Exception as error:  # whatever Pillow's readers come up with is this image's error
+    except Exception as error:  # Pillow's readers raise many kinds on a damaged image
         reason = getattr(error, "strerror", None) or "its header is not that of an image"
         raise ImageError(f"{name}: {reason}; check the file") from error
     return height / width if is_sideways else width / height

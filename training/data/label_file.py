@@ -50,6 +50,7 @@ class SimpleDataSet:
         self.data_dir = Path(data_dir)
         self.seed = seed
         self._rows: list[LabelRow] = []
+        # First row, row behind the last and share of each file.
         self._parts: list[tuple[int, int, float]] = []
         self.malformed: list[str] = []
         self.notes: list[str] = []
@@ -84,11 +85,11 @@ class SimpleDataSet:
         return len(self._rows)
 
     def text(self, index: int, epoch: int) -> str:
-        """Label of line `index`."""
+        """Return the label of line `index`."""
         return self._rows[index].text
 
     def indices(self, epoch: int) -> Sequence[int]:
-        """Every line, or the drawn share of each label file in its order."""
+        """Return every line, or the drawn share of each label file in its order."""
         if all(share == 1.0 for _, _, share in self._parts):
             return range(len(self))
         rng = np.random.default_rng([self.seed, epoch])
@@ -107,7 +108,7 @@ class SimpleDataSet:
         return path_of(self.data_dir, names[which])
 
     def _reason(self, index: int, path: Path) -> str:
-        """Why there is no file, and where it may be."""
+        """Say that there is no file at `path`, and where it may be."""
         folder = self._rows[index].file.parent
         beside = folder / path.relative_to(self.data_dir)
         if beside.is_file():
@@ -115,7 +116,7 @@ class SimpleDataSet:
         return f"no such file: names are taken from data_dir {self.data_dir}"
 
     def read(self, index: int, epoch: int) -> Sample:
-        """Encoded image and text of line `index`.
+        """Read the encoded image and the text of line `index`.
 
         Raises:
             ImageError: if the file cannot be read.
@@ -130,7 +131,7 @@ class SimpleDataSet:
             raise ImageError(f"{path}: {reason}") from error
 
     def ratio(self, index: int, epoch: int) -> float:
-        """Width over height from the file's header.
+        """Return width over height from the file's header.
 
         Raises:
             ImageError: if the file is missing or not an image.

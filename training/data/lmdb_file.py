@@ -84,23 +84,23 @@ class LMDBDataSet:
         return self._folders[which], index - self._starts[which] + 1
 
     def text(self, index: int, epoch: int) -> str:
-        """Label of line `index`; empty when its key is missing."""
+        """Return the label of line `index`; empty when its key is missing."""
         folder, number = self._locate(index)
         return (self._get(folder, f"label-{number:09d}") or b"").decode("utf-8", "replace")
 
     def indices(self, epoch: int) -> Sequence[int]:
-        """Every line, or the drawn share of each database."""
+        """Return every line, or the drawn share of each database."""
         if all(share == 1.0 for share in self._shares):
             return range(len(self))
         rng = np.random.default_rng([self.seed, epoch])
         chosen: list[int] = []
         for start, stop, share in zip(self._starts, self._starts[1:], self._shares, strict=False):
             drawn = rng.choice(stop - start, size=round((stop - start) * share), replace=share > 1)
-            chosen.extend(int(start + one) for one in np.sort(drawn))
+            chosen.extend(int(start + line) for line in np.sort(drawn))
         return chosen
 
     def read(self, index: int, epoch: int) -> Sample:
-        """Encoded image and text of line `index`.
+        """Read the encoded image and the text of line `index`.
 
         Raises:
             ImageError: if the image's key is missing.
@@ -113,7 +113,7 @@ class LMDBDataSet:
         return Sample(image, self.text(index, epoch), name)
 
     def ratio(self, index: int, epoch: int) -> float:
-        """Width over height from the image's header.
+        """Return width over height from the image's header.
 
         Raises:
             ImageError: if it is not an image.
@@ -123,7 +123,7 @@ class LMDBDataSet:
 
 
 def _environment(folder: Path) -> Any:
-    """The open database in `folder`."""
+    """Return the database in `folder`, opened once in this process."""
     folder = folder.resolve()
     if folder not in _environments:
         try:

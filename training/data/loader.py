@@ -1,8 +1,8 @@
 """Loads batches ahead of the training step, in worker processes, always in order.
 
 Workers return 8-bit images through pipes, so no shared memory is needed and none can run full. Each
-has a pipe of its own: the end of one that dies, even amid an answer, is seen at once, where several
-that share a pipe would leave its reader waiting for ever.
+has a pipe of its own: when a worker dies, even amid an answer, its reader notices at once, whereas
+the reader of a shared pipe would wait for ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -52,7 +51,7 @@ def _work(dataset: SampleDataset, pipe: multiprocessing.connection.Connection) -
 
 
 def _portable(error: Exception) -> Exception:
-    """The error with this process's traceback, or its text where it cannot be pickled."""
+    """Return the error with this process's traceback, or its text where it cannot be pickled."""
     text = "".join(traceback.format_exception(error))
     try:
         error.add_note(f"in a data worker:\n{text}")
@@ -63,7 +62,7 @@ def _portable(error: Exception) -> Exception:
 
 
 def _end_with_parent() -> None:
-    """A worker whose training process was killed would otherwise wait for ever."""
+    """End a worker whose training process was killed; it would otherwise wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     multiprocessing.connection.wait([parent.sentinel])
@@ -85,7 +84,7 @@ class _Worker:
         far_end.close()
 
     def ask(self, indices: list[int], epoch: int) -> Loaded | Exception:
-        """The samples, or what went wrong in loading them.
+        """Return the samples, or what went wrong in loading them.
 
         Raises:
             DatasetError: if the process died.
@@ -131,12 +130,7 @@ class Loader:
     def __enter__(self) -> Loader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property
@@ -154,7 +148,7 @@ class Loader:
         self._threads, self._workers, self._idle = None, [], queue.SimpleQueue()
 
     def load(self, batches: Iterable[list[int]], epoch: int) -> Iterator[Loaded]:
-        """Samples of each batch, in the order of `batches`.
+        """Yield the samples of each batch, in the order of `batches`.
 
         Raises:
             DatasetError: if a worker dies.

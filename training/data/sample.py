@@ -1,4 +1,4 @@
-"""What a source of samples gives, and what a transform works on."""
+"""Samples, and the interfaces of their sources and transforms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime.errors import OcrError
 
 Image = NDArray[np.uint8]
 OF_ONE_SAMPLE = (OcrError, cv2.error, MemoryError)
-"""What an odd image may raise; anything else is a bug of ours and keeps its traceback."""
+"""Errors that an odd image may raise; any other is a bug of ours and keeps its traceback."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Sample:
         text: the label as the source has it: the text of a line, the boxes of a page.
         name: path or key, for messages.
         values: what transforms made of the label, by PaddleOCR's `KeepKeys` names.
-        replaced: the sample that could not be used and in whose place this one trains, if any.
+        replaced: the unusable sample that this one replaces in training, if any.
     """
 
     image: Any
@@ -50,7 +50,7 @@ class Failure:
 
     @staticmethod
     def of(name: str, error: Exception) -> Failure:
-        """Return what one of `OF_ONE_SAMPLE` says of a sample, in one line."""
+        """Describe one of the errors `OF_ONE_SAMPLE` in a line."""
         reason = " ".join(str(error).split())
         return Failure(
             name, reason if isinstance(error, OcrError) else f"{type(error).__name__}: {reason}"

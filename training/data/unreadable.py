@@ -1,4 +1,4 @@
-"""Lines that could not be read: counted, named, and too many of them refused."""
+"""Counts and names the lines that could not be read, and refuses too many of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unreadable:
 
     Args:
         count: how many.
-        examples: what was wrong with the first few, each with its name.
+        examples: the reasons of the first few, each with its name.
     """
 
     count: int = 0
@@ -33,13 +33,13 @@ class Unreadable:
             self.examples.append(str(failure))
 
     def add_replaced(self, loaded: Iterable[Sample | Failure]) -> None:
-        """Count the lines in whose place others of a batch stand."""
+        """Count the lines of a batch that were replaced by others."""
         for sample in loaded:
             if isinstance(sample, Sample) and sample.replaced is not None:
                 self.add(sample.replaced)
 
-    def told(self, total: int) -> str:
-        """`17 of 19 lines could not be read, e.g. ...`."""
+    def describe(self, total: int) -> str:
+        """Return a text such as `17 of 19 lines could not be read, e.g. ...`."""
         return f"{self.count} of {total} lines could not be read, e.g. {'; '.join(self.examples)}"
 
     def refuse_above(self, share: float, total: int, where: str, rest: str = "") -> None:
@@ -49,26 +49,26 @@ class Unreadable:
             share: the largest that is accepted, 0 .. 1.
             total: lines that were tried, or will be.
             where: for the message, e.g. `epoch 3`.
-            rest: what else to say.
+            rest: end of the message.
 
         Raises:
             DatasetError: naming some of the lines.
         """
         if self.count > share * total:
             raise DatasetError(
-                f"{where}: {self.told(total)}: expected at most {100 * share:g} %; mend or remove "
-                f"these files, or raise Global.max_unreadable_share{rest}"
+                f"{where}: {self.describe(total)}: expected at most {100 * share:g} %; mend or "
+                f"remove these files, or raise Global.max_unreadable_share{rest}"
             )
 
     def as_state(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint."""
+        """Return plain values for a checkpoint."""
         return {"count": self.count, "examples": list(self.examples)}
 
     @staticmethod
     def from_state(state: object) -> Unreadable:
-        """What `as_state` gave; nothing counted if it is anything else."""
+        """Restore what `as_state` gave; anything else counts as nothing."""
         if not isinstance(state, Mapping) or not isinstance(state.get("count"), int):
             return Unreadable()
         examples = state.get("examples")
-        kept = [str(one) for one in examples] if isinstance(examples, list) else []
-        return Unreadable(max(0, state["count"]), kept[:_EXAMPLES])
+        texts = [str(example) for example in examples] if isinstance(examples, list) else []
+        return Unreadable(max(0, state["count"]), texts[:_EXAMPLES])

@@ -1,4 +1,4 @@
-"""Names that losses, post-processing and metrics use, held against the networks there are."""
+"""Checks the names that losses, post-processing and metrics use against the networks there are."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class DistillationPostProcess:
-    """Decodes every listed network's output.
+    """Decodes the output of every listed network.
 
     Args:
         plain: decodes one network's output.

@@ -1,4 +1,4 @@
-"""How far two networks' outputs are apart: each formula once, two tensors -> scalar."""
+"""Divergences of two networks' outputs: each formula once, from two tensors to a scalar."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.kernels import softmax_mutual_loss
 
 
 def logits_of(prediction: Any) -> paddle.Tensor:
-    """Logits of a head that may return (features, logits)."""
+    """Return the logits of a head that may return (features, logits)."""
     return prediction[-1] if isinstance(prediction, list | tuple) else prediction
 
 
 def _kl_divergence(log_prediction: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-    """Sum over everything of target * (log target - log prediction), divided by N."""
+    """Sum target * (log target - log prediction) over everything and divide by N."""
     divergence = target * (paddle.log(target + 1e-10) - log_prediction)
     return divergence.sum() / divergence.shape[0]
 
@@ -42,7 +42,7 @@ class DMLLoss(nn.Layer):
         self.use_log = use_log
 
     def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
-        """Two float32 [N, T, K] -> scalar."""
+        """Compare two float32 [N, T, K]; return a scalar."""
         if self.use_log and self.activation is F.softmax:
             return softmax_mutual_loss(first, second)
         if self.activation is not None:
@@ -66,7 +66,7 @@ class DistanceLoss(nn.Layer):
         self.distance = distances[mode]
 
     def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
-        """Two tensors of one shape -> scalar."""
+        """Compare two tensors of one shape; return a scalar."""
         return self.distance(first, second)
 
 
@@ -77,6 +77,6 @@ class KLDivLoss(nn.Layer):
     """
 
     def forward(self, student: paddle.Tensor, teacher: paddle.Tensor) -> paddle.Tensor:
-        """Two logits float32 [N, T, K] -> scalar."""
+        """Compare two logits float32 [N, T, K]; return a scalar."""
         target = F.softmax(teacher.detach(), axis=-1)
         return _kl_divergence(F.log_softmax(student, axis=-1), target)

@@ -17,14 +17,14 @@ Pairs = Sequence[Sequence[str]] | Sequence[str]
 
 
 def as_pairs(model_name_pairs: Pairs) -> list[tuple[str, str]]:
-    """`[[a, b], [c, d]]`, or one bare pair `[a, b]`, as a list of pairs."""
+    """Return `[[a, b], [c, d]]`, or one bare pair `[a, b]`, as a list of pairs."""
     if model_name_pairs and isinstance(model_name_pairs[0], str):
         model_name_pairs = [model_name_pairs]  # type: ignore[list-item]
     return [(pair[0], pair[1]) for pair in model_name_pairs]
 
 
 def pick(outputs: Outputs, network: str, key: str | None) -> Any:
-    """Output `key` of one network, or all of its output without a key."""
+    """Return output `key` of one network, or all of its output without a key."""
     return outputs[network] if key is None else outputs[network][key]
 
 
@@ -39,20 +39,21 @@ class _PairwiseLoss(nn.Layer):
         self.name = name
 
     def label(self, index: int, pair: tuple[str, str]) -> str:
-        """Name of one pair's loss in the log."""
+        """Return the name of one pair's loss in the log."""
         return f"{self.name}_{index}"
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Outputs of every network -> one scalar per pair."""
+        """Return a scalar for each pair, from the outputs of every network."""
         return {
-            self.label(index, pair): self.plain(*self._of_one_shape(outputs, pair))
+            self.label(index, pair): self.plain(*self._pick_pair(outputs, pair))
             for index, pair in enumerate(self.pairs)
         }
 
-    def _of_one_shape(self, outputs: Outputs, pair: tuple[str, str]) -> list[paddle.Tensor]:
+    def _pick_pair(self, outputs: Outputs, pair: tuple[str, str]) -> list[paddle.Tensor]:
+        """Pick the outputs of two networks; raises ConfigError when their shapes differ."""
         tensors = [logits_of(pick(outputs, network, self.key)) for network in pair]
         shapes = [list(tensor.shape) for tensor in tensors]
-        if shapes[0] != shapes[1]:  # paddle would stretch one to the other, or fail
+        if shapes[0] != shapes[1]:  # paddle would broadcast, or fail
             raise ConfigError(
                 f"{self.name}: {pair[0]} and {pair[1]} differ in {self.key or 'their output'}: "
                 f"expected one shape, got {shapes[0]} and {shapes[1]}; take this pair out of "
@@ -100,7 +101,7 @@ class DistillationDistanceLoss(_PairwiseLoss):
         super().__init__(DistanceLoss(mode), model_name_pairs, key, f"{name}_l2")
 
     def label(self, index: int, pair: tuple[str, str]) -> str:
-        """Name of one pair's loss in the log."""
+        """Return the name of one pair's loss in the log."""
         return f"{self.name}_{pair[0]}_{pair[1]}_{index}"
 
 
@@ -124,7 +125,7 @@ class LossOfEach(nn.Layer):
         self.name = name
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Outputs of every network -> one scalar per listed network."""
+        """Return a scalar for each listed network, from the outputs of every network."""
         return {
             f"{self.name}_{network}_{index}": self.plain(pick(outputs, network, self.key), batch)
             for index, network in enumerate(self.model_name_list)
@@ -158,13 +159,13 @@ class DistillationLossFromOutput(nn.Layer):
         self.name = name
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Outputs of every network -> one loss per listed network."""
+        """Return the loss that each listed network computed, from the outputs of every network."""
         return {
-            f"{self.name}_{network}": self._reduced(pick(outputs, network, self.dist_key))
+            f"{self.name}_{network}": self._reduce(pick(outputs, network, self.dist_key))
             for network in self.model_name_list
         }
 
-    def _reduced(self, output: Any) -> paddle.Tensor:
+    def _reduce(self, output: Any) -> paddle.Tensor:
         loss = output[self.key] if self.key is not None and isinstance(output, dict) else output
         if self.reduction == "none":
             return loss
@@ -177,4 +178,4 @@ SHARED_LOSSES: Mapping[str, Callable[..., nn.Layer]] = {
     "DistillationKLDivLoss": DistillationKLDivLoss,
     "DistillationLossFromOutput": DistillationLossFromOutput,
 }
-"""Losses that know no task."""
+"""Losses that serve every task."""

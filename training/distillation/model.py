@@ -1,4 +1,4 @@
-"""Many networks on one image: what distillation trains."""
+"""The model that distillation trains: several networks that read the same images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DistillationModel(nn.Layer):
         return {name: self._sub_layers[name] for name in self.network_names}
 
     def train(self) -> None:
-        """Training mode for every network that is not frozen."""
+        """Set training mode for every network that is not frozen."""
         self.training = True
         for network in self.networks.values():
             network.train()
@@ -45,7 +45,7 @@ class DistillationModel(nn.Layer):
     def forward(
         self, images: paddle.Tensor, batch: Any = None, training_form: bool | None = None
     ) -> dict[str, Any]:
-        """Float32 [N, C, H, W] -> output of every network by name, as `Network`."""
+        """Run every `Network` on float32 [N, C, H, W]; return their outputs by name."""
         training_form = self.training if training_form is None else training_form
         left_out = self._left_out_in_training if self.training else frozenset()
         return {

@@ -28,10 +28,10 @@ def draw_curves(folder: Path) -> Path | None:
     from matplotlib import pyplot
 
     figure, (losses, accuracies) = pyplot.subplots(1, 2, figsize=(12, 4.5))
-    trained = [one for one in records if one["kind"] == "train"]
-    evaluated = [one for one in records if one["kind"] == "eval"]
+    trained = [record for record in records if record["kind"] == "train"]
+    evaluated = [record for record in records if record["kind"] == "eval"]
     _draw(losses, trained, lambda name: name == "loss" or name.startswith(("loss_", "dml", "kl_")))
-    if any(one["loss"] > 0 for one in trained):
+    if any(record["loss"] > 0 for record in trained):
         losses.set_yscale("log")
     losses.set(title="training losses, weighted", xlabel="step")
     _draw(accuracies, evaluated, lambda name: name.endswith("acc"), marker="o")
@@ -41,6 +41,7 @@ def draw_curves(folder: Path) -> Path | None:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
     figure.tight_layout()
+    # Written as a whole, so that a full disk leaves the last picture as it was.
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, format="png")
     pyplot.close(figure)
@@ -56,7 +57,7 @@ def draw_curves(folder: Path) -> Path | None:
 
 
 def _draw(axes: Any, records: list[dict[str, Any]], is_shown: Any, **style: Any) -> None:
-    names = dict.fromkeys(name for one in records for name in one if is_shown(name))
+    names = dict.fromkeys(name for record in records for name in record if is_shown(name))
     for name in names:
-        points = [(one["step"], one[name]) for one in records if name in one]
+        points = [(record["step"], record[name]) for record in records if name in record]
         axes.plot(*zip(*points, strict=True), label=name, linewidth=1.2, markersize=3, **style)

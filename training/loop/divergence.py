@@ -44,7 +44,7 @@ def refuse_non_finite_losses(
 
 
 def refuse_non_finite_weights(parameters: Parameters, step: int, folder: Path) -> None:
-    """Refuse to save a network that is no longer one.
+    """Refuse to save weights that are not finite.
 
     Raises:
         DivergenceError: naming the first parameter that is not finite.

@@ -46,7 +46,8 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
     """
     batch_size = part.plan.loader.batch_size_per_card
     indices = part.dataset.indices(0)
-    chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+    starts = range(0, len(indices), batch_size)
+    chunks = [indices[start : start + batch_size] for start in starts]
     failures: list[Failure] = []
 
     def samples() -> Iterator[Sample]:
@@ -78,7 +79,8 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
     for failure in failures:
         unreadable.add(failure)
     share = run.settings.max_unreadable_share
+    # The samples that could be read are scored; too many failures would make that misleading.
     unreadable.refuse_above(share, len(indices), "evaluation")
     if failures:
-        log.warning("evaluation: %s; they count in no figure", unreadable.told(len(indices)))
+        log.warning("evaluation: %s; they count in no figure", unreadable.describe(len(indices)))
     return Evaluation(run.metric.get_metric(), num_samples, tuple(failures))

@@ -1,4 +1,4 @@
-"""What a run was trained on, in a few hashes, so that a resumed run can say what has changed."""
+"""Hashes of what a run was trained on, by which a resumed run finds out what has changed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def fingerprint_of(
 
 
 def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say what differs between a checkpoint's fingerprint and that of the run which resumes it.
+    """List what differs between a checkpoint's fingerprint and that of the run that resumes it.
 
     Args:
-        saved: of the checkpoint; nothing is said of what it lacks.
+        saved: of the checkpoint; what it lacks is not compared.
         now: of the run.
 
     Returns:
-        A line for each difference, the consequences named.
+        A line for each difference and its consequences.
     """
     if not isinstance(saved, Mapping):
         return []
@@ -56,12 +56,12 @@ def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
             continue
         unit = "batches an epoch " if what == _ORDER else ""
         counts = f"{old.get('count')} {unit}then, {new['count']} now"
-        told = f"{what} changed since the checkpoint: {counts}"
+        change = f"{what} changed since the checkpoint: {counts}"
         if what == _DATA["Eval"]:
-            told += "; its best figures were measured on others"
+            change += "; its best figures were measured on others"
         elif what == _ORDER:
-            told += "; the rest of this epoch may repeat some samples and leave others out"
-        found.append(told)
+            change += "; the rest of this epoch may repeat some samples and leave others out"
+        found.append(change)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where a run's figures go: `metrics.jsonl`, and VisualDL or TensorBoard if asked and there."""
+"""Writes a run's figures: `metrics.jsonl`, and VisualDL or TensorBoard where available."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ class MetricLog:
 
     def __init__(self, folder: Path, resumed_step: int, use_visualdl: bool = False) -> None:
         self.path = folder / METRICS_FILE
-        kept = [one for one in read_metrics(self.path) if one["step"] <= resumed_step]
-        text = "".join(json.dumps(one) + "\n" for one in (kept if resumed_step else []))
-        with self._refusals_told():
+        records = read_metrics(self.path)  # also when none is kept: it warns of damaged lines
+        kept = [record for record in records if record["step"] <= resumed_step]
+        text = "".join(json.dumps(record) + "\n" for record in (kept if resumed_step else []))
+        with self._disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, text.encode())
             self._file = self.path.open("ab", buffering=0)
         self._writers = _summary_writers(folder, use_visualdl)
 
     def write(self, kind: str, step: int, figures: Mapping[str, Any]) -> None:
-        """Append one record.
+        """Append a record.
 
         Raises:
             ArtifactError: if the disk refuses; a part of a line is dropped when the run resumes.
         """
-        with self._refusals_told():
+        with self._disk_errors():
             line = (json.dumps({"kind": kind, "step": step, **figures}) + "\n").encode()
             while line:  # on a disk that is nearly full a part fits
                 line = line[self._file.write(line) :]
@@ -57,7 +58,8 @@ class MetricLog:
                     writer.add_scalar(f"{kind}/{name}", value, step)
 
     @contextmanager
-    def _refusals_told(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
+        """Turn an `OSError` into an `ArtifactError` that says how to go on."""
         try:
             yield
         except OSError as error:
@@ -74,7 +76,7 @@ class MetricLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Records of a `metrics.jsonl`; lines that are cut off or no records are left out."""
+    """Read the records of a `metrics.jsonl`; lines that are cut off or no records are left out."""
     if not path.is_file():
         return []
     records, num_dropped = [], 0
@@ -126,5 +128,5 @@ class RunningMean:
             self._values.setdefault(name, deque(maxlen=self._window)).append(value)
 
     def means(self) -> dict[str, float]:
-        """Mean of each figure."""
+        """Return the mean of each figure."""
         return {name: sum(values) / len(values) for name, values in self._values.items()}

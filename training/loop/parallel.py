@@ -1,4 +1,4 @@
-"""Several processes that train as one: same gradients, same statistics, to rounding.
+"""Several processes that train like a single one: same gradients and statistics, to rounding.
 
 Started by `python -m paddle.distributed.launch --nproc_per_node 2 -m training.train …`, on CPUs
 with gloo (`PADDLE_DISTRI_BACKEND=gloo`) or on GPUs. A planned batch is shared out evenly, padded
@@ -36,11 +36,11 @@ class Group:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes."""
+        """Tell whether this process writes."""
         return self.rank == 0
 
     def share(self, batch: Sequence[int]) -> list[int]:
-        """This process's part of a planned batch.
+        """Return this process's part of a planned batch.
 
         Raises:
             ConfigError: if the batch cannot be shared out evenly.
@@ -53,23 +53,22 @@ class Group:
         return list(batch[self.rank :: self.size])
 
     def largest(self, value: int) -> int:
-        """Largest of every process's `value`."""
-        if self.size == 1:
-            return value
-        tensor = paddle.to_tensor([value], dtype="int64")
-        paddle.distributed.all_reduce(tensor, op=paddle.distributed.ReduceOp.MAX)
-        return int(tensor.item())
+        """Return the largest of every process's `value`."""
+        return self._reduce(value, paddle.distributed.ReduceOp.MAX)
 
     def total(self, value: int) -> int:
-        """Sum of every process's `value`."""
+        """Return the sum of every process's `value`."""
+        return self._reduce(value, paddle.distributed.ReduceOp.SUM)
+
+    def _reduce(self, value: int, operation: Any) -> int:
         if self.size == 1:
             return value
         tensor = paddle.to_tensor([value], dtype="int64")
-        paddle.distributed.all_reduce(tensor)
+        paddle.distributed.all_reduce(tensor, op=operation)
         return int(tensor.item())
 
     def mean(self, figures: dict[str, float]) -> dict[str, float]:
-        """Mean of each figure over the processes, which all hold the same names."""
+        """Average each figure over the processes, which all hold the same names."""
         if self.size == 1:
             return figures
         tensor = paddle.to_tensor(list(figures.values()), dtype="float64")
@@ -80,7 +79,7 @@ class Group:
         """Replace every gradient by its mean over the processes, in one exchange."""
         if self.size == 1:
             return
-        gradients = [one.grad for one in parameters if one.grad is not None]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = paddle.concat([gradient.flatten() for gradient in gradients])
         paddle.distributed.all_reduce(flat)
         flat /= self.size
@@ -97,7 +96,7 @@ class Group:
 
 
 def join_group() -> Group:
-    """The processes that the launcher started; a single one without it."""
+    """Join the processes that the launcher started; without it this one is alone."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) < 2:
         return Group()
     paddle.distributed.init_parallel_env()
@@ -135,7 +134,7 @@ def _synchronized(
     num_processes: int,
     x: paddle.Tensor,
 ) -> paddle.Tensor:
-    """Batch normalisation over [N, C, H, W] of all processes, then the layer's own activation."""
+    """Normalise [N, C, H, W] over all processes, then apply the layer's own activation."""
     if not layer.training:
         return alone(x)
     axes = [0, 2, 3]

@@ -1,4 +1,4 @@
-"""Where a run stands."""
+"""The position of a run in its training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from training.data.unreadable import Unreadable
 
 @dataclass
 class Position:
-    """Where a run stands, and the best it has seen.
+    """How far a run has come, and its best evaluation.
 
     Args:
         epoch: epochs completed.
         step_in_epoch: steps done in the epoch after those.
         global_step: steps done.
         best: figures of the best evaluation, with its `best_epoch`.
-        unreadable: lines of this epoch in whose place others trained.
+        unreadable: lines of this epoch that were replaced by others.
     """
 
     epoch: int = 0

@@ -28,7 +28,7 @@ class Precision:
         )
 
     def forward(self) -> AbstractContextManager[Any]:
-        """Context in which the networks run."""
+        """Return the context in which the networks run."""
         if self._scaler is None:
             return nullcontext()
         casting: AbstractContextManager[Any] = paddle.amp.auto_cast(
@@ -37,7 +37,7 @@ class Precision:
         return casting
 
     def outputs(self, outputs: Any) -> Any:
-        """The networks' outputs in float32, as the losses need them; any nesting."""
+        """Return the networks' outputs, nested in any way, in float32 as the losses need them."""
         if self._scaler is None:
             return outputs
         if isinstance(outputs, dict):
@@ -47,11 +47,11 @@ class Precision:
         return outputs.astype("float32")
 
     def backward(self, loss: paddle.Tensor) -> None:
-        """Gradients of the loss, scaled in mixed precision."""
+        """Compute the gradients of the loss, scaled in mixed precision."""
         (loss if self._scaler is None else self._scaler.scale(loss)).backward()
 
     def update(self, optimizer: paddle.optimizer.Optimizer) -> None:
-        """One optimizer step; in mixed precision left out when a gradient overflowed."""
+        """Do one optimizer step; mixed precision leaves it out when a gradient overflowed."""
         if self._scaler is None:
             optimizer.step()
         else:

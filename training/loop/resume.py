@@ -1,4 +1,4 @@
-"""Takes up a run where its checkpoint left it."""
+"""Resumes a run where its checkpoint left it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from training.loop.trainer import Trainer
 
 _SCHEDULE = "LR_Scheduler"
-_MOST = 2**53
+_MAX_COUNT = 2**53
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +41,7 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
     """
     prefix = Path(checkpoint.removesuffix(".pdparams"))
     if not prefix.is_dir():
-        recover(prefix)
+        recover(prefix)  # before the search: a save that was cut off may not have its names yet
     prefix = parameters_path(prefix).with_suffix("")
     recover(prefix)
     load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
@@ -71,12 +71,12 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
 
 
 def _count(value: Any) -> int:
-    """A number of epochs or steps.
+    """Return a saved number of epochs or steps as an integer.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is no such number.
     """
-    if not 0 <= int(value) < _MOST:
+    if not 0 <= int(value) < _MAX_COUNT:
         raise ValueError(f"{value} is no count")
     return int(value)
 
@@ -104,7 +104,7 @@ def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> N
         )
     try:
         with warnings.catch_warnings():
-            # paddle takes the state of a schedule inside a warm-up for a surplus.
+            # paddle does not expect the state of a schedule inside a warm-up.
             warnings.filterwarnings("ignore", message="There are some unused values")
             trainer.optimizer.set_state_dict(dict(state))
     except (AssertionError, KeyError, RuntimeError) as error:

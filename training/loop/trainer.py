@@ -74,7 +74,7 @@ class Trainer:
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
 
     def _plan(self, epoch: int) -> list[list[int]]:
-        """Batches of an epoch for all processes, planned once."""
+        """Plan the batches of an epoch for all processes, once."""
         if self._planned[0] != epoch:
             planned = self.batching.plan(epoch, self.group.size)
             if not planned:
@@ -86,7 +86,7 @@ class Trainer:
         return self._planned[1]
 
     def fit(self) -> Evaluation:
-        """Train to the last epoch; returns the last evaluation.
+        """Train to the last epoch; return the last evaluation.
 
         Raises:
             DivergenceError: at the first loss that is not finite; checkpoints stay good.
@@ -114,6 +114,7 @@ class Trainer:
             last: Evaluation | None = None
             for epoch in range(self.position.epoch, settings.epoch_num):
                 last = self._train_epoch(epoch) or last
+            # A run that is resumed at its end trains no epoch.
             return self._evaluate() if last is None else last
         finally:
             self.progress.close()
@@ -123,18 +124,19 @@ class Trainer:
             self.eval_loader.close()
 
     def _train_epoch(self, epoch: int) -> Evaluation | None:
-        """One epoch from where it stands; the evaluation after its last step, if there was one."""
+        """Train the rest of an epoch; return the evaluation after its last step, or None."""
         position = self.position
         planned = self._plan(epoch)
         batches = [self.group.share(batch) for batch in planned[position.step_in_epoch :]]
-        most, as_saved = self.run.settings.max_unreadable_share, f"; {self.folder} is as last saved"
+        max_share = self.run.settings.max_unreadable_share
+        as_saved = f"; {self.folder} is as last saved"
         num_own = sum(map(len, planned)) // self.group.size
         last: Evaluation | None = None
         started = time.perf_counter()
         for loaded in self.loader.load(batches, epoch):
             waited = time.perf_counter() - started
             position.unreadable.add_replaced(loaded)
-            position.unreadable.refuse_above(most, num_own, f"epoch {epoch + 1}", as_saved)
+            position.unreadable.refuse_above(max_share, num_own, f"epoch {epoch + 1}", as_saved)
             batch = self._collate(loaded)
             figures = self._step(batch)
             position.advance(len(planned))
@@ -142,37 +144,38 @@ class Trainer:
             last = None
             if self.run.settings.is_evaluation_due(position.global_step):
                 last = self._evaluate()
-                if position.step_in_epoch:
+                if position.step_in_epoch:  # at the end of the epoch it is saved below
                     self._save(LATEST)
             started = time.perf_counter()
         if not batches:  # resumed at the end of an epoch that is shorter now
             position.epoch, position.step_in_epoch = epoch + 1, 0
         if position.epoch == self.run.settings.epoch_num and last is None:
             last = self._evaluate()
-        self._tell_replaced(epoch, sum(map(len, planned)))
+        self._log_replaced(epoch, sum(map(len, planned)))
         # `latest` comes after the others, so that a run killed between them makes them again.
         if position.epoch % self.run.settings.save_epoch_step == 0:
             self._save(f"iter_epoch_{position.epoch}")
         self._save(LATEST)
         return last
 
-    def _tell_replaced(self, epoch: int, num_samples: int) -> None:
-        """Name what was replaced in an epoch that ended, and begin to count anew."""
+    def _log_replaced(self, epoch: int, num_samples: int) -> None:
+        """Log which lines of an epoch that ended were replaced, and start to count anew."""
         unreadable, self.position.unreadable = self.position.unreadable, Unreadable()
         unreadable.count = self.group.total(unreadable.count)
         if unreadable.count and self.group.is_main:
-            told = unreadable.told(num_samples)
-            log.warning("epoch %d: %s; others took their place", epoch + 1, told)
+            summary = unreadable.describe(num_samples)
+            log.warning("epoch %d: %s; others took their place", epoch + 1, summary)
 
     def _collate(self, loaded: Sequence[Sample | Failure]) -> Batch:
-        samples = [sample for sample in loaded if isinstance(sample, Sample)]
-        for failure in loaded:
-            if isinstance(failure, Failure):
-                raise DatasetError(f"no sample could be loaded in place of {failure}")
+        samples = []
+        for sample in loaded:
+            if isinstance(sample, Failure):
+                raise DatasetError(f"no sample could be loaded in place of {sample}")
+            samples.append(sample)
         return self.batching.training_batch(samples, self.group)
 
     def _step(self, batch: Batch) -> dict[str, float]:
-        """Forward, backward, update; returns every loss, the rate and, if asked, accuracy."""
+        """Run forward, backward and update; return every loss, the rate and, if asked, accuracy."""
         tensors = tensors_of(batch)
         with self.precision.forward():
             outputs = self.run.model(tensors["image"], tensors)
@@ -197,7 +200,7 @@ class Trainer:
         return figures
 
     def _try_first_batch(self) -> None:
-        """Take one batch through everything before the first step, leaving no trace."""
+        """Run one batch through everything, so that errors show before the first step."""
         indices = self.group.share(self._plan(self.position.epoch)[0])
         loaded = [self.train_part.dataset.load(index, self.position.epoch) for index in indices]
         batch = self._collate(loaded)
@@ -218,12 +221,12 @@ class Trainer:
     def _log_step(
         self, figures: dict[str, float], batch: Batch, seconds: float, waited: float
     ) -> None:
-        settings = self.run.settings
+        """Average a step's figures; every `print_batch_step` steps show and record them."""
         self.means.add(figures)
         samples = len(batch.names) * self.group.size
         self.speed.add({"samples": samples, "seconds": seconds, "waited": waited})
         self.progress.update()
-        if self.position.global_step % settings.print_batch_step:
+        if self.position.global_step % self.run.settings.print_batch_step:
             return
         means, speed = self.means.means(), self.speed.means()
         means["lr"] = figures["lr"]
@@ -262,6 +265,7 @@ class Trainer:
             self.metric_log.write(kind, self.position.global_step, {"epoch": epoch, **figures})
 
     def _save(self, name: str) -> None:
+        """Save a checkpoint in the main process; raises DivergenceError if it is not finite."""
         if not self.group.is_main:
             return
         parameters = arrays_of(self.run.model)

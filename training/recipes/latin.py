@@ -3,7 +3,7 @@
     python -m training.recipes.latin --data PACKS --fonts FONTS --output output/latin
 
 Stages that are done are skipped and the current one goes on where it was killed. To continue from
-weights instead: `--start STAGE=FILE` begins with that stage. `--list` says where each one stands.
+weights instead: `--start STAGE=FILE` begins with that stage. `--list` shows how far each one is.
 The fonts are those of Debian's packages in configs/latin/fonts.txt, at most three faces a family.
 """
 
@@ -21,7 +21,7 @@ from runtime.errors import ConfigError, OcrError
 from runtime.lock import OutputLock
 from runtime.standard_streams import open_standard_streams, say
 from training.checkpoint.safe_pickle import load_pickle
-from training.output_folder import disk_errors_told
+from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
     find_packs,
     font_files,
@@ -42,7 +42,7 @@ class Runner:
 
     Args:
         recipe: sets and stages.
-        output: each stage has a folder of its own in it, the data are in `data`.
+        output: holds a folder for each stage, and the data in `data`.
         start: stage to begin with, and the weights it begins from.
         only: the stages to run; empty for all of them.
     """
@@ -91,7 +91,7 @@ class Runner:
             render_set(options, folder, self.recipe.dictionary, words, files, num_workers)
 
     def run(self) -> int:
-        """Train every stage that is not done; returns the exit status of the last one."""
+        """Train every stage that is not done; return the exit status of the last one."""
         for stage in self.stages:
             if self.epochs_done(stage) >= stage.epochs:
                 print(f"{stage.name}: done", flush=True)
@@ -103,17 +103,17 @@ class Runner:
         return 0
 
     def folder(self, stage: str) -> Path:
-        """Where a stage writes."""
+        """Return the folder that a stage writes to."""
         return self.output / stage
 
     def epochs_done(self, stage: Stage) -> int:
-        """Epochs of a stage that are in its newest checkpoint."""
+        """Return the epochs of a stage that are in its newest checkpoint."""
         states = self.folder(stage.name) / f"{LATEST}.states"
         return int(load_pickle(states)["epoch"]) if states.is_file() else 0
 
     def overrides(self, stage: Stage) -> list[str]:
-        """What `training.train` takes after `-o` for a stage, as it stands on the disk."""
-        train_shares = _at_most_whole(self._expanded(stage.train))
+        """Return what `training.train` takes after `-o` for a stage, as it stands on the disk."""
+        train_shares = _split_shares(self._expand_packs(stage.train))
         values: dict[str, Any] = {
             "Global.save_model_dir": str(self.folder(stage.name)),
             "Train.dataset.label_file_list": [
@@ -122,7 +122,7 @@ class Runner:
             "Train.dataset.ratio_list": [share for _, share in train_shares],
             "Eval.dataset.label_file_list": [
                 str(self._labels(name, "val.tsv"))
-                for name in self._expanded(dict.fromkeys(stage.evaluation, 1.0))
+                for name in self._expand_packs(dict.fromkeys(stage.evaluation, 1.0))
             ],
             **stage.options,
         }
@@ -142,11 +142,12 @@ class Runner:
             for network, source in (stage.source or {}).items()
         }
 
-    def _expanded(self, shares: dict[str, float]) -> dict[str, float]:
-        """Shares by name, every pack in the place of `*`; a name of its own goes before."""
-        every = dict.fromkeys(self.packs, shares.get(EVERY_PACK, 0.0))
-        named = {name: share for name, share in shares.items() if name != EVERY_PACK}
-        return {**(every if EVERY_PACK in shares else {}), **named}
+    def _expand_packs(self, shares: dict[str, float]) -> dict[str, float]:
+        """Return shares by name, each pack in place of `*`; a pack that is named keeps its own."""
+        named = dict(shares)
+        of_every_pack = named.pop(EVERY_PACK, None)
+        packs = {} if of_every_pack is None else dict.fromkeys(self.packs, of_every_pack)
+        return {**packs, **named}
 
     def _labels(self, name: str, file: str) -> Path:
         return self.output / "data" / name / file
@@ -155,15 +156,15 @@ class Runner:
         return {name for stage in self.stages for name in (*stage.train, *stage.evaluation)}
 
     def progress(self) -> list[str]:
-        """A line for each stage."""
+        """Return a line for each stage."""
         return [
             f"{stage.name}: {self.epochs_done(stage)} of {stage.epochs} epochs"
             for stage in self.stages
         ]
 
 
-def _at_most_whole(shares: dict[str, float]) -> list[tuple[str, float]]:
-    """Name and share, a share of 2.5 as 1, 1 and 0.5 of the same lines."""
+def _split_shares(shares: dict[str, float]) -> list[tuple[str, float]]:
+    """List names and shares of at most 1: a share of 2.5 as 1, 1 and 0.5 of the same lines."""
     return [
         (name, min(1.0, share - done))
         for name, share in shares.items()
@@ -172,7 +173,7 @@ def _at_most_whole(shares: dict[str, float]) -> list[tuple[str, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     open_standard_streams()
     options = _parser().parse_args(arguments)
     with lasting_streams("stdout", "stderr"):
@@ -187,7 +188,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.list:
             print("\n".join(runner.progress()))
             return 0
-        with disk_errors_told():
+        with translate_disk_errors():
             options.output.mkdir(parents=True, exist_ok=True)
             with OutputLock(options.output):
                 runner.prepare(options.data, options.fonts, options.workers)

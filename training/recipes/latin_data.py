@@ -24,7 +24,7 @@ from training.data.synthetic.words import WORDS
 from training.data.synthetic.writer import write_data_set
 
 VAL_FRACTION = 0.01
-"""Of a rendered set, where it says nothing else by `val_fraction`."""
+"""Share of a rendered set that validates, unless the set has a `val_fraction` of its own."""
 _FEWEST_VAL_LINES = 4
 _SEED = 2026
 _PATTERN_SHARE = 0.35
@@ -41,15 +41,16 @@ _NOT_FOR_LINES = re.compile(
 )
 """Pictures, initials, capitals in the place of small letters, outlines and hairlines besides."""
 _STYLE_DISTANCES = {
-    **{"cond": 4, "expanded": 4, "light": 3, "semi": 3, "black": 3, "heavy": 3, "extra": 3},
-    **{"medium": 2, "slant": 2},
+    **dict.fromkeys(("cond", "expanded"), 4),
+    **dict.fromkeys(("light", "semi", "black", "heavy", "extra"), 3),
+    **dict.fromkeys(("medium", "slant"), 2),
 }
 _LETTERS_AND_DIGITS = 6
 _OTHER_ASCII = 2
 
 
 def find_packs(data: Path) -> list[Path]:
-    """Folders of `data` that hold a training and a validation label file, by name.
+    """Find the folders of `data` with a training and a validation label file, sorted by name.
 
     Raises:
         DatasetError: if there is none.
@@ -65,14 +66,20 @@ def find_packs(data: Path) -> list[Path]:
 
 
 def write_labels(label_file: Path, output: Path) -> Path:
-    """A copy of a label file in which every path is absolute, so that files can be joined."""
+    """Copy a label file with every path made absolute, so that files can be joined."""
     lines = [f"{path.resolve()}\t{text}\n" for path, text in labelled_images(label_file)]
     write_atomically(output, "".join(lines).encode())
     return output
 
 
 def font_files(folder: Path | None) -> list[str] | None:
-    """The plainest faces of each family in a folder and below; None, for the machine's, without.
+    """List the plainest faces of each font family in a folder and below.
+
+    Args:
+        folder: None for the fonts of this machine, which are then not listed.
+
+    Returns:
+        Font files, or None without a folder.
 
     Raises:
         DatasetError: if the folder holds no font.
@@ -108,7 +115,7 @@ def _distance_from_plain(path: Path) -> tuple[int, str]:
 
 
 def words_from_labels(packs: Sequence[Path]) -> list[str]:
-    """What rendered lines are made of: words as often as the labels have them, and numbers.
+    """List the words of rendered lines: as often as the labels have them, and numbers.
 
     Every other word of the labels comes once more in another case, the built-in words with and
     without marks around them.
@@ -148,7 +155,7 @@ def _with_marks(word: str, rng: np.random.Generator) -> str:
 
 
 def single_characters(characters: Sequence[str]) -> list[str]:
-    """Every character, ASCII letters and digits several times."""
+    """List every character, ASCII letters and digits several times."""
     drawn: list[str] = []
     for character in characters:
         is_common = character.isascii() and character.isalnum()
@@ -168,11 +175,11 @@ def render_set(
     """Draw a set once; a finished one is left as it is.
 
     Args:
-        options: `count`, `seed`, `max_text_length` and what else `SyntheticDataSet` takes, and
+        options: `count`, `seed`, `max_text_length` and other options of `SyntheticDataSet`, and
             `val_fraction`.
-        folder: where to.
+        folder: where to write.
         dictionary: one character a line; lines may also hold spaces.
-        words: of sets that are longer than one character.
+        words: for sets whose texts are longer than one character.
 
     Returns:
         Label files for training and validation.

@@ -28,7 +28,7 @@ from training.checkpoint.parameters import (
 
 
 def packed(parameters: Parameters, where: str) -> Parameters:
-    """Every array of floats in 16 bits.
+    """Convert every array of floats to 16 bits.
 
     Raises:
         CheckpointError: if a value is too large for 16 bits.
@@ -50,7 +50,7 @@ def packed(parameters: Parameters, where: str) -> Parameters:
 
 
 def join(sources: Sequence[str]) -> Parameters:
-    """The networks of `CHECKPOINT`, or of `NETWORK=CHECKPOINT` once for each network.
+    """Read the networks of `CHECKPOINT`, or of `NETWORK=CHECKPOINT` once for each network.
 
     Raises:
         CheckpointError: if a checkpoint cannot be read, or only some are named.
@@ -72,7 +72,7 @@ def join(sources: Sequence[str]) -> Parameters:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.recipes.pack", description=(__doc__ or "").split("\n")[0]

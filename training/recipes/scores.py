@@ -1,4 +1,4 @@
-"""Exact matches of a checkpoint, one row for each label file, as it will read when deployed.
+"""Scores a checkpoint as it will be deployed: exact matches, one row for each label file.
 
     python -m training.recipes.scores -c configs/latin/pair.yml --checkpoint output/latin/7_pair \\
         PACKS/*/val.tsv output/latin/data/clean/val.tsv
@@ -24,7 +24,7 @@ from training.config import load_config
 
 
 def score(config_path: Path, checkpoint: str, label_file: Path, overrides: Sequence[str]) -> Any:
-    """Figures of every network on one label file, as `evaluate_checkpoint` gives them."""
+    """Evaluate every network on one label file; return what `evaluate_checkpoint` does."""
     config = load_config(
         config_path,
         [
@@ -41,7 +41,7 @@ def score(config_path: Path, checkpoint: str, label_file: Path, overrides: Seque
 
 
 def table(results: dict[str, Any]) -> str:
-    """A row for each label file, a column for each network."""
+    """Return a row for each label file, a column for each network."""
     width = max(map(len, results))
     networks = list(next(iter(results.values()))["networks"])
     rows = [f"{'':{width}}  lines  " + "  ".join(f"{name:>16}" for name in networks)]
@@ -50,12 +50,13 @@ def table(results: dict[str, Any]) -> str:
             f"{figures['acc']:7.2%} ({figures['norm_edit_dis']:.3f})"
             for figures in result["networks"].values()
         ]
-        rows.append(f"{name:{width}}  {result['lines']:5}  " + "  ".join(f"{c:>16}" for c in cells))
+        columns = "  ".join(f"{cell:>16}" for cell in cells)
+        rows.append(f"{name:{width}}  {result['lines']:5}  {columns}")
     return "\n".join(rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     open_standard_streams()
     parser = argparse.ArgumentParser(
         prog="python -m training.recipes.scores", description=(__doc__ or "").split("\n")[0]

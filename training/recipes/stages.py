@@ -1,4 +1,4 @@
-"""A recipe: sets of lines to render, and trainings that build on each other."""
+"""Recipes: sets of lines to render, and trainings that build on each other."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Stage:
     """One training.
 
     Args:
-        name: also that of its folder.
+        name: also the name of its folder.
         config: the YAML file.
-        epochs: until it is done.
+        epochs: how many it trains.
         train: share of each set or pack that an epoch uses, by name.
         evaluation: sets and packs.
         source: the stage whose weights it starts from, one for all or one for each network.
@@ -70,14 +70,14 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path} is no recipe: expected sets and stages, got {content!r:.80}")
     stages: list[Stage] = []
     for entry in content["stages"]:
-        stages.append(_stage(entry, path, [stage.name for stage in stages]))
+        stages.append(_read_stage(entry, path, [stage.name for stage in stages]))
     dictionary = load_config(stages[0].config).sections["Global"].get("character_dict_path")
     if dictionary is None:
         raise ConfigError(f"{stages[0].config}: expected Global.character_dict_path, got nothing")
     return Recipe(path, dict(content.get("sets") or {}), tuple(stages), Path(dictionary))
 
 
-def _stage(entry: Mapping[str, Any], path: Path, before: list[str]) -> Stage:
+def _read_stage(entry: Mapping[str, Any], path: Path, before: list[str]) -> Stage:
     missing = {"name", "config", "train", "eval"} - entry.keys()
     unknown = entry.keys() - _KEYS
     if missing or unknown:
@@ -87,8 +87,7 @@ def _stage(entry: Mapping[str, Any], path: Path, before: list[str]) -> Stage:
         )
     name, source, options = entry["name"], entry.get("from"), dict(entry.get("options") or {})
     sources = source.values() if isinstance(source, dict) else [source] if source else []
-    strangers = [one for one in sources if one not in before]
-    if strangers or name in before:
+    if name in before or not all(stage in before for stage in sources):
         raise ConfigError(
             f"{path}: stage {name}: expected a new name, and in from a stage before it "
             f"({', '.join(before) or 'none'}), got {name} from {source}"

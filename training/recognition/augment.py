@@ -47,7 +47,7 @@ def warp_edges(image: Image, xs: Points, upper: Points, lower: Points) -> Image:
 
 
 def distort(image: Image, segments: int, rng: np.random.Generator) -> Image:
-    """Shake the control points in both directions."""
+    """Move the control points at random in both directions."""
     height, width = image.shape[:2]
     xs = np.linspace(0, width, segments + 1)
     reach = max(width // segments // 3, 1) * 0.5
@@ -84,7 +84,8 @@ class BaseDataAugmentation:
     """Crop of the upper or lower edge, blur, brightness, shift, noise, inversion.
 
     Args:
-        crop_prob, reverse_prob, noise_prob, jitter_prob, blur_prob, hsv_aug_prob: of each.
+        crop_prob, reverse_prob, noise_prob, jitter_prob, blur_prob, hsv_aug_prob: probability of
+            each.
 
     Source: PaddleOCR `rec_img_aug.BaseDataAugmentation`, with its strengths.
     """
@@ -106,7 +107,7 @@ class BaseDataAugmentation:
         self.hsv_aug_prob = hsv_aug_prob
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Apply to a decoded sample."""
+        """Augment a decoded sample."""
         rng, image = draw.rng, sample.image
         height, width = image.shape[:2]
         is_large = min(height, width) >= _SMALLEST_SIDE_PX
@@ -163,7 +164,7 @@ class RecAug:
         )
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Apply to a decoded sample."""
+        """Augment a decoded sample."""
         rng = draw.rng
         is_large = min(sample.image.shape[:2]) >= _SMALLEST_SIDE_PX
         if rng.random() <= self.tia_prob and is_large:
@@ -174,10 +175,10 @@ class RecAug:
 
 
 class RecConAug:
-    """Puts other lines behind this one while text and width allow it.
+    """Appends other lines to this one while text and width allow it.
 
     Args:
-        prob: how often.
+        prob: probability of trying.
         image_shape: [height, width, channels]; the joint line is no wider in ratio.
         max_text_length: of the joint text.
         ext_data_num: how many lines to try.
@@ -186,7 +187,7 @@ class RecConAug:
     """
 
     joins: ClassVar[bool] = True
-    """Whether it asks for another sample."""
+    """Marks a transform that joins other samples to its own."""
 
     def __init__(
         self,
@@ -202,14 +203,14 @@ class RecConAug:
         self.ext_data_num = ext_data_num
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Apply to a decoded, not yet encoded sample."""
+        """Extend a sample whose image is decoded and whose text is not yet encoded."""
         if draw.rng.random() > self.prob:
             return sample
         for _ in range(self.ext_data_num):
-            other = draw.other_sample()
-            images = [sample.image, other.image]
+            following = draw.other_sample()
+            images = [sample.image, following.image]
             ratios = [image.shape[1] / image.shape[0] for image in images]
-            is_too_long = len(sample.text) + len(other.text) > self.max_text_length
+            is_too_long = len(sample.text) + len(following.text) > self.max_text_length
             if is_too_long or sum(ratios) > self.max_ratio:
                 break
             sample.image = np.concatenate(
@@ -219,5 +220,5 @@ class RecConAug:
                 ],
                 axis=1,
             )
-            sample.text += other.text
+            sample.text += following.text
         return sample

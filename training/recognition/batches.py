@@ -1,4 +1,4 @@
-"""Which lines share a batch, and the batch they become."""
+"""Plans which lines share a batch, and pads them to it."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ def plan_batches(
 
 
 def planned_width(ratio: float, height: int, width_policy: WidthPolicy) -> int:
-    """Input width in px of a line that is `ratio` times as wide as high."""
+    """Return the input width in px of a line that is `ratio` times as wide as high."""
     content_width = width_policy.content_width(1000, max(1, round(1000 * ratio)), height)
     return width_policy.input_width(content_width)
 
 
 def width_for_label(label: Sequence[int], time_stride_px: int) -> int:
-    """Least input width in px at which CTC can spell `label`: repeats need a blank between."""
+    """Return the least input width in px for CTC to spell `label`: repeats need a blank."""
     repeats = sum(first == second for first, second in pairwise(label))
     return (len(label) + repeats) * time_stride_px
 
 
 def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_stride_px: int) -> int:
-    """Input width in px that suits the widest line and the longest label.
+    """Return the input width in px that suits the widest line and the longest label.
 
     Args:
         samples: images uint8 [H, w, 3] with labels.
@@ -98,7 +98,7 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
 
 
 def padded_labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
-    """Labels padded with 0 to the longest: int64 [N, L]."""
+    """Pad labels with 0 to the longest: int64 [N, L]."""
     labels = np.zeros(
         (len(samples), max(len(sample.values["label"]) for sample in samples)), np.int64
     )
@@ -108,7 +108,7 @@ def padded_labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
 
 
 def label_counts(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
-    """Count each class in each label, padding included as class 0: int64 [N, L] -> [N, K]."""
+    """Count each class in each label, padding included as class 0: int64 [N, L] to [N, K]."""
     return np.stack([np.bincount(row, minlength=num_classes) for row in labels])
 
 
@@ -121,8 +121,8 @@ class LineBatching:
         ratios: width over height of lines whose files have been looked at already.
         width_policy: input width from the image.
         height: H in px.
-        loader: batch size, order and what becomes of a last incomplete batch.
-        keep_keys: what a batch hands to the loss.
+        loader: batch size, order, and whether a last incomplete batch is left out.
+        keep_keys: the arrays that a batch hands to the loss.
         num_classes: K, for `label_ace`.
         time_stride_px: px of input width per time step; known once there is a network.
     """

@@ -1,4 +1,4 @@
-"""From network outputs to text, with PaddleOCR's names: one charset, one CTC decoder."""
+"""Decodes network outputs to text, with PaddleOCR's names: one charset, one CTC decoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CTCLabelDecode:
         self.charset = charset
 
     def __call__(self, prediction: Any, labels: Any = None) -> list[Line] | Decoded:
-        """Decode.
+        """Decode one network's output, and the labels if there are any.
 
         Args:
             prediction: probabilities (or logits), float [N, T, K]; of a tuple the last.
@@ -43,7 +43,7 @@ class CTCLabelDecode:
         return lines if labels is None else (lines, self.decode_labels(labels))
 
     def decode_labels(self, labels: Any) -> list[Line]:
-        """Text of class indices padded with 0, each with confidence 1."""
+        """Return the text of class indices padded with 0, each with confidence 1."""
         return [(self.charset.text_of(row[row != 0].tolist()), 1.0) for row in np.asarray(labels)]
 
 

@@ -1,4 +1,4 @@
-"""Losses of text recognition: a network's output and the batch by name -> scalar."""
+"""Losses of text recognition: from a network's output and the batch by name to a scalar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CTCLoss(nn.Layer):
         self.use_focal_loss = use_focal_loss
 
     def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
-        """Logits float32 [N, T, K], labels int [N, L], lengths int [N] -> scalar."""
+        """Compare logits float32 [N, T, K], labels int [N, L], lengths int [N]; return a scalar."""
         losses = ctc_loss(logits_of(prediction), batch["label"], batch["length"])
         if self.use_focal_loss:
             losses = losses * paddle.square(1.0 - paddle.exp(-losses))
@@ -57,7 +57,7 @@ class ACELoss(nn.Layer):
         super().__init__()
 
     def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
-        """Logits float32 [N, T, K] -> scalar."""
+        """Compare logits float32 [N, T, K] with the class counts; return a scalar."""
         probabilities = F.softmax(logits_of(prediction), axis=-1)
         num_steps = float(probabilities.shape[1])
         counts = batch["label_ace"].astype("float32")
@@ -95,7 +95,7 @@ class CenterLoss(nn.Layer):
         self.register_buffer("centers", centers, persistable=False)
 
     def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
-        """(features float32 [N, T, C], logits float32 [N, T, K]) -> scalar."""
+        """Compare (features float32 [N, T, C], logits float32 [N, T, K]); return a scalar."""
         if not isinstance(prediction, list | tuple):
             raise ConfigError(
                 "CenterLoss needs features and logits: expected a head with return_feats: true, "

@@ -49,7 +49,7 @@ class RecMetric:
         return text
 
     def __call__(self, decoded: Decoded, batch: Any = None) -> dict[str, float]:
-        """Add a batch of (predictions, labels); returns the figures of this batch alone."""
+        """Add a batch of (predictions, labels); return the figures of this batch alone."""
         batch_metric = RecMetric(self.main_indicator, self.is_filter, self.ignore_space)
         for (prediction, _), (label, _) in zip(*decoded, strict=True):
             prediction, label = self._normalized(prediction), self._normalized(label)
@@ -62,7 +62,7 @@ class RecMetric:
         return batch_metric.get_metric()
 
     def get_metric(self) -> dict[str, float]:
-        """`acc` and `norm_edit_dis` of all lines since the last call, then start again."""
+        """Return `acc` and `norm_edit_dis` of all lines since the last call, and start again."""
         count = self.num_lines + _EPSILON
         figures = {
             "acc": self.num_correct / count,
@@ -104,7 +104,7 @@ class DistillationMetric(MetricOfEach):
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """A metric that does not exist."""
+        """Report a metric that does not exist."""
         base = options.get("base_metric_name", "RecMetric")
         if base in _PLAIN:
             return []

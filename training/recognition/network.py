@@ -1,4 +1,4 @@
-"""A recognition network: what is deployed of it are class probabilities."""
+"""A recognition network, whose deployed output are class probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RecognitionNetwork(Network):
     """A `Network` whose head gives (features, logits) of every time step."""
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] -> class probabilities float32 [N, T, K]."""
+        """Map float32 [N, C, H, W] to class probabilities float32 [N, T, K]."""
         _, logits = self.stages(images)["head_out"]
         return F.softmax(logits, axis=2)
 

@@ -18,12 +18,10 @@ from runtime.recognition.spec import RecognizerSpec
 if TYPE_CHECKING:
     from training.run import Run
 
-_SINGLE = "text"
-
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the networks read in one image.
+    """What the networks read in an image.
 
     Args:
         file: its path.
@@ -91,15 +89,19 @@ def _predict_batch(
 
 
 def table(predictions: Sequence[Prediction]) -> str:
-    """A row for each file with text and confidence by each network, aligned."""
-    networks = list(next((one.lines for one in predictions if one.lines), {"": None}))
-    rows = [["file", *(cell for name in networks for cell in (name or _SINGLE, "confidence"))]]
-    for one in predictions:
-        cells = [printable(one.file)]
-        for name in networks if one.error is None else ():
-            line = one.lines[name]
-            cells += [printable(line.text), f"{line.confidence:10.3f}"]
-        rows.append(cells if one.error is None else [*cells, f"error: {printable(one.error)}"])
+    """Return a row for each file with text and confidence by each network, aligned."""
+    read = (prediction.lines for prediction in predictions if prediction.lines)
+    networks = list(next(read, {"": None}))
+    rows = [["file", *(cell for name in networks for cell in (name or "text", "confidence"))]]
+    for prediction in predictions:
+        cells = [printable(prediction.file)]
+        if prediction.error is not None:
+            cells.append(f"error: {printable(prediction.error)}")
+        else:
+            for line in (prediction.lines[name] for name in networks):
+                cells += [printable(line.text), f"{line.confidence:10.3f}"]
+        rows.append(cells)
+    # A reason of an error may stick out: it widens no column.
     widths = [
         max(display_width(row[column]) for row in rows if len(row) == len(rows[0]))
         for column in range(len(rows[0]))
@@ -115,7 +117,7 @@ def table(predictions: Sequence[Prediction]) -> str:
 
 
 def results_text(predictions: Iterable[Prediction]) -> str:
-    """PaddleOCR's result file: a line for each image that was read.
+    """Return PaddleOCR's result file: a line for each image that was read.
 
     `path<TAB>{"Student": {"label": …, "score": …}, …}`, or for one network
     `path<TAB>text<TAB>score`.
@@ -123,15 +125,17 @@ def results_text(predictions: Iterable[Prediction]) -> str:
     Source: PaddleOCR `tools/infer_rec.py`.
     """
     rows = []
-    for one in predictions:
-        if one.error is not None:
+    for prediction in predictions:
+        if prediction.error is not None:
             continue
-        if set(one.lines) == {""}:
-            line = one.lines[""]
-            rows.append(f"{printable(one.file)}\t{printable(line.text)}\t{line.confidence}\n")
-            continue
-        scores = {
-            name: {"label": line.text, "score": line.confidence} for name, line in one.lines.items()
-        }
-        rows.append(f"{printable(one.file)}\t{json.dumps(scores, ensure_ascii=False)}\n")
+        if set(prediction.lines) == {""}:
+            line = prediction.lines[""]
+            reading = f"{printable(line.text)}\t{line.confidence}"
+        else:
+            scores = {
+                name: {"label": line.text, "score": line.confidence}
+                for name, line in prediction.lines.items()
+            }
+            reading = json.dumps(scores, ensure_ascii=False)
+        rows.append(f"{printable(prediction.file)}\t{reading}\n")
     return "".join(rows)

@@ -1,4 +1,4 @@
-"""What a data set holds, before a step is trained on it: kept, dropped and why."""
+"""Reports which lines of a data set are kept and which are dropped, before training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_DECODED = 20_000
 """Larger sets are judged by `NUM_SPREAD` of their images: a share of 10 % to within 1 %."""
 NUM_SPREAD = 5_000
 _AT_A_TIME = 1024
-_Looked = tuple[float, int]
+_Inspected = tuple[float, int]
 """Width over height, and bytes of the file where the image was decoded."""
 
 
@@ -50,8 +50,8 @@ class DataReport:
         unseen: characters of the charset that no kept line holds.
         num_tried: lines whose label can be used, so that their image was looked at.
         num_decoded: of these, lines whose image was decoded; of the others the header was read.
-        undecodable: what was found among those that were decoded.
-        notes: what else there is to say, one line each.
+        undecodable: the failures among those that were decoded.
+        notes: further remarks, one line each.
         sha256: hash of the kept lines: place, label, ratio, bytes of the images that were decoded.
     """
 
@@ -77,13 +77,14 @@ class DataReport:
             self.examples[reason].append(example)
 
     def lines(self) -> list[str]:
-        """The report as text."""
+        """Return the report as text."""
         num_dropped = sum(map(len, self.dropped.values()))
         text = [f"{self.name}: {len(self.kept)} lines kept, {num_dropped} dropped"]
         for reason, indices in self.dropped.items():
             text.append(f"  {len(indices)} {reason}, e.g. {'; '.join(self.examples[reason])}")
         if 0 < self.num_decoded < self.num_tried:
-            found = f": {self.undecodable.told(self.num_decoded)}" if self.undecodable.count else ""
+            undecodable = self.undecodable
+            found = f": {undecodable.describe(self.num_decoded)}" if undecodable.count else ""
             text.append(
                 f"  {self.num_decoded} of {self.num_tried} images decoded, evenly spread; of the "
                 f"others the header was read{found}"
@@ -107,10 +108,10 @@ class DataReport:
     def refuse_unreadable(self, share: float) -> None:
         """Refuse a set of which more than `share` (0 .. 1) of the images cannot be read.
 
-        What was decoded is looked at by itself: it is all there is, or stands for the rest.
+        Decoded images are judged by themselves too: they are all there are, or a sample of them.
 
         Raises:
-            DatasetError: naming some of them.
+            DatasetError: naming some of the images.
         """
         all_found = Unreadable(
             len(self.dropped.get(UNREADABLE, ())), self.examples.get(UNREADABLE, [])
@@ -120,7 +121,7 @@ class DataReport:
         self.undecodable.refuse_above(share, self.num_decoded, self.name, rest)
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, for a log."""
+        """Return the figures for a log."""
         return {
             "name": self.name,
             "kept": len(self.kept),
@@ -131,7 +132,7 @@ class DataReport:
 
 
 def _histogram(counts: Counter[int]) -> str:
-    """A few values one by one, many as eight ranges of about equal width: `32-160: 812, ...`."""
+    """Write out a few values one by one, many as eight even ranges: `32-160: 812, ...`."""
     if len(counts) <= _SHOWN_RANGES:
         return ", ".join(f"{value}: {counts[value]}" for value in sorted(counts))
     low, high = min(counts), max(counts)
@@ -159,9 +160,9 @@ def inspect_source(
     notes: Sequence[str] = (),
     looked_at: int | None = None,
 ) -> DataReport:
-    """Look at every label of a data set, and decode its images or an evenly spread part of them.
+    """Check every label of a data set, and decode its images or an evenly spread part of them.
 
-    What is decoded depends on the set alone, so that a run that is resumed keeps the same lines.
+    Which images are decoded depends on the set alone, so that a resumed run keeps the same lines.
 
     Args:
         source: the lines.
@@ -171,8 +172,8 @@ def inspect_source(
         height: H in px.
         width_policy: of these images.
         malformed: lines of label files without path and text.
-        notes: what the source has to say of its files.
-        looked_at: how many lines to look at, all being usable by construction; None for all.
+        notes: remarks of the source on its files.
+        looked_at: how many lines to check where all are usable by construction; None for all.
 
     Raises:
         DatasetError: if no line can be used.
@@ -185,12 +186,12 @@ def inspect_source(
     texts = _usable_texts(report, source, range(total), charset, encode)
     report.num_tried = len(texts) + len(report.dropped.get(UNREADABLE, ()))
     is_rendered = looked_at is not None
-    looked = _look_at_images(report, source, list(texts), is_rendered)
-    report.kept = list(looked)
-    report.ratios = {index: ratio for index, (ratio, _) in looked.items()}
+    inspected = _inspect_images(report, source, list(texts), is_rendered)
+    report.kept = list(inspected)
+    report.ratios = {index: ratio for index, (ratio, _) in inspected.items()}
     seen: set[str] = set()
     digest = hashlib.sha256(f"{len(source)}\n".encode())
-    for index, (ratio, num_bytes) in looked.items():
+    for index, (ratio, num_bytes) in inspected.items():
         line = f"{index} {ratio!r} {num_bytes} {texts[index]}\n"
         digest.update(line.encode(errors="surrogatepass"))
         seen.update(texts[index])
@@ -201,6 +202,7 @@ def inspect_source(
         report.unseen = "".join(sorted(set(charset.characters) - seen))
     if not report.kept:
         raise DatasetError("\n".join([*report.lines(), f"{name}: no line can be used"]))
+    # Rendered lines beyond those looked at can be used too.
     report.kept.extend(range(total, len(source)))
     return report
 
@@ -212,7 +214,7 @@ def _usable_texts(
     charset: Charset,
     encode: CTCLabelEncode,
 ) -> dict[int, str]:
-    """Labels that can be used by their index; the others are dropped."""
+    """Return the labels that can be used by their index; drop the others."""
     texts = {}
     for index in indices:
         try:
@@ -229,19 +231,19 @@ def _usable_texts(
     return texts
 
 
-def _look_at_images(
+def _inspect_images(
     report: DataReport, source: SampleSource, indices: list[int], is_rendered: bool
-) -> dict[int, _Looked]:
-    """Look at the images of lines by index; those that cannot be read are dropped.
+) -> dict[int, _Inspected]:
+    """Inspect the images of lines by index; drop those that cannot be read.
 
-    Rendered lines are not decoded, since they are no files.
+    Rendered lines have no files, and are not decoded.
     """
     num_decoded = len(indices) if len(indices) <= MOST_DECODED else NUM_SPREAD
     spread = np.linspace(0, len(indices) - 1, num_decoded).round().astype(int).tolist()
     decoded = set() if is_rendered else {indices[place] for place in spread}
     report.num_decoded = len(decoded)
 
-    def look(index: int) -> _Looked | Failure:
+    def inspect(index: int) -> _Inspected | Failure:
         name = f"line {index}"
         try:
             if index not in decoded:
@@ -253,26 +255,26 @@ def _look_at_images(
         except OF_ONE_SAMPLE as error:
             return Failure.of(name, error)
 
-    found: dict[int, _Looked] = {}
-    # Rendering is not for several threads, decoding is.
+    inspected: dict[int, _Inspected] = {}
+    # Decoding leaves Python's lock, so that threads help; rendering does not.
     with ThreadPoolExecutor(1 if is_rendered else max(1, int(available_cpus()))) as threads:
-        outcomes = _mapped(threads, look, indices)
-        shown = tqdm(outcomes, f"{report.name} data", len(indices), leave=False, delay=2)
-        for index, outcome in zip(indices, shown, strict=True):
+        outcomes = _map_in_order(threads, inspect, indices)
+        progress = tqdm(outcomes, f"{report.name} data", len(indices), leave=False, delay=2)
+        for index, outcome in zip(indices, progress, strict=True):
             if not isinstance(outcome, Failure):
-                found[index] = outcome
+                inspected[index] = outcome
                 continue
             report.drop(index, UNREADABLE, str(outcome))
             if index in decoded:
                 report.undecodable.add(outcome)
-    return found
+    return inspected
 
 
-def _mapped(
+def _map_in_order(
     threads: ThreadPoolExecutor,
-    look: Callable[[int], _Looked | Failure],
+    inspect: Callable[[int], _Inspected | Failure],
     indices: Sequence[int],
-) -> Iterator[_Looked | Failure]:
-    """`look` of every index in order, a bounded number of them waiting at a time."""
+) -> Iterator[_Inspected | Failure]:
+    """Inspect every index in threads; yield in order, a bounded number waiting at a time."""
     for start in range(0, len(indices), _AT_A_TIME):
-        yield from threads.map(look, indices[start : start + _AT_A_TIME])
+        yield from threads.map(inspect, indices[start : start + _AT_A_TIME])

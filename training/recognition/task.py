@@ -39,7 +39,7 @@ _CENTER_CLASSES = 6625
 
 @dataclass(frozen=True)
 class RecognitionTask:
-    """A `Task`.
+    """The `Task` of reading lines of text.
 
     Args:
         charset: K - 1 characters.
@@ -60,7 +60,7 @@ class RecognitionTask:
 
     @classmethod
     def read(cls, settings: GlobalConfig, problems: Problems) -> RecognitionTask | None:
-        """Read dictionary and longest label."""
+        """Read the dictionary and the longest label."""
         try:
             charset = build_charset(settings.character_dict_path, settings.use_space_char)
         except OcrError as error:
@@ -70,7 +70,7 @@ class RecognitionTask:
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-        """A network without a sequence for its head."""
+        """Report a network without a sequence for its head."""
         if section.get("Neck") is None:
             yield (
                 "Neck",
@@ -80,11 +80,11 @@ class RecognitionTask:
 
     @staticmethod
     def problems_of_transforms(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
-        """What is missing, or stands in the wrong order."""
+        """Report transforms that are missing or stand in the wrong order."""
         return problems_of_order(entries)
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
-        """Heights that differ, and losses that want what data or dictionary do not give."""
+        """Report heights that differ, and losses that lack what they need of data or dictionary."""
         train, evaluation = image_shape(plan.train), image_shape(plan.evaluation)
         if train[1] != evaluation[1]:
             message = f"expected the training height {train[1]}, got {evaluation[1]}"
@@ -124,13 +124,13 @@ class RecognitionTask:
     def report_on(
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
     ) -> DataReport:
-        """Look at every label and every image."""
+        """Check every label, and the images."""
         is_rendered = isinstance(source, SyntheticDataSet)
         return inspect_source(
             source,
             plan.path,
             self.charset,
-            next(one for one in transforms if isinstance(one, CTCLabelEncode)),
+            next(transform for transform in transforms if isinstance(transform, CTCLabelEncode)),
             image_shape(plan)[1],
             width_policy_of(plan),
             getattr(source, "malformed", ()),
@@ -158,11 +158,11 @@ class RecognitionTask:
         return {"the dictionary": self.charset.characters}
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
-        """Decode what the networks emitted for a batch, and add it to the run's metric."""
+        """Decode the networks' outputs for a batch, and add them to the run's metric."""
         run.metric(run.post_process(outputs, batch.arrays["label"]))
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
-        """Yield what every network reads in each image file."""
+        """Yield the readings of every network for each image file."""
         height, width_policy = deployed_input(run.plan.evaluation)
         spec = RecognizerSpec(self.charset.characters, height=height, width=width_policy)
         return predict(run, files, spec)
@@ -183,7 +183,7 @@ def image_shape(plan: DataPlan) -> tuple[int, int, int]:
 
 
 def keep_keys(plan: DataPlan) -> tuple[str, ...]:
-    """Return what a section's batches hand to the loss."""
+    """Return the arrays that a section's batches hand to the loss."""
     return tuple((plan.options_of("KeepKeys") or {})["keep_keys"])
 
 

@@ -18,7 +18,7 @@ KEEPABLE = ("image", "label", "length", "label_ace", "valid_ratio")
 
 
 class DecodeImage:
-    """Encoded bytes -> BGR, by the same reader that serves in production."""
+    """Decodes image files to BGR, by the same reader that serves in production."""
 
     def __init__(
         self, img_mode: Literal["BGR"] = "BGR", channel_first: Literal[False] = False
@@ -26,20 +26,20 @@ class DecodeImage:
         pass
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Raises ImageError when it is not an image."""
+        """Decode the image of a sample; raises ImageError when it is none."""
         sample.image = read_image(sample.image)
         return sample
 
 
 class CTCLabelEncode:
-    """Text -> class indices; a text that cannot be written exactly is refused."""
+    """Encodes text as class indices; a text that cannot be written exactly is refused."""
 
     def __init__(self, charset: Charset, max_text_length: int) -> None:
         self.charset = charset
         self.max_text_length = max_text_length
 
     def reason_to_drop(self, text: str) -> str | None:
-        """Why `text`, as `Charset.label_text` gives it, cannot be a label, or None."""
+        """Return why `text`, as `Charset.label_text` gives it, cannot be a label, or None."""
         if not text:
             return "empty label"
         if len(text) > self.max_text_length:
@@ -47,7 +47,7 @@ class CTCLabelEncode:
         return "unknown characters" if self.charset.unknown(text) else None
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Raises DatasetError when the text cannot be a label."""
+        """Encode the text of a sample; raises DatasetError when it cannot be a label."""
         sample.text = self.charset.label_text(sample.text)
         reason = self.reason_to_drop(sample.text)
         if reason is not None:
@@ -69,13 +69,13 @@ class RecResizeImg:
         self.width_policy = width_policy
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Image uint8 [h, w, 3] -> [H, content width, 3]."""
+        """Resize the image of a sample, uint8 [h, w, 3], to [H, content width, 3]."""
         sample.image = resize_line(sample.image, self.height, self.width_policy)
         return sample
 
 
 class KeepKeys:
-    """What a batch hands to the loss, in order.
+    """The arrays that a batch hands to the loss, in order.
 
     Args:
         keep_keys: of `KEEPABLE`; `image`, `label`, `length` first.
@@ -88,7 +88,7 @@ class KeepKeys:
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """An order that no loss would understand."""
+        """Report an order that no loss would understand."""
         keys = tuple(options["keep_keys"])
         if keys[:3] == KEEPABLE[:3] and set(keys) <= set(KEEPABLE):
             return []
@@ -96,7 +96,7 @@ class KeepKeys:
         return [("keep_keys", f"{message}; got {', '.join(map(str, keys))}")]
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Nothing to do for one sample."""
+        """Return the sample as it is: the keys are kept when batches are made."""
         return sample
 
 

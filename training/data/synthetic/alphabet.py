@@ -1,4 +1,4 @@
-"""Which characters of an alphabet can be drawn, and which texts of them are well formed."""
+"""Tells which characters of an alphabet can be drawn, and which texts are well formed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from runtime.recognition.charset import SPACE
 
 
 def is_visible(character: str) -> bool:
-    """Whether a character leaves ink: neither white space, nor control, nor format character."""
+    """Tell whether a character leaves ink: no white space, control or format character."""
     return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf", "Cs")
 
 
 def is_combining(character: str) -> bool:
-    """Whether a character is a mark that needs another one to sit on."""
+    """Tell whether a character is a mark that is drawn on the one before it."""
     return unicodedata.category(character).startswith("M")
 
 
 def tidy(text: str) -> str:
-    """`text` without spaces at its ends or twice in a row and combining marks without a base."""
+    """Drop spaces at the ends or twice in a row, and combining marks without a base."""
     if any(map(is_combining, text)):
         kept: list[str] = []
         for character in text:
@@ -32,12 +32,8 @@ def tidy(text: str) -> str:
 
 
 def check_alphabet(characters: Sequence[str], min_length: int, max_length: int) -> None:
-    """Refuse entries of more than one character and impossible lengths.
-
-    Raises:
-        DatasetError: as said.
-    """
-    long_entries = [c for c in characters if len(c) != 1]
+    """Raise DatasetError on entries of more than one character and on impossible lengths."""
+    long_entries = [character for character in characters if len(character) != 1]
     if long_entries:
         raise DatasetError(
             "the alphabet has entries that are not one character: expected single characters, got "

@@ -73,7 +73,7 @@ class SyntheticDataSet:
         visible = self._sampler.visible
         # Its own stream: three numbers seed a line, two seed the order of the characters.
         order = np.random.default_rng([seed, len(visible)]).permutation(len(visible))
-        self._order: tuple[str, ...] = tuple(visible[i] for i in order.tolist())
+        self._order: tuple[str, ...] = tuple(visible[position] for position in order.tolist())
         if self._sampler.has_own_words:
             self._stride = OWN_WORDS_STRIDE
         else:
@@ -83,7 +83,7 @@ class SyntheticDataSet:
         return self.count
 
     def line(self, index: int, epoch: int = 0) -> tuple[BgrImage, str]:
-        """One line.
+        """Draw one line.
 
         Args:
             index: 0 .. len - 1.
@@ -99,11 +99,11 @@ class SyntheticDataSet:
         return render_layout(text, layout, rng, self.difficulty), text
 
     def text(self, index: int, epoch: int = 0) -> str:
-        """The text of `line(index, epoch)`, without drawing it."""
+        """Return the text of `line(index, epoch)` without drawing it."""
         return self._plan(index, epoch)[0]
 
-    def estimated_ratio(self, index: int, epoch: int = 0) -> float:
-        """Width by height that `line(index, epoch)` will have, within a few percent.
+    def ratio(self, index: int, epoch: int = 0) -> float:
+        """Estimate width over height of `line(index, epoch)`, within a few percent.
 
         The text is chosen and measured but not drawn, so that batches of lines of similar width
         can be planned.
@@ -111,16 +111,12 @@ class SyntheticDataSet:
         return self._plan(index, epoch)[1].ratio
 
     def read(self, index: int, epoch: int) -> Sample:
-        """Line `index` as training takes it."""
+        """Return line `index` as a sample of training."""
         image, text = self.line(index, epoch)
         return Sample(image, text, f"synthetic line {index} of epoch {epoch}")
 
-    def ratio(self, index: int, epoch: int) -> float:
-        """As `estimated_ratio`."""
-        return self.estimated_ratio(index, epoch)
-
     def indices(self, epoch: int) -> range:
-        """Every line."""
+        """Return every line."""
         return range(self.count)
 
     @property
@@ -129,7 +125,7 @@ class SyntheticDataSet:
         return self._sampler.visible
 
     def provenance(self) -> dict[str, object]:
-        """What the lines follow from, to be written beside them."""
+        """Return the settings that the lines follow from, to be written beside them."""
         return {
             "count": self.count,
             "seed": self.seed,
@@ -142,7 +138,7 @@ class SyntheticDataSet:
         }
 
     def _plan(self, index: int, epoch: int) -> tuple[str, Layout, np.random.Generator]:
-        """Text and layout of a line, and the generator that goes on to draw it."""
+        """Choose text and layout of a line; return them and the generator that draws it."""
         if not 0 <= index < self.count:
             raise IndexError(f"line {index} of {self.count}")
         rng = np.random.default_rng([self.seed, epoch, index])
@@ -155,7 +151,7 @@ class SyntheticDataSet:
         return text, choose_layout(text, rng, self.fonts, self.difficulty), rng
 
     def _must_have(self, index: int, epoch: int) -> str | None:
-        """The character that this line is made to hold; in turn, each of the alphabet."""
+        """Return the character that this line has to hold, each one in turn, or None."""
         turn, rest = divmod(index, self._stride)
         if rest:
             return None
@@ -164,7 +160,7 @@ class SyntheticDataSet:
 
 
 def read_word_list(path: str | Path) -> list[str]:
-    """Entries of a word list: UTF-8, one a line; blank lines and spaces around them are ignored.
+    """Read a UTF-8 word list, one entry a line; blank lines and outer spaces are dropped.
 
     Raises:
         DatasetError: if the file cannot be read or holds nothing.

@@ -1,4 +1,4 @@
-"""What a camera, a scanner and a file format do to the picture of a line."""
+"""Degrades the picture of a line as a camera, a scanner and a file format do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BgrImage = NDArray[np.uint8]
 
 
 def degrade(picture: Picture, rng: np.random.Generator, difficulty: float) -> BgrImage:
-    """Coarse sampling, blur, noise, thresholding and JPEG, each by chance.
+    """Apply coarse sampling, blur, noise, thresholding and JPEG, each by chance.
 
     Args:
         picture: BGR float32 [h, w, 3], levels 0 .. 255.
@@ -52,7 +52,7 @@ def _levels(picture: Picture) -> BgrImage:
 
 
 def _resample(picture: Picture, rng: np.random.Generator, difficulty: float) -> Picture:
-    """Fewer pixels than the size suggests, as after enlarging a small crop."""
+    """Lose detail as a small crop does that was enlarged."""
     height, width = picture.shape[:2]
     smallest = 20 - 8 * difficulty
     if rng.random() >= 0.35 * difficulty or height <= smallest:
@@ -66,7 +66,7 @@ def _resample(picture: Picture, rng: np.random.Generator, difficulty: float) -> 
 
 
 def _blur(picture: Picture, rng: np.random.Generator, difficulty: float) -> Picture:
-    """Out of focus, or moved."""
+    """Blur as a lens out of focus or a moving camera does, or not at all."""
     height = picture.shape[0]
     chance = rng.random()
     if chance < 0.45 * difficulty:
@@ -81,7 +81,7 @@ def _blur(picture: Picture, rng: np.random.Generator, difficulty: float) -> Pict
 
 
 def _motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
-    """A line of `length` px through the middle of a square: float32, sums to 1."""
+    """Draw a line of `length` px through the middle of a square: float32, sums to 1."""
     size = length | 1
     middle = size // 2
     along = (math.cos(angle) * length / 2, math.sin(angle) * length / 2)
@@ -94,7 +94,7 @@ def _motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
 
 
 def _two_levels(image: BgrImage) -> BgrImage:
-    """Black and white only, as fax machines and old scans are."""
+    """Reduce to black and white, as fax machines and old scans do."""
     # Smoothed before, as scanners do, or noise would turn into pepper all over the text.
     smoothed = cv2.GaussianBlur(image, (0, 0), 1.0)
     _, binary = cv2.threshold(smoothed, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)

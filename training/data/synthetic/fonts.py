@@ -39,12 +39,12 @@ TEX_ROMAN = re.compile(r"cm(b|r|ss|ti|tt)10\.ttf", re.IGNORECASE)
 TEX_ROMAN_CHARACTERS = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#%()*+,-./:;=?@[] "
 )
-"""What Knuth's fonts draw where Unicode expects it; their `<` for one is an `¡`."""
+"""Characters that Knuth's fonts draw where Unicode expects them; their `<` is an `¡`."""
 
 PROBE_SIZE_PX = 24
 
 UNREADABLE = (OSError, TTLibError, struct.error, ValueError, LookupError, AssertionError, EOFError)
-"""What fontTools and FreeType raise on files that are damaged or no fonts at all."""
+"""Errors of fontTools and FreeType on files that are damaged or no fonts at all."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class FontBook:
         self._families = tuple(tuple(members) for members in families.values())
 
     def can_draw(self, text: str) -> bool:
-        """Whether one face has every character of `text`."""
+        """Tell whether one face has every character of `text`."""
         needed = frozenset(text)
         return any(face.characters >= needed for face in self.faces)
 
     def choose(self, text: str, rng: np.random.Generator) -> Face | None:
-        """A random face that draws all of `text`, or None: first a family, then one of its faces.
+        """Choose a face that draws all of `text`: first a family, then a face; None if none does.
 
         A family with twenty weights is thus no likelier than one that has a single face.
         """
@@ -97,7 +97,7 @@ class FontBook:
         return pick(pick(fitting, rng), rng) if fitting else None
 
     def choose_best(self, text: str, must_have: str | None, rng: np.random.Generator) -> Face:
-        """A random one of the faces that draw most of `text`, and `must_have` in any case."""
+        """Choose among the faces that draw most of `text`, and `must_have` in any case."""
         needed = frozenset(text)
         able = [face for face in self.faces if must_have is None or must_have in face.characters]
         most = max(len(face.characters & needed) for face in able)
@@ -105,7 +105,7 @@ class FontBook:
 
 
 def font_folders() -> list[Path]:
-    """The folders in which this system and the installed packages keep fonts."""
+    """List the folders in which this system and the installed packages keep fonts."""
     home = Path.home()
     folders = [
         Path("/usr/share/fonts"),
@@ -128,7 +128,7 @@ def font_folders() -> list[Path]:
 
 
 def find_font_files() -> list[Path]:
-    """Text font files of this machine, one per file name, sorted by name."""
+    """Find the text fonts of this machine, one per file name, sorted by name."""
     found: dict[str, Path] = {}
     for folder in font_folders():
         if not folder.is_dir():
@@ -141,7 +141,7 @@ def find_font_files() -> list[Path]:
 
 @lru_cache(maxsize=512)
 def load_font(path: str, index: int, size_px: int, is_shaped: bool) -> ImageFont.FreeTypeFont:
-    """A face at one size, kept for the life of the process.
+    """Open a face at one size and keep it for the life of the process.
 
     Args:
         size_px: em in px.
@@ -154,7 +154,7 @@ def load_font(path: str, index: int, size_px: int, is_shaped: bool) -> ImageFont
 
 @lru_cache(maxsize=65536)
 def needs_shaping(character: str) -> bool:
-    """Whether a character joins, reorders or stacks with its neighbours."""
+    """Tell whether a character joins, reorders or stacks with its neighbours."""
     if is_combining(character) or unicodedata.bidirectional(character) in ("R", "AL"):
         return True
     # Devanagari .. Thai, Lao, Tibetan, Myanmar, Khmer, Mongolian.
@@ -175,13 +175,15 @@ def build_font_book(
         DatasetError: if a listed file is no font, there are no fonts, or no font has one of the
             characters.
     """
-    alphabet = frozenset(c for c in characters if is_visible(c) or c == SPACE)
-    shaped = sorted(c for c in alphabet if needs_shaping(c))
+    alphabet = frozenset(
+        character for character in characters if is_visible(character) or character == SPACE
+    )
+    shaped = sorted(character for character in alphabet if needs_shaping(character))
     if shaped and not features.check("raqm"):
         raise DatasetError(
-            f"Pillow lacks Raqm, which is needed to draw {_listed(shaped)}: expected a Pillow "
-            "built with it, got one without; install Pillow's wheel from PyPI or remove these "
-            "characters from the alphabet"
+            f"Pillow lacks Raqm, which is needed to draw {_name_characters(shaped)}: expected a "
+            "Pillow built with it, got one without; install Pillow's wheel from PyPI or remove "
+            "these characters from the alphabet"
         )
     is_listed = files is not None
     paths = find_font_files() if files is None else sorted({Path(file) for file in files})
@@ -200,28 +202,28 @@ def build_font_book(
 
 
 def _read_faces(path: Path, alphabet: frozenset[str]) -> Iterator[Face]:
-    if path.suffix.lower() in (".ttc", ".otc"):
-        with TTCollection(str(path), lazy=True) as collection:
-            fonts = list(collection.fonts)
-            for index, font in enumerate(fonts):
-                yield from _read_face(path, index, font, alphabet)
-    else:
-        with TTFont(str(path), lazy=True) as font:
-            yield from _read_face(path, 0, font, alphabet)
+    is_collection = path.suffix.lower() in (".ttc", ".otc")
+    with (TTCollection if is_collection else TTFont)(str(path), lazy=True) as opened:
+        for index, font in enumerate(list(opened.fonts) if is_collection else [opened]):
+            yield from _read_face(path, index, font, alphabet)
 
 
 def _read_face(path: Path, index: int, font: TTFont, alphabet: frozenset[str]) -> Iterator[Face]:
-    """The face, or nothing if it has no outlines or none of the characters."""
+    """Yield the face, or nothing if it has no outlines or none of the characters."""
     if not any(table in font for table in ("glyf", "CFF ", "CFF2")):
         return
     mapped = font.getBestCmap() or {}
-    candidates = {c for c in alphabet if ord(c) in mapped}
+    candidates = {character for character in alphabet if ord(character) in mapped}
     if TEX_ROMAN.fullmatch(path.name):
         candidates &= TEX_ROMAN_CHARACTERS
     probe = load_font(str(path), index, PROBE_SIZE_PX, False)
     # Some fonts list characters for which they hold an empty glyph.
-    drawn = {c for c in candidates if c == SPACE or probe.getmask(c).getbbox() is not None}
-    if not any(is_visible(c) and not is_combining(c) for c in drawn):
+    drawn = {
+        character
+        for character in candidates
+        if character == SPACE or probe.getmask(character).getbbox() is not None
+    }
+    if not any(is_visible(character) and not is_combining(character) for character in drawn):
         return
     names = font["name"]
     family = names.getDebugName(16) or names.getDebugName(1) or path.stem
@@ -230,17 +232,17 @@ def _read_face(path: Path, index: int, font: TTFont, alphabet: frozenset[str]) -
 
 def _check_coverage(alphabet: frozenset[str], faces: Sequence[Face], num_files: int) -> None:
     covered = frozenset().union(*(face.characters for face in faces))
-    missing = sorted(c for c in alphabet - covered if c != SPACE)
+    missing = sorted(character for character in alphabet - covered if character != SPACE)
     if missing:
         raise DatasetError(
-            f"no font can draw {_listed(missing)}: expected every character of the alphabet in at "
-            f"least one font, got {num_files} font files without them; install a font that has "
-            "them (such as Noto) or remove them from the alphabet"
+            f"no font can draw {_name_characters(missing)}: expected every character of the "
+            f"alphabet in at least one font, got {num_files} font files without them; install a "
+            "font that has them (such as Noto) or remove them from the alphabet"
         )
 
 
-def _listed(characters: Sequence[str]) -> str:
-    """The characters with their code points, shortened after ten."""
-    shown = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:10])
+def _name_characters(characters: Sequence[str]) -> str:
+    """Name the characters with their code points, at most ten of them."""
+    shown = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in characters[:10])
     more = len(characters) - 10
     return shown if more <= 0 else f"{shown} and {more} more"

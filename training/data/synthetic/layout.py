@@ -1,4 +1,4 @@
-"""Where the ink of a line goes: face, size, spacing, slant, rotation and the crop around it."""
+"""The layout of a line's ink: face, size, spacing, slant, rotation and the crop around it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Layout:
     margins: tuple[float, float, float, float]
 
     def turned_corners(self) -> NDArray[np.float64]:
-        """The box stretched, slanted and turned: float64 [4, 2], in em."""
+        """Return the corners of the box stretched, slanted and turned: float64 [4, 2], in em."""
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         matrix = np.array([(cosine, -sine), (sine, cosine)]) @ np.array(
             [(self.stretch, -self.shear), (0.0, 1.0)]
@@ -95,7 +95,7 @@ class Layout:
         return turned
 
     def extent(self, corners: NDArray[np.float64]) -> tuple[float, float]:
-        """Width and height in em of the image around turned corners, margins included."""
+        """Return width and height in em of the image around turned corners, with margins."""
         width, height = corners.max(axis=0) - corners.min(axis=0)
         left, top, right, bottom = self.margins
         return width + height * (left + right), height * (1 + top + bottom)
@@ -159,7 +159,7 @@ def _choose_margins(
 
 
 def _measure(text: str, face: Face, tracking: float, is_shaped: bool, is_tight: bool) -> Box:
-    """The crop of a text: tight around its ink, or as high as a line of print."""
+    """Choose the crop of a text: tight around its ink, or as high as a line of print."""
     font = load_font(face.path, face.index, PROBE_SIZE_PX, is_shaped)
     bounds = font.getbbox(text, anchor="ls")
     left, top, right, bottom = (value / PROBE_SIZE_PX for value in bounds)
@@ -170,13 +170,17 @@ def _measure(text: str, face: Face, tracking: float, is_shaped: bool, is_tight: 
     # Around a comma or a hyphen alone the crop keeps the height of a letter: a detector's box does
     # not reveal less, and without it the comma and the apostrophe would be the same picture.
     # Nor may it be tight around letters that look the same in both cases.
-    is_ambiguous = all(c in SAME_IN_BOTH_CASES or c >= FIRST_GREEK for c in text if c.isalnum())
-    letter = CAPITAL_HEIGHT_EM if is_ambiguous else X_HEIGHT_EM
-    return Box(left, min(top, -letter), right, max(bottom, 0.0))
+    is_ambiguous = all(
+        character in SAME_IN_BOTH_CASES or character >= FIRST_GREEK
+        for character in text
+        if character.isalnum()
+    )
+    letter_height = CAPITAL_HEIGHT_EM if is_ambiguous else X_HEIGHT_EM
+    return Box(left, min(top, -letter_height), right, max(bottom, 0.0))
 
 
 def draw_ink(text: str, layout: Layout, rng: np.random.Generator, difficulty: float) -> Mask:
-    """The ink of a line in its place: 0 paper, 255 full ink; uint8 [height_px, width].
+    """Draw the ink of a line in its place: 0 paper, 255 full ink; uint8 [height_px, width].
 
     The shape follows from the layout, and from a random perspective where `difficulty` > 0.
     """
@@ -202,7 +206,7 @@ def draw_ink(text: str, layout: Layout, rng: np.random.Generator, difficulty: fl
 
 
 def _draw_flat(text: str, layout: Layout, size_px: int) -> tuple[Mask, NDArray[np.float64]]:
-    """The text on a straight baseline, and the corners of `layout.box` there: float64 [4, 2]."""
+    """Draw the text on a level baseline; return it and the box's corners there, float64 [4, 2]."""
     is_shaped = any(map(needs_shaping, text))
     font = load_font(layout.face.path, layout.face.index, size_px, is_shaped)
     left, top, right, bottom = font.getbbox(text, anchor="ls")

@@ -1,4 +1,4 @@
-"""Numbers, dates, prices, codes and addresses: what stands on paper beside words."""
+"""Numbers, dates, prices, codes and addresses, which documents hold besides words."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Item = TypeVar("Item")
 
 
 def pick(items: Sequence[Item], rng: np.random.Generator) -> Item:
-    """One of `items`, all equally likely."""
+    """Draw one of `items`, all equally likely."""
     return items[int(rng.random() * len(items))]
 
 
 def digits(rng: np.random.Generator, fewest: int, most: int) -> str:
-    """A string of `fewest` .. `most` digits, leading zeros allowed."""
+    """Make a string of `fewest` .. `most` digits, leading zeros allowed."""
     count = int(rng.integers(fewest, most + 1))
     return f"{int(rng.integers(10**count)):0{count}d}"
 
 
 def number(rng: np.random.Generator) -> str:
-    """A number as printed: grouped, signed, with decimals, a unit or a percent sign."""
+    """Make a number as printed: grouped, signed, with decimals, a unit or a percent sign."""
     # Even in the number of digits, not in value, or short numbers would be rare.
     value = int(rng.integers(10 ** int(rng.integers(1, 7))))
     style = rng.random()
@@ -48,7 +48,7 @@ def number(rng: np.random.Generator) -> str:
 
 
 def date(rng: np.random.Generator) -> str:
-    """A date or a time of day in one of the common forms."""
+    """Make a date or a time of day in one of the common forms."""
     year, month, day = (int(rng.integers(*span)) for span in ((1950, 2040), (1, 13), (1, 29)))
     forms = (
         f"{day:02d}.{month:02d}.{year}",
@@ -64,7 +64,7 @@ def date(rng: np.random.Generator) -> str:
 
 
 def price(rng: np.random.Generator) -> str:
-    """An amount of money."""
+    """Make an amount of money."""
     amount = f"{int(rng.integers(10 ** int(rng.integers(2, 7)))) / 100:,.2f}"
     style = rng.random()
     if style < 0.6:
@@ -74,11 +74,11 @@ def price(rng: np.random.Generator) -> str:
 
 
 def code(rng: np.random.Generator) -> str:
-    """A serial number, article number, plate or telephone number."""
+    """Make a serial number, article number, plate or telephone number."""
 
     def run(source: str, fewest: int, most: int) -> str:
         chosen = rng.integers(len(source), size=int(rng.integers(fewest, most + 1)))
-        return "".join(source[i] for i in chosen)
+        return "".join(source[position] for position in chosen)
 
     style = int(rng.integers(7))
     if style == 0:
@@ -99,7 +99,7 @@ def code(rng: np.random.Generator) -> str:
 
 
 def address(rng: np.random.Generator) -> str:
-    """An e-mail address, a web address or a file path."""
+    """Make an e-mail address, a web address or a file path."""
     first, second = pick(WORDS, rng).lower(), pick(WORDS, rng).lower()
     domain = f"{second}.{pick(TOP_LEVEL_DOMAINS, rng)}"
     forms = (

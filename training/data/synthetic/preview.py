@@ -25,7 +25,7 @@ def contact_sheet(
     columns: int = 4,
     cell_width_px: int = CELL_WIDTH_PX,
 ) -> BgrImage:
-    """Lines in a grid, each at its own size, or shrunk to its cell, above its label.
+    """Lay lines out in a grid, each above its label, at its own size or shrunk to its cell.
 
     Args:
         lines: pictures, BGR uint8 [h, w, 3], and their labels, which may have several lines.
@@ -59,7 +59,7 @@ def contact_sheet(
 
 
 def _plainest_face(text: str, fonts: FontBook) -> Face:
-    """Of the faces that draw most of the text the one with the most characters.
+    """Return, of the faces that draw most of the text, the one with the most characters.
 
     Among equals the one with the shortest file name: regular weights carry no `-BoldOblique`.
     """

@@ -33,6 +33,6 @@ def render_line(
 def render_layout(
     text: str, layout: Layout, rng: np.random.Generator, difficulty: float
 ) -> BgrImage:
-    """Draw one line whose layout is chosen already; otherwise as `render_line`."""
+    """Draw one line of text as `render_line`, with a layout that is chosen already."""
     mask = draw_ink(text, layout, rng, difficulty)
     return degrade(paint(mask, rng, difficulty), rng, difficulty)

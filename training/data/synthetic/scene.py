@@ -19,12 +19,12 @@ LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 
 @cache
 def _noise_tile() -> Picture:
-    """Unit Gaussian noise, float32 [256, 2048], made once a process; the same everywhere."""
+    """Make unit Gaussian noise, float32 [256, 2048], once a process and always the same."""
     return np.random.default_rng(0).standard_normal(TILE_SHAPE, dtype=np.float32)
 
 
 def noise(rng: np.random.Generator, height: int, width: int) -> Picture:
-    """A random cut of unit Gaussian noise: float32 [height, width], not to be written to."""
+    """Cut unit Gaussian noise at a random place: float32 [height, width], not to be changed."""
     tile = _noise_tile()
     if height > tile.shape[0] or width > tile.shape[1]:
         tile = np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1])))
@@ -34,7 +34,7 @@ def noise(rng: np.random.Generator, height: int, width: int) -> Picture:
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, grain_px: int) -> Picture:
-    """Noise whose blots are about `grain_px` wide: float32 [height, width], about unit size."""
+    """Make noise with blots about `grain_px` wide: float32 [height, width], about unit size."""
     small = noise(rng, max(2, height // grain_px), max(2, width // grain_px))
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).astype(
         np.float32, copy=False
@@ -56,11 +56,11 @@ def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
         return np.repeat(255.0 - mask[:, :, np.newaxis].astype(np.float32), 3, axis=2)
     is_document = rng.random() > 0.2 + 0.4 * difficulty
     paper, ink = _document_colors(rng) if is_document else _scene_colors(rng, difficulty)
-    coverage = _worn(mask, rng, difficulty).astype(np.float32) / 255.0
+    coverage = _wear(mask, rng, difficulty).astype(np.float32) / 255.0
     contrast = abs(float((paper - ink) @ LUMA_BGR))
     picture = _background(paper, contrast, (height, width), rng, difficulty)
     if rng.random() < 0.3 * difficulty:
-        coverage = np.maximum(coverage, _neighbours(coverage, rng))
+        coverage = np.maximum(coverage, _draw_neighbours(coverage, rng))
     if not is_document and rng.random() < 0.3 * difficulty:
         _add_shadow(picture, coverage, paper, ink, rng)
     if rng.random() < 0.25 * difficulty:
@@ -72,7 +72,7 @@ def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
 
 
 def _document_colors(rng: np.random.Generator) -> tuple[Color, Color]:
-    """Grey ink on paper of a light tint; at times light on dark."""
+    """Draw grey ink and paper of a light tint; at times light on dark."""
     paper = np.float32(rng.uniform(185, 255)) + rng.uniform(-12, 4, 3).astype(np.float32)
     ink = np.float32(rng.uniform(0, 85)) + rng.uniform(-8, 8, 3).astype(np.float32)
     if rng.random() < 0.1:
@@ -81,7 +81,7 @@ def _document_colors(rng: np.random.Generator) -> tuple[Color, Color]:
 
 
 def _scene_colors(rng: np.random.Generator, difficulty: float) -> tuple[Color, Color]:
-    """Two colours of any hue that differ enough in brightness to be read."""
+    """Draw two colours of any hue that differ enough in brightness to be read."""
     contrast = 140 - 80 * difficulty
     for _ in range(8):
         colors = rng.uniform(0, 255, (2, 3)).astype(np.float32)
@@ -94,8 +94,8 @@ def _scene_colors(rng: np.random.Generator, difficulty: float) -> tuple[Color, C
     return (white, black) if rng.random() < 0.5 else (black, white)
 
 
-def _worn(mask: Mask, rng: np.random.Generator, difficulty: float) -> Mask:
-    """Heavier or lighter strokes, and ink that has flaked off in places."""
+def _wear(mask: Mask, rng: np.random.Generator, difficulty: float) -> Mask:
+    """Thicken or thin the strokes, and let ink flake off in places."""
     weight = rng.uniform(-0.45, 0.8) * difficulty
     kernel = np.ones((2, 2) if abs(weight) < 0.2 or mask.shape[0] < 28 else (3, 3), np.uint8)
     if rng.random() < 0.4:
@@ -115,7 +115,7 @@ def _background(
     rng: np.random.Generator,
     difficulty: float,
 ) -> Picture:
-    """Plain, shaded, mottled or grained: float32 [h, w, 3].
+    """Paint the paper plain, shaded, mottled or grained: float32 [h, w, 3].
 
     The variations stay well under `contrast`, the difference to the ink, so that the text is not
     lost in them.
@@ -137,7 +137,7 @@ def _background(
 
 
 def _ramp(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """A plane in a random direction: float32 [h, w], -1 .. 1."""
+    """Make a plane in a random direction: float32 [h, w], -1 .. 1."""
     angle = rng.uniform(0, 2 * math.pi)
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32) * np.float32(math.sin(angle))
     columns = np.linspace(-1, 1, shape[1], dtype=np.float32) * np.float32(math.cos(angle))
@@ -146,12 +146,12 @@ def _ramp(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
 
 
 def _light(shape: tuple[int, int], rng: np.random.Generator, difficulty: float) -> Picture:
-    """Uneven light: factors float32 [h, w] around 1."""
+    """Make uneven light: factors float32 [h, w] around 1."""
     return 1.0 + _ramp(shape, rng) * np.float32(rng.uniform(0.05, 0.3) * difficulty)
 
 
-def _neighbours(coverage: Picture, rng: np.random.Generator) -> Picture:
-    """Ends of letters of the lines above and below, which a loose crop catches."""
+def _draw_neighbours(coverage: Picture, rng: np.random.Generator) -> Picture:
+    """Draw the ends of letters of the lines above and below, which a loose crop catches."""
     height, width = coverage.shape
     rows = np.flatnonzero(coverage.max(axis=1) > 0.2)
     neighbours = np.zeros_like(coverage)
@@ -177,7 +177,7 @@ def _neighbours(coverage: Picture, rng: np.random.Generator) -> Picture:
 def _add_shadow(
     picture: Picture, coverage: Picture, paper: Color, ink: Color, rng: np.random.Generator
 ) -> None:
-    """A drop shadow or a contour, drawn below the text in a tone away from the ink's."""
+    """Add a drop shadow or a contour below the text, in a tone away from the ink's."""
     height = coverage.shape[0]
     is_dark_ink = float((ink - paper) @ LUMA_BGR) < 0
     tone = np.float32(245 if is_dark_ink else 15)
@@ -194,7 +194,7 @@ def _add_shadow(
 def _add_rules(
     picture: Picture, coverage: Picture, paper: Color, ink: Color, rng: np.random.Generator
 ) -> None:
-    """An underline, an overline or the edge of a box, never through the text."""
+    """Add an underline, an overline or the edge of a box, never through the text."""
     height = coverage.shape[0]
     rows = np.flatnonzero(coverage.max(axis=1) > 0.2)
     if rows.size == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from itertools import filterfalse
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +49,10 @@ class TextSampler:
         check_alphabet(characters, min_length, max_length)
         self.min_length = min_length
         self.max_length = max_length
-        self.visible = tuple(c for c in dict.fromkeys(characters) if is_visible(c))
+        self.visible = tuple(filter(is_visible, dict.fromkeys(characters)))
         self.alphabet = frozenset(self.visible) | ({SPACE} & set(characters))
         self._joint = SPACE if SPACE in self.alphabet else ""
-        self._bases = tuple(c for c in self.visible if not is_combining(c))
+        self._bases = tuple(filterfalse(is_combining, self.visible))
         if not self._bases:
             raise DatasetError(
                 "no line can be written in this alphabet: expected at least one character with "
@@ -66,6 +67,7 @@ class TextSampler:
                 f"{max_length} characters, all in the alphabet, got for example "
                 f"{words[0] if words else ''!r}; extend the alphabet or change the word list"
             )
+        # By character, so that a line can be made to hold a given one.
         self._words_with: dict[str, list[str]] = {}
         for word in self._words:
             for character in set(word):
@@ -75,11 +77,11 @@ class TextSampler:
 
     @property
     def has_own_words(self) -> bool:
-        """Whether the words come from the user's list."""
+        """Tell whether the words come from the user's list."""
         return self._has_own_words
 
     def sample(self, rng: np.random.Generator, must_have: str | None = None) -> str:
-        """One line of text.
+        """Draw one line of text.
 
         Args:
             must_have: a visible character of the alphabet that the line shall contain.
@@ -115,11 +117,15 @@ class TextSampler:
             As `sample`.
         """
         if allowed is not None:
-            text = "".join(c for c in text if c in allowed)
+            text = "".join(character for character in text if character in allowed)
         text = tidy(text)
         if len(text) > self.max_length:
             text = self._shorten(text, rng)
-        fill = self._bases if allowed is None else [c for c in self._bases if c in allowed]
+        fill = (
+            self._bases
+            if allowed is None
+            else [character for character in self._bases if character in allowed]
+        )
         while len(text) < self.min_length or not text:
             text += pick(fill, rng)
         if must_have is not None and must_have not in text:
@@ -133,16 +139,16 @@ class TextSampler:
         return tidy(text[:keep])
 
     def _insert(self, text: str, must_have: str, rng: np.random.Generator) -> str:
-        """`text` with `must_have` added, or in the place of another where the text is full."""
+        """Add `must_have` to `text`, in the place of another character where the text is full."""
         # A mark needs a letter before it; the first character of a text always is one.
         places = list(range(len(text) + 1))
         if is_combining(must_have):
-            places = [i for i in range(1, len(text) + 1) if is_visible(text[i - 1])]
-            places = [i for i in places if not is_combining(text[i - 1])]
+            places = [place for place in places[1:] if is_visible(text[place - 1])]
+            places = [place for place in places if not is_combining(text[place - 1])]
         if len(text) < self.max_length:
             at = pick(places, rng)
             return text[:at] + must_have + text[at:]
-        places = [i for i in places if i < len(text)]
+        places = [place for place in places if place < len(text)]
         if not places:
             return text
         at = pick(places, rng)
@@ -174,7 +180,7 @@ class TextSampler:
         return self.fold(self._kinds[kind](rng))
 
     def fold(self, text: str) -> str:
-        """Nearest text in the alphabet: other case, then without accent, else left out."""
+        """Fold a text into the alphabet: other case, then without accent, else left out."""
         alphabet = self.alphabet
         if alphabet.issuperset(text):
             return text
@@ -200,7 +206,7 @@ class TextSampler:
         return fitting
 
     def _letters_by_script(self) -> list[list[str]]:
-        """Letters outside the built-in words, grouped by script and case."""
+        """Group the letters outside the built-in words by script and case."""
         groups: dict[str, list[str]] = {}
         for character in self.visible:
             if not character.isalpha() and not is_combining(character):
@@ -214,7 +220,7 @@ class TextSampler:
     def _weigh_kinds(
         self,
     ) -> tuple[list[Callable[[np.random.Generator], str]], NDArray[np.float64]]:
-        """The kinds of parts this alphabet allows, with cumulative weights that end at 1."""
+        """Return the kinds of parts this alphabet allows, and cumulative weights that end at 1."""
         kinds: list[Callable[[np.random.Generator], str]] = [self._even_string]
         weights = [0.05]
         if len(self._words) >= MIN_FITTING_WORDS:
@@ -247,7 +253,7 @@ class TextSampler:
         script = int(np.searchsorted(sizes, rng.integers(sizes[-1]), side="right"))
         letters = self._scripts[script]
         chosen = rng.integers(len(letters), size=int(rng.integers(1, 9)))
-        word = "".join(letters[i] for i in chosen)
+        word = "".join(letters[position] for position in chosen)
         style = rng.random()
         if style < 0.5:
             return self.fold(word.lower())
@@ -255,7 +261,7 @@ class TextSampler:
 
     def _even_string(self, rng: np.random.Generator) -> str:
         chosen = rng.integers(len(self.visible), size=int(rng.integers(1, 9)))
-        return "".join(self.visible[i] for i in chosen)
+        return "".join(self.visible[position] for position in chosen)
 
     def _punctuate(self, text: str, rng: np.random.Generator) -> str:
         style = rng.random()

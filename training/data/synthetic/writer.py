@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import re
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from runtime.errors import DatasetError
+from runtime.files import write_atomically
 from training.data.synthetic.dataset import SyntheticDataSet
 
 IMAGE_FOLDER = "images"
@@ -32,7 +32,7 @@ LINES_PER_TASK = 64
 
 @dataclass(frozen=True)
 class WrittenDataSet:
-    """What `write_data_set` has written: the label files and their lines."""
+    """The label files that `write_data_set` has written, and their numbers of lines."""
 
     train_file: Path
     num_train: int
@@ -130,7 +130,7 @@ def _draw_all(
 
 
 _worker: tuple[SyntheticDataSet, Path] | None = None
-"""What this worker process draws, and where to."""
+"""The data set that this worker process draws, and the folder of its images."""
 
 
 def _start_worker(data_set: SyntheticDataSet, images: Path) -> None:
@@ -162,26 +162,20 @@ def _write_labels(
     lot = np.random.default_rng([data_set.seed, len(texts)]).permutation(len(texts))
     is_val = np.zeros(len(texts), bool)
     is_val[lot[: round(val_fraction * len(texts))]] = True
-    entries = [f"{IMAGE_FOLDER}/{_image_name(i)}\t{text}\n" for i, text in enumerate(texts)]
-    _write_text(folder / DICTIONARY_FILE, "".join(f"{c}\n" for c in data_set.visible_characters))
-    _write_text(
-        folder / PROVENANCE_FILE,
-        json.dumps(data_set.provenance(), ensure_ascii=False, indent=1) + "\n",
-    )
-    num_val = int(is_val.sum())
-    val_file = folder / VAL_FILE if num_val else None
+    train: list[str] = []
+    val: list[str] = []
+    for index, (text, goes_to_val) in enumerate(zip(texts, is_val, strict=True)):
+        entry = f"{IMAGE_FOLDER}/{_image_name(index)}\t{text}\n"
+        (val if goes_to_val else train).append(entry)
+    provenance = json.dumps(data_set.provenance(), ensure_ascii=False, indent=1)
+    _write_text(folder / DICTIONARY_FILE, [f"{line}\n" for line in data_set.visible_characters])
+    _write_text(folder / PROVENANCE_FILE, [provenance, "\n"])
+    train_file, val_file = folder / TRAIN_FILE, folder / VAL_FILE if val else None
     if val_file is not None:
-        _write_text(val_file, "".join(e for e, val in zip(entries, is_val, strict=True) if val))
-    train_file = folder / TRAIN_FILE
-    _write_text(train_file, "".join(e for e, val in zip(entries, is_val, strict=True) if not val))
-    return WrittenDataSet(train_file, len(texts) - num_val, val_file, num_val)
+        _write_text(val_file, val)
+    _write_text(train_file, train)
+    return WrittenDataSet(train_file, len(train), val_file, len(val))
 
 
-def _write_text(path: Path, text: str) -> None:
-    """Write under another name, flush, rename: the file is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+def _write_text(path: Path, parts: Sequence[str]) -> None:
+    write_atomically(path, "".join(parts).encode())

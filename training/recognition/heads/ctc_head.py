@@ -19,7 +19,7 @@ class CTCHead(nn.Layer):
         out_channels: K.
         fc_decay: L2 weight decay of its layers.
         mid_channels: width of a layer in between, None for none.
-        return_feats: also return what the last layer saw, as CenterLoss needs it.
+        return_feats: also return the last layer's input, as CenterLoss needs it.
 
     Source: PaddleOCR `rec_ctc_head`.
     """
@@ -43,7 +43,7 @@ class CTCHead(nn.Layer):
         self.has_two_layers = mid_channels is not None
 
     def forward(self, x: paddle.Tensor, batch: Any = None) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Float32 [N, T, C] -> what the last layer sees [N, T, C'], and logits [N, T, K]."""
+        """Map float32 [N, T, C] to the last layer's input [N, T, C'] and logits [N, T, K]."""
         if not self.has_two_layers:
             return x, self.fc(x)
         features = self.fc1(x)

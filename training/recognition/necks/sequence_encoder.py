@@ -19,7 +19,7 @@ class Im2Seq(nn.Layer):
     """[N, C, 1, T] -> [N, T, C]."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Raises ConfigError when the backbone left more than one row."""
+        """Map [N, C, 1, T] to [N, T, C]; raises ConfigError when the backbone left more rows."""
         height = x.shape[2]
         if height != 1:
             raise ConfigError(
@@ -43,7 +43,7 @@ class EncoderWithFC(nn.Layer):
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, T, C] -> float32 [N, T, hidden_size]."""
+        """Map float32 [N, T, C] to float32 [N, T, hidden_size]."""
         return self.fc(x)
 
 
@@ -56,7 +56,7 @@ class EncoderWithRNN(nn.Layer):
         self.lstm = nn.LSTM(in_channels, hidden_size, num_layers=2, direction="bidirectional")
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, T, C] -> float32 [N, T, 2 hidden_size]."""
+        """Map float32 [N, T, C] to float32 [N, T, 2 hidden_size]."""
         return self.lstm(x)[0]
 
 
@@ -71,7 +71,7 @@ class BidirectionalLSTM(nn.Layer):
         self.linear = nn.Linear(2 * hidden_size, out_channels) if with_linear else None
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, T, C] -> float32 [N, T, out_channels]."""
+        """Map float32 [N, T, C] to float32 [N, T, out_channels]."""
         recurrent = self.rnn(x)[0]
         return recurrent if self.linear is None else self.linear(recurrent)
 
@@ -98,7 +98,7 @@ class EncoderWithCascadeRNN(nn.Layer):
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, T, C] -> float32 [N, T, out_channels[-1]]."""
+        """Map float32 [N, T, C] to float32 [N, T, out_channels[-1]]."""
         for layer in self.encoder:
             x = layer(x)
         return x
@@ -151,7 +151,7 @@ class SequenceEncoder(nn.Layer):
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Widths of `cascadernn` that do not fit its layers."""
+        """Report widths of `cascadernn` that do not fit its layers."""
         if options.get("encoder_type") != "cascadernn":
             return []
         widths = list(options.get("out_channels") or ())
@@ -168,6 +168,6 @@ class SequenceEncoder(nn.Layer):
         return []
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, 1, T] -> float32 [N, T, out_channels]."""
+        """Map float32 [N, C, 1, T] to float32 [N, T, out_channels]."""
         sequence = self.encoder_reshape(x)
         return sequence if self.encoder is None else self.encoder(sequence)

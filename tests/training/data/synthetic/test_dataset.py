@@ -118,7 +118,7 @@ def test_estimated_ratio_is_close(data_set: SyntheticDataSet) -> None:
     for index in range(100):
         image, _ = data_set.line(index)
         ratio = image.shape[1] / image.shape[0]
-        errors.append(abs(data_set.estimated_ratio(index) / ratio - 1))
+        errors.append(abs(data_set.ratio(index) / ratio - 1))
     assert np.median(errors) < 0.05
     assert max(errors) < 0.2
 
