@@ -2,8 +2,8 @@
 
 Engines of the model that comes along are built for it, FP32 and FP16. Environment variables name
 something else: DISTILREC_PLAN and DISTILREC_ONNX a plan and the FP32 model that it was built from,
-DISTILREC_DATA a folder of line images, DISTILREC_MINUTES how long random shapes are run (1 by default, 30 before a release),
-DISTILREC_CUDA the package that reaches the GPU.
+DISTILREC_DATA a folder of line images, DISTILREC_MINUTES how long random shapes are run (1 by
+default, 30 before a release), DISTILREC_CUDA the package that reaches the GPU.
 """
 
 from __future__ import annotations
