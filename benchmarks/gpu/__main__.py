@@ -96,7 +96,9 @@ def _readings(
     ways = [(f"onnxruntime on CUDA, {search}", model, "cuda", search) for search in SEARCHES]
     graph = scratch / "student_gpu.onnx"
     try:
-        _write_engine_graph(model, graph)
+        from export.engine.graph_file import write_engine_graph
+
+        write_engine_graph(model, graph)
         ways.append(("engine graph on CUDA", graph, "cuda", ""))
     except (OcrError, ImportError) as error:
         yield Failure("engine graph on CUDA", " ".join(str(error).split()), is_absent=True)
@@ -123,15 +125,6 @@ def _figures(
     yield measure(f"{name} / texts as on the CPU", "lines", "higher", [num_equal], is_exact=True)
     if num_equal < num_lines:
         yield Failure(name, f"{num_equal} of {num_lines} lines read as on the CPU")
-
-
-def _write_engine_graph(model: Path, target: Path) -> None:
-    from export.contract import model_contract
-    from export.conversion.model_file import read_model
-
-    source = read_model(model)
-    graph = model_contract(source.spec).engine_graph(source.model)
-    target.write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def _parser() -> argparse.ArgumentParser:

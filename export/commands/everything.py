@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tie_tolerance(parser)
     parser.add_argument(
+        "--gpu-graph",
+        action="store_true",
+        help="write NETWORK_gpu.onnx too, for onnxruntime on CUDA: pixels in, classes out",
+    )
+    parser.add_argument(
         "--engine",
         choices=_ENGINES,
         default="auto",
@@ -60,6 +65,10 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
             onnx, half_path(onnx), options.images, tie_tolerance=options.tieTolerance
         )
         onnx = half_path(onnx)
+    if options.gpu_graph:
+        from export.engine.graph_file import graph_path, write_engine_graph
+
+        result["gpu_graph"] = str(write_engine_graph(onnx, graph_path(Path(result["onnx"]))))
     if options.engine != "none" and _has_engine(options.engine, onnx, plan):
         from export.engine import BuildOptions, EngineRequest, build_engine
 

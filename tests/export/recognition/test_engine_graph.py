@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from export.contract import model_contract
 from export.conversion.model_file import ModelFile, read_model
+from export.engine.graph_file import write_engine_graph
 from export.precision.prove import half_model
 from export.proof.emulate import cpu_session, emulation_of
 from export.recognition.engine_graph import engine_graph
 from export.recognition.samples import rendered_lines
+from runtime import Recognizer
 from runtime.batching import batches_by_width
 from runtime.errors import ArtifactError
 from runtime.images.read import read_image
+from runtime.recognition.best_path_session import BestPathSession
 from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.preprocess import Image, batch_from_lines, prepare_line
 from runtime.recognition.session import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
@@ -156,3 +159,15 @@ def test_another_model_is_refused(student) -> None:
 
     with pytest.raises(ArtifactError, match=r"expected image -> probabilities, got x ->"):
         engine_graph(student.model, replace(student.spec, input_name="image"))
+
+
+def test_the_graph_as_a_file_is_read_like_any_model(student, tmp_path: Path) -> None:
+    graph = write_engine_graph(student.path, tmp_path / "student_gpu.onnx")
+    images, _ = rendered_lines(student.spec.charset)
+    with Recognizer(student.path, device="cpu") as expected, Recognizer(graph, device="cpu") as got:
+        assert isinstance(got._session, BestPathSession)
+        pairs = list(zip(expected(images), got(images), strict=True))
+    assert len(pairs) == 64 and len({one.text for one, _ in pairs}) > 40
+    for one, other in pairs:
+        assert (other.text, other.time_steps) == (one.text, one.time_steps)
+        assert other.confidence == pytest.approx(one.confidence, abs=1e-6)
