@@ -66,6 +66,9 @@ class ModelContract(Protocol):
     def rendered(self) -> tuple[Images, str]:
         """Render images to compare on where none are given; return them and what they are."""
 
+    def extremes(self, images: Images) -> Images:
+        """Make images as large as the network takes, of others; none where it takes one size."""
+
     def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network emits, probabilities or logits, as probabilities."""
 

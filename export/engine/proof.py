@@ -45,7 +45,9 @@ def prove_engine(
         reference = ScoreForm(
             "onnxruntime on the CPU", limited, run_of_session(cpu_session(model), contract.spec)
         )
-        fitting = limited.samples(samples.images, samples.samples_from)
+        # Time goes with the length of a line, and so do the steps over which a network rounds.
+        images = [*samples.images, *limited.extremes(samples.images)]
+        fitting = limited.samples(images, samples.samples_from)
         # Plain, captured and replayed: each shape takes another path the first three times.
         for _ in range(_NUM_READS):
             agreement = compare(reference, form, limited, fitting, tie_tolerance)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -67,6 +69,21 @@ class RecognizerContract:
     def rendered(self) -> tuple[list[Image], str]:
         """Render lines of the model's characters."""
         return rendered_lines(self.spec.charset)
+
+    def extremes(self, images: Sequence[Image]) -> list[Image]:
+        """Put lines one behind the other, to a line as long as the network takes."""
+        policy, height = self.spec.width, self.spec.height
+        if not images or policy.min_px == policy.max_px:
+            return []
+        pieces, width_px = [], 0
+        for image in itertools.cycle(images):
+            ratio = height / image.shape[0]
+            size = (max(1, round(image.shape[1] * ratio)), height)
+            pieces.append(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))
+            width_px += size[0]
+            if width_px >= policy.max_px:
+                break
+        return [np.ascontiguousarray(np.hstack(pieces)[:, : policy.max_px])]
 
     def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return scores as probabilities, float32 [N, T, K]."""

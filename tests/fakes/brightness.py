@@ -312,6 +312,9 @@ class BrightnessContract:
         levels = range(0, 256, 16)
         return [np.full((40, 40, 3), level, np.uint8) for level in levels], "grey images"
 
+    def extremes(self, images: Any) -> list[Any]:
+        return []
+
     def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         return scores
 

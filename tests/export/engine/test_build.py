@@ -100,7 +100,7 @@ def test_plan_and_sidecar_belong_together_and_read(host: Host) -> None:
     assert (sidecar.library, sidecar.library_version) == (host.library.name, host.library.version)
     assert sidecar.gpu_name and sidecar.driver_version and sidecar.compute_capability
     assert sidecar.precision["achieved"] == "fp32"
-    assert sidecar.parity["engine"]["num_equal"] == 5
+    assert sidecar.parity["engine"]["num_equal"] == 6  # 5 crops and one line of all
     assert (sidecar.task, sidecar.spec) == ("rec", toy_spec().as_json())
     assert sidecar.platform == this_platform()
     assert [one.name for one in sidecar.bindings] == [
@@ -214,7 +214,7 @@ def test_an_engine_that_reads_otherwise_gets_no_name(
         return np.where(classes == 1, 2, 1), confidences
 
     monkeypatch.setattr(BestPathSession, "read", misread)
-    with pytest.raises(ParityError, match=r"reads otherwise than onnxruntime: 5 of 5 .*not writ"):
+    with pytest.raises(ParityError, match=r"reads otherwise than onnxruntime: 6 of 6 .*not writ"):
         host.build({"buckets": []})
     assert host.plan.read_bytes() == before
     assert not [file for file in host.plan.parent.iterdir() if file.name[0] == "."]
@@ -307,7 +307,7 @@ def test_crops_narrower_than_the_smallest_profile_are_widened(host: Host) -> Non
     cv2.imwrite(str(host.folder / "crops" / "wide.png"), np.full((32, 900, 3), 200, np.uint8))
     host.build({"shapes": shapes})
     proof = EngineSidecar.read(host.plan).parity["engine"]
-    assert proof["num_equal"] == proof["num_samples"] == 7
+    assert proof["num_equal"] == proof["num_samples"] == 8
 
 
 def test_every_path_of_an_engine_is_compared(host: Host) -> None:
