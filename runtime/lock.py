@@ -1,4 +1,4 @@
-"""One run at a time in one output: a second one is told who writes there."""
+"""Locks an output for a single run; a second run gets an error that names the first."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ FILES = ("auto", "shared", "ship")
 """How readers get files: `shared` under the same paths on every machine, `ship` sent as bytes."""
 
 _IMAGES_PER_SHARD = {0: 64, 1: 1024}
-"""By the GPUs of a reader: on a CPU every line runs alone, a GPU needs full batches."""
+"""GPUs of a reader -> images: on a CPU every line runs alone, a GPU needs full batches."""
 
 _SHARDS_AHEAD_PER_READER = 8
 _FILES_AT_ONCE = 8

@@ -9,7 +9,7 @@ from runtime.images import tiff as tiff_header
 from runtime.images.formats import PNG_SIGNATURE, png_chunks, riff_chunks
 
 HEAD_BYTES = 4096
-"""Bytes at the beginning of a file that tell whether it may hold several pages."""
+"""Bytes at the beginning of a file that show whether it may hold several pages."""
 
 _GIF_HEADER, _GIF_DESCRIPTOR = 13, 10
 _GIF_EXTENSION, _GIF_FRAME = 0x21, 0x2C

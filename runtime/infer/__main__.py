@@ -169,7 +169,7 @@ def _images(
 
 
 def _has_other_output(arguments: Namespace) -> bool:
-    """Tell whether the run is of use without printed results."""
+    """Tell whether the run has a result even if nothing is printed."""
     outputs = (arguments.output, arguments.labels, arguments.visualize)
     return arguments.quiet or any(output is not None for output in outputs)
 

@@ -24,7 +24,7 @@ SUFFIX = ".parquet"
 
 _RECORDS_PER_FILE = 5000
 _SECONDS_PER_FILE = (10.0, 300.0)
-"""How long a result waits to be written: for the first file, and, doubled for each, at most."""
+"""Longest wait of a result for the first file; it doubles with each file up to the second value."""
 
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 

@@ -230,8 +230,8 @@ def _run_twice(
 
 def _warn_of_convention(facts: ModelFacts, spec: RecognizerSpec, told: Told) -> None:
     """Warn of the assumed colours and normalisation of a model that may not be PaddleOCR's."""
-    is_told = None not in (told.color_order, told.mean, told.std)
-    if is_told or Path(facts.where).with_name(FILE_NAME).is_file():
+    is_stated = None not in (told.color_order, told.mean, told.std)
+    if is_stated or Path(facts.where).with_name(FILE_NAME).is_file():
         return
     logger.warning(
         "%s says nothing of colours and normalisation: read as PaddleOCR's models are, %s and "
