@@ -1,7 +1,7 @@
-"""Lines of equal input width into batches, and results back into input order, both streaming.
+"""Groups lines of equal input width into batches and restores the input order of their results.
 
-Only equal widths share a batch, so that what is read does not depend on the neighbours.
-Nothing here knows images or networks; a line is whatever the caller puts in.
+Only equal widths share a batch, so that the text of a line does not depend on its neighbours.
+Nothing here knows images or networks; a line is an object of any type. Both ways stream.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WidthBatch(NamedTuple, Generic[Line]):
 class WidthBatcher(Generic[Line]):
     """Collects lines by width and hands out batches as they fill up.
 
-    A batch leaves when it holds `batch_size` lines, or when its first line has waited for
+    A batch is handed out when it holds `batch_size` lines, or when its first line has waited for
     `look_ahead` others. So at most `look_ahead` lines wait, and a result waits for at most that
     many others. The same input gives the same batches.
 
@@ -62,7 +62,7 @@ class WidthBatcher(Generic[Line]):
         """
         group = self._groups.setdefault(width, [])
         group.append((position, line))
-        full = [self._leave(width)] if len(group) == self.batch_size else []
+        full = [self._pop_batch(width)] if len(group) == self.batch_size else []
         return full + self.skip(position)
 
     def skip(self, position: int) -> list[WidthBatch[Line]]:
@@ -72,15 +72,15 @@ class WidthBatcher(Generic[Line]):
             oldest_width, oldest = next(iter(self._groups.items()))
             if position - oldest[0][0] < self.look_ahead:
                 break
-            due.append(self._leave(oldest_width))
+            due.append(self._pop_batch(oldest_width))
         return due
 
     def flush(self) -> Iterator[WidthBatch[Line]]:
-        """Hand out all that waits, the oldest first."""
+        """Hand out all waiting lines, the oldest first."""
         while self._groups:
-            yield self._leave(next(iter(self._groups)))
+            yield self._pop_batch(next(iter(self._groups)))
 
-    def _leave(self, width: int) -> WidthBatch[Line]:
+    def _pop_batch(self, width: int) -> WidthBatch[Line]:
         positions, lines = zip(*self._groups.pop(width), strict=True)
         return WidthBatch(width, positions, lines)
 
@@ -93,7 +93,7 @@ class InputOrder(Generic[Result]):
         self._waiting: dict[int, Result] = {}
 
     def __len__(self) -> int:
-        """How many results wait."""
+        """Return the number of results that wait."""
         return len(self._waiting)
 
     def put(self, position: int, result: Result) -> None:
@@ -101,7 +101,7 @@ class InputOrder(Generic[Result]):
         self._waiting[position] = result
 
     def ready(self) -> Iterator[Result]:
-        """Hand out, and let go of, the results whose turn it is."""
+        """Yield the results whose predecessors have all been yielded; they are no longer held."""
         while self._next in self._waiting:
             yield self._waiting.pop(self._next)
             self._next += 1
@@ -110,7 +110,7 @@ class InputOrder(Generic[Result]):
 def batches_by_width(
     lines: Iterable[tuple[int, Line]], batch_size: int, look_ahead: int | None = None
 ) -> Iterator[WidthBatch[Line]]:
-    """Batches of equal width from a stream of lines.
+    """Group a stream of lines into batches of equal width.
 
     Args:
         lines: the input width in px and the line, for each position from 0.

@@ -18,8 +18,8 @@ def available_cpus(
 ) -> int:
     """Return how many CPUs this process may keep busy, at least 1.
 
-    The smaller of the CPU affinity and the cgroup quota (version 1 or 2), the quota rounded
-    down: a thread more than the quota is stopped by the kernel while the others wait for it.
+    This is the smaller of the CPU affinity and the cgroup quota (version 1 or 2), rounded down:
+    the kernel stops threads beyond the quota while the others wait for them.
 
     Args:
         cgroup_root: where the cgroup file systems are mounted.
@@ -33,7 +33,7 @@ def available_cpus(
 
 
 def sums_8_bit_exactly(cpu_info: Path = _CPU_INFO) -> bool | None:
-    """Tell whether 8-bit products are summed without saturating; None where the CPU is silent.
+    """Tell whether 8-bit products are summed without saturating; None where that is unknown.
 
     x86 CPUs without VNNI add pairs of products in 16 bits, which saturate, so that an 8-bit
     network reads worse on them than where it was judged. Source: onnxruntime's "Quantize ONNX
@@ -54,7 +54,7 @@ def sums_8_bit_exactly(cpu_info: Path = _CPU_INFO) -> bool | None:
 
 
 def _quotas(root: Path, cgroup_of_process: Path) -> Iterator[float]:
-    """Every quota, in CPUs, set on the process's cgroups and on those around them."""
+    """Yield every quota, in CPUs, of the process's cgroups and of their parents."""
     try:
         memberships = cgroup_of_process.read_text().splitlines()
     except OSError:
@@ -63,19 +63,19 @@ def _quotas(root: Path, cgroup_of_process: Path) -> Iterator[float]:
         _, _, rest = membership.partition(":")
         controllers, _, group = rest.partition(":")
         if controllers == "":
-            for folder in _enclosing(root, group):
+            for folder in _folders_up(root, group):
                 yield from _quota_v2(folder / "cpu.max")
         elif "cpu" in controllers.split(","):
             for mount in {root / controllers, root / "cpu"}:
-                for folder in _enclosing(mount, group):
+                for folder in _folders_up(mount, group):
                     yield from _quota_v1(folder)
 
 
-def _enclosing(mount: Path, group: str) -> Iterator[Path]:
-    """The folders from the process's cgroup up to the mount point.
+def _folders_up(mount: Path, group: str) -> Iterator[Path]:
+    """Yield the folders from the process's cgroup up to the mount point.
 
-    In a container the group's path is often the host's and not to be found here; the mount
-    point then is the container's own group.
+    In a container the group's path is often the host's and does not exist here; the mount point
+    then is the container's own group.
     """
     folder = mount / group.strip("/")
     yield folder
@@ -85,12 +85,14 @@ def _enclosing(mount: Path, group: str) -> Iterator[Path]:
 
 
 def _quota_v2(file: Path) -> Iterator[float]:
+    """Yield the quota of a cgroup of version 2, if it has one."""
     words = _words(file)
     if len(words) == 2 and words[0] != "max":
         yield int(words[0]) / int(words[1])
 
 
 def _quota_v1(folder: Path) -> Iterator[float]:
+    """Yield the quota of a cgroup of version 1, if it has one."""
     quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
     if quota and period and int(quota[0]) > 0:
         yield int(quota[0]) / int(period[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class OcrError(Exception):
-    """Base of all errors that a user can cause and mend."""
+    """Base of all errors that a user can cause and fix."""
 
 
 class ConfigError(OcrError):
@@ -40,4 +40,4 @@ class DatasetError(OcrError):
 
 
 class DivergenceError(OcrError):
-    """Training has left the finite numbers."""
+    """Training has diverged: a loss or weight is infinite or NaN."""

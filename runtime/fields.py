@@ -1,4 +1,4 @@
-"""Checks of what a file says: every field against the values that it may hold."""
+"""Checks the fields of a file against the values that they may hold."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Field:
-    """What one field may hold.
+    """The values that a field may hold.
 
     Args:
-        expected: it in words, for the message.
-        accepts: whether a value of any type is such; must not raise.
+        expected: describes them, for the message.
+        accepts: tells whether a value of any type is allowed; must not raise.
     """
 
     expected: str
@@ -37,7 +37,7 @@ def check_fields(
         values: by field name; one for each field of the table.
         table: what each field may hold.
         where: what the values describe, for the message.
-        remedy: what mends it.
+        remedy: what to do about it, for the message.
 
     Raises:
         ArtifactError: naming the field, what was expected and what was got, in one line.
@@ -124,7 +124,7 @@ def mapping() -> Field:
 
 
 def is_unicode(value: str) -> bool:
-    """Whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    """Tell whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -133,7 +133,7 @@ def is_unicode(value: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Return any value in a few words on one line, in printable characters, for a message."""
+    """Return a short form of any value for a message: one line of printable characters."""
     try:
         words = reprlib.repr(value)
     except ValueError:  # Python refuses to write out an integer of thousands of digits

@@ -1,4 +1,4 @@
-"""One run at a time in one output: a second one is told who writes there."""
+"""Locks an output for a single run; a second run gets an error that names the first."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class OutputLock:
     """Holds an output for the run that entered it, and names that run to others.
 
     The lock is the system's own, on a hidden file: beside an output file, or within an output
-    folder. It ends with its owner, however that one ends, and a normal end removes the file.
-    Where the file system has no locks, a warning is logged and the run goes on.
+    folder. The system releases it when its owner ends, in whatever way; a normal end also removes
+    the file. Where the file system has no locks, a warning is logged and the run goes on.
 
     Args:
         place: the file that is written to, or the folder, which is made before it is locked.
@@ -42,8 +42,8 @@ class OutputLock:
         self._given, self._option = place, option
         self._descriptor: int | None = None
         self._owner = 0
-        found = Path(os.path.realpath(place))  # two names of one output share one lock
-        self.path = found / ".lock" if found.is_dir() else found.with_name(f".{found.name}.lock")
+        real = Path(os.path.realpath(place))  # two names of one output share one lock
+        self.path = real / ".lock" if real.is_dir() else real.with_name(f".{real.name}.lock")
 
     def __enter__(self) -> OutputLock:
         """Take the lock.
@@ -53,11 +53,11 @@ class OutputLock:
         """
         place = Path(self._given)
         if place.exists() and not (place.is_file() or place.is_dir()):
-            return self  # a device: whoever writes results refuses it
+            return self  # a device: the writer of results refuses it
         try:
-            self._descriptor = self._locked(self.path)
+            self._descriptor = self._open_locked(self.path)
         except OSError as error:
-            # Where nothing can be written the writer says so, and says it better.
+            # A place that cannot be written to is reported by the writer, in more detail.
             if os.access(place if place.exists() else place.absolute().parent, os.W_OK):
                 _LOG.warning(
                     "no lock for %s (%s): see to it that no other run writes there",
@@ -67,7 +67,7 @@ class OutputLock:
             return self
         self._owner = os.getpid()
         _HELD.add(self._descriptor)
-        _name_owner(self._descriptor)
+        _write_owner(self._descriptor)
         return self
 
     def __exit__(
@@ -83,14 +83,14 @@ class OutputLock:
         _HELD.discard(descriptor)
         if sys.platform == "win32":
             os.close(descriptor)
-            _remove(self.path)  # fails, and may, where the next run has opened it already
+            _remove(self.path)  # may fail: the next run may have opened it already
         else:
-            # Removed while it is held: whoever opened it before finds that out and opens anew.
+            # Removed while it is held: a run that opened it before finds that out and opens anew.
             _remove(self.path)
             os.close(descriptor)
 
-    def _locked(self, path: Path) -> int:
-        """Open the file and lock it, once more if its last owner removed it in between."""
+    def _open_locked(self, path: Path) -> int:
+        """Open and lock the file, again if its last owner removed it in between."""
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         while True:
             descriptor = os.open(path, flags, 0o666)
@@ -101,10 +101,10 @@ class OutputLock:
                 if not _lock(descriptor):
                     raise ArtifactError(
                         f"cannot write {self._given}: expected to write there alone, but "
-                        f"{_owner_named(descriptor)} does so; wait for its end, or name another "
+                        f"{_read_owner(descriptor)} does so; wait for its end, or name another "
                         f"{self._option}"
                     )
-                if _is_still(path, found):
+                if _is_same_file(path, found):
                     return descriptor
             except BaseException:
                 os.close(descriptor)
@@ -113,7 +113,7 @@ class OutputLock:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file without waiting; whether nobody else holds it."""
+    """Lock an open file without waiting; return False if another process holds the lock."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -132,14 +132,16 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _is_still(path: Path, found: os.stat_result) -> bool:
+def _is_same_file(path: Path, found: os.stat_result) -> bool:
+    """Tell whether `path` still names the file that was opened."""
     try:
         return os.path.samestat(os.stat(path, follow_symlinks=False), found)
     except FileNotFoundError:
         return False
 
 
-def _name_owner(descriptor: int) -> None:
+def _write_owner(descriptor: int) -> None:
+    """Write this process into the lock file, for the message of a run that finds it locked."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     line = f"process {os.getpid()} on {socket.gethostname()}, since {since}\n"
     try:
@@ -147,22 +149,24 @@ def _name_owner(descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, line.encode())
     except OSError:
-        pass  # the lock holds on a full disk too, it is only nameless there
+        pass  # on a full disk the lock holds without a name
 
 
-def _owner_named(descriptor: int) -> str:
+def _read_owner(descriptor: int) -> str:
+    """Return the process that the lock file names."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     line = os.read(descriptor, _MOST_OWNER_BYTES).decode("utf-8", "replace").strip()
     return printable(line) or "another process"
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # whoever comes next takes the file as it is
+    """Remove the lock file if possible; a file that stays is locked by the next run as it is."""
+    with contextlib.suppress(OSError):
         path.unlink()
 
 
 def _close_in_child() -> None:
-    """Keep a lock from outliving its owner in processes that it forked off."""
+    """Close the locks in a forked process, so that none outlives its owner there."""
     for descriptor in _HELD:
         try:
             os.close(descriptor)

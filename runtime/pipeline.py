@@ -1,8 +1,8 @@
-"""Prepared in threads ahead of the network, read by several lanes, handed out in input order.
+"""Prepares lines in threads ahead of the network, reads them in several lanes, restores order.
 
-Nothing here knows images or networks. Two kinds of work run in threads of their own, `prepare`
-and `read`; taking the input, batching and ordering stay in the thread that takes the results. It
-takes input only when results are taken, so a slow reader holds everything back.
+Nothing here knows images or networks. `prepare` and `read` run in threads of their own; taking
+the input, batching and ordering stay in the thread that takes the results. Input is taken only
+when results are taken, so a slow consumer holds everything back.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 Done = TypeVar("Done")
 
 MOST_BYTES_AHEAD = 2**28
-"""Of images that come as bytes or arrays; a line has some 10 kB."""
+"""Bound of the memory of images that come as bytes or arrays; a line has some 10 kB."""
 
 _BATCHES_PER_LANE = 2
-"""One that a lane reads and one that waits, so that no lane waits for the input."""
+"""A lane reads one while the other waits, so that no lane waits for the input."""
 
 
 def done_ahead(
@@ -37,18 +37,24 @@ def done_ahead(
     threads: Threads | None = None,
     num_bytes: Callable[[Source], int] = lambda source: 0,
 ) -> Generator[Done, None, None]:
-    """As `map`, but in threads, at most `ahead` sources ahead of the results.
+    """Apply `work` to each source in threads, at most `ahead` sources ahead of the results.
 
-    Of sources that are held in memory as `num_bytes` says, no more are ahead than
-    `MOST_BYTES_AHEAD` and one.
+    The sources ahead hold at most `MOST_BYTES_AHEAD` bytes of memory, but for the last of them.
 
-    Whatever `work` or the iteration of `sources` raises ends the iteration, and so does closing
-    it: work that has not begun is dropped, work that has is waited for. The threads are of
-    `threads`, or its own.
+    An error of `work` or of `sources` ends the iteration, and so does closing it: work that has
+    not begun is dropped, work that has is waited for.
+
+    Args:
+        work: called with each source.
+        sources: taken one at a time.
+        num_threads: threads that work.
+        ahead: sources that may be taken before the oldest result is.
+        threads: keeps the threads from one call to the next; they end with the call when None.
+        num_bytes: memory that a source holds.
     """
     waiting: deque[tuple[Future[Done], int]] = deque()
     held = 0
-    with _kept(threads) as kept, kept.pool(num_threads, "ahead") as pool:
+    with _open_threads(threads) as kept, kept.pool(num_threads, "ahead") as pool:
         for source in sources:
             waiting.append((pool.submit(work, source), num_bytes(source)))
             held += waiting[-1][1]
@@ -63,8 +69,8 @@ def done_ahead(
             yield waiting.popleft()[0].result()
 
 
-def _kept(threads: Threads | None) -> AbstractContextManager[Threads]:
-    """These threads, which stay, or some for the block."""
+def _open_threads(threads: Threads | None) -> AbstractContextManager[Threads]:
+    """Return a block around `threads`, which stay open, or around new ones, which end with it."""
     return closing(Threads()) if threads is None else nullcontext(threads)
 
 
@@ -84,14 +90,14 @@ class Pipeline(Generic[Source, Line, Result]):
     """Source -> `prepare` -> batches of one width -> `read` -> results in input order.
 
     Args:
-        prepare: gives the line, or already the result of a source that needs no network.
-        read: one result for each line of a batch.
+        prepare: returns the line, or the result of a source that needs no network.
+        read: returns one result for each line of a batch.
         batch_size: N at most.
         num_preparers: threads that prepare.
         num_lanes: batches that may be read at once.
         look_ahead: how many positions the input may run ahead of the oldest line that waits for
             others of its width; as `WidthBatcher` when None.
-        threads: where they are kept from one call to the next; they end with each call when None.
+        threads: keeps the threads from one call to the next; they end with each call when None.
         num_bytes: as `done_ahead`.
     """
 
@@ -113,14 +119,14 @@ class Pipeline(Generic[Source, Line, Result]):
 
     @property
     def look_ahead(self) -> int:
-        """How many positions the input may run ahead of the results."""
+        """Positions that the input may run ahead of the results."""
         read = self._most_batches * self._batch_size
         waiting = WidthBatcher[Line](self._batch_size, self._look_ahead).look_ahead
         return self._prepared_ahead + waiting + read + 1
 
     @property
     def _most_batches(self) -> int:
-        """Batches that are read or wait for it."""
+        """Batches that are being read or wait to be, at most."""
         return _BATCHES_PER_LANE * self._num_lanes
 
     @property
@@ -129,10 +135,10 @@ class Pipeline(Generic[Source, Line, Result]):
         return self._num_preparers + self._most_batches * self._batch_size
 
     def __call__(self, sources: Iterable[Source]) -> Iterator[Result]:
-        """One result for each source, in their order; ends as `done_ahead` does."""
-        # One thread more than lanes: while one decodes what its lane gave, another has the lane.
+        """Yield a result for each source, in their order; ends as `done_ahead` does."""
+        # One thread more than lanes: while one decodes its lane's output, another uses the lane.
         with (
-            _kept(self._threads) as kept,
+            _open_threads(self._threads) as kept,
             closing(
                 done_ahead(
                     self._prepare,
@@ -150,19 +156,20 @@ class Pipeline(Generic[Source, Line, Result]):
     def _results(
         self, prepared: Iterable[Prepared[Line] | Result], pool: ThreadPoolExecutor
     ) -> Iterator[Result]:
+        """Batch what was prepared, have it read, and yield the results in order."""
         batcher: WidthBatcher[Line] = WidthBatcher(self._batch_size, self._look_ahead)
         reading: _Reading[Line, Result] = _Reading(pool, self._read)
         most = self._most_batches
-        for position, one in enumerate(prepared):
-            if isinstance(one, Prepared):
-                due = batcher.add(position, one.width, one.line)
-            else:
-                reading.order.put(position, one)
+        for position, item in enumerate(prepared):
+            if isinstance(item, Prepared):
+                due = batcher.add(position, item.width, item.line)
+            else:  # already a result, e.g. of an image that cannot be decoded
+                reading.order.put(position, item)
                 due = batcher.skip(position)
             for batch in due:
                 yield from reading.results(at_most=most - 1)
                 reading.submit(batch)
-            # A line that takes much longer than those after it must not let these pile up.
+            # Results behind a slow line must not pile up: beyond the look-ahead it is waited for.
             yield from reading.results(
                 at_most=most if len(reading.order) < batcher.look_ahead else 0
             )
@@ -186,12 +193,12 @@ class _Reading(Generic[Line, Result]):
         self._done: SimpleQueue[Future[tuple[WidthBatch[Line], Sequence[Result]]]] = SimpleQueue()
 
     def submit(self, batch: WidthBatch[Line]) -> None:
-        """Have a batch read."""
+        """Start reading a batch."""
         self._num_running += 1
         self._pool.submit(lambda: (batch, self._read(batch))).add_done_callback(self._done.put)
 
     def results(self, at_most: int) -> Iterator[Result]:
-        """Hand out results until at most so many batches are being read."""
+        """Yield results in order until at most `at_most` batches are being read."""
         while self._num_running and (self._num_running > at_most or not self._done.empty()):
             batch, results = self._done.get().result()
             self._num_running -= 1

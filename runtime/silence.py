@@ -1,4 +1,4 @@
-"""Output that goes nowhere for a while, whatever language writes it."""
+"""Silences output, also that of compiled code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OPENCV_LOGS_NOTHING = 0
 
 
 def silence_opencv() -> None:
-    """Let OpenCV keep to itself what is wrong with an image: it stands in the image's result."""
+    """Keep OpenCV from printing errors of images; the image's result holds the reason."""
     import cv2
 
     # `cv2.utils.logging` came with 4.13; `cv2.setLogLevel`, which went with 5, does the same.
@@ -25,9 +25,9 @@ def silence_opencv() -> None:
 
 @contextmanager
 def silenced(*descriptors: int) -> Iterator[None]:
-    """Let what this process writes to `STDOUT` or `STDERR` go nowhere, also by compiled code."""
+    """Discard what this process, compiled code included, writes to `STDOUT` or `STDERR`."""
     _flush()
-    kept = {number: os.dup(number) for number in descriptors if _is_open(number)}
+    kept = {number: os.dup(number) for number in descriptors if is_open(number)}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in kept:
         os.dup2(nowhere, number)
@@ -41,7 +41,8 @@ def silenced(*descriptors: int) -> Iterator[None]:
             os.close(copy)
 
 
-def _is_open(number: int) -> bool:
+def is_open(number: int) -> bool:
+    """Tell whether a file descriptor is open."""
     try:
         os.fstat(number)
     except OSError:
@@ -51,5 +52,5 @@ def _is_open(number: int) -> bool:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # as without a console
+        if stream is not None:  # None without a console
             stream.flush()

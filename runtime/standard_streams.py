@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full or without a reader, as cron and daemons leave them."""
+"""Handles standard streams that are closed, full or without a reader, as under cron and daemons."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import sys
 from typing import TextIO
 
 from runtime.infer.table import escaped, printable
+from runtime.silence import is_open
 
 _NAMES = ("stdin", "stdout", "stderr")
 
 
 def open_standard_streams() -> frozenset[str]:
-    """Open those of `stdin`, `stdout` and `stderr` that are closed, so that nothing fails on them.
+    """Open each of `stdin`, `stdout` and `stderr` that is closed, on the null device.
 
-    What is written there then goes nowhere, and reading from there is an error. A command does
-    this first: the next file opened would get the number of a closed stream, and what compiled
-    code prints would go into it.
+    Output to it is then discarded, and reading from it is an error. A command calls this first:
+    otherwise the next file opened would get the number of a closed stream, and compiled code
+    would print into it.
 
     Returns:
-        names of those that were closed.
+        names of the streams that were closed.
     """
     closed = frozenset(name for name in _NAMES if getattr(sys, name) is None)
     for number, name in enumerate(_NAMES):
-        if not _is_open(number):
+        if not is_open(number):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             if nowhere == number:
                 os.set_inheritable(number, True)
@@ -33,14 +34,14 @@ def open_standard_streams() -> frozenset[str]:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
         if name in closed and name != "stdin":
-            setattr(sys, name, _nowhere())
+            setattr(sys, name, _open_null())
     return closed
 
 
 def say(text: str) -> None:
-    """Print lines to standard error; where that is impossible nothing is said.
+    """Print lines to standard error; errors in doing so are ignored.
 
-    Characters that would steer a terminal are escaped; a line end stays one.
+    Control characters other than line ends are escaped.
     """
     with contextlib.suppress(OSError, ValueError):
         lines = (printable(line) for line in text.split("\n"))
@@ -48,7 +49,7 @@ def say(text: str) -> None:
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats a message of the log so that names in it cannot steer a terminal."""
+    """Formats log messages with control characters escaped, so that no name steers a terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, with control characters other than line ends as escapes."""
@@ -56,30 +57,22 @@ class PlainFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: int) -> None:
-    """Send messages of all loggers from `level` on to standard error, one a line."""
+    """Send messages of all loggers from `level` on to standard error, one per line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter("%(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
 
 
 def forget_stdout() -> None:
-    """Let what is still to be written to standard output go nowhere, instead of failing loudly."""
+    """Discard what is still to be written to standard output, so that the exit raises no error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):
-        sys.stdout = _nowhere()  # a stream that is no file
+        sys.stdout = _open_null()  # a stream without a file descriptor
     finally:
         os.close(nowhere)
 
 
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
-
-
-def _nowhere() -> TextIO:
+def _open_null() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")

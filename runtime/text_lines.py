@@ -12,17 +12,17 @@ _LINE_ENDS = "\r\n"
 
 
 def pieces_of(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
-    """Lines with their ends, those longer than `most_bytes` in pieces of that length."""
+    """Yield lines with their ends, those longer than `most_bytes` in pieces of that length."""
     return iter(lambda: stream.readline(most_bytes), b"")
 
 
 def lines_as_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Lines without their ends, in UTF-8 where they come as UTF-16, without a byte-order mark.
+    """Yield lines without their ends and byte-order mark, those of UTF-16 converted to UTF-8.
 
     Args:
         pieces: of one text; each ends with a line, or earlier.
-        most: bytes of a line, or characters in UTF-16; of a longer one a beginning comes that is
-            longer too, and no more is held.
+        most: bytes of a line, or characters in UTF-16; a longer line is cut to a beginning that
+            exceeds this bound too, and no more is held.
     """
     pieces = iter(pieces)
     first = next(pieces, b"")
@@ -39,10 +39,10 @@ def lines_as_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _from_utf_16(first: bytes, pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """As `lines_as_bytes`; a piece may end within a character, whose other byte comes next."""
+    """Convert the lines of a UTF-16 text; a piece may end between the bytes of a character."""
     decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
-    # Half of a character may look like a line's end, so that pieces may be two bytes long: they
-    # are joined once, not one after the other.
+    # Half of a character may look like a line end, so pieces may be two bytes long: joining them
+    # once takes linear time, joining each to the last quadratic.
     held: list[str] = []
     num_held = 0
     for piece in chain([first], pieces, [b""]):

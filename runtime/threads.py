@@ -27,13 +27,13 @@ class Threads:
 
     @contextmanager
     def pool(self, num_threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-        """A pool for a block that takes all its results; left otherwise, its threads end.
+        """Lend a pool to a block; an error in the block ends its threads.
 
         Work that has not begun is then dropped, work that has is waited for.
 
         Args:
             num_threads: of the pool.
-            name: its threads begin with it.
+            name: prefix of the threads' names.
         """
         kind = os.getpid(), num_threads, name
         with self._lock:
@@ -51,7 +51,7 @@ class Threads:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def close(self) -> None:
-        """End the threads that nobody uses, and the others after their use."""
+        """End the idle threads now, and the others when their user gives them back."""
         with self._lock:
             self._is_closed = True
             idle = [pool for pools in self._idle.values() for pool in pools]

@@ -1,8 +1,8 @@
-"""Reads YAML that may come from anyone: the work and the memory it costs are bounded.
+"""Reads untrusted YAML with bounded time and memory.
 
 PyYAML's safe loader runs no code, but a file of 300 bytes can stand for 10^9 values (aliases of
 aliases), a nested one overflows the stack, and keys or numbers can be chosen so that hashing or
-multiplying them takes hours. Here a file is measured before a value is made of it.
+multiplying them takes hours. Here a file is measured before its values are built.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2 * 2**20
 MOST_VALUES = 100_000
-"""Keys and values with every alias written out; the longest dictionary known has 18,383."""
+"""Bound of keys and values, with every alias written out; the longest known dictionary has
+18,383."""
 MOST_LEVELS = 64
 _LONGEST_NUMBER = 128
-"""Characters of a value that is not text: `1:1:1:...` is a number, and costs its length squared."""
+"""Bound of the characters of a value that is not text: reading the number `1:1:1:...` takes time
+quadratic in its length."""
 _LONGEST_PATH = 1000
-"""Characters of a dotted path whose line is kept; for longer ones that of the nearest above."""
+"""Characters of a dotted path whose line number is kept; for longer ones it is the parent's."""
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 class YamlError(ValueError):
-    """A text is not YAML, or costs too much to read.
+    """A text is not YAML, or exceeds a bound.
 
     Args:
         reason: what is wrong, in one line.
@@ -43,12 +45,11 @@ class YamlError(ValueError):
 
 @dataclass(frozen=True)
 class YamlDocument:
-    """What a YAML text holds.
+    """The content of a YAML text.
 
     Args:
-        content: dicts with text as keys, lists, text, numbers; each alias has values of its own.
-        lines: line (from 1) of each dotted path that stands in the text, of 1,000 characters at
-            most.
+        content: dicts with text as keys, lists, text, numbers; each alias is a copy.
+        lines: line (from 1) of each dotted path of at most 1,000 characters.
     """
 
     content: Any
@@ -56,7 +57,7 @@ class YamlDocument:
 
 
 def read_yaml(path: Path) -> YamlDocument:
-    """Read a file.
+    """Read a YAML file.
 
     Raises:
         OSError: if it cannot be read.
@@ -68,7 +69,7 @@ def read_yaml(path: Path) -> YamlDocument:
 
 
 def parse_yaml(text: str | bytes) -> YamlDocument:
-    """Read a text of one document.
+    """Read a YAML text of one document.
 
     Args:
         text: bytes are UTF-8, or UTF-16 with a byte-order mark.
@@ -99,22 +100,24 @@ def parse_yaml(text: str | bytes) -> YamlDocument:
     except YamlError:
         raise
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
-        # A tag that does not fit its value, such as `!!int x` or the date 2026-99-99.
+        # The tag does not fit the value, as in `!!int x` or the date 2026-99-99.
         raise YamlError(f"a value cannot be what it is tagged or looks as: {error}") from error
     return YamlDocument(_unshared(content), lines)
 
 
 @cache
 def _bounded_loader() -> type[yaml.SafeLoader]:
+    """Return a loader class that checks the bounds; PyYAML is imported only here."""
     import yaml
 
     class Bounded(yaml.SafeLoader):
-        """Refuses what would cost too much while the tree of nodes grows, event by event."""
+        """Checks the bounds at every node, while the tree of nodes grows."""
 
         levels = 0
         values = 0
 
         def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+            """Compose a node, of which PyYAML calls this for each child."""
             self.levels += 1
             self.values += 1
             event = self.peek_event()
@@ -158,17 +161,18 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
+    """Return the nodes directly below, keys and values alike."""
     if isinstance(node.value, str):
         return []
-    return [
-        one for entry in node.value for one in (entry if isinstance(entry, tuple) else (entry,))
-    ]
+    pairs = (entry if isinstance(entry, tuple) else (entry,) for entry in node.value)
+    return [child for pair in pairs for child in pair]
 
 
 def _check_expanded_size(root: yaml.Node) -> None:
-    """Refuse aliases that hold themselves, or stand for too many values or levels.
+    """Refuse aliases that contain themselves, or stand for too many values or levels.
 
-    Each node is looked at once: the size of one is the sum of its children's.
+    The walk visits each node once, children first, with a stack of its own instead of recursion;
+    the size of a node is 1 plus the sum of its children's.
     """
     sizes: dict[int, tuple[int, int]] = {}
     open_nodes: set[int] = set()
@@ -181,6 +185,7 @@ def _check_expanded_size(root: yaml.Node) -> None:
         line = node.start_mark.line + 1
         children = _children(node)
         if id(node) not in open_nodes:
+            # First visit: its children come first, and the node again after them.
             open_nodes.add(id(node))
             waiting = [child for child in children if id(child) not in sizes]
             if any(id(child) in open_nodes for child in waiting):
@@ -198,6 +203,7 @@ def _check_expanded_size(root: yaml.Node) -> None:
 
 
 def _lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
+    """Yield the dotted path and the line of every entry below a node."""
     for index, entry in enumerate([] if isinstance(node.value, str) else node.value):
         key, value = entry if isinstance(entry, tuple) else (entry, entry)
         name = str(index) if key is value else key.value
@@ -208,7 +214,7 @@ def _lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy in which an alias has its own values, so that a change to one is of one place."""
+    """Copy a value so that no two places share an object, as aliases do."""
     if isinstance(value, dict):
         return {key: _unshared(below) for key, below in value.items()}
     return [_unshared(below) for below in value] if isinstance(value, list) else value

@@ -1,5 +1,5 @@
-"""Folders on many machines: shards of images to readers that Ray starts, results in input order.
+"""Reads folders on many machines: Ray starts readers, which read shards of the images.
 
-Ray's actors and object store alone: `Recognizer` batches and prepares within a shard, and the
-command line writes, goes on and counts as for one process.
+Only Ray's actors and object store are used: `Recognizer` batches and prepares within a shard, and
+the command line writes, resumes and counts as with a single process. Results keep the input order.
 """

@@ -1,4 +1,4 @@
-"""Images at addresses (`s3://`, `gs://`, `hdfs://`, `file://`), through PyArrow's file systems."""
+"""Finds and fetches images at addresses (`s3://`, `gs://`, `hdfs://`, `file://`) with PyArrow."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from runtime.images.sources import IMAGE_SUFFIXES, LeftOut, NamedImage, Refused
 
 def _import_fs() -> Any:
     try:
-        fs = import_module("pyarrow.fs")
+        return import_module("pyarrow.fs")
     except ImportError as error:
         raise EngineError(
             f"addresses are read with PyArrow, which cannot be imported ({error}): "
             "pip install 'distilrec[ray]'"
         ) from error
-    return fs
 
 
 def images_at(address: str, left_out: LeftOut | None = None) -> Iterator[str]:
-    """The addresses of a folder's images, sorted, its folders searched through; a file's its own.
+    """Yield the addresses of the images in a folder and its subfolders, sorted, or that of a file.
 
     Args:
         address: of the folder or file.
-        left_out: counts the files that are passed over by their names.
+        left_out: counts the files that are skipped for their names.
 
     Raises:
         ArtifactError: if it cannot be listed.
@@ -48,21 +47,20 @@ def images_at(address: str, left_out: LeftOut | None = None) -> Iterator[str]:
             "the rights to it"
         ) from error
     root, mark, query = address.partition("?")
-    for one in sorted(found, key=lambda info: info.path.split("/")):
-        inner = one.path.removeprefix(path.rstrip("/")).lstrip("/")
+    for entry in sorted(found, key=lambda entry: entry.path.split("/")):
+        inner = entry.path.removeprefix(path.rstrip("/")).lstrip("/")
         is_hidden = any(part.startswith(".") for part in inner.split("/"))
-        suffix = f".{one.extension.lower()}"
-        if one.type != fs.FileType.File or is_hidden:
+        if entry.type != fs.FileType.File or is_hidden:
             continue
         found_at = f"{root.rstrip('/')}/{quote(inner)}{mark}{query}"
-        if suffix in IMAGE_SUFFIXES:
+        if f".{entry.extension.lower()}" in IMAGE_SUFFIXES:
             yield found_at
         elif left_out is not None:
             left_out.add(found_at)
 
 
 def fetched(address: str, max_pixels: int) -> NamedImage | Refused:
-    """The file at an address, or why there is none."""
+    """Fetch the file at an address, or return the reason why that is impossible."""
     try:
         system, path = _file_system(address)
         limit = most_bytes(max_pixels)
@@ -78,7 +76,7 @@ def fetched(address: str, max_pixels: int) -> NamedImage | Refused:
 
 
 def _file_system(address: str) -> tuple[Any, str]:
-    """A connection is kept for every bucket; what follows its name is the path in it."""
+    """Return the file system and the path of an address; a connection is kept for every bucket."""
     parts = urlsplit(address)
     if not parts.netloc:
         system, path = _import_fs().FileSystem.from_uri(address)
@@ -90,5 +88,6 @@ def _file_system(address: str) -> tuple[Any, str]:
 
 @lru_cache(maxsize=32)
 def _connection(root: str) -> tuple[Any, str]:
+    """Connect to a bucket; return the file system and the bucket's path in it."""
     system, path = _import_fs().FileSystem.from_uri(root)
     return system, path

@@ -1,7 +1,7 @@
-"""Shards to readers and their results back in input order, whoever dies meanwhile.
+"""Sends shards to readers and returns results in input order, even if readers die.
 
-A shard that was in the hands of a reader that died is read again, by a reader that has nothing
-else in hand then. When that one dies too, the shard is cut in half, until the image is found.
+A shard whose reader died is suspect: it is read again by a reader that reads nothing else
+meanwhile. If that reader dies too, the shard is halved, until the image that ends readers is found.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from runtime.recognition.result import Recognition
 logger = logging.getLogger(__name__)
 
 SHARDS_PER_READER = 2
-"""One that is read and one that waits, so that no reader waits for images."""
+"""A reader reads one while the other waits, so that it never waits for images."""
 
 _MOST_DEATHS = 3
 _SECONDS_BETWEEN_CHECKS = 0.5
-_SECONDS_BEFORE_WORRY = 30.0
+_SECONDS_BEFORE_WARNING = 30.0
 
 
 @dataclass(eq=False)
@@ -33,8 +33,8 @@ class _Seat:
     """A reader at work.
 
     Args:
-        actor: Ray's handle of it.
-        load: shards it has in hand; one that it has to itself counts as all it may have.
+        actor: Ray's handle of the reader.
+        load: shards assigned to it; a suspect shard counts as `SHARDS_PER_READER`.
     """
 
     actor: Any
@@ -43,21 +43,21 @@ class _Seat:
 
 @dataclass(frozen=True)
 class _Death:
-    """Why there is no such reader any more."""
+    """The death of a reader, and Ray's reason for it."""
 
     reason: str
 
 
 class Dispatch:
-    """One pass over shards.
+    """A pass over shards.
 
     Args:
         ray: the package.
-        start: makes a reader; gives its handle and what comes once it is open.
-        most_readers: how many at once.
-        shards: found while they are read.
+        start: starts a reader; returns its handle and a reference that is ready once it is open.
+        most_readers: readers at once, at most.
+        shards: to read; taken while others are being read.
         most_ahead: images that may be read before an earlier one is.
-        is_over: asked often; once it says yes, no result is waited for any more.
+        is_over: polled; once it returns True, no more results are waited for.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class Dispatch:
         self._opening: dict[Any, _Seat] = {}
         self._seats: list[_Seat] = []
         self._running: dict[Any, tuple[_Seat, Shard, int]] = {}
-        self._worry_at: float | None = time.monotonic() + _SECONDS_BEFORE_WORRY
+        self._warn_at: float | None = time.monotonic() + _SECONDS_BEFORE_WARNING
 
     def results(self) -> Iterator[Recognition]:
-        """One for each image, in input order.
+        """Yield a result for each image, in input order.
 
         Raises:
-            OcrError: what a reader says on opening the model or of its engine.
+            OcrError: a reader's error on opening the model or of its engine.
             EngineError: if readers keep dying before they are open.
         """
         try:
@@ -96,15 +96,18 @@ class Dispatch:
                     return
                 under_way = [*self._running, *self._opening]
                 done, _ = self._ray.wait(under_way, timeout=_SECONDS_BETWEEN_CHECKS)
-                for one in done:
-                    self._opened(one) if one in self._opening else self._read(one)
-                self._worry()
+                for reference in done:
+                    if reference in self._opening:
+                        self._add_reader(reference)
+                    else:
+                        self._take_results(reference)
+                self._warn_if_late()
         finally:
             for seat in [*self._seats, *self._opening.values()]:
                 self._ray.kill(seat.actor)
 
     def _take(self) -> None:
-        """Take shards for every place that is free or will be."""
+        """Take shards for every place of the readers that there are or may be."""
         missing = self._most_readers - len(self._seats)
         places = SHARDS_PER_READER * len(self._seats) + missing - len(self._running)
         while len(self._waiting) < places and self._num_taken - self._num_given < self._most_ahead:
@@ -115,26 +118,29 @@ class Dispatch:
             self._waiting.append(shard)
 
     def _hand_out(self) -> None:
+        """Assign shards to readers, and start readers for those that are left."""
         while self._suspect and (seat := self._idlest()) is not None and not seat.load:
-            self._give(seat, self._suspect.popleft(), SHARDS_PER_READER)
-        # What is under suspicion goes first, or readers would never have nothing in hand.
+            self._assign(seat, self._suspect.popleft(), SHARDS_PER_READER)
+        # No others are assigned while a shard is suspect: a reader must become idle for it.
         while self._waiting and not self._suspect and (seat := self._idlest()) is not None:
-            self._give(seat, self._waiting.popleft(), 1)
-        in_need = len(self._waiting) + len(self._suspect)
-        while len(self._opening) < min(in_need, self._most_readers - len(self._seats)):
+            self._assign(seat, self._waiting.popleft(), 1)
+        num_left = len(self._waiting) + len(self._suspect)
+        while len(self._opening) < min(num_left, self._most_readers - len(self._seats)):
             actor, opened = self._start()
             self._opening[opened] = _Seat(actor)
 
     def _idlest(self) -> _Seat | None:
-        seat = min(self._seats, key=lambda one: one.load, default=None)
+        """Return the reader with the least load, None if all are full."""
+        seat = min(self._seats, key=lambda seat: seat.load, default=None)
         return seat if seat is not None and seat.load < SHARDS_PER_READER else None
 
-    def _give(self, seat: _Seat, shard: Shard, load: int) -> None:
+    def _assign(self, seat: _Seat, shard: Shard, load: int) -> None:
         seat.load += load
         sources = [item.source for item in shard.items]
         self._running[seat.actor.read.remote(sources)] = (seat, shard, load)
 
-    def _opened(self, reference: Any) -> None:
+    def _add_reader(self, reference: Any) -> None:
+        """Add a reader that is open, or count one that died before."""
         seat = self._opening.pop(reference)
         outcome = self._outcome(reference)
         if isinstance(outcome, _Death):
@@ -146,24 +152,26 @@ class Dispatch:
                     "and the engine"
                 )
             return
-        self._failed_openings, self._worry_at = 0, None
+        self._failed_openings, self._warn_at = 0, None
         if not self._seats:
             logger.info("ray: the first reader is open: %s", outcome)
         self._seats.append(seat)
 
-    def _read(self, reference: Any) -> None:
+    def _take_results(self, reference: Any) -> None:
+        """Take the results of a shard, or note that its reader died."""
         seat, shard, load = self._running.pop(reference)
         outcome = self._outcome(reference)
         if isinstance(outcome, _Death):
             if seat in self._seats:
                 self._seats.remove(seat)
-            self._lost(shard, outcome.reason)
+            self._read_again(shard, outcome.reason)
             return
         seat.load -= load
         for place, (item, recognition) in enumerate(zip(shard.items, outcome, strict=True)):
             self._order.put(shard.start + place, replace(recognition, source=item.name))
 
-    def _lost(self, shard: Shard, reason: str) -> None:
+    def _read_again(self, shard: Shard, reason: str) -> None:
+        """Queue a shard whose reader died again, halved if need be; give an image up at last."""
         shard = replace(shard, deaths=shard.deaths + 1)
         logger.warning("ray: a reader died, what it had in hand is read again: %s", reason)
         if len(shard.items) > 1 and shard.deaths > 1:
@@ -177,12 +185,13 @@ class Dispatch:
             self._order.put(shard.start, failed)
 
     def _ready(self) -> Iterator[Recognition]:
+        """Yield, and count, the results whose turn it is."""
         for recognition in self._order.ready():
             self._num_given += 1
             yield recognition
 
     def _outcome(self, reference: Any) -> Any:
-        """What a reader gave, or its `_Death`."""
+        """Return what a reader returned, or its `_Death`; raise its own errors."""
         exceptions = self._ray.exceptions
         try:
             return self._ray.get(reference)
@@ -191,16 +200,17 @@ class Dispatch:
                 raise error.cause from None
             raise
         except exceptions.RayError as error:
-            return _Death(_told(error))
+            return _Death(_reason_of(error))
 
-    def _worry(self) -> None:
-        if self._worry_at is not None and time.monotonic() > self._worry_at:
-            self._worry_at = None
+    def _warn_if_late(self) -> None:
+        """Warn once if no reader is open after a while."""
+        if self._warn_at is not None and time.monotonic() > self._warn_at:
+            self._warn_at = None
             logger.warning("ray: still no room for a reader; is the cluster busy?")
 
 
-def _told(error: Exception) -> str:
-    """The telling line of Ray's many."""
+def _reason_of(error: Exception) -> str:
+    """Return the line of Ray's long message that holds the reason, else its first line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "exit detail" in line.lower()] or lines[:1]
-    return (telling[0] if telling else type(error).__name__)[:200]
+    reasons = [line for line in lines if "exit detail" in line.lower()] or lines[:1]
+    return (reasons[0] if reasons else type(error).__name__)[:200]

@@ -1,4 +1,4 @@
-"""What runs on the machines of a cluster: a recogniser of its own in every reader."""
+"""Runs on the machines of a cluster: a reader with a recogniser of its own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FETCHES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model that travels: its file and what belongs beside it.
+    """The files of a model, to be sent to other machines.
 
     Args:
         model: name of the model's file.
-        dictionary: name of the dictionary, None where the model carries one.
-        contents: name -> bytes.
+        dictionary: name of the dictionary's file, None where the model carries its characters.
+        contents: file name -> bytes.
     """
 
     model: str
@@ -37,18 +37,18 @@ class ModelFiles:
 
     @classmethod
     def of(cls, model: str | Path, dictionary: str | Path | None) -> ModelFiles:
-        """Read the files.
+        """Read the model's file, those that belong beside it, and the dictionary.
 
         Raises:
             ArtifactError: if the model or the dictionary cannot be read.
         """
         path = Path(model)
         beside = [sidecar_path(path), path.with_name(FILE_NAME)]
-        files = [path, *(one for one in beside if one.is_file())]
+        files = [path, *(file for file in beside if file.is_file())]
         if dictionary is not None:
             files.append(Path(dictionary))
         try:
-            contents = {one.name: one.read_bytes() for one in files}
+            contents = {file.name: file.read_bytes() for file in files}
         except OSError as error:
             raise ArtifactError(
                 f"cannot read {error.filename}: {error.strerror}; check --model and --dictionary"
@@ -61,7 +61,7 @@ class Reader:
     """A recogniser in a process of its own; Ray makes it an actor."""
 
     def open(self, model: str | ModelFiles, options: Mapping[str, Any]) -> str:
-        """Open the model; gives its description.
+        """Open the model and return its description.
 
         Args:
             model: a path, or the files themselves.
@@ -83,10 +83,11 @@ class Reader:
         return self._recognizer.description
 
     def read(self, sources: Sequence[ImageSource]) -> list[Recognition]:
-        """Read a shard; what stands at an address is fetched first."""
-        return self._recognizer(list(self._fetchers.map(self._at_hand, sources)))
+        """Read a shard; images at addresses are fetched first."""
+        return self._recognizer(list(self._fetchers.map(self._fetch, sources)))
 
-    def _at_hand(self, source: ImageSource) -> ImageSource:
+    def _fetch(self, source: ImageSource) -> ImageSource:
+        """Fetch a source that is an address; return any other unchanged."""
         if is_address(source):
             return fetched(str(source), self._recognizer.max_pixels)
         return source

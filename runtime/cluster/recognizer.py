@@ -24,31 +24,31 @@ from runtime.recognition.result import Recognition
 logger = logging.getLogger(__name__)
 
 FILES = ("auto", "shared", "ship")
-"""Where readers find files: under the same paths on every machine, or sent along as bytes."""
+"""How readers get files: `shared` under the same paths on every machine, `ship` sent as bytes."""
 
 _IMAGES_PER_SHARD = {0: 64, 1: 1024}
-"""By GPUs of a reader: on a CPU every line runs alone, a GPU wants its batches full."""
+"""GPUs of a reader -> images: on a CPU every line runs alone, a GPU needs full batches."""
 
 _SHARDS_AHEAD_PER_READER = 8
 _FILES_AT_ONCE = 8
 
 
 class ClusterRecognizer:
-    """As `Recognizer`, with readers that Ray starts where there is room; a context manager.
+    """Reads like `Recognizer`, with readers that Ray starts on a cluster; a context manager.
 
-    A reader that dies is replaced, and what it had in hand is read by another. Images that end
-    every process that reads them are found, and become results with an error.
+    A reader that dies is replaced, and its shards are read by another. An image that ends every
+    process that reads it is found, and its result holds an error.
 
     Args:
-        model: path of the model file; machines that share no files are sent it.
+        model: path of the model file, which is sent to machines that share no files.
         address: of a Ray cluster, as `connected` takes it; None for this machine alone.
         files: one of `FILES`; `auto` sends bytes as soon as another machine may read.
-        threads: CPUs of each reader; None shares out what there is.
+        threads: CPUs of each reader; None divides those of the cluster.
         options: other arguments of `Recognizer`.
 
     Raises:
-        OcrError: if `files` is unknown, or the batches of PaddleOCR are asked for, which hang on
-            all images at once; on entering, as `connected` and `readers_on`.
+        OcrError: if `files` is unknown, or `compat` is given, whose batches depend on all images;
+            on entering, as `connected` and `readers_on`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ClusterRecognizer:
 
     @property
     def readers(self) -> Readers:
-        """How many readers there may be, and of what size."""
+        """Number and size of the readers."""
         return self._readers
 
     def __enter__(self) -> ClusterRecognizer:
@@ -96,14 +96,14 @@ class ClusterRecognizer:
     def stream(
         self, images: Iterable[ImageSource], is_over: Callable[[], bool] = lambda: False
     ) -> Iterator[Recognition]:
-        """As `Recognizer.stream`; ends early once `is_over` says so.
+        """Read images as they come and yield results in their order; see `Recognizer.stream`.
 
         Args:
             images: as `Recognizer` takes them, and addresses such as `s3://bucket/line.png`.
-            is_over: asked twice a second at least.
+            is_over: polled at least twice a second; True ends the results early.
 
         Raises:
-            OcrError: as `Recognizer`, said by a reader.
+            OcrError: as `Recognizer`, from a reader.
         """
         size = _IMAGES_PER_SHARD[self._readers.gpus]
         items: Iterable[Travelling] = map(self._travelling, images)
@@ -120,26 +120,22 @@ class ClusterRecognizer:
         return travelling(source, self._ships, self._max_pixels)
 
     def _plan(self) -> None:
-        """Decide on readers and files, and say so in one line."""
-        machines = [one["Resources"] for one in self._ray.nodes() if one["Alive"]]
+        """Decide on readers and files, and log the decision in a line."""
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         device = self._options.get("device", "auto")
         is_engine = self._model.suffix.lower() in ENGINE_SUFFIXES
         needs_gpu = is_engine or device in ("cuda", "tensorrt")
         self._readers = readers_on(machines, needs_gpu, device != "cpu", self._threads)
         is_elsewhere = is_client(self._address) or len(machines) > 1
         self._ships = self._files == "ship" or (self._files == "auto" and is_elsewhere)
-        self._to_open = (
-            self._ray.put(self._model_for_readers()),
-            {
-                **self._options,
-                "threads": self._readers.cpus,
-            },
-        )
+        model = self._ray.put(self._model_for_readers())
+        self._open_arguments = model, {**self._options, "threads": self._readers.cpus}
         where = f"{len(machines)} machines" if is_elsewhere else "this machine"
         files = "sent to them" if self._ships else "read where they are"
         logger.info("ray: %s on %s, files are %s", self._readers.description, where, files)
 
     def _model_for_readers(self) -> ModelFiles | str:
+        """Return the model's files to send, or its path on every machine."""
         dictionary = self._options.get("dictionary")
         if self._ships:
             return ModelFiles.of(self._model, dictionary)
@@ -148,7 +144,7 @@ class ClusterRecognizer:
         return str(self._model.absolute())
 
     def _start(self) -> tuple[Any, Any]:
-        """A new reader, and what comes once it is open."""
+        """Start a reader; return its handle and a reference that is ready once it is open."""
         actor_class = self._ray.remote(Reader).options(
             num_cpus=self._readers.cpus,
             num_gpus=self._readers.gpus,
@@ -156,4 +152,4 @@ class ClusterRecognizer:
             scheduling_strategy="SPREAD",
         )
         reader = actor_class.remote()
-        return reader, reader.open.remote(*self._to_open)
+        return reader, reader.open.remote(*self._open_arguments)

@@ -1,4 +1,4 @@
-"""Images on their way to another process: in shards, with their bytes where it has no such file."""
+"""Prepares images for other processes: in shards, with their bytes where files are not shared."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MOST_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Travelling:
-    """A source as it travels.
+    """A source in the form in which it is sent to a reader.
 
     Args:
-        name: under which results speak of it, None for what has none.
-        source: what a reader is given.
+        name: of the source in results, None for bytes and arrays.
+        source: what the reader is given.
     """
 
     name: str | None
@@ -31,20 +31,22 @@ class Travelling:
 
     @property
     def num_bytes(self) -> int:
-        """How much travels along, apart from names."""
+        """Bytes that are sent, apart from names."""
         if isinstance(self.source, NamedImage):
             return len(self.source.data)
-        return len(self.source) if isinstance(self.source, bytes) else _nbytes(self.source)
+        if isinstance(self.source, bytes):
+            return len(self.source)
+        return self.source.nbytes if isinstance(self.source, np.ndarray) else 0
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Sources that one reader reads in one go.
+    """Sources that a reader reads in a call.
 
     Args:
-        start: position of the first in the input.
+        start: position of the first source in the input.
         items: the sources.
-        deaths: how many readers died with it in hand.
+        deaths: number of readers that died while they had this shard.
     """
 
     start: int
@@ -52,7 +54,7 @@ class Shard:
     deaths: int = 0
 
     def halves(self) -> tuple[Shard, Shard]:
-        """Both halves of it, as if new."""
+        """Return both halves, each as a new shard."""
         middle = len(self.items) // 2
         return (
             Shard(self.start, self.items[:middle]),
@@ -60,12 +62,8 @@ class Shard:
         )
 
 
-def _nbytes(source: ImageSource) -> int:
-    return source.nbytes if isinstance(source, np.ndarray) else 0
-
-
 def shards_of(items: Iterable[Travelling], most_images: int) -> Iterator[Shard]:
-    """Shards of so many images, or of fewer that are large."""
+    """Group sources into shards of `most_images`, or of fewer if they are large."""
     start, held, num_bytes = 0, list[Travelling](), 0
     for item in items:
         held.append(item)
@@ -78,16 +76,16 @@ def shards_of(items: Iterable[Travelling], most_images: int) -> Iterator[Shard]:
 
 
 def is_address(name: object) -> bool:
-    """Whether a source is an address such as `s3://bucket/line.png`, not a file of this machine."""
+    """Tell whether a source is an address such as `s3://bucket/line.png`, not a local file."""
     return isinstance(name, str) and "://" in name and not os.path.lexists(name)
 
 
 def travelling(source: ImageSource, with_bytes: bool, max_pixels: int) -> Travelling:
-    """What a reader needs to read `source` as this process would.
+    """Convert a source so that a reader reads it as this process would.
 
     Args:
         source: as `read_image` takes it, or an address, which a reader fetches itself.
-        with_bytes: whether readers may not have the file; where they do, its full path is enough.
+        with_bytes: whether to send the bytes of a file; otherwise its full path is sent.
         max_pixels: as `read_image`.
     """
     name = source_name(source)
@@ -101,7 +99,7 @@ def travelling(source: ImageSource, with_bytes: bool, max_pixels: int) -> Travel
 
 
 def _with_bytes(path: str, max_pixels: int) -> ImageSource:
-    """The file, or why it cannot be read: nobody else can find that out."""
+    """Read a file, or the reason why it cannot be read, which a reader could not find out."""
     try:
         if os.path.isfile(path) and os.path.getsize(path) <= most_bytes(max_pixels):
             return NamedImage(path, Path(path).read_bytes())
@@ -111,7 +109,7 @@ def _with_bytes(path: str, max_pixels: int) -> ImageSource:
 
 
 def _as_png(source: str | Page, max_pixels: int) -> NamedImage | Refused:
-    """The image without loss: it is 8 bits deep, opaque and upright already."""
+    """Read an image and encode it as PNG, without loss: it is 8 bits deep and opaque by then."""
     name = str(source_name(source))
     try:
         pixels = read_image(source, max_pixels)

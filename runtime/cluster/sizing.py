@@ -1,4 +1,4 @@
-"""How many readers, and how much of a machine each of them gets."""
+"""Decides on the number of readers and the resources of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runtime.errors import EngineError
 
 _MOST_CPUS = 4
-"""One process does not keep more CPUs busy: decoding and Python share one interpreter lock."""
+"""A process does not keep more CPUs busy: its threads share Python's interpreter lock."""
 
 Resources = Mapping[str, float]
 
@@ -18,9 +18,9 @@ class Readers:
     """Processes that read, each with a model of its own.
 
     Args:
-        count: how many there can be at once.
-        cpus: of each, which are its threads.
-        gpus: of each, 0 or 1.
+        count: number of readers at once.
+        cpus: of each reader, and its threads.
+        gpus: of each reader, 0 or 1.
     """
 
     count: int
@@ -29,56 +29,57 @@ class Readers:
 
     @property
     def description(self) -> str:
-        """E.g. `3 readers of 4 CPUs each`."""
+        """Text such as `3 readers of 4 CPUs each`."""
         gpu = " and a GPU" if self.gpus else ""
         each = " each" if self.count > 1 else ""
-        return f"{_many(self.count, 'reader')} of {_many(self.cpus, 'CPU')}{gpu}{each}"
+        return f"{_counted(self.count, 'reader')} of {_counted(self.cpus, 'CPU')}{gpu}{each}"
 
 
 def readers_on(
     machines: Sequence[Resources], needs_gpu: bool, may_use_gpu: bool, threads: int | None
 ) -> Readers:
-    """Readers that fill a cluster.
+    """Return readers that fill a cluster.
 
-    Nothing else needs a CPU of its own: a reader reads its files itself, and who asks only waits.
+    Nothing else needs a CPU of its own: readers read their files themselves, and the process that
+    sends shards only waits.
 
     Args:
-        machines: what each has, as Ray tells it: `CPU`, `GPU`.
-        needs_gpu: whether the model runs on a GPU only, or one was asked for.
+        machines: resources of each machine, in Ray's names: `CPU`, `GPU`.
+        needs_gpu: whether the model runs on a GPU only, or a GPU was asked for.
         may_use_gpu: whether a GPU is used where there is one.
-        threads: CPUs of a reader; None shares out what there is.
+        threads: CPUs of a reader; None divides those of the cluster.
 
     Raises:
         EngineError: if no machine has what a reader needs.
     """
-    with_gpu = [one for one in machines if one.get("GPU", 0) >= 1]
+    with_gpu = [machine for machine in machines if machine.get("GPU", 0) >= 1]
     if needs_gpu and not with_gpu:
         raise EngineError(
-            f"no GPU in the cluster: expected a machine with one, got {_told(machines)}; give an "
+            f"no GPU in the cluster: expected a machine with one, got {_listed(machines)}; give an "
             ".onnx file and --device cpu, or add a machine"
         )
     if with_gpu and may_use_gpu:
-        shares = [int(one.get("CPU", 0)) // int(one["GPU"]) for one in with_gpu]
-        cpus = threads or max(1, min(shares))
-        by_cpus = [int(one.get("CPU", 0)) // cpus for one in with_gpu]
-        count = sum(min(int(one["GPU"]), most) for one, most in zip(with_gpu, by_cpus, strict=True))
+        # A reader for each GPU, as far as the CPUs of its machine suffice.
+        sizes = [(int(machine.get("CPU", 0)), int(machine["GPU"])) for machine in with_gpu]
+        cpus = threads or max(1, min(num_cpus // num_gpus for num_cpus, num_gpus in sizes))
+        count = sum(min(num_gpus, num_cpus // cpus) for num_cpus, num_gpus in sizes)
         readers = Readers(count, cpus, 1)
     else:
-        sizes = [int(one["CPU"]) for one in machines if one.get("CPU", 0) >= 1]
-        cpus = threads or min([_MOST_CPUS, *sizes])
-        readers = Readers(sum(size // cpus for size in sizes), cpus, 0)
+        all_cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
+        cpus = threads or min([_MOST_CPUS, *all_cpus])
+        readers = Readers(sum(num_cpus // cpus for num_cpus in all_cpus), cpus, 0)
     if not readers.count:
         raise EngineError(
             f"no machine of the cluster has room for a reader: expected {readers.cpus} CPUs"
-            f"{' and a GPU' if readers.gpus else ''}, got {_told(machines)}; lower --threads"
+            f"{' and a GPU' if readers.gpus else ''}, got {_listed(machines)}; lower --threads"
         )
     return readers
 
 
-def _told(machines: Sequence[Resources]) -> str:
-    each = [f"{one.get('CPU', 0):g} CPUs and {one.get('GPU', 0):g} GPUs" for one in machines]
-    return "; ".join(each) or "none"
+def _listed(machines: Sequence[Resources]) -> str:
+    sizes = ((machine.get("CPU", 0), machine.get("GPU", 0)) for machine in machines)
+    return "; ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in sizes) or "none"
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

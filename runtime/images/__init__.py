@@ -1,1 +1,1 @@
-"""Any image file to one BGR image, and any name to such files."""
+"""Reads image files as BGR images, and finds the files that names stand for."""

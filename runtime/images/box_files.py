@@ -1,4 +1,4 @@
-"""The size in JPEG 2000 and AVIF files, which are made of boxes: length, type and content.
+"""Reads the size of JPEG 2000 and AVIF files, which are made of boxes: length, type and content.
 
 Sources: ISO/IEC 15444-1, annexes A and I; ISO/IEC 14496-12 and 23008-12 (items and properties).
 """
@@ -13,7 +13,7 @@ from runtime.errors import ImageError
 
 JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM_SIGNATURE = b"\xff\x4f\xff\x51"
-"""Start of a JPEG 2000 codestream, and of the segment with its size, which must come next."""
+"""Markers at the start of a JPEG 2000 codestream and of the size segment, which must follow."""
 
 _MOST_BOXES = 4096
 _MOST_DESCRIPTION_BYTES = 2**20
@@ -30,13 +30,13 @@ class _Box(NamedTuple):
 
 
 def jp2_size(data: bytes) -> Size | None:
-    """Width and height in px of a JP2 file or a bare codestream.
+    """Return width and height in px of a JP2 file or a bare codestream.
 
-    Only the codestream that is decoded is asked, the first at the outermost level, and only the
-    segment at its very beginning.
+    They are read from the codestream that is decoded, which is the first at the outermost level,
+    and there from the segment at its very beginning.
 
     Raises:
-        ImageError: if its header box says otherwise.
+        ImageError: if the header box states another size.
     """
     if data.startswith(CODESTREAM_SIGNATURE):
         return _codestream_size(data)
@@ -59,10 +59,10 @@ def jp2_size(data: bytes) -> Size | None:
 
 
 def avif_size(data: bytes) -> Size | None:
-    """Width and height in px of the primary image of an AVIF file, None for other boxes' files.
+    """Return width and height in px of an AVIF file's primary image, None for other formats.
 
     Raises:
-        ImageError: if it states not exactly one.
+        ImageError: if it does not state exactly one size.
     """
     boxes = _boxes(data, 0, len(data))
     first = next(boxes, None)
@@ -75,6 +75,7 @@ def avif_size(data: bytes) -> Size | None:
     if len(metas) != 1 or metas[0].end - metas[0].start > _MOST_DESCRIPTION_BYTES:
         raise ImageError("not one description of the AVIF image of at most 1 MiB; save it again")
     meta = metas[0]
+    # The image is an item; a table associates items with properties, one of which is the size.
     primary, properties, associations = None, list[_Box](), list[_Box]()
     for box in _boxes(data, meta.start + _FULL_BOX_BYTES, meta.end):
         if box.kind == b"pitm":
@@ -99,6 +100,7 @@ def avif_size(data: bytes) -> Size | None:
 
 
 def _codestream_size(data: bytes) -> Size | None:
+    """Return width and height in px that the codestream's first segment states."""
     if not data.startswith(CODESTREAM_SIGNATURE):
         return None
     right, bottom, left, top = struct.unpack_from(">4I", data, 8)
@@ -106,7 +108,7 @@ def _codestream_size(data: bytes) -> Size | None:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
-    """The boxes between two positions, at most `_MOST_BOXES`; a length of 0 is up to the end."""
+    """Yield the boxes between two positions, at most `_MOST_BOXES`; length 0 is up to the end."""
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return
@@ -125,7 +127,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
 
 
 def _properties_of(data: bytes, box: _Box, item: int | None) -> Iterator[int]:
-    """Numbers, from 1, of the properties that a table of associations gives an item."""
+    """Yield the numbers, from 1, of the properties that a table associates with an item."""
     version, flags = data[box.start], data[box.start + 3]
     id_bytes, index_bytes = 4 if version else 2, 2 if flags & 1 else 1
     (num_items,) = struct.unpack_from(">I", data, box.start + _FULL_BOX_BYTES)
@@ -133,10 +135,10 @@ def _properties_of(data: bytes, box: _Box, item: int | None) -> Iterator[int]:
     for _ in range(num_items):
         if position + id_bytes + 1 > box.end:
             raise ImageError("a table in the AVIF file is cut short; copy the file again")
-        is_asked = _number(data, position, id_bytes) == item
+        is_wanted = _number(data, position, id_bytes) == item
         count = data[position + id_bytes]
         position += id_bytes + 1
-        if is_asked:
+        if is_wanted:
             for place in range(position, position + count * index_bytes, index_bytes):
                 yield _number(data, place, index_bytes) & (2 ** (8 * index_bytes - 1) - 1)
         position += count * index_bytes

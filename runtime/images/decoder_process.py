@@ -1,9 +1,8 @@
-"""The other side of `runtime.images.decoders`: a process that decodes what it is sent, one by one.
+"""The process behind `runtime.images.decoders`, which decodes the images that it is sent.
 
-Whatever bytes do to a decoder, they do it here: the memory is limited for each image by what its
-header states, the time by alarms that end the process even within compiled code, and a crash is
-that of one image. The process ends when its socket does, that is with its parent, however that
-ended.
+Hostile bytes can harm this process alone: memory is limited for each image by what its header
+states, time by alarms that end the process even within compiled code, and a crash costs a single
+image. The process ends when its socket closes, and so with its parent, however that ended.
 """
 
 from __future__ import annotations
@@ -14,28 +13,28 @@ import socket
 import struct
 
 REQUEST = struct.Struct(">QIIqddQ")
-"""Bytes of the file, width, height, page (-1: none), seconds of the CPU and of the clock, further
-address space in bytes."""
+"""Bytes of the file, width, height, page (-1: none), seconds of CPU time and of the clock,
+additional address space in bytes."""
 
 ALARMS = (signal.SIGALRM, signal.SIGPROF) if os.name == "posix" else ()
-"""Signals by which a process ends that has used up its time: their default action."""
+"""Signals whose default action ends a process that has used up its time."""
 
 REPLY = struct.Struct(">?II")
-"""Whether it was decoded, height and width; or False, length of the reason in bytes and 0."""
+"""True, height and width of the decoded image; or False, length of the reason in bytes and 0."""
 
 READY = b"r"
-"""Sent once, as soon as requests can be answered."""
+"""Sent as soon as requests can be answered."""
 
 SOCKET = 0
 _PAGE_BYTES_FILE = "/proc/self/statm"
 
 
 def main() -> None:
-    """Answer requests until the socket ends."""
+    """Answer requests until the socket closes."""
     connection = socket.socket(fileno=SOCKET)
     import cv2
 
-    import runtime.images.decoding  # noqa: F401  not within the time of the first image
+    import runtime.images.decoding  # noqa: F401  now, not within the time of the first image
 
     cv2.setNumThreads(1)
     connection.sendall(READY)
@@ -52,12 +51,13 @@ def main() -> None:
 
 
 def _set_alarms(cpu_seconds: float, seconds: float) -> None:
+    """End the process after these times; 0 clears an alarm."""
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def received(connection: socket.socket, num_bytes: int) -> bytearray:
-    """So many bytes; fewer if the socket ends before."""
+    """Receive `num_bytes` bytes; return fewer if the socket closes before."""
     data = bytearray(num_bytes)
     view, filled = memoryview(data), 0
     while filled < num_bytes:
@@ -73,6 +73,7 @@ def received(connection: socket.socket, num_bytes: int) -> bytearray:
 def _reply(
     data: bytes, size: tuple[int, int], page: int | None, memory: int
 ) -> tuple[bytes, bytes | memoryview]:
+    """Decode an image; return a `REPLY` and the pixels or the reason."""
     from runtime.errors import ImageError
     from runtime.images.decoding import decode_image
 
@@ -91,7 +92,7 @@ def _reply(
 
 
 def _limit_memory(num_bytes: int) -> None:
-    """Let the address space grow by so many bytes from what it is, where the system can tell."""
+    """Limit the address space to its present size and `num_bytes` more, where the system can."""
     try:
         import resource
 

@@ -1,8 +1,8 @@
-"""Decoding in processes that can be ended, for files whose header does not bound the work.
+"""Decodes, in processes that can be ended, files whose header does not bound the work.
 
-A decoder that loops cannot be stopped in a thread, and one that allocates or crashes takes the
-whole process with it. So a few processes are kept, each lent to one thread at a time, started
-when needed: that costs 0.3 s once, and then half a millisecond an image.
+A decoder that loops cannot be stopped in a thread, and one that exhausts memory or crashes ends
+the whole process. So a few processes are kept, each lent to one thread at a time, started when
+needed: that costs 0.3 s once, and then half a millisecond per image.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from runtime.images.decoder_process import ALARMS, READY, REPLY, REQUEST, receiv
 from runtime.images.decoding import decode_image
 
 SECONDS_PER_IMAGE = 5.0
-"""Of one CPU, after which decoding is given up: 500 times what a line of text takes."""
+"""CPU time after which decoding is given up: 500 times what a line of text takes."""
 
 PIXELS_PER_SECOND = 4 * 2**20
-"""Larger images have so much longer; JPEG 2000, the slowest, decodes 4.7 M pixels a second."""
+"""Each pixel adds time at this rate; JPEG 2000, the slowest, decodes 4.7 M pixels a second."""
 
 SECONDS_PER_CPU_SECOND = 2.0
-"""By the clock, on a machine that is busy with other things."""
+"""Time by the clock for each second of CPU time, for a machine that is busy with other work."""
 
 MOST_IDLE = 16
-"""Processes that are kept; each has some 60 MB."""
+"""Idle processes that are kept; each takes some 60 MB."""
 
 _START_SECONDS = 30.0
 _END_SECONDS = 1.0
 _GRACE_SECONDS = 0.5
 _SPARE_BYTES = 128 * 2**20
 _BYTES_PER_PIXEL = 64
-"""Twice what JPEG 2000 takes: 32 bits for each of four colours, twice, and the result."""
+"""Twice what JPEG 2000 takes: 32 bits for each of four channels, twice, and the result."""
 _BYTES_PER_FILE_BYTE = 4
 _COMMAND = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -55,12 +55,12 @@ _IS_POSSIBLE = os.name == "posix"  # elsewhere no socket can be a standard strea
 def decode_elsewhere(
     data: bytes, size: Size, page: int | None, num_pixels: int, max_pixels: int
 ) -> NDArray[np.uint8]:
-    """As `decode_image`, in another process, within bounds of time and memory.
+    """Decode an image as `decode_image` does, in another process with bounded time and memory.
 
     Args:
         data, size, page: as `decode_image`.
-        num_pixels: that have to be decoded for it; time and memory are bounded accordingly.
-        max_pixels: OpenCV allocates for no image of more, whatever the header says.
+        num_pixels: pixels to decode for it; time and memory are bounded accordingly.
+        max_pixels: OpenCV allocates for no larger image, whatever the header says.
 
     Raises:
         ImageError: as `decode_image`, or if the bounds are reached, or the decoder crashes.
@@ -81,7 +81,7 @@ def decode_elsewhere(
 
 
 def end_idle_decoders() -> None:
-    """End the processes that nobody uses; others are started when needed."""
+    """End the idle processes; others are started when needed."""
     with _lock:
         idle = _idle[:]
         _idle.clear()
@@ -91,7 +91,7 @@ def end_idle_decoders() -> None:
 
 
 def end_all_decoders() -> None:
-    """End also those in use: whoever waits for one gets an `ImageError` at once."""
+    """End all processes, those in use too: who waits for one gets an `ImageError` at once."""
     with _lock:
         alive = list(_alive)
         _idle.clear()
@@ -101,17 +101,17 @@ def end_all_decoders() -> None:
 
 
 class _Refusal(Exception):
-    """What a decoder says about an image, being well itself."""
+    """An image that a decoder refuses; the decoder itself goes on."""
 
 
 class _Decoder:
-    """One process and the socket to it."""
+    """A process that decodes, and the socket to it."""
 
     def __init__(self, max_pixels: int) -> None:
         self.max_pixels = max_pixels
         environment = {
             **os.environ,
-            # OpenCV's own question between reading a header and allocating for it.
+            # OpenCV checks this between reading a header and allocating for it.
             "OPENCV_IO_MAX_IMAGE_PIXELS": str(max_pixels),
             "OPENCV_LOG_LEVEL": "SILENT",
             "OPENBLAS_NUM_THREADS": "1",
@@ -127,7 +127,7 @@ class _Decoder:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for those who read
+                start_new_session=True,  # Ctrl-C must reach the parent alone
             )
         except OSError as error:
             self._socket.close()
@@ -151,7 +151,7 @@ class _Decoder:
     def decode(
         self, data: bytes, size: Size, page: int | None, num_pixels: int
     ) -> NDArray[np.uint8]:
-        """As `decode_elsewhere`; after any error but a `_Refusal` the process is of no use."""
+        """Decode an image; after any error but a `_Refusal` the process must not be used again."""
         cpu_seconds = SECONDS_PER_IMAGE + num_pixels / PIXELS_PER_SECOND
         seconds = cpu_seconds * SECONDS_PER_CPU_SECOND
         memory = _SPARE_BYTES + num_pixels * _BYTES_PER_PIXEL + len(data) * _BYTES_PER_FILE_BYTE
@@ -162,7 +162,7 @@ class _Decoder:
             self._send(request, deadline)
             self._send(data, deadline)
             is_decoded, first, second = REPLY.unpack(self._receive(REPLY.size, deadline))
-            if not is_decoded:
+            if not is_decoded:  # `first` is the length of the reason
                 raise _Refusal(self._receive(first, deadline).decode())
             if (second, first) not in (size, size[::-1]):
                 raise ImageError("the decoder answered nonsense")
@@ -182,16 +182,17 @@ class _Decoder:
             raise ImageError(f"{reason}; save the image again, as a PNG or JPEG") from error
 
     def _is_out_of_time(self) -> bool:
+        """Tell whether an alarm ended the process."""
         with suppress(subprocess.TimeoutExpired):
             return -self._process.wait(_END_SECONDS) in ALARMS
         return False
 
     def is_alive(self) -> bool:
-        """Whether the process runs: one that is idle may have been ended from outside."""
+        """Tell whether the process runs: an idle process may have been ended from outside."""
         return self._process.poll() is None
 
     def end(self) -> None:
-        """End an idle process: it ends by itself once its socket does."""
+        """End an idle process by closing its socket."""
         self._socket.close()
         try:
             self._process.wait(_END_SECONDS)
@@ -199,16 +200,16 @@ class _Decoder:
             self.kill()
 
     def kill(self) -> None:
-        """End a process whatever it does."""
+        """End a process even while it decodes."""
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes up whoever waits
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes up the thread that waits
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
         self._socket.close()
 
     def forget(self) -> None:
-        """Let go of it in a process that was forked off, without ending it."""
+        """Close the socket in a forked process, without ending the decoder of the parent."""
         self._socket.close()
         self._process.returncode = 0
 
@@ -233,6 +234,7 @@ _alive: set[_Decoder] = set()
 
 
 def _take(max_pixels: int) -> _Decoder:
+    """Return the last used idle decoder with this limit, or start a new one."""
     with _lock:
         for decoder in [decoder for decoder in _idle if not decoder.is_alive()]:
             _idle.remove(decoder)
@@ -247,6 +249,7 @@ def _take(max_pixels: int) -> _Decoder:
 
 
 def _give_back(decoder: _Decoder, is_sound: bool) -> None:
+    """Keep a decoder as idle; end it if it failed, or else the oldest if there are too many."""
     with _lock:
         ended = None if is_sound and decoder in _alive else decoder
         if ended is None:
@@ -260,7 +263,7 @@ def _give_back(decoder: _Decoder, is_sound: bool) -> None:
 
 
 def _forget_all() -> None:
-    """In a process that was forked off: its parent's decoders are not its own."""
+    """Forget the decoders in a forked process, as they are its parent's."""
     global _lock
     _lock = threading.Lock()
     for decoder in _alive:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file whose header was found sound to its pixels, in this process."""
+"""Decodes image files, whose headers were checked before, in this process."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def decode_image(data: bytes, size: tuple[int, int], page: int | None) -> NDArra
     Args:
         data: the bytes of the file.
         size: width and height in px that its header states.
-        page: which page or frame, from 0; None for the first.
+        page: number of the page or frame, from 0; None for the first.
 
     Returns:
         BGR uint8 [h, w, 3].
 
     Raises:
-        ImageError: if OpenCV cannot decode it, or finds another size in it.
+        ImageError: if OpenCV cannot decode it, or decodes another size.
     """
-    # Asked for "unchanged", OpenCV ignores a JPEG's orientation and hands out raw CMYK.
+    # IMREAD_UNCHANGED ignores a JPEG's orientation and returns raw CMYK.
     is_jpeg = data.startswith(JPEG_SIGNATURE)
     decoded = _decode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED, page)
     height, width = decoded.shape[:2]
@@ -46,7 +46,7 @@ def decode_image(data: bytes, size: tuple[int, int], page: int | None) -> NDArra
 
 
 def not_an_image(data: bytes) -> ImageError:
-    """The error that says that no known format begins so."""
+    """Return the error for bytes that begin as no known format does."""
     return ImageError(
         f"not an image that OpenCV can decode ({cv2.__version__}): its {len(data)} bytes "
         f"begin with {data[:8]!r}; expected JPEG, PNG, TIFF, WebP, BMP or another common format"
@@ -54,14 +54,19 @@ def not_an_image(data: bytes) -> ImageError:
 
 
 def _decode(data: bytes, flags: int, page: int | None) -> NDArray[np.uint8]:
+    """Decode a page as OpenCV does, of any depth and number of channels.
+
+    Raises:
+        ImageError: if OpenCV cannot decode it.
+    """
     decoded: object = None
     try:
         if page is None:
-            decoded = _decoded(data, flags)
+            decoded = _decode_first(data, flags)
         elif data.startswith(tiff_header.SIGNATURES):
-            decoded = _decoded(tiff_header.with_first_page(data, page), flags)
+            decoded = _decode_first(tiff_header.with_first_page(data, page), flags)
         else:
-            decoded = _frame(data, flags, page)
+            decoded = _decode_frame(data, flags, page)
     except cv2.error as error:
         reason = getattr(error, "err", "") or str(error)
         if "CV_IO_MAX_IMAGE" in reason:
@@ -77,17 +82,18 @@ def _decode(data: bytes, flags: int, page: int | None) -> NDArray[np.uint8]:
     return decoded  # type: ignore[return-value]
 
 
-def _decoded(data: bytes, flags: int) -> object:
+def _decode_first(data: bytes, flags: int) -> object:
+    """Decode the first page or frame; None if OpenCV does not know the format."""
     return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
 
 
-def _frame(data: bytes, flags: int, number: int) -> object:
-    """One frame of an animation; before OpenCV 4.11 only the first can be had."""
+def _decode_frame(data: bytes, flags: int, number: int) -> object:
+    """Decode a frame of an animation; OpenCV before 4.11 decodes only the first."""
     if hasattr(cv2, "imdecodeanimation"):
         buffer = np.frombuffer(data, dtype=np.uint8)
         return next(iter(cv2.imdecodeanimation(buffer, number, 1)[1].frames), None)
     if number == 0:
-        return _decoded(data, flags)
+        return _decode_first(data, flags)
     raise ImageError(
         f"OpenCV {cv2.__version__} decodes only the first frame of an animation; "
         "install opencv-python-headless 4.12 or later"

@@ -1,8 +1,8 @@
-"""What the bytes of an image file say before it is decoded: its parts, and which way is up.
+"""Walks through the parts of image files before they are decoded, and reads their orientation.
 
-OpenCV leaves EXIF orientation and grey transparency alone when it is asked for the alpha channel.
-Every walk here is linear in the bytes of the file and ends after a stated number of parts: whoever
-sends a file chooses its bytes, and a walk of Python's costs 1,000 times what the bytes cost.
+OpenCV ignores EXIF orientation and grey transparency when it decodes the alpha channel.
+Every walk is linear in the bytes of the file and ends after a bounded number of parts: the sender
+of a file chooses its bytes, and a walk in Python costs 1,000 times what sending them costs.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UPRIGHT = 1
 
 MOST_PARTS = 2**18
-"""Segments or chunks of a file: libpng's chunks of 8 KiB make 2 GiB of them."""
+"""Bound of the segments or chunks of a file: 2 GiB in libpng's chunks of 8 KiB."""
 
-# In entropy-coded data every FF is followed by 00 or by a restart marker (D0 .. D7), so that a
-# marker found by this pattern is one. Fill bytes need no repetition: of `FF FF FF C0` the last
-# two bytes are found, in one pass.
+# In entropy-coded data every FF is followed by 00 or by a restart marker (D0 .. D7), which this
+# pattern leaves out. Fill bytes need no repetition: of `FF FF FF C0` the last two bytes match, in
+# a single pass.
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _JPEG_WITHOUT_LENGTH = (0x01, 0xD8)
 _EXIF_ORIENTATION = 0x0112
 _MOST_EXIF_FIELDS = 1024
-# A search holds Python's lock; between windows of so many bytes other threads have their turn.
+# A search holds Python's interpreter lock; it is done in windows of this length, between which
+# other threads can run.
 _WINDOW_BYTES = 2**20
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The marker of each segment of a JPEG file, and where what follows the marker begins.
+    """Yield the marker of each segment of a JPEG file, and the position behind the marker.
 
     Raises:
         ImageError: if there are more than `MOST_PARTS`.
@@ -53,7 +54,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of the whole chunks of a PNG file; image data comes back empty.
+    """Yield type and content of the complete chunks of a PNG file; image data is yielded empty.
 
     Raises:
         ImageError: if there are more than `MOST_PARTS`.
@@ -72,7 +73,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each chunk of a WebP file, where its content begins and its length in bytes.
+    """Yield type, start of the content and length in bytes of each chunk of a WebP file.
 
     Raises:
         ImageError: if there are more than `MOST_PARTS`.
@@ -88,9 +89,9 @@ def riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def exif_orientation(data: bytes) -> int:
-    """EXIF orientation (1 .. 8) of a PNG or WebP file, 1 when it states none.
+    """Return the EXIF orientation (1 .. 8) of a PNG or WebP file, 1 when it states none.
 
-    JPEG is left out: OpenCV turns it by itself. So does TIFF's own orientation tag.
+    JPEG and TIFF files give 1: OpenCV turns them itself.
     """
     if data.startswith(PNG_SIGNATURE):
         return next((_orientation(body) for kind, body in png_chunks(data) if kind == b"eXIf"), 1)
@@ -105,7 +106,7 @@ def exif_orientation(data: bytes) -> int:
 
 
 def transparent_grey_level(data: bytes) -> int | None:
-    """The grey level that a PNG without alpha declares transparent, as OpenCV decodes it.
+    """Return the grey level that a PNG without alpha declares transparent, as OpenCV decodes it.
 
     Returns:
         a level of 0 .. 255, or 0 .. 65535 in a 16-bit file; None when there is none.
@@ -129,6 +130,7 @@ def _check_number(number: int, parts: str) -> None:
 
 
 def _orientation(exif: bytes) -> int:
+    """Return the orientation (1 .. 8) in EXIF data, 1 when they state none."""
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
@@ -142,6 +144,5 @@ def _orientation(exif: bytes) -> int:
             if tag == _EXIF_ORIENTATION:
                 return int(value) if 1 <= value <= 8 else UPRIGHT
     except struct.error:
-        # Damaged metadata around a sound image: it is read as it lies.
-        return UPRIGHT
+        return UPRIGHT  # damaged metadata do not make the image unreadable
     return UPRIGHT

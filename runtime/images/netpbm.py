@@ -1,6 +1,6 @@
 """Width and height in the headers of PBM, PGM, PPM and PAM files, read as OpenCV reads them.
 
-The repetitions are possessive: what they took they never give back, so that each pattern passes
+The repetitions of the patterns are possessive (they never backtrack), so that each pattern passes
 over the header once.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 HEADER_BYTES = 2**16
-"""Within so many bytes, comments included, a header must state the size."""
+"""A header must state the size within this many bytes, comments included."""
 
-# White space and comments. The byte behind a number is passed over, whatever it is; only white
-# space is accepted there, since OpenCV would take the comment behind a `#` for numbers.
+# White space and comments. OpenCV skips the byte behind a number, whatever it is; here only white
+# space is accepted there, since OpenCV would read the comment behind a `#` as numbers.
 _GAP = rb"(?:\s|#[^\r\n]*+[\r\n])*+"
 _PNM = re.compile(rb"P[1-6](?=\s)" + _GAP + rb"(\d{1,10}+)\s" + _GAP + rb"(\d{1,10}+)\s")
 _PAM_LINE = re.compile(rb"\s*+(?:#[^\r\n]*+|([A-Z]{1,8}+)(?:[ \t]++([^\r\n]*+))?+[ \t]*+)[\r\n]")
@@ -21,7 +21,7 @@ _MOST_CHANNELS = 4
 
 
 def netpbm_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in px of a file that begins with `P1` .. `P7`, None if none is stated."""
+    """Return width and height in px of a file that begins with `P1` .. `P7`, None if not stated."""
     head = data[:HEADER_BYTES]
     if head.startswith(b"P7"):
         return _pam_size(head)
@@ -30,7 +30,7 @@ def netpbm_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _pam_size(head: bytes) -> tuple[int, int] | None:
-    """As `netpbm_size`; also None if a field is stated twice, or the channels are too many."""
+    """Return the size of a PAM file; also None for a repeated field or too many channels."""
     if not head.startswith(_PAM_START):
         return None
     fields: dict[bytes, int] = {}

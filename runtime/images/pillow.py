@@ -1,4 +1,4 @@
-"""Pillow's images, taken without importing Pillow: whoever hands one over has done so."""
+"""Takes images of Pillow without importing Pillow: the caller who has such an image has done so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBERS = ("I", "F")
 
 
 def is_pillow_image(source: object) -> bool:
-    """Whether it is an image of Pillow, by what it can do."""
+    """Tell whether an object has the attributes of an image of Pillow."""
     return all(hasattr(source, name) for name in ("__array_interface__", "mode", "convert", "size"))
 
 
@@ -25,14 +25,14 @@ def array_from_pillow(image: Any, max_pixels: int) -> NDArray[np.uint8] | NDArra
     """Take the pixels of an image of Pillow, turned as its EXIF data say.
 
     Args:
-        image: of any mode that says what white is.
+        image: of any mode that defines the level of white.
         max_pixels: a larger image is refused before Pillow decodes it.
 
     Returns:
         uint8 or uint16, as `read_image` takes it.
 
     Raises:
-        ImageError: if it is too large, or of a mode whose levels have no stated range.
+        ImageError: if it is too large, or of a mode whose levels have no defined range.
     """
     width, height = image.size
     check_size(width, height, max_pixels)

@@ -1,4 +1,4 @@
-"""From pixels in any of the forms that decoders and callers have to BGR, opaque, 8 bits deep."""
+"""Converts the pixels of decoders and callers to BGR, opaque, 8 bits deep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.uint16])
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse what is larger than the caller takes.
+    """Refuse an image that is too large.
 
     Raises:
         ImageError: if `width` x `height` px are more than `max_pixels`.
@@ -27,7 +27,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def upright(image: Pixels, orientation: int) -> Pixels:
-    """Undo an EXIF orientation: 5 .. 8 are mirrored at the diagonal, then as 1 .. 4."""
+    """Undo an EXIF orientation: 5 .. 8 are mirrored at the diagonal, then treated as 1 .. 4."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -38,14 +38,14 @@ def upright(image: Pixels, orientation: int) -> Pixels:
 
 
 def bgr_from_array(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Make an array BGR uint8 [h, w, 3]; one that is so already is returned itself.
+    """Convert an array to BGR uint8 [h, w, 3]; an array of this form is returned uncopied.
 
     Args:
         array: uint8 or uint16, [h, w], [h, w, 1], [h, w, 3] in BGR order or [h, w, 4] in BGRA
-            order; what is transparent becomes white paper.
+            order; transparent parts become white.
 
     Raises:
-        ImageError: if it is anything else.
+        ImageError: if it is of another type or shape.
     """
     channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim else 0
     if array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size:
@@ -54,7 +54,7 @@ def bgr_from_array(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.
             f"[h, w, 4] without a zero, got {list(array.shape)}"
         )
     if array.dtype == np.uint16:
-        # 65535 = 255 * 257, so that white stays white; OpenCV rounds, and takes no memory beside.
+        # 65535 = 255 * 257, so white stays white; OpenCV rounds, and needs no temporary array.
         array = (
             cv2.convertScaleAbs(array, alpha=1 / 257)
             .reshape(array.shape)
@@ -72,9 +72,9 @@ def bgr_from_array(array: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.
 
 
 def multiplied_over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay BGRA on white paper whose colours are multiplied by alpha, as libtiff hands out 8 bits.
+    """Blend BGRA with premultiplied colours, as libtiff returns 8 bits, over white.
 
-    An image without alpha is returned itself.
+    An image without alpha is returned unchanged.
     """
     if image.shape[2] != 4:
         return image
@@ -82,7 +82,7 @@ def multiplied_over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _over_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay BGRA uint8 [h, w, 4] on white paper, rounding to the nearest level."""
+    """Blend BGRA uint8 [h, w, 4] over white, rounding to the nearest level."""
     alpha = image[:, :, 3:].astype(np.uint16)
     blended = image[:, :, :3] * alpha  # 255 * 255 and half of 255 still fit 16 bits
     blended += 255 * (255 - alpha) + 127

@@ -1,4 +1,4 @@
-"""From a path, bytes or an array to one BGR image, as a person looking at it would expect."""
+"""Reads an image from a path, bytes or an array as BGR, in the way that a viewer shows it."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ ImageSource = (
 """A path, the bytes of an image file, these with a name, a page, or an array in BGR order."""
 
 DEFAULT_MAX_PIXELS = 64 * 2**20
-"""Larger images are refused: some 0.2 GB of colours, where a line of text has well below 1 M."""
+"""Larger images are refused: they take 0.2 GB, while a line of text has well below 1 M pixels."""
 
 _MOST_BYTES_PER_PIXEL = 16
 _MOST_OF_METADATA = 2**24
 
 
 def source_name(source: object) -> str | None:
-    """The path of a source given as one, or its own name; None for bytes and arrays."""
+    """Return the path or the name of a source; None for bytes and arrays."""
     if isinstance(source, NamedImage | Page | Refused):
         return source.name
     return os.fspath(source) if isinstance(source, str | Path) else None
 
 
 def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read one image upright, opaque and 8 bits deep.
+    """Read an image upright, opaque and 8 bits deep.
 
-    EXIF orientation is applied, 16-bit levels are scaled, grey becomes BGR, and what is
-    transparent shows white paper. Of a file with several pages or frames the first is read,
-    unless the source is a `Page`.
+    EXIF orientation is applied, 16-bit levels are scaled, grey becomes BGR, and transparent parts
+    become white. Of a file with several pages or frames the first is read, unless the source is a
+    `Page`.
 
     Args:
         source: a path; the bytes of an image file; either of these as a `NamedImage` or `Page`;
@@ -62,14 +62,14 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
         max_pixels: h x w at most; a larger image is refused, a file before it is decoded.
 
     Returns:
-        BGR uint8 [h, w, 3]. An array that has this form already is returned itself, not copied.
+        BGR uint8 [h, w, 3]. An array that has this form already is returned uncopied.
 
     A file whose header does not bound the work of decoding it (TIFF, JPEG 2000, AVIF, GIF,
     animations, lossless WebP, JPEGs of many scans) is decoded in a process of its own, for
     a bounded time and in bounded memory.
 
     Raises:
-        ImageError: naming the file and the reason, whatever went wrong.
+        ImageError: naming the file and the reason, for any error.
     """
     name = source_name(source)
     try:
@@ -80,7 +80,7 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
 
 
 def _reason_of(error: Exception) -> str:
-    """What an error says; one image is never worth the others, whatever a decoder comes up with."""
+    """Return the reason that an error gives; any type of error must cost a single image only."""
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -89,11 +89,12 @@ def _reason_of(error: Exception) -> str:
 
 
 def most_bytes(max_pixels: int) -> int:
-    """How long the file of an image of `max_pixels` may be."""
+    """Return the length in bytes that the file of an image of `max_pixels` may have."""
     return max_pixels * _MOST_BYTES_PER_PIXEL + _MOST_OF_METADATA
 
 
 def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.uint8]:
+    """Read a source by its type."""
     if isinstance(source, np.ndarray):
         if source.ndim >= 2:
             check_size(source.shape[1], source.shape[0], max_pixels)
@@ -117,8 +118,13 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
 
 
 def _read_bytes(name: str, max_pixels: int) -> bytes:
+    """Read an image file whole.
+
+    Raises:
+        ImageError: if it cannot be read, is too long, or is no file.
+    """
     try:
-        # Not blocking, or a pipe that nobody writes to would be waited for here forever.
+        # Opened without blocking: a pipe without a writer would block forever.
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
@@ -130,7 +136,7 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
                     f"too large: {found.st_size} bytes, expected at most {limit}; "
                     "cut the lines out of it first, or raise --max-pixels"
                 )
-            # As much as the file is long: what is asked for is allocated before it is read.
+            # No more than the length of the file: the number is allocated before reading.
             return file.read(found.st_size)
     except FileNotFoundError as error:
         raise ImageError(_reason_for_absence(name)) from error
@@ -145,8 +151,9 @@ def _read_bytes(name: str, max_pixels: int) -> bytes:
 
 
 def _reason_against(mode: int, name: str) -> str:
+    """Return why a folder, pipe or device is no image file."""
     if stat.S_ISDIR(mode):
-        return _reason_unless_images(name) or (
+        return _reason_for_several(name) or (
             "a folder that holds no image: expected files ending in one of "
             f"{' '.join(sorted(IMAGE_SUFFIXES))}"
         )
@@ -155,8 +162,8 @@ def _reason_against(mode: int, name: str) -> str:
     return "a device, not a file: expected an image file"
 
 
-def _reason_unless_images(name: str) -> str:
-    """What is wrong with a folder or pattern that stands for images; nothing if it does not."""
+def _reason_for_several(name: str) -> str:
+    """Return why a folder or pattern that stands for images is no image; "" if it finds none."""
     if next(find_images([name])) == name:
         return ""
     return (
@@ -166,16 +173,18 @@ def _reason_unless_images(name: str) -> str:
 
 
 def _reason_for_absence(name: str) -> str:
+    """Return why there is no file of this name."""
     if "://" in name:
         return "an address, not a file: nothing is fetched here; download it first"
     if os.path.lexists(name):
         return "a link that leads nowhere; check what it points to"
     if glob.has_magic(name):
-        return _reason_unless_images(name) or "the pattern matches no image file; check the path"
+        return _reason_for_several(name) or "the pattern matches no image file; check the path"
     return "no such file or folder; check the path"
 
 
 def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDArray[np.uint8]:
+    """Check the header of an image file, then decode it here or in a process of its own."""
     if not data:
         raise ImageError("the file is empty (0 bytes); copy it again")
     size = size_in_header(data, page or 0)
@@ -186,12 +195,12 @@ def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDA
         return decode_image(data, size, page)
     num_pixels = _num_pixels(data, size, page or 0, max_pixels)
     if page is not None and not data.startswith(tiff_header.SIGNATURES):
-        max_pixels *= MOST_PAGES  # OpenCV holds the pixels of all frames against the limit
+        max_pixels *= MOST_PAGES  # OpenCV's own limit counts the pixels of all frames
     return decode_elsewhere(data, size, page, num_pixels, max_pixels)
 
 
 def _num_pixels(data: bytes, size: tuple[int, int], page: int, max_pixels: int) -> int:
-    """How many pixels have to be decoded for one page or frame."""
+    """Return how many pixels have to be decoded for a page or frame."""
     width, height = size
     if data.startswith(tiff_header.SIGNATURES):
         tile_width, tile_height = tiff_header.tile_size(data, page)

@@ -1,8 +1,8 @@
-"""How large an image file says its image is, found in its header before anything is decoded.
+"""Reads the size of an image from the header of its file, before anything is decoded.
 
-A file of a few hundred bytes may declare an image of gigabytes; whoever decodes first and asks
-afterwards has lost the memory already. What a file states twice, contradicts, or leaves to a
-decoder's opinion is refused: the size that is checked must be the size that is decoded.
+A file of a few hundred bytes may declare an image of gigabytes, so the size is checked before
+memory is allocated for it. A file that states two sizes, or one that decoders read differently, is
+refused: the size that is checked must be the size that is decoded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VP8X_ANIMATED = 0x02
 
 
 def declared_size(data: bytes, page: int = 0) -> Size | None:
-    """As `size_in_header`, None also where that raises an error."""
+    """Return the size as `size_in_header` does, but None where that raises an error."""
     try:
         return size_in_header(data, page)
     except ImageError:
@@ -35,11 +35,11 @@ def declared_size(data: bytes, page: int = 0) -> Size | None:
 
 
 def size_in_header(data: bytes, page: int = 0) -> Size | None:
-    """Width and height in px as the header states them, before it is turned upright.
+    """Return width and height in px as the header states them, before the image is turned upright.
 
     Args:
         data: the bytes of an image file.
-        page: from 0, in a TIFF file; the frames of an animation have one size.
+        page: of a TIFF file, from 0; the frames of an animation share one size.
 
     Returns:
         the size, both at least 1; None if this is no image of a format known here, or its header
@@ -61,6 +61,7 @@ def size_in_header(data: bytes, page: int = 0) -> Size | None:
 
 
 def _stated_size(data: bytes, page: int) -> Size | None:
+    """Return the size that the format's own reader finds; the size may be 0 or less."""
     if data.startswith(tiff_header.SIGNATURES):
         return tiff_header.page_size(data, page)
     for signature, size_of in _SIZES.items():
@@ -95,6 +96,7 @@ def _bmp_size(data: bytes) -> Size:
 
 
 def _webp_size(data: bytes) -> Size | None:
+    """Return the size of the image, or of the canvas of an animation."""
     if data[8:12] != b"WEBP":
         return None
     canvas: Size | None = None

@@ -1,4 +1,4 @@
-"""From what the user names (files, folders, patterns, lists, pages) to single images."""
+"""Finds the images that names stand for: files, folders, patterns, lists and pages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runtime.images.pages import HEAD_BYTES, may_have_pages, page_numbers
 from runtime.text_lines import lines_as_bytes, pieces_of
 
 MOST_PAGES = 1000
-"""A file with more is refused: to come to a late frame, all before it are decoded."""
+"""A file with more is refused: decoding a late frame takes decoding all before it."""
 
 MOST_BYTES = 2**30
-"""Of a file, within which pages are looked for."""
+"""Bytes of a file within which pages are looked for."""
 
 MOST_NAME_BYTES = 2**16
-"""Of a name in a list, twice what any system takes for a path."""
+"""Bound of a name in a list, twice the longest path of any system."""
 
 _SHOWN_BYTES = 80
 
@@ -30,15 +30,15 @@ IMAGE_SUFFIXES = frozenset({
     ".jpx", ".mpo", ".pam", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 })
 # fmt: on
-"""Suffixes, in lower case, by which `find_images` knows an image in a folder."""
+"""Suffixes, in lower case, by which `find_images` recognises an image in a folder."""
 
 
 @dataclass(frozen=True)
 class NamedImage:
-    """An image that comes as bytes and has a name of its own, e.g. one of a stream.
+    """An image given as bytes, with a name, e.g. from a stream.
 
     Args:
-        name: under which results speak of it.
+        name: of the image in results.
         data: the bytes of an image file.
     """
 
@@ -51,8 +51,8 @@ class Refused:
     """A source that cannot be read, for a reason found while looking for it.
 
     Args:
-        name: under which results speak of it.
-        reason: what is wrong with it.
+        name: of the source in results.
+        reason: why it cannot be read.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a file that holds several, or one frame of an animation.
+    """A page of a file that holds several, or a frame of an animation.
 
     Args:
         path: of the file.
@@ -73,24 +73,24 @@ class Page:
 
     @property
     def name(self) -> str:
-        """E.g. `scan.tif#page=2`, counted from 1 as viewers do."""
+        """Name in results, e.g. `scan.tif#page=2`, counted from 1 as viewers do."""
         return f"{self.path}#page={self.number + 1}"
 
 
 @dataclass
 class LeftOut:
-    """Files of folders and patterns that are not taken for images by their names.
+    """Files of folders and patterns whose names are not those of images.
 
     Args:
-        count: how many.
-        example: the first of them.
+        count: number of files.
+        example: path of the first file.
     """
 
     count: int = 0
     example: str = ""
 
     def add(self, path: str) -> None:
-        """Count one."""
+        """Count a file."""
         self.count += 1
         self.example = self.example or path
 
@@ -98,11 +98,11 @@ class LeftOut:
 def sources_from(
     names: Iterable[str | Refused], left_out: LeftOut | None = None
 ) -> Iterator[str | Page | Refused]:
-    """The images that names stand for, as `find_images`, with every page of a file by itself.
+    """Yield the images that names stand for, as `find_images`, with every page of a file by itself.
 
     Args:
         names: files, folders and patterns; `@file` stands for the names that a file lists.
-        left_out: counts the files that are passed over by their names.
+        left_out: counts the files that are skipped for their names.
     """
     left_out = left_out or LeftOut()
     for name in _names_from(names):
@@ -126,7 +126,7 @@ def sources_from(
 
 
 def listed_names(path: str) -> Iterator[str | Refused]:
-    """The names in a file that lists one a line; empty lines are passed over.
+    """Yield the names in a file that lists one per line; empty lines are skipped.
 
     Raises:
         ArtifactError: if it cannot be read.
@@ -142,7 +142,7 @@ def listed_names(path: str) -> Iterator[str | Refused]:
 
 
 def names_from_lines(pieces: Iterable[bytes]) -> Iterator[str | Refused]:
-    """File names, in whatever encoding, from lines; a byte-order mark tells UTF-16.
+    """Yield the file names in lines of any encoding; a byte-order mark marks UTF-16.
 
     Args:
         pieces: as `lines_as_bytes` takes them.
@@ -158,16 +158,16 @@ def names_from_lines(pieces: Iterable[bytes]) -> Iterator[str | Refused]:
 
 
 def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Image paths that files, folders and patterns stand for, one by one, in the order given.
+    """Yield the image paths that files, folders and patterns stand for, in the order given.
 
     - A file is taken whatever its suffix, hidden or not, and as often as it is named.
-    - A folder gives the files in it and in its folders that have an image's suffix, in any
+    - A folder stands for the files in it and in its subfolders that have an image suffix, in any
       case, sorted by name within each folder; hidden files and folders are skipped and links to
       folders are not followed.
-    - A pattern (`*`, `?`, `[...]`, and `**` for any depth) gives the files with an image's
+    - A pattern (`*`, `?`, `[...]`, and `**` for any depth) stands for the files with an image
       suffix that it matches, sorted. A file whose name looks like a pattern is that file.
-    - What names nothing, or a folder or pattern without images, is handed on as it stands:
-      `read_image` then says what is wrong with it, and the others are unaffected.
+    - A name of nothing, or a folder or pattern without images, is yielded unchanged: `read_image`
+      then reports what is wrong with it, and the others are unaffected.
 
     Args:
         paths: files, folders and patterns.
@@ -180,11 +180,12 @@ def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
 
 
 def pages_in(data: bytes) -> Sequence[int]:
-    """The pages or frames of an image file's bytes, as `page_numbers`."""
+    """Return the page numbers of an image file's bytes, as `page_numbers`."""
     return page_numbers(data) if may_have_pages(data[:HEAD_BYTES]) else ()
 
 
 def _images_or_name(name: str, left_out: LeftOut) -> Iterator[str]:
+    """Yield the images of a folder or pattern, or the name itself if there are none."""
     is_found = False
     for path in _images_of(name, left_out):
         is_found = True
@@ -194,6 +195,7 @@ def _images_or_name(name: str, left_out: LeftOut) -> Iterator[str]:
 
 
 def _names_from(names: Iterable[str | Refused]) -> Iterator[str | Refused]:
+    """Yield the names, with those that a file lists in the place of `@file`."""
     for name in names:
         if isinstance(name, str) and name.startswith("@") and not os.path.lexists(name):
             yield from listed_names(name[1:])
@@ -202,7 +204,7 @@ def _names_from(names: Iterable[str | Refused]) -> Iterator[str | Refused]:
 
 
 def file_pages(path: str | Path) -> Sequence[int]:
-    """The pages or frames of an image file, as `page_numbers`; none of one that cannot be read.
+    """Return the page numbers of an image file, as `page_numbers`; empty if it cannot be read.
 
     Raises:
         ImageError: as `page_numbers`.
@@ -216,15 +218,16 @@ def file_pages(path: str | Path) -> Sequence[int]:
             head = file.read(HEAD_BYTES)
             if not may_have_pages(head):
                 return ()
-            # As much as the file is long: what is asked for is allocated before it is read.
+            # No more than the length of the file: the number is allocated before reading.
             return page_numbers(head + file.read(min(found.st_size, MOST_BYTES)))
     except (OSError, ValueError):
-        return ()  # `read_image` meets the same obstacle, and says so
+        return ()  # `read_image` meets the same error and reports it
 
 
 def _images_of(name: str, left_out: LeftOut) -> Iterator[str]:
+    """Yield the images that a folder or a pattern stands for."""
     if "\0" in name:
-        return  # no path: what looks for it would not be told so, but fail
+        return  # no path: the functions below would raise ValueError
     if os.path.isdir(name):
         yield from _images_in_folder(name, left_out)
     elif not os.path.lexists(name) and glob.has_magic(name):
@@ -236,16 +239,15 @@ def _images_of(name: str, left_out: LeftOut) -> Iterator[str]:
 
 
 def _images_in_folder(folder: str, left_out: LeftOut) -> Iterator[str]:
-    # A stack of what is still to come in each folder: a path has room for more folders within
-    # one another than Python has for calls.
+    """Yield the images in a folder and its subfolders, sorted within each folder."""
+    # A stack of iterators instead of recursion: folders may nest deeper than Python's calls.
     waiting = [iter(_listing(folder))]
     while waiting:
         entry = next(waiting[-1], None)
         if entry is None:
             waiting.pop()
         elif isinstance(entry, str):
-            # Named on a line of its own by `read_image`, which meets the same obstacle.
-            yield entry
+            yield entry  # `read_image` meets the same error and reports it
         elif entry.name.startswith("."):
             continue
         elif entry.is_dir(follow_symlinks=False):
@@ -259,7 +261,7 @@ def _images_in_folder(folder: str, left_out: LeftOut) -> Iterator[str]:
 
 
 def _listing(folder: str) -> Sequence[os.DirEntry[str] | str]:
-    """What is in a folder, sorted by name; the folder itself if that cannot be told."""
+    """Return the entries of a folder, sorted by name; the folder itself if it cannot be listed."""
     try:
         with os.scandir(folder) as listing:
             return sorted(listing, key=lambda entry: entry.name)
@@ -268,6 +270,7 @@ def _listing(folder: str) -> Sequence[os.DirEntry[str] | str]:
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a link to a folder."""
     # `entry.is_dir()` raises for a link that leads to itself.
     return entry.is_symlink() and os.path.isdir(entry.path)
 

@@ -1,6 +1,6 @@
-"""Whether an image file is whole, and whether its header bounds the work of decoding it.
+"""Checks whether an image file is complete, and whether its header bounds the work of decoding it.
 
-OpenCV decodes many damaged JPEGs without a word, leaving the rest of the line grey.
+OpenCV decodes many truncated JPEGs without an error, leaving the rest of the line grey.
 """
 
 from __future__ import annotations
@@ -11,44 +11,44 @@ from runtime.images.size import JPEG_FRAMES, JPEG_SCAN
 
 _JPEG_END = 0xD9
 _FEW_SCANS = 4
-"""One for each colour of a JPEG and black: none is decoded twice."""
+"""A scan for each of a JPEG's colours and black: none is decoded twice."""
 
 MOST_SCANNED_PIXELS = 2**24
-"""Scans x pixels of a JPEG of more scans that is decoded in place: a third of a second."""
+"""Bound of scans x pixels of a JPEG of more scans that this process decodes: 0.3 s of work."""
 
 MOST_SCANS = 100
-"""Of a JPEG: encoders write 10, and some 60 where they look for the shortest file."""
+"""Bound of the scans of a JPEG: encoders write 10, or some 60 in search of the shortest file."""
 
 SCANS_OF_LARGEST = 16
-"""Scans that an image of `max_pixels` may have; a smaller one may have more, up to as many pixels
-in all: at the default 64 M pixels a second's work, measured at about 1 ns a pixel and scan."""
+"""Scans that an image of `max_pixels` may have; a smaller image may have more, up to the same
+scans x pixels: 1 s of work at the default 64 M pixels, measured at about 1 ns a pixel and scan."""
 
 _COMPRESSED_TEXTS = (b"zTXt", b"iTXt", b"iCCP")
 _FEW_TEXTS = 8
-"""Of a PNG; libpng unpacks each into up to 8 MB and keeps them until the end."""
+"""Texts of a PNG that this process decodes; libpng unpacks each into up to 8 MB and keeps it."""
 
 _BOUNDED = (b"BM", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 
 
 def is_bounded(data: bytes, num_pixels: int, max_pixels: int) -> bool:
-    """Whether work and memory of decoding follow from the header and the length of the file.
+    """Tell whether header and file length bound the time and memory of decoding.
 
     They do not where a header says little (the compression of a TIFF), where a decoder builds
-    tables by what the data say (lossless WebP), or where data are decoded many times over (scans
-    of a JPEG, frames of an animation).
+    tables from the data (lossless WebP), or where data are decoded many times over (scans of a
+    JPEG, frames of an animation).
 
     Args:
         data: the bytes of an image file.
-        num_pixels: as its header states them.
+        num_pixels: width x height that its header states.
         max_pixels: of the largest image that is read.
 
     Raises:
-        ImageError: if a JPEG or PNG file is not whole or states its size twice, or a JPEG has
+        ImageError: if a JPEG or PNG file is incomplete or states its size twice, or a JPEG has
             more than `MOST_SCANS`, or more for its size than `SCANS_OF_LARGEST` allows. OpenCV
-            itself refuses the other formats when they are cut short.
+            itself refuses incomplete files of the other formats.
     """
     if data.startswith(JPEG_SIGNATURE):
-        num_scans = _num_jpeg_scans(data)
+        num_scans = _count_jpeg_scans(data)
         most = min(MOST_SCANS, SCANS_OF_LARGEST * max_pixels // max(1, num_pixels))
         if num_scans > most:
             raise _too_many_scans(most)
@@ -58,10 +58,13 @@ def is_bounded(data: bytes, num_pixels: int, max_pixels: int) -> bool:
     return data.startswith(_BOUNDED) or (data.startswith(b"RIFF") and data[12:16] == b"VP8 ")
 
 
-def _num_jpeg_scans(data: bytes) -> int:
-    """Scans up to the end-of-image marker.
+def _count_jpeg_scans(data: bytes) -> int:
+    """Count the scans up to the end-of-image marker.
 
-    Walking the segments keeps a thumbnail inside the EXIF data from being taken for the image.
+    Walking the segments skips a thumbnail inside the EXIF data.
+
+    Raises:
+        ImageError: if there is no such marker, or several sizes, or more than `MOST_SCANS`.
     """
     num_frames = num_scans = 0
     for marker, _ in jpeg_segments(data):
@@ -84,6 +87,11 @@ def _too_many_scans(most: int) -> ImageError:
 
 
 def _is_plain_png(data: bytes) -> bool:
+    """Tell whether a PNG has a single frame and few compressed texts.
+
+    Raises:
+        ImageError: if it is incomplete or states its size twice.
+    """
     num_headers = num_texts = 0
     is_plain = True
     for kind, _ in png_chunks(data):

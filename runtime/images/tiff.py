@@ -1,4 +1,4 @@
-"""The directories of a TIFF or BigTIFF file: one per page, each a table of numbered fields.
+"""Reads the directories of a TIFF or BigTIFF file: one per page, each a table of numbered fields.
 
 Source: TIFF 6.0 specification, section 2; BigTIFF as libtiff reads it.
 """
@@ -16,9 +16,9 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 SUBFILE_TYPE, WIDTH, HEIGHT, TILE_WIDTH, TILE_HEIGHT = 254, 256, 257, 322, 323
 
 MOST_ENTRIES = 2**16
-"""Of all directories of a file together, each counted once more: 1,000 pages of 64 fields.
+"""Bound of the fields and directories of a file together: 1,000 pages of 64 fields.
 
-Directories may lie over one another, so that the length of the file bounds nothing.
+Directories may overlap, so the length of the file bounds nothing.
 """
 
 _NAMES = {
@@ -30,12 +30,12 @@ _REDUCED = 1
 
 
 class Directory(NamedTuple):
-    """One directory.
+    """A directory of a TIFF file.
 
     Args:
-        offset: of it in the file, in bytes.
-        fields: those named above that it holds, by their tags.
-        doubt: why its fields cannot be trusted, None if they can.
+        offset: of the directory in the file, in bytes.
+        fields: tag -> value, of the tags named above.
+        doubt: why the fields are ambiguous, None if they are not.
     """
 
     offset: int
@@ -44,15 +44,15 @@ class Directory(NamedTuple):
 
 
 def directories(data: bytes) -> Iterator[Directory]:
-    """The directories in the order of their chain, as far as the file goes.
+    """Yield the directories in the order of their chain, up to the end of the file.
 
-    A chain that runs in a circle ends where it would begin again.
+    A circular chain ends where it would begin again.
 
     Args:
         data: a file that begins with one of `SIGNATURES`.
 
     Raises:
-        ImageError: once they hold more than `MOST_ENTRIES`.
+        ImageError: once there are more than `MOST_ENTRIES` fields and directories.
     """
     order = "<" if data.startswith(b"II") else ">"
     is_big = b"+" in data[2:4]
@@ -79,11 +79,11 @@ def directories(data: bytes) -> Iterator[Directory]:
             yield _directory(offset, order, field_format.iter_unpack(data[start:end]))
             (offset,) = struct.unpack_from(order + pointer, data, end)
     except (struct.error, OverflowError):
-        return  # cut short, or nonsense: libtiff will say so
+        return  # cut short or damaged: libtiff reports it
 
 
 def page_indices(data: bytes) -> list[int]:
-    """Which directories are pages of their own rather than reduced copies of another."""
+    """Return the indices of the directories that are pages, not reduced copies of a page."""
     return [
         index
         for index, directory in enumerate(directories(data))
@@ -92,7 +92,7 @@ def page_indices(data: bytes) -> list[int]:
 
 
 def page_size(data: bytes, page: int) -> tuple[int, int] | None:
-    """Width and height in px of a page, None if there is no such page.
+    """Return width and height in px of a page, None if there is no such page.
 
     Raises:
         ImageError: if the directory states no size, or states it in a way that decoders read
@@ -110,18 +110,19 @@ def page_size(data: bytes, page: int) -> tuple[int, int] | None:
 
 
 def tile_size(data: bytes, page: int) -> tuple[int, int]:
-    """Width and height in px of the tiles of a page, which may be larger than it; 0 without.
+    """Return width and height in px of the tiles of a page, 0 without tiles.
 
-    libtiff decodes whole tiles.
+    libtiff decodes whole tiles, which may be larger than the page.
     """
-    fields = next((one.fields for one in islice(directories(data), page, page + 1)), {})
+    directory = next(islice(directories(data), page, page + 1), None)
+    fields = directory.fields if directory else {}
     return fields.get(TILE_WIDTH, 0), fields.get(TILE_HEIGHT, 0)
 
 
 def with_first_page(data: bytes, page: int) -> bytes:
-    """The same file with its chain of directories beginning at that of `page`.
+    """Return the file with its chain of directories beginning at that of `page`.
 
-    A decoder comes to it at once, where it would otherwise read all directories before it.
+    A decoder then reaches the page without reading all directories before it.
     """
     directory = next(islice(directories(data), page, page + 1), None)
     if page == 0 or directory is None:
@@ -135,6 +136,7 @@ def with_first_page(data: bytes, page: int) -> bytes:
 def _directory(
     offset: int, order: str, entries: Iterator[tuple[int, int, int, bytes]]
 ) -> Directory:
+    """Return a directory with the fields that are named above, and what is doubtful in them."""
     fields: dict[int, int] = {}
     doubt = None
     for tag, kind, count, value in entries:

@@ -1,1 +1,1 @@
-"""The command line `python -m runtime.infer`: names in, results out."""
+"""The command line `python -m runtime.infer`: reads the images that it is given names of."""

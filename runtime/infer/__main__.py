@@ -18,7 +18,7 @@ from runtime.errors import OcrError
 from runtime.infer.arguments import parse_arguments
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 
-if TYPE_CHECKING:  # What takes its time is imported once the command line is known to be sound.
+if TYPE_CHECKING:  # slow imports come after the command line was checked
     from runtime.images.read import ImageSource
     from runtime.images.sources import LeftOut
     from runtime.recognition.result import Recognition
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"infer: {error}")
         return UNUSABLE
     except KeyboardInterrupt:
-        say(f"infer: interrupted{_how_to_go_on(arguments)}")
+        say(f"infer: interrupted{_how_to_resume(arguments)}")
         return INTERRUPTED
     except BrokenPipeError:
         forget_stdout()
@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _infer(arguments: Namespace) -> int:
+    """Read the images and pass their results on; return the exit status."""
     from runtime.images.sources import LeftOut
     from runtime.infer.interruption import SECONDS_TO_LEAVE, Interruption
     from runtime.infer.progress import Progress
@@ -94,13 +95,14 @@ def _infer(arguments: Namespace) -> int:
                 progress.hide()
                 say(results.summary(progress.seconds, sources.num_skipped, left_out))
 
+        # What remains to be done if the run is stuck when it is interrupted, the files first.
         interruption.before_leaving(
             lambda: results.leave_files(_SECONDS_TO_WRITE), 2 * _SECONDS_TO_WRITE
         )
         interruption.before_leaving(results.leave_printing, _SECONDS_TO_PRINT)
         interruption.before_leaving(sum_up, _SECONDS_TO_PRINT)
         interruption.before_leaving(
-            lambda: say(f"infer: interrupted{_how_to_go_on(arguments)}"), _SECONDS_TO_PRINT
+            lambda: say(f"infer: interrupted{_how_to_resume(arguments)}"), _SECONDS_TO_PRINT
         )
         for recognition in stream(sources):
             results.take(sources.next_taken(), recognition)
@@ -119,7 +121,7 @@ def _infer(arguments: Namespace) -> int:
 
 
 def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-    """What reads: a recogniser in this process, or readers on a cluster."""
+    """Open what reads the images: a recogniser in this process, or readers on a cluster."""
     if not arguments.ray:
         from runtime.recognition.recognizer import Recognizer
 
@@ -137,7 +139,7 @@ def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) 
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:
-    """Arguments of the `Recognizer`; where the user says nothing, its own defaults hold."""
+    """Return the given arguments of the `Recognizer`; its own defaults apply to the others."""
     model = ("dictionary", "device", "device_id", "batch_size", "threads")
     reading = ("max_pixels", "compat", "alternatives")
     values = {name: getattr(arguments, name) for name in (*model, *reading)}
@@ -147,7 +149,7 @@ def _options(arguments: Namespace) -> dict[str, Any]:
 def _images(
     arguments: Namespace, is_over: Callable[[], bool], left_out: LeftOut
 ) -> Iterator[ImageSource]:
-    """The images that the command line names, found while they are taken."""
+    """Yield the images that the command line names, found while iterating."""
     from runtime.images.read import DEFAULT_MAX_PIXELS, most_bytes
     from runtime.images.sources import listed_names, sources_from
     from runtime.infer.standard_input import StandardInput
@@ -167,18 +169,19 @@ def _images(
 
 
 def _has_other_output(arguments: Namespace) -> bool:
-    """Whether something is wanted besides what is printed."""
-    wanted = (arguments.output, arguments.labels, arguments.visualize)
-    return arguments.quiet or any(one is not None for one in wanted)
+    """Tell whether the run has a result even if nothing is printed."""
+    outputs = (arguments.output, arguments.labels, arguments.visualize)
+    return arguments.quiet or any(output is not None for output in outputs)
 
 
 def _terminal(arguments: Namespace) -> Any:
-    """Where progress is shown: on a terminal that the results do not scroll over."""
+    """Return the terminal for the progress, None if there is none or results are printed to it."""
     is_shown = sys.stderr.isatty() and not sys.stdout.isatty() and not arguments.quiet
     return sys.stderr if is_shown else None
 
 
-def _how_to_go_on(arguments: Namespace) -> str:
+def _how_to_resume(arguments: Namespace) -> str:
+    """Return the end of a message that says how to resume, "" if there is nothing to resume."""
     if arguments.output is None or not os.path.exists(arguments.output):
         return ""
     return f"; what was read is in {arguments.output}: go on with --resume"

@@ -19,16 +19,16 @@ _MULTIPLES = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
+    """A parser whose error messages are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """One line, without the usage in front of it."""
+        """Exit with the message in one line, without the usage in front of it."""
         say(f"infer: {message} (--help shows all options)")
         self.exit(USAGE_ERROR)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse and check the command line; leaves with a complaint if it makes no sense."""
+    """Parse and check the command line; exit with a message if it is invalid."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if not (arguments.paths or arguments.list or arguments.stdin_images):
@@ -59,7 +59,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of the command line."""
+    """Build the parser of the command line."""
     parser = Parser(
         prog="python -m runtime.infer",
         description="Read line images with a trained recogniser.",

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM end a run in good order: what was begun is finished, within limits.
+"""Ends a run in good order on Ctrl-C and SIGTERM: images under way are finished, within limits.
 
-Compiled code that decodes an image does not look at signals, and a thread in it can neither be
-ended nor waited for. So a thread of its own hears of every signal, and leaves in the run's place
-if the run does not.
+Compiled code that decodes an image does not react to signals, and a thread in it can neither be
+ended nor waited for. So a separate thread receives every signal, and ends the process if the run
+does not end itself.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 
 SECONDS_TO_FINISH = 5.0
-"""For what was begun, after the first signal."""
+"""Time to finish the images under way, after the first signal."""
 
 SECONDS_TO_LEAVE = 2.0
-"""For leaving by itself, after those or after the second signal."""
+"""Time to end by itself, after `SECONDS_TO_FINISH` or after the second signal."""
 
 STATUS = 130
-"""Of a process that was interrupted."""
+"""Exit status of an interrupted process."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _END = 0
 
 
 class Interruption:
-    """While it is entered, the first signal is noted and the second interrupts at once.
+    """Handles signals within its block: the first is noted, the second interrupts at once.
 
-    A run that has not left by itself a while after its time was up, because a thread is stuck, is
-    left: what `before_leaving` was told is done, and the process ends with `STATUS`.
+    If the run has not ended `seconds_to_leave` after its time was up, because a thread is stuck,
+    the steps given to `before_leaving` are done and the process ends with `STATUS`.
 
     Outside the main thread, where no signal arrives, it does nothing.
 
     Args:
-        seconds_to_leave: for leaving by itself, after its time is up.
+        seconds_to_leave: time to end by itself, after `SECONDS_TO_FINISH`.
     """
 
     def __init__(self, seconds_to_leave: float = SECONDS_TO_LEAVE) -> None:
@@ -52,19 +52,19 @@ class Interruption:
 
     @property
     def is_asked(self) -> bool:
-        """Whether to begin nothing new."""
+        """Whether a signal has come, so that no new image is to be begun."""
         return self._deadline is not None
 
     @property
     def is_due(self) -> bool:
-        """Whether to leave even what was begun."""
+        """Whether the time to finish is over, so that images under way are to be dropped."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def before_leaving(self, step: Callable[[], object], seconds: float) -> None:
-        """Have something done before a run that is stuck is left, after the steps named before.
+        """Add a step to be done before the process of a stuck run is ended, after earlier ones.
 
         Args:
-            step: called in another thread, while the run may be anywhere.
+            step: called in another thread, while the run may be at any point.
             seconds: how long it is waited for.
         """
         self._steps.append((step, seconds))
@@ -75,8 +75,10 @@ class Interruption:
             self._hears.setblocking(False)
             for number in _SIGNALS:
                 self._handlers[number] = signal.signal(number, self._note)
-            # Written to as a signal arrives, whatever the main thread does.
-            self._others = signal.set_wakeup_fd(self._hears.fileno(), warn_on_full_buffer=False)
+            # Python writes to this descriptor when a signal arrives, even in a busy main thread.
+            self._previous_fd = signal.set_wakeup_fd(
+                self._hears.fileno(), warn_on_full_buffer=False
+            )
             self._watch = threading.Thread(target=self._listen, name="signals", daemon=True)
             self._watch.start()
         return self
@@ -89,30 +91,32 @@ class Interruption:
     ) -> None:
         if self._watch is None:
             return
-        signal.set_wakeup_fd(self._others)
+        signal.set_wakeup_fd(self._previous_fd)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        with contextlib.suppress(BlockingIOError):  # full of signals: closing it tells as much
+        with contextlib.suppress(BlockingIOError):  # full of signals: closing has the same effect
             self._hears.send(bytes([_END]))
         self._hears.close()
         self._watch.join()
         self._heard.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal in the main thread."""
         if self._is_noted:
             raise KeyboardInterrupt
         self._is_noted = True
-        self._ask()
+        self._set_deadline()
 
-    def _ask(self) -> None:
+    def _set_deadline(self) -> None:
         if self._deadline is None:
             self._deadline = time.monotonic() + SECONDS_TO_FINISH
 
     def _listen(self) -> None:
-        """Wait for signals; leave if the run is stuck."""
+        """Wait for signals; end the process if the run is stuck."""
         if self._next_signal(None) == _END:
             return
-        self._ask()
+        self._set_deadline()
+        # A second signal shortens this wait: the run is then interrupted at once.
         if self._next_signal(SECONDS_TO_FINISH) == _END:
             return
         deadline = time.monotonic() + self._seconds_to_leave
@@ -126,7 +130,7 @@ class Interruption:
         os._exit(STATUS)
 
     def _next_signal(self, seconds: float | None) -> int | None:
-        """The next signal of ours, `_END` when the run has left, None when the time is over."""
+        """Wait for one of `_SIGNALS`; return `_END` at the block's end, None when time is over."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
             rest = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -138,5 +142,5 @@ class Interruption:
 
 
 def _try(step: Callable[[], object]) -> None:
-    with contextlib.suppress(Exception):  # the steps after it are done all the same
+    with contextlib.suppress(Exception):  # the later steps are done all the same
         step()

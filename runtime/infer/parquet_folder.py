@@ -1,7 +1,7 @@
-"""Results as a folder of Parquet files, each of them whole from the moment it has its name.
+"""Writes results as a folder of Parquet files, each of them complete once it has its name.
 
-Readers of Parquet (PyArrow, pandas, DuckDB, Spark) take such a folder for one table. Its columns
-are the entries of a JSON line.
+Readers of Parquet (PyArrow, pandas, DuckDB, Spark) read such a folder as a single table. Its
+columns are the entries of a JSON line.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ SUFFIX = ".parquet"
 
 _RECORDS_PER_FILE = 5000
 _SECONDS_PER_FILE = (10.0, 300.0)
-"""How long a result waits to be written: first, and, doubled with each file, at most."""
+"""Longest wait of a result for the first file; it doubles with each file up to the second value."""
 
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
 def is_parquet_folder(path: str | Path) -> bool:
-    """Whether results written there are Parquet: by its suffix, or because it is a folder."""
+    """Tell whether results written there are Parquet: by its suffix, or because it is a folder."""
     name = os.fspath(path)
     return name.lower().endswith(SUFFIX) or name.endswith(os.sep) or os.path.isdir(name)
 
 
 class ParquetFolder:
-    """A writer of results, a file for every few thousand; what a run leaves behind is whole files.
+    """Writes results in files of a few thousand each, all of which are complete.
 
     A file is written after `_RECORDS_PER_FILE` results, or once the first of them has waited for
-    `_SECONDS_PER_FILE`, whether another result comes or not. A run that is killed loses those
-    that waited.
+    `_SECONDS_PER_FILE`, whether another result comes or not. A run that is killed loses the
+    waiting results.
 
     Args:
         folder: as `make_folder` makes it.
-        may_continue: whether to add to what it holds.
+        may_continue: whether to add to the results in it.
 
     Raises:
         ArtifactError: if it holds results that are not to be continued.
@@ -65,14 +65,14 @@ class ParquetFolder:
                 f"cannot write into {folder}: expected a folder without results, got "
                 f"{len(files)} files of them; go on with --resume, or name another --output"
             )
-        self._number = 1 + max((_number(one) for one in files), default=-1)
+        self._number = 1 + max((_number(file) for file in files), default=-1)
 
     def write(self, recognition: Recognition) -> None:
-        """Add one result."""
+        """Hold a result, and write a file if it is due."""
         record = record_from_recognition(recognition)
         for name in ("file", "error"):
             if record[name] is not None:
-                # An undecodable byte of a file name is written as JSON has it.
+                # An undecodable byte of a file name is written with JSON's escape.
                 record[name] = record[name].encode("utf-8", "backslashreplace").decode()
         with self._lock:
             self._held.append(record)
@@ -84,19 +84,20 @@ class ParquetFolder:
                 self._clock.start()
 
     def close(self) -> None:
-        """Write what is still held."""
+        """Write the results that are still held."""
         with self._lock:
             self._write_file()
 
     def _write_in_time(self) -> None:
-        with self._lock, contextlib.suppress(ArtifactError):  # the next attempt says it
+        """Write a file in the timer's thread, and wait longer for the next."""
+        with self._lock, contextlib.suppress(ArtifactError):  # the next attempt reports it
             if self._clock is threading.current_thread():
                 self._clock = None
                 self._seconds = min(2 * self._seconds, self._most_seconds)
                 self._write_file()
 
     def _write_file(self) -> None:
-        """Write what is held, if anything is; the lock is held too."""
+        """Write the held results, if any, to a file; the caller holds the lock."""
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
@@ -117,10 +118,10 @@ class ParquetFolder:
 
 
 def make_folder(folder: str | Path) -> None:
-    """Make a folder for results, unless it is there.
+    """Create a folder for results, unless it exists.
 
     Raises:
-        ArtifactError: if it cannot be made.
+        ArtifactError: if it cannot be created.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ def make_folder(folder: str | Path) -> None:
 
 
 def read_back_folder(folder: str | Path) -> Done:
-    """What a folder of results holds; one that does not exist holds nothing.
+    """Find out what a folder of results holds; a missing folder holds nothing.
 
     Raises:
         ArtifactError: if a file in it holds something else.
@@ -140,13 +141,13 @@ def read_back_folder(folder: str | Path) -> Done:
     done = Done()
     for file in _files(Path(folder)):
         columns = _read(file, ["file", "error"]).to_pydict()
-        done.names.update(_as_named(name) for name in columns["file"] if name is not None)
+        done.names.update(_unescape_bytes(name) for name in columns["file"] if name is not None)
         done.num_failed += sum(error is not None for error in columns["error"])
     return done
 
 
 def drop_failed_in_folder(folder: str | Path) -> None:
-    """Take the results of images that could not be read out of a folder; each file stays whole.
+    """Remove the results of images that could not be read; each file is replaced atomically.
 
     Raises:
         ArtifactError: if a file holds something else, or cannot be written anew.
@@ -169,6 +170,11 @@ def drop_failed_in_folder(folder: str | Path) -> None:
 
 
 def _read(file: Path, columns: list[str] | None = None) -> Any:
+    """Read a table of results.
+
+    Raises:
+        ArtifactError: if the file cannot be read or holds something else.
+    """
     arrow, parquet = _import_pyarrow()
     try:
         table = parquet.read_table(file, columns=columns)
@@ -183,24 +189,26 @@ def _read(file: Path, columns: list[str] | None = None) -> Any:
 
 
 def _write(table: Any, file: Path) -> None:
-    """Write a file that is whole once it has its name.
+    """Write a file that is complete once it has its name.
 
     Raises:
-        OSError: if that is impossible.
+        OSError: if it cannot be written.
     """
     with replaced(file) as stream:
         _import_pyarrow()[1].write_table(table, stream, compression="zstd")
 
 
-def _as_named(written: str) -> str:
+def _unescape_bytes(written: str) -> str:
+    """Return the file name whose undecodable bytes were written with JSON's escape."""
     return _ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), written)
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.glob(f"part-*{SUFFIX}") if _number(one) >= 0)
+    return sorted(file for file in folder.glob(f"part-*{SUFFIX}") if _number(file) >= 0)
 
 
 def _number(file: Path) -> int:
+    """Return the number in the name of a file of results, -1 for other names."""
     found = re.fullmatch(r"part-(\d+)", file.stem)
     return int(found[1]) if found else -1
 
@@ -216,7 +224,7 @@ def _import_pyarrow() -> tuple[Any, Any]:
 
 
 def _schema(arrow: Any) -> Any:
-    """The columns, which do not depend on what was read."""
+    """Return the schema of the columns, which is the same for all results."""
     text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
     box = arrow.list_(number)
     character = {"text": text, "confidence": number, "time_step": whole, "last_time_step": whole}

@@ -1,4 +1,4 @@
-"""Results on standard output, for as long as somebody takes them."""
+"""Prints results on standard output, until its reader goes away."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runtime.standard_streams import forget_stdout, say
 
 
 class Printer:
-    """Prints results, until whoever reads them (`| head`) has had enough.
+    """Prints results, until the reader of the output (such as `| head`) ends.
 
     Args:
         kind: format in which they are printed.
-        may_end: whether the results are wanted elsewhere too, so that reading goes on where
-            nothing can be printed.
-        alternatives: how many each result brings along.
+        may_end: whether the results are written elsewhere too, so that the run goes on when
+            nothing more can be printed.
+        alternatives: number of each result's alternatives.
         is_safe: as `CsvWriter`.
     """
 
@@ -26,7 +26,7 @@ class Printer:
         self, kind: str, may_end: bool, alternatives: int = 0, is_safe: bool = False
     ) -> None:
         if hasattr(sys.stdout, "reconfigure"):
-            # A terminal that cannot show a character gets its number, not a traceback of ours.
+            # Characters that the terminal cannot show are printed as escapes, not raised.
             errors = "backslashreplace" if sys.stdout.isatty() else ENCODING_ERRORS.get(kind)
             sys.stdout.reconfigure(errors=errors or "backslashreplace")
         if kind == "table":
@@ -37,20 +37,21 @@ class Printer:
         self._may_end = may_end
 
     def write(self, recognition: Recognition) -> None:
-        """Print one result."""
+        """Print a result."""
         try:
             self._writer.write(recognition)
         except OSError as error:
             self._end(error)
 
     def close(self) -> None:
-        """Print what is still held."""
+        """Print the results that are still held."""
         try:
             self._writer.close()
         except OSError as error:
             self._end(error)
 
     def _end(self, error: OSError) -> None:
+        """Print nothing more after an error, or raise it if the results go nowhere else."""
         if not self._may_end:
             raise error
         forget_stdout()

@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far the reading is."""
+"""Shows the progress of a run in a line on a terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Time since the beginning."""
+        """Seconds since the beginning."""
         return time.monotonic() - self._start
 
     def count(self) -> None:
-        """Note one image more."""
+        """Count an image, and update the line if it is due."""
         self.num_images += 1
         now = time.monotonic()
         if self._stream is not None and now - self._shown >= _SECONDS_BETWEEN_UPDATES:
@@ -45,7 +45,7 @@ class Progress:
         self.hide()
 
     def hide(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._stream is not None:
             with contextlib.suppress(OSError):  # a terminal that is gone
                 self._stream.write(_ERASE_LINE)

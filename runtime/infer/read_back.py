@@ -1,4 +1,4 @@
-"""What a file of results holds already, so that a run can go on from there."""
+"""Reads back the results in a file, so that a run can resume from there."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RESUMABLE = ("jsonl", "csv")
 
 @dataclass
 class Done:
-    """What results there are already.
+    """The results that there are already.
 
     Args:
-        names: how often each image is among them, named as the file names it.
-        num_bytes: length of the whole records; what follows is a record begun and not finished.
-        num_failed: how many say that an image could not be read.
+        names: name in the file -> number of results of this image.
+        num_bytes: length of the complete records; an incomplete one may follow.
+        num_failed: number of results of images that could not be read.
         kind: format of the file.
     """
 
@@ -35,13 +35,13 @@ class Done:
     kind: str = "jsonl"
 
     def named(self, name: str) -> str:
-        """What `names` calls an image."""
+        """Return the name of an image in `names`."""
         return name_in(self.kind, name)
 
 
 @dataclass(frozen=True)
 class _Record:
-    """One record as it stands in a file; the names of CSV's columns are one of no image."""
+    """A record of a file; CSV's row of column names is a record without a name."""
 
     name: str | None
     is_failed: bool
@@ -52,9 +52,9 @@ def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
     """Find out what a file of results holds, to continue it.
 
     Args:
-        path: the file; one that does not exist holds nothing, and neither does a device.
+        path: the file; a missing file and a device hold nothing.
         kind: one of `RESUMABLE`.
-        alternatives: how many its results bring along.
+        alternatives: number of each result's alternatives.
 
     Raises:
         ArtifactError: if it cannot be read, or holds something else.
@@ -69,7 +69,7 @@ def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
 
 
 def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
-    """Take the records of images that could not be read out of a file, which stays whole.
+    """Remove the records of images that could not be read; the file is replaced atomically.
 
     Args:
         path, kind, alternatives: as `read_back`.
@@ -93,10 +93,10 @@ def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
 
 
 def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record]:
-    """The whole records of a file, in its order."""
+    """Yield the complete records of a file, in its order."""
     number = 0
     if os.path.exists(path) and not os.path.isfile(path):
-        return  # whoever writes there refuses it
+        return  # the writer of results refuses it
     try:
         with open(path, "rb") as file:
             is_json = kind == "jsonl"
@@ -118,6 +118,7 @@ def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record
 
 
 def _json_records(file: io.BufferedReader) -> Iterator[_Record]:
+    """Yield the complete records of JSON lines."""
     for line in file:
         if not line.endswith(b"\n"):
             return
@@ -129,13 +130,14 @@ def _json_records(file: io.BufferedReader) -> Iterator[_Record]:
 
 
 def _csv_records(file: io.BufferedReader, alternatives: int) -> Iterator[_Record]:
+    """Yield the complete records of CSV, that of the column names first."""
     columns = columns_of(alternatives)
     is_header = True
     lines: list[bytes] = []
     is_open = False
     for line in file:
         lines.append(line)
-        # Within quotes a line end belongs to the value; we write none, other writers do.
+        # Within quotes a line end belongs to the value; only other programs write such values.
         is_open ^= bool(line.count(b'"') % 2)
         if is_open or not line.endswith(b"\n"):
             continue
@@ -147,6 +149,7 @@ def _csv_records(file: io.BufferedReader, alternatives: int) -> Iterator[_Record
 
 
 def _row(data: bytes, columns: Sequence[str], is_header: bool) -> list[str]:
+    """Parse a row of CSV and check its columns."""
     (row,) = csv.reader([data.decode("utf-8", "surrogateescape")], strict=True)
     if len(row) != len(columns) or (is_header and row != [*columns]):
         raise ValueError(f"expected the columns {', '.join(columns)}")

@@ -1,8 +1,8 @@
-"""Results for programs: JSON lines, CSV, and PaddleOCR's text.
+"""Writes results for programs: JSON lines, CSV, and PaddleOCR's text.
 
-Every format has one record per image, and a record is one line, written in one piece, so that a
-file can be cut after its last whole record and continued. No control character stands in it as it
-is: JSON has its own escapes for them, the other formats write `\\x1b`.
+Every format has a record per image, which is a line and written in one piece, so that a file can
+be cut after its last complete record and continued. Control characters are escaped: JSON has its
+own escapes, the other formats write `\\x1b`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from runtime.recognition.record import record_from_recognition, rounded
 from runtime.recognition.result import Recognition
 
 ENCODING_ERRORS = {"jsonl": "backslashreplace", "csv": "surrogateescape", "txt": "surrogateescape"}
-"""How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or as it is."""
+"""How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or unchanged."""
 
 _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
-"""Control characters and line ends that JSON lets stand within a string."""
+"""Control characters and line ends that JSON allows within a string."""
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+(?:[.,][0-9]+)*%?")
@@ -31,57 +31,58 @@ _COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "
 
 
 class Stream(Protocol):
-    """Where records go."""
+    """A text stream to which records are written."""
 
     def write(self, text: str, /) -> int:
-        """Take one record."""
+        """Write a record."""
 
     def flush(self) -> None:
-        """Hand all records to the system."""
+        """Write buffered records to the file."""
 
 
 class Writer(Protocol):
-    """Takes results one by one."""
+    """Writes results in a format."""
 
     def write(self, recognition: Recognition) -> None:
-        """Add one result."""
+        """Write a result."""
 
     def close(self) -> None:
-        """Write what is still held."""
+        """Write the results that are still held."""
 
 
 def format_of(path: str | Path, otherwise: str) -> str:
-    """The format that a file's suffix asks for, `otherwise` if it asks for none."""
+    """Return the format of a file's suffix, or `otherwise` for other suffixes."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     return suffix if suffix in ENCODING_ERRORS else otherwise
 
 
 class JsonLinesWriter:
-    """Writes recognitions as JSON lines, one object per image."""
+    """Writes recognitions as JSON lines, an object per image."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def write(self, recognition: Recognition) -> None:
-        """Add one line."""
+        """Write a line."""
         record = record_from_recognition(recognition)
         line = json.dumps(record, ensure_ascii=False)
-        self._stream.write(_RAW_IN_JSON.sub(_json_escape, line) + "\n")
+        line = _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        self._stream.write(line + "\n")
 
     def close(self) -> None:
-        """Hand all lines to the system."""
+        """Flush the stream."""
         self._stream.flush()
 
 
 class CsvWriter:
-    """Writes recognitions as comma-separated values, one row per image.
+    """Writes recognitions as comma-separated values, a row per image.
 
     Args:
         stream: where to write.
-        has_header: whether the names of the columns stand there already.
-        alternatives: how many of them have columns, two each.
-        is_safe: whether a text that a spreadsheet would take for a formula, and that is no
-            number, gets an apostrophe in front.
+        has_header: whether the stream holds the names of the columns already.
+        alternatives: number of alternatives that have columns, two each.
+        is_safe: whether to put an apostrophe before a text that a spreadsheet would take for a
+            formula and that is no number.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class CsvWriter:
         self._is_safe = is_safe
 
     def write(self, recognition: Recognition) -> None:
-        """Add one row."""
+        """Write a row."""
         self._write(
             recognition.source,
             recognition.text,
@@ -108,19 +109,19 @@ class CsvWriter:
             recognition.error,
             *(
                 value
-                for one in recognition.alternatives
-                for value in (one.text, rounded(one.probability))
+                for text, probability in recognition.alternatives
+                for value in (text, rounded(probability))
             ),
         )
 
     def close(self) -> None:
-        """Hand all rows to the system."""
+        """Write the names of the columns if there was no row, and flush the stream."""
         if not self._has_header:
             self._write()
         self._stream.flush()
 
     def _write(self, *values: object) -> None:
-        """Write one row, the first one together with the names of the columns."""
+        """Write a row, the first together with the names of the columns."""
         piece = io.StringIO()
         rows: list[Sequence[object]] = [] if self._has_header else [self._columns]
         if values:
@@ -131,6 +132,7 @@ class CsvWriter:
         self._stream.write(piece.getvalue())
 
     def _cell(self, value: object) -> object:
+        """Return a value as its cell holds it."""
         if not isinstance(value, str):
             return value
         text = escaped(value)
@@ -149,12 +151,12 @@ class TextWriter:
         self._stream = stream
 
     def write(self, recognition: Recognition) -> None:
-        """Add one line."""
+        """Write a line."""
         name, text = escaped(recognition.source or ""), escaped(recognition.text)
         self._stream.write(f"{name}\t{text}\t{rounded(recognition.confidence)}\n")
 
     def close(self) -> None:
-        """Hand all lines to the system."""
+        """Flush the stream."""
         self._stream.flush()
 
 
@@ -165,13 +167,13 @@ def open_writer(
     alternatives: int = 0,
     is_safe: bool = False,
 ) -> Writer:
-    """The writer of a format.
+    """Return the writer of a format.
 
     Args:
         kind: `jsonl`, `csv` or `txt`.
         stream: where it writes.
-        is_begun: whether records stand there already.
-        alternatives: how many each result brings along; `txt` has no place for them.
+        is_begun: whether the stream holds records already.
+        alternatives: number of each result's alternatives; `txt` has no place for them.
         is_safe: as `CsvWriter`.
     """
     if kind == "csv":
@@ -179,23 +181,22 @@ def open_writer(
     return TextWriter(stream) if kind == "txt" else JsonLinesWriter(stream)
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
-
-
 def columns_of(alternatives: int) -> tuple[str, ...]:
-    """The names of the columns of a CSV file with so many alternatives."""
-    numbers = range(1, alternatives + 1)
-    pairs = (name for one in numbers for name in (f"alternative_{one}", f"probability_{one}"))
-    return (*_COLUMNS, *pairs)
+    """Return the names of the columns of a CSV file with this number of alternatives."""
+    names = (
+        f"{name}_{rank}"
+        for rank in range(1, alternatives + 1)
+        for name in ("alternative", "probability")
+    )
+    return (*_COLUMNS, *names)
 
 
 def name_in(kind: str, name: str) -> str:
-    """How a file of this format names an image, to find it again there.
+    """Return the name of an image in a file of this format, to find it again there.
 
     Args:
         kind: `jsonl`, `csv` or `txt`.
-        name: of the image, or what stands for it in the file already.
+        name: of the image, or its name in the file already.
     """
     if kind == "jsonl":
         return name

@@ -1,4 +1,4 @@
-"""A file of results that holds whole records only, whenever and however the run ends."""
+"""A file of results that holds only complete records, whenever and however the run ends."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from runtime.files import part_path
 class ResultFile:
     """A text file to which records are written one at a time.
 
-    A new file gets its name with the first record, or at the end of a run that had none; until
-    then an older one stays. From there on it is written in place, so that a run may end in any
-    way, killed or for want of space: hours of reading are not thrown away, and `--resume` goes on.
+    A new file gets its name with the first record, or at the end of a run without records; until
+    then an older file stays. From then on it is written in place, so that its records outlast any
+    end of the run, killed or with a full disk, and `--resume` can continue it.
 
-    Nothing is buffered here, so a record is in the file once `write` returns; one that cannot be
-    written whole is cut off again.
+    Nothing is buffered here, so a record is in the file once `write` returns; a record that cannot
+    be written completely is cut off again.
 
     Args:
         path: name of the file.
-        encoding_errors: what to do with characters that UTF-8 does not have.
-        continue_after: length in bytes of what is there already and stays; None for a new file.
+        encoding_errors: handling of characters that UTF-8 cannot encode.
+        continue_after: length in bytes of the existing records to keep; None for a new file.
 
     Raises:
-        ArtifactError: if the place cannot be written to, or is no ordinary file.
+        ArtifactError: if the file cannot be written, or is no ordinary file.
     """
 
     def __init__(
@@ -35,9 +35,7 @@ class ResultFile:
         self._path = path
         self._encoding_errors = encoding_errors
         self.num_records = 0
-        self._place = Path(
-            os.path.realpath(path)
-        )  # a link stays a link; what it points to is replaced
+        self._place = Path(os.path.realpath(path))  # of a link, the file it points to is replaced
         if self._place.exists() and not self._place.is_file():
             raise ArtifactError(
                 f"cannot write {path}: expected the name of a file, got a folder or a "
@@ -57,7 +55,7 @@ class ResultFile:
             ) from error
 
     def write(self, text: str) -> int:
-        """Add one record.
+        """Write a record.
 
         Raises:
             ArtifactError: if it cannot be written, e.g. because the disk is full.
@@ -68,7 +66,7 @@ class ResultFile:
                 rest = rest[os.write(self._descriptor, rest) :]
             if self._is_beside:
                 self._take_place()
-        except BaseException as error:  # an interruption between two pieces of a record too
+        except BaseException as error:  # also an interruption between two pieces of a record
             self._cut()
             if isinstance(error, OSError):
                 raise self._failure(error) from error
@@ -78,7 +76,7 @@ class ResultFile:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits to be written."""
+        """Do nothing, as nothing is buffered."""
 
     def __enter__(self) -> ResultFile:
         return self
@@ -101,11 +99,12 @@ class ResultFile:
                 self._written_to.unlink(missing_ok=True)
 
     def _cut(self) -> None:
-        """Leave what is whole, and write on after it."""
+        """Cut the file after its last complete record, and continue there."""
         os.ftruncate(self._descriptor, self._num_bytes)
         os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def _take_place(self) -> None:
+        """Give the new file its name."""
         self._written_to.replace(self._place)
         self._is_beside = False
 

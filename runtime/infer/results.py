@@ -1,4 +1,4 @@
-"""Where the results of one run go: to the terminal, into files, against the true texts."""
+"""Passes on the results of a run: to the terminal, into files, to the comparison with labels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from runtime.standard_streams import say
 
 
 class Results:
-    """Passes each result on to all who want it, and counts; a context manager.
+    """Passes each result on to all outputs, and counts; a context manager.
 
     Args:
         arguments: the command line.
@@ -48,7 +48,7 @@ class Results:
         self._output: Writer | None = None
         self._printer: Printer | None = None
         self._note: RunNote | None = None
-        # Of the output: whoever leaves in the place of a run that is stuck never gives it back.
+        # Guards the output; `leave_files` never releases it.
         self._lock = threading.RLock()
         self.num_images = self.num_failed = 0
         self.done = Done()
@@ -81,12 +81,12 @@ class Results:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the files; what was read is kept, however the run ends."""
+        """Close the files; their results are kept, however the run ends."""
         with self._lock:
             self._files.__exit__(kind, error, traceback)
 
     def take(self, source: ImageSource, recognition: Recognition) -> None:
-        """Pass on the result of one source."""
+        """Pass on the result of a source."""
         if self._output is not None:
             with self._lock:
                 self._output.write(recognition)
@@ -104,10 +104,10 @@ class Results:
             self._draw(source, recognition)
 
     def close(self, is_complete: bool) -> None:
-        """Write what is still held.
+        """Write the results that are still held.
 
         Args:
-            is_complete: whether every image has been read, so that nobody goes on from here.
+            is_complete: whether every image has been read, so that no run resumes from here.
         """
         with self._lock:
             if self._output is not None:
@@ -118,10 +118,10 @@ class Results:
             self._printer.close()
 
     def leave_files(self, seconds: float) -> None:
-        """Complete the files in the place of a run that is stuck, which writes nothing after it.
+        """Complete the files from another thread while the run is stuck; it writes nothing more.
 
         Args:
-            seconds: how long it may be in the middle of a record.
+            seconds: how long to wait for a record that is being written.
         """
         if self._lock.acquire(timeout=seconds):
             interrupted = KeyboardInterrupt()
@@ -130,17 +130,17 @@ class Results:
             self._files.__exit__(KeyboardInterrupt, interrupted, None)
 
     def leave_printing(self) -> None:
-        """Print what is still held in the place of a run that is stuck."""
+        """Print the results that are still held from another thread while the run is stuck."""
         if self._printer is not None:
             self._printer.close()
 
     @property
     def has_failures(self) -> bool:
-        """Whether there is an image, of this run or an earlier one, that could not be read."""
+        """Whether an image, of this run or an earlier one, could not be read."""
         return bool(self.num_failed or self.done.num_failed)
 
     def summary(self, seconds: float, num_skipped: int, left_out: LeftOut) -> str:
-        """How many were read, how fast, and how well."""
+        """Return the number of images that were read, the speed, and the agreement with labels."""
         num_read = self.num_images - self.num_failed
         skipped = f", {num_skipped} skipped as read before" if num_skipped else ""
         failed = self.done.num_failed
@@ -157,7 +157,7 @@ class Results:
         return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 
     def _open_output(self, arguments: Namespace, files: ExitStack) -> str:
-        """Open what --output names, for this run alone; gives its format."""
+        """Open and lock what --output names, for this run alone; return its format."""
         output = arguments.output
         is_folder = is_parquet_folder(output)
         kind = "parquet" if is_folder else format_of(output, otherwise="jsonl")
@@ -170,8 +170,9 @@ class Results:
             make_folder(output)
         files.enter_context(OutputLock(output))
         self._note = RunNote(output, arguments)
+        # What an earlier run wrote is read back before the file is opened to be continued.
         if arguments.resume:
-            self._go_on_with(arguments, kind)
+            self._read_back(arguments, kind)
         if is_folder:
             folder = ParquetFolder(output, may_continue=arguments.resume)
             files.callback(folder.close)
@@ -185,8 +186,8 @@ class Results:
             )
         return kind
 
-    def _go_on_with(self, arguments: Namespace, kind: str) -> None:
-        """Find out what there is already."""
+    def _read_back(self, arguments: Namespace, kind: str) -> None:
+        """Read back the results of earlier runs, without the failed ones if they are retried."""
         output, alternatives = arguments.output, arguments.alternatives
         if kind == "parquet":
             if arguments.retry_failed:
@@ -200,6 +201,7 @@ class Results:
             self._note.compare()
 
     def _open_drawings(self, arguments: Namespace, files: ExitStack) -> None:
+        """Open and lock the folder that --visualize names."""
         from runtime.infer.visualize import Visualizer
 
         folder = arguments.visualize

@@ -1,4 +1,4 @@
-"""With what a file of results was begun, noted beside it until the run is complete."""
+"""Notes the settings of a run beside its file of results, until the run is complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPTIONS = ("dictionary", "compat", "alternatives", "max_pixels", "device", "csv
 
 
 class RunNote:
-    """Compares a run that goes on with the one that began, and warns where they differ.
+    """Compares the settings of a resumed run with those of the first, and warns of differences.
 
     Args:
         output: the file or folder of results.
@@ -35,8 +35,8 @@ class RunNote:
         }
 
     def compare(self) -> None:
-        """Say in one line which settings of the earlier run were other ones, if it is known."""
-        before = self._before()
+        """Warn, in one line, of settings that differ from the noted ones."""
+        before = self._read()
         differing = [
             f"{name} {before[name]!r}, now {value!r}"
             for name, value in self._settings.items()
@@ -49,7 +49,7 @@ class RunNote:
             )
 
     def write(self, is_continued: bool) -> None:
-        """Note the settings of this run; where that is impossible none are known later.
+        """Write the settings of this run; errors are ignored, and no note is left then.
 
         Args:
             is_continued: whether there are results of an earlier run, whose note stays.
@@ -59,11 +59,12 @@ class RunNote:
                 json.dump(self._settings, file)
 
     def remove(self) -> None:
-        """Forget them: the run is complete."""
+        """Remove the note, as the run is complete."""
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
-    def _before(self) -> dict[str, object]:
+    def _read(self) -> dict[str, object]:
+        """Return the noted settings, none if there is no valid note."""
         try:
             with self.path.open("rb") as file:
                 found = json.loads(file.read(_MOST_BYTES))
@@ -76,4 +77,4 @@ def _hash_of(model: str | Path) -> str | None:
     try:
         return sha256_of_file(model)
     except OSError:
-        return None  # whoever opens it says why
+        return None  # opening the model reports the error

@@ -1,4 +1,4 @@
-"""The images of one run: those read before left out, those under way remembered."""
+"""Hands out the images of a run, without those read before, and remembers those under way."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Source = TypeVar("Source")
 
 
 class SourceQueue(Generic[Source]):
-    """Hands out sources and, as their results come in the same order, hands them out again.
+    """Yields sources to be read, and returns each again when its result comes, in the same order.
 
     Args:
-        sources: what is to be read.
-        is_over: asked before each; once it says yes, no more are handed out.
-        done: how often each name was read before; so often it is skipped.
-        named: what `done` calls a name.
+        sources: to be read.
+        is_over: asked before each source; once it returns True, no more are yielded.
+        done: number of times that each name was read before, and so is skipped.
+        named: returns the form of a name that `done` holds.
     """
 
     def __init__(
@@ -49,5 +49,5 @@ class SourceQueue(Generic[Source]):
             yield source
 
     def next_taken(self) -> Source:
-        """The source of the next result."""
+        """Return the source of the next result."""
         return self._taken.popleft()

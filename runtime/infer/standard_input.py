@@ -1,4 +1,4 @@
-"""Names or whole images from standard input, in such a way that waiting can be broken off."""
+"""Reads names or images from standard input; waiting for them can be interrupted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SECONDS_BETWEEN_QUESTIONS = 0.2
 
 
 class StandardInput:
-    """Reads a stream that may be silent for long.
+    """Reads a stream that may pause for long.
 
     Args:
         descriptor: of the stream.
-        is_over: asked while nothing comes; once it says yes, the input ends.
+        is_over: polled while nothing arrives; once it returns True, the input ends.
     """
 
     def __init__(self, descriptor: int, is_over: Callable[[], bool]) -> None:
@@ -29,7 +29,7 @@ class StandardInput:
         self._buffer = bytearray()
 
     def names(self) -> Iterator[str | Refused]:
-        """File names, one a line.
+        """Yield file names, one per line.
 
         Raises:
             OcrError: if the stream cannot be read.
@@ -37,10 +37,10 @@ class StandardInput:
         return names_from_lines(self._lines())
 
     def images(self, most_bytes: int) -> Iterator[NamedImage | Refused]:
-        """Image files, each after its length in bytes as 4 bytes, the highest first.
+        """Yield image files, each preceded by its length in bytes as 4 bytes, big-endian.
 
         Args:
-            most_bytes: a longer image is passed over and reported.
+            most_bytes: a longer image is skipped and reported.
 
         Raises:
             OcrError: if the stream cannot be read.
@@ -67,7 +67,7 @@ class StandardInput:
             yield Refused(name, reason)
 
     def _lines(self) -> Iterator[bytes]:
-        """Lines with their ends, those that are too long for a name in pieces."""
+        """Yield lines with their ends, those that are too long for a name in pieces."""
         while True:
             end = self._buffer.find(b"\n")
             if end >= 0:
@@ -80,7 +80,7 @@ class StandardInput:
                 return
 
     def _fill(self, length: int) -> bool:
-        """Wait until so many bytes are there; whether they are."""
+        """Read until the buffer holds `length` bytes; return False if the input ends before."""
         while len(self._buffer) < length:
             if not self._wait():
                 return False
@@ -97,6 +97,7 @@ class StandardInput:
         return True
 
     def _wait(self) -> bool:
+        """Wait for input; return False if the run is over."""
         while not self._is_over():
             if os.name != "posix":
                 return True  # elsewhere only sockets can be waited for
@@ -106,13 +107,14 @@ class StandardInput:
         return False
 
     def _take(self, length: int) -> bytes:
+        """Remove and return at most `length` bytes of the buffer."""
         with memoryview(self._buffer) as whole, whole[:length] as part:
             taken = bytes(part)
         del self._buffer[:length]
         return taken
 
     def _skip(self, length: int) -> int:
-        """Pass over so many bytes, holding few at a time; how many there were."""
+        """Discard `length` bytes, holding few at a time; return how many there were."""
         rest = length
         while rest and (self._buffer or self._fill(1)):
             rest -= len(self._take(rest))

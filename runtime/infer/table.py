@@ -1,4 +1,4 @@
-"""Results for people: an aligned table."""
+"""Writes results for people, as an aligned table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def display_width(text: str) -> int:
-    """Columns that `text` takes in a terminal: two for wide characters, none for accents."""
+    """Count the columns of `text` in a terminal: two for wide characters, none for accents."""
     return sum(_character_width(character) for character in text)
 
 
@@ -29,15 +29,15 @@ def _character_width(character: str) -> int:
 
 
 def printable(text: str) -> str:
-    """`text` with line ends, control and stray characters written as escapes.
+    """Escape the line ends, control characters and lone surrogates in `text`.
 
-    A file name or a reading then cannot break the table, nor steer the terminal.
+    A file name or a result then cannot break the table, nor steer the terminal.
     """
     return _UNPRINTABLE.sub(_escape, text)
 
 
 def escaped(text: str) -> str:
-    """As `printable`, but undecodable bytes of a file name stay what they are, for files."""
+    """Escape the control characters in `text` for a file; undecodable bytes of names stay."""
     return _CONTROLS.sub(_escape, text)
 
 
@@ -46,7 +46,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def shortened(text: str, width: int, keep_end: bool = False) -> str:
-    """`text` in at most `width` columns, an ellipsis where something was left out."""
+    """Shorten `text` to at most `width` columns, with an ellipsis where a part is left out."""
     if display_width(text) <= width:
         return text
     kept, columns = [], 1
@@ -63,7 +63,7 @@ def _padded(text: str, width: int) -> str:
 
 
 class TableWriter:
-    """Writes recognitions as rows of an aligned table while they come.
+    """Writes recognitions as rows of an aligned table, as they come.
 
     The first rows are held to find the column widths, which grow when a later row needs more.
 
@@ -81,7 +81,7 @@ class TableWriter:
         self._text_width = len(_HEADER[1])
 
     def write(self, recognition: Recognition) -> None:
-        """Add one row."""
+        """Write a row, or hold it while the column widths are unknown."""
         row = self._row(recognition)
         if self._held is None:
             self._print(row)
@@ -96,7 +96,7 @@ class TableWriter:
         self._stream.flush()
 
     def _row(self, recognition: Recognition) -> tuple[str, str, str, str]:
-        """File, text, confidence and remark; a failed image has its reason for a text."""
+        """Return file, text, confidence and remark; the text of a failed image is its reason."""
         file = printable(recognition.source or "(in memory)")
         if recognition.error is not None:
             return file, f"error: {printable(recognition.error)}", "-", ""
@@ -104,6 +104,7 @@ class TableWriter:
         return file, printable(recognition.text), f"{recognition.confidence:.3f}", remark
 
     def _release(self) -> None:
+        """Write the header and the held rows, with columns that fit them all."""
         if not self._held:
             return
         rows = [(*_HEADER, ""), *self._held]
@@ -114,9 +115,10 @@ class TableWriter:
             self._print(row)
 
     def _grow(self, row: tuple[str, str, str, str]) -> None:
+        """Widen the columns for a row, within the terminal."""
         file, text, confidence, _ = row
         self._file_width = max(self._file_width, display_width(file))
-        if confidence != "-":  # a long reason sticks out rather than widening the column
+        if confidence != "-":  # a long reason exceeds the column rather than widening it
             self._text_width = max(self._text_width, display_width(text))
         if self._terminal_width is not None:
             columns = self._terminal_width - _CONFIDENCE_WIDTH - 2 * len(_GAP)

@@ -1,4 +1,4 @@
-"""Each image with what was read below it, for people to look through."""
+"""Draws each image with its recognised text below it, for people to look through."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _INK, _BOX, _PAPER = (0, 0, 0), (200, 80, 0), (255, 255, 255)
 
 
 class Visualizer:
-    """Draws images with their boxes and, below, text and confidence, into a folder as PNG.
+    """Draws images with their boxes, and text and confidence below, as PNG files in a folder.
 
     Args:
-        folder: made if need be.
+        folder: created if it is missing.
         max_pixels: as `read_image`.
-        goes_on: whether to count on from the drawings that are there already.
+        goes_on: whether to continue the numbers of the drawings that are there already.
 
     Raises:
         EngineError: if Pillow is not installed.
@@ -74,7 +74,7 @@ class Visualizer:
             self._num_drawn = max((int(found[1]) for found in drawn if found), default=0)
 
     def draw(self, source: ImageSource, recognition: Recognition) -> None:
-        """Draw one result; an image that could not be read is a line of its own with the reason.
+        """Draw a result; for an image that could not be read only the reason is drawn.
 
         Raises:
             ArtifactError: if the drawing cannot be written.
@@ -93,13 +93,14 @@ class Visualizer:
 
 
 def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uint8]:
-    """The image with the boxes of its words, and what was read in black on white below.
+    """Draw the boxes of the words onto an image, and text and confidence on white below it.
 
     Args:
         crop: BGR uint8 [h, w, 3].
+        recognition: the result of the image.
 
     Returns:
-        BGR uint8 of a size for the eye: an image of extreme size is made smaller.
+        BGR uint8 [h, w, 3]; a very large image is scaled down.
     """
     from PIL import Image, ImageDraw
 
@@ -108,10 +109,12 @@ def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uin
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if size != (width, height):
         crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    text = recognition.text if recognition.error is None else f"error: {recognition.error}"
+    text, caption = f"error: {recognition.error}", ""
+    if recognition.error is None:
+        text, caption = recognition.text, f"{recognition.confidence:.3f}"
     text = printable(text)
     font = _font_for(text)
-    caption = f"{recognition.confidence:.3f}" if recognition.error is None else ""
+    # The canvas is as wide as the widest of image, text and confidence, within limits.
     text_width = round(max(font.getlength(text), font.getlength(caption))) + 2 * _MARGIN_PX
     canvas_size = (
         min(max(size[0], text_width, _LEAST_WIDTH_PX), _MOST_WIDTH_PX),
@@ -129,13 +132,13 @@ def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uin
 
 
 def _stem(source: str | None) -> str:
-    """A file name that reminds of the source and works everywhere."""
+    """Return a file name that resembles the source's and is valid on every system."""
     stem = re.sub(r"[^\w.-]+", "_", os.path.basename(source or "image"), flags=re.ASCII)
     return stem[-80:]
 
 
 def _font_for(text: str) -> Any:
-    """The first font that has all the characters, else the one that has most of them."""
+    """Return the first font that has all characters of a text, else the one that has most."""
     fonts = _fonts()
     wanted = set(text) - {" "}
     best, least_missing = fonts[0], len(wanted) + 1
@@ -150,14 +153,14 @@ def _font_for(text: str) -> Any:
 
 @cache
 def _has(font: Any, character: str) -> bool:
-    """Whether a font draws a character otherwise than one that does not exist."""
+    """Tell whether a font has a character: it is drawn unlike a character that no font has."""
     drawn, absent = font.getmask(character), font.getmask(_NO_CHARACTER)
     return drawn.size != absent.size or bytes(drawn) != bytes(absent)
 
 
 @cache
 def _fonts() -> list[Any]:
-    """All fonts of this system, those that have many characters first, Pillow's own last."""
+    """Return all fonts of this system, those that have many characters first, Pillow's own last."""
     from PIL import ImageFont
 
     files = [
@@ -172,5 +175,5 @@ def _fonts() -> list[Any]:
         try:
             fonts.append(ImageFont.truetype(os.fspath(path), _TEXT_PX))
         except OSError:
-            continue  # not a font after all
+            continue  # not a font that Pillow can read
     return [*fonts, ImageFont.load_default(_TEXT_PX)]

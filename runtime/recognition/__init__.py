@@ -1,1 +1,1 @@
-"""Reading text lines: the image in, its text out."""
+"""Recognises the text in images of text lines."""

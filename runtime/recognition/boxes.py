@@ -1,8 +1,8 @@
-"""Where the characters and words of a line lie in its image, from the time steps of the network.
+"""Locates the characters and words of a line in its image by the time steps of the network.
 
-Each time step looks at one column of the input, so a character's column is known, its extent is
-not: a box reaches half-way to the neighbours. The grouping into words is PaddleOCR's
-(`get_word_info`), with letters of every script where it knows ASCII and ideographs.
+A time step corresponds to a column of the input, so a character's column is known, but not its
+extent: a box reaches half-way to the neighbours. The grouping into words is PaddleOCR's
+(`get_word_info`), extended from ASCII and ideographs to the letters of every script.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IDEOGRAPH = re.compile(
 
 
 class Box(NamedTuple):
-    """An upright rectangle in px of the image, upright as it was read."""
+    """An axis-aligned rectangle in px of the image, as it is after its orientation is applied."""
 
     left: float
     top: float
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Word:
-    """A run of letters and digits, or of ideographs and kana; what is between runs belongs to none.
+    """A run of letters and digits, or of ideographs and kana; other characters belong to no word.
 
     Args:
         text: the word.
@@ -50,11 +50,11 @@ class Word:
 def character_boxes(
     time_steps: Sequence[float], px_per_time_step: float, width_px: int, height_px: int
 ) -> tuple[Box, ...]:
-    """A box per character; boxes of neighbours touch, or leave a gap where a space is missing.
+    """Return a box per character; neighbouring boxes touch, or leave a gap if they are far apart.
 
     Args:
         time_steps: time step (0 .. T-1) of each character, the middle of those at which it was
-            emitted, in any order, none of them twice.
+            emitted; distinct, in any order.
         px_per_time_step: columns of the image that one time step covers.
         width_px, height_px: size of the image.
 
@@ -64,12 +64,12 @@ def character_boxes(
     centres = {step: min((step + 0.5) * px_per_time_step, width_px) for step in time_steps}
     ascending = [centres[step] for step in sorted(centres)]
     gaps = [right - left for left, right in pairwise(ascending)]
-    # Hardly a character is wider than the line is high, or than two of its neighbours.
+    # Hardly any character is wider than the line is high, or than two of its neighbours.
     widest = height_px / 2
     if gaps:
         widest = min(widest, sorted(gaps)[len(gaps) // 2])
     reaches = [min(gap / 2, widest) for gap in gaps]
-    # The outermost characters are taken to reach as far outwards as inwards.
+    # The outermost characters are assumed to reach as far outwards as inwards.
     outer = (reaches[0], reaches[-1]) if reaches else (widest, widest)
     lefts, rights = [outer[0], *reaches], [*reaches, outer[1]]
     boxes = {
@@ -84,7 +84,7 @@ def character_boxes(
 def group_words(
     characters: Sequence[str], confidences: Sequence[float], boxes: Sequence[Box]
 ) -> tuple[Word, ...]:
-    """The words of a line, in the order of reading.
+    """Group the characters of a line into words, in the order of reading.
 
     A point belongs to a number when it stands before a digit (`3.14`), a hyphen to the word
     before it (`state-of-the-art`).
@@ -105,16 +105,17 @@ def group_words(
         before = kind
     return tuple(
         Word(
-            text="".join(characters[one] for one in run),
+            text="".join(characters[place] for place in run),
             kind=kind,
-            confidence=sum(confidences[one] for one in run) / len(run),
-            box=_around([boxes[one] for one in run]),
+            confidence=sum(confidences[place] for place in run) / len(run),
+            box=_around([boxes[place] for place in run]),
         )
         for kind, run in runs
     )
 
 
 def _kind(character: str) -> str | None:
+    """Return the kind of word that a character belongs to, None for spaces and punctuation."""
     if _IDEOGRAPH.match(character):
         return IDEOGRAPHS
     is_letter = character.isalnum() or unicodedata.category(character[0]).startswith("M")
@@ -122,11 +123,13 @@ def _kind(character: str) -> str | None:
 
 
 def _joins(characters: Sequence[str], position: int) -> bool:
+    """Tell whether a point or hyphen behind a letter or digit continues the word."""
     if characters[position] == ".":
-        return any(one.isdigit() for one in characters[position + 1 : position + 2])
+        return position + 1 < len(characters) and characters[position + 1].isdigit()
     return characters[position] == "-"
 
 
 def _around(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box around several."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return Box(min(lefts), min(tops), max(rights), max(bottoms))

@@ -1,4 +1,4 @@
-"""The ordered characters a recogniser can emit: one copy for training, export and serving."""
+"""The characters that a recogniser can emit, in class order, for training, export and serving."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BLANK_INDEX = 0
 SPACE = " "
 MAX_DICTIONARY_BYTES = 16 * 2**20
 MAX_CHARACTERS, MAX_CHARACTER_LENGTH = 262_144, 64
-"""Far above any recogniser's: what a file says beyond it would only cost memory."""
+"""Far above any recogniser's; they bound the memory that a file can take."""
 DEFAULT_CHARACTERS = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
-"""What PaddleOCR uses when `character_dict_path` is empty."""
+"""PaddleOCR's characters when `character_dict_path` is empty."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Charset:
 
     Args:
         characters: the characters in class order, without the blank. Some of PaddleOCR's own
-            dictionaries list characters twice: each class keeps its character for decoding, the
-            last one counts for encoding, and a warning says so once. A space may stand twice
-            without one: `en_dict.txt` ends in a space and `use_space_char` appends another.
-        lowers: whether labels are read in lower case, as PaddleOCR does without a dictionary.
+            dictionaries list characters twice: decoding keeps the character of each class,
+            encoding uses the last class, and a single warning is logged. A repeated space gives
+            no warning: `en_dict.txt` ends in a space and `use_space_char` appends another.
+        lowers: whether labels are converted to lower case, as in PaddleOCR without a dictionary.
 
     Raises:
         ArtifactError: if there are no characters.
@@ -56,7 +56,7 @@ class Charset:
 
     @property
     def num_classes(self) -> int:
-        """K: the characters and the blank."""
+        """K, the number of the characters and the blank."""
         return len(self.characters) + 1
 
     @cached_property
@@ -65,24 +65,24 @@ class Charset:
         return {character: index for index, character in enumerate(self.characters, start=1)}
 
     def encode(self, text: str) -> list[int]:
-        """Class indices of the characters of `text` that the charset knows, in order.
+        """Return the class indices of the characters of `text`, in order.
 
-        Unknown characters are left out, as PaddleOCR's `CTCLabelEncode` does; `unknown` names
+        Unknown characters are left out, as in PaddleOCR's `CTCLabelEncode`; `unknown` returns
         them.
         """
         class_of = self.class_of
         return [class_of[character] for character in text if character in class_of]
 
     def label_text(self, text: str) -> str:
-        """A label as it is learnt and compared: in lower case where there is no dictionary."""
+        """Return a label as it is learnt and compared: in lower case without a dictionary."""
         return text.lower() if self.lowers else text
 
     def unknown(self, text: str) -> set[str]:
-        """The characters of `text` that no class stands for."""
+        """Return the characters of `text` that have no class."""
         return set(text) - self.class_of.keys()
 
     def text_of(self, indices: Iterable[int]) -> str:
-        """Text of class indices 1 .. K-1 (no blank among them)."""
+        """Return the text of class indices 1 .. K-1, without blanks."""
         return "".join(self.characters[index - 1] for index in indices)
 
     def check_head(self, num_classes: int, where: str) -> None:
@@ -111,7 +111,7 @@ class Charset:
 
 
 def _repeated_lines(characters: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """First and last line of each character that is listed more than once."""
+    """Return the first and the last line of each character that is listed more than once."""
     lines: dict[str, tuple[int, int]] = {}
     for line, character in enumerate(characters, start=1):
         lines[character] = (lines.get(character, (line,))[0], line)
@@ -120,20 +120,24 @@ def _repeated_lines(characters: Sequence[str]) -> dict[str, tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def _warn_of_repeated(num_listed: int, repeated: tuple[tuple[str, int, int], ...]) -> None:
-    """Warn of one dictionary, once for each process, however often its charset is made."""
+    """Warn of a dictionary once per process, however often its charset is built."""
     character, first, last = repeated[0]
     logger.warning(
         "the dictionary lists %d of its %d characters more than once, %r on lines %d and %d: every "
         "class reads as its character, and labels are encoded with the last, as in PaddleOCR",
-        *(len(repeated), num_listed, character, first, last),
+        len(repeated),
+        num_listed,
+        character,
+        first,
+        last,
     )
 
 
 def read_dictionary(path: str | Path) -> list[str]:
-    """Lines of a PaddleOCR dictionary file: UTF-8, one character a line.
+    """Read the lines of a PaddleOCR dictionary file: UTF-8, one character per line.
 
-    Only line ends are stripped, so that a line holding a space is that space. A byte-order mark
-    before the first character is dropped.
+    Only line ends are stripped, so that a line of a space is that space. A byte-order mark before
+    the first character is dropped.
 
     Raises:
         ArtifactError: if the file is missing, empty, too large for a dictionary or not UTF-8.
@@ -161,14 +165,14 @@ def read_dictionary(path: str | Path) -> list[str]:
 
 
 def listed_in(text: str, where: str) -> list[str]:
-    """Entries of a list of characters, one a line; a line end behind the last makes no entry.
+    """Split a list of characters, one per line, into entries; a final line end adds none.
 
     Args:
         text: the list.
-        where: what holds it, for messages.
+        where: the file that holds it, for messages.
 
     Raises:
-        ArtifactError: if it is empty, or more or longer than characters can be.
+        ArtifactError: if it is empty, or has too many or too long entries.
     """
     num_lines = text.count("\n") + (not text.endswith("\n"))
     if num_lines > MAX_CHARACTERS:
@@ -191,11 +195,11 @@ def listed_in(text: str, where: str) -> list[str]:
 
 
 def build_charset(dictionary: str | Path | Sequence[str] | None, use_space_char: bool) -> Charset:
-    """Charset as PaddleOCR derives it from `character_dict_path` and `use_space_char`.
+    """Build the charset as PaddleOCR does from `character_dict_path` and `use_space_char`.
 
     Args:
         dictionary: path of a dictionary file, its lines, or None for digits and lower-case
-            letters (to which PaddleOCR never adds the space, and for which it reads labels in
+            letters (to which PaddleOCR never adds the space, and for which it converts labels to
             lower case).
         use_space_char: whether the space is appended as the last class.
 

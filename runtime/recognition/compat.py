@@ -1,7 +1,7 @@
-"""The very batches and widths of PaddleOCR, for whoever needs its very results.
+"""Forms the batches and widths of PaddleOCR, to reproduce its results exactly.
 
-There an image's input width follows from its neighbours too, so all images have to be known before
-the first can be read.
+In PaddleOCR an image's input width depends on its neighbours too, so all images have to be known
+before the first can be read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COMPATS = ("paddleocr2", "paddleocr3")
 _BATCH_SIZE = 6
 _LEAST_WIDTH_PX = 320
 _MOST_WIDTH_PX = 3200
-"""Of an image in PaddleOCR 3; version 2 has no limit."""
+"""Largest width of an image in PaddleOCR 3; version 2 has no limit."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class PaddleOcrBatch:
     """Images that PaddleOCR reads together.
 
     Args:
-        positions: which they are, in the order of the batch.
-        content_widths: the width in px to which each is resized.
-        width: the input width in px to which all are padded.
+        positions: of the images in the input, in the order of the batch.
+        content_widths: width in px to which each image is resized.
+        width: input width in px to which all are padded.
     """
 
     positions: tuple[int, ...]
@@ -38,7 +38,7 @@ class PaddleOcrBatch:
 
 
 def check_compat(compat: str | None) -> None:
-    """Refuse what is neither None nor one of `COMPATS`."""
+    """Refuse a value that is neither None nor one of `COMPATS`."""
     if compat is not None and compat not in COMPATS:
         raise OcrError(
             f"unknown compat: expected one of {', '.join(COMPATS)}, got {compat!r}; leave it out "
@@ -49,7 +49,7 @@ def check_compat(compat: str | None) -> None:
 def paddleocr_batches(
     compat: str, sizes: Mapping[int, tuple[int, ...]], height: int
 ) -> list[PaddleOcrBatch]:
-    """Batches of six, the slimmest images first.
+    """Form batches of six images, in ascending order of aspect ratio.
 
     Args:
         compat: one of `COMPATS`.
@@ -75,6 +75,7 @@ def paddleocr_batches(
 def _batch_of_version_2(
     positions: Sequence[int], ratios: Sequence[float], height: int
 ) -> PaddleOcrBatch:
+    """Form a batch as PaddleOCR 2 does: the widest image decides on the width of all."""
     width = int(height * max(_LEAST_WIDTH_PX / height, *ratios))
     content_widths = tuple(min(math.ceil(height * ratio), width) for ratio in ratios)
     return PaddleOcrBatch(tuple(positions), content_widths, width)
@@ -83,10 +84,11 @@ def _batch_of_version_2(
 def _batch_of_version_3(
     positions: Sequence[int], ratios: Sequence[float], height: int
 ) -> PaddleOcrBatch:
-    own = [
+    """Form a batch as PaddleOCR 3 does: each image has a width of its own, then all are padded."""
+    widths = [
         min(int(height * max(_LEAST_WIDTH_PX / height, ratio)), _MOST_WIDTH_PX) for ratio in ratios
     ]
     content_widths = tuple(
-        min(math.ceil(height * ratio), width) for ratio, width in zip(ratios, own, strict=True)
+        min(math.ceil(height * ratio), width) for ratio, width in zip(ratios, widths, strict=True)
     )
-    return PaddleOcrBatch(tuple(positions), content_widths, max(own))
+    return PaddleOcrBatch(tuple(positions), content_widths, max(widths))

@@ -1,4 +1,4 @@
-"""Greedy CTC decoding: the only copy.
+"""Greedy CTC decoding, shared by training, evaluation and serving.
 
 Source: Graves et al. 2006, best-path decoding; details as PaddleOCR's `CTCLabelDecode`.
 """
@@ -14,14 +14,14 @@ from runtime.recognition.charset import BLANK_INDEX, Charset
 
 
 class DecodedLine(NamedTuple):
-    """One decoded line.
+    """A decoded line.
 
     Args:
-        text: the characters read.
-        confidence: mean of the kept characters' probabilities; 0.0 when nothing was read.
+        text: the decoded characters.
+        confidence: mean probability of the characters; 0.0 without any.
         character_confidences: probability of each character of `text`.
-        time_steps: time step (0 .. T-1) at which each character of `text` was first emitted.
-        last_time_steps: that at which it was last emitted, without a break since.
+        time_steps: first time step (0 .. T-1) at which each character of `text` was emitted.
+        last_time_steps: last time step at which it was emitted without interruption.
     """
 
     text: str
@@ -32,7 +32,7 @@ class DecodedLine(NamedTuple):
 
 
 def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Largest class and its value at every time step: float [N, T, K] -> two arrays [N, T]."""
+    """Return the largest class and its value per time step: float [N, T, K] -> two [N, T]."""
     indices = probabilities.argmax(axis=-1)
     values = np.take_along_axis(probabilities, indices[..., np.newaxis], axis=-1)[..., 0]
     return indices, values
@@ -41,10 +41,10 @@ def best_path(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.int64], ND
 def best_path_of_logits(
     logits: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Largest class and its softmax probability at every time step.
+    """Return the largest class and its softmax probability at every time step.
 
-    The largest class has the probability `1 / sum(exp(x - max))`, so that no softmax is stored;
-    one line's exponentials are held at a time.
+    The largest class has the probability `1 / sum(exp(x - max))`, so no softmax is stored; the
+    exponentials of a single line are held at a time.
 
     Args:
         logits: float [N, T, K].
@@ -63,7 +63,7 @@ def best_path_of_logits(
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probabilities that logits stand for: float [N, T, K] -> float32 [N, T, K]."""
+    """Convert logits to probabilities: float [N, T, K] -> float32 [N, T, K]."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     exponentials /= exponentials.sum(axis=-1, keepdims=True)
     return exponentials.astype(np.float32, copy=False)
@@ -74,16 +74,17 @@ def decode_best_path(
 ) -> list[DecodedLine]:
     """Collapse best paths into text.
 
-    Repeats are dropped before blanks, so a character said twice needs a blank between.
+    Repeats are dropped before blanks, so a double character needs a blank in between.
 
     Args:
-        indices: class per time step, integer [N, T].
-        values: its probability, float [N, T].
+        indices: class at each time step, integer [N, T].
+        values: probability of this class, float [N, T].
         charset: K - 1 characters.
 
     Returns:
         N decoded lines.
     """
+    # The first and the last time step of each run of a class other than the blank.
     first, last = indices != BLANK_INDEX, indices != BLANK_INDEX
     changes = indices[:, 1:] != indices[:, :-1]
     first[:, 1:] &= changes

@@ -1,4 +1,4 @@
-"""PaddleOCR label files, `path<TAB>text`: read alike by every command, and matched with images."""
+"""Reads PaddleOCR label files, `path<TAB>text`, and matches them with images."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from runtime.recognition.scores import TextScores
 _LOG = logging.getLogger(__name__)
 
 _NAMES_TRIED = 200
-"""So many names of a label file are looked for, to find the folder that they belong to."""
+"""Names of a label file that are looked for, to find the folder that they are relative to."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One line of a label file.
+    """A line of a label file.
 
     Args:
         file: the label file.
         number: of the line, from 1 on.
-        names: of the images that hold this text, as written; several if they are a JSON list.
-        text: what stands in them.
+        names: of the images with this text, as written; several if they are a JSON list.
+        text: of the images.
     """
 
     file: Path
@@ -38,12 +38,11 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """What a label file holds.
+    """The content of a label file.
 
     Args:
         rows: the labels, in the file's order.
-        malformed: `file:number` of each line that has no name or no delimiter; empty lines are
-            neither.
+        malformed: `file:number` of each line without a name or delimiter, but for empty lines.
     """
 
     rows: tuple[LabelRow, ...]
@@ -60,16 +59,16 @@ def read_labels(
 
     Args:
         file: the label file.
-        delimiter: between the name and the text; the text may hold it too.
-        fault: what is raised.
-        remedy: of a file that is not there.
+        delimiter: between the name and the text, which may hold it too.
+        fault: type of the error.
+        remedy: of the error if the file cannot be read.
 
     Raises:
         OcrError: of the type `fault`, if the file cannot be read or is in another encoding.
     """
     path = Path(file)
     rows, malformed = [], []
-    for number, line in enumerate(_decoded(path, fault, remedy).split("\n"), start=1):
+    for number, line in enumerate(_decode(path, fault, remedy).split("\n"), start=1):
         line = line.rstrip("\r")
         name, separator, text = line.partition(delimiter)
         if separator and name.strip():
@@ -80,7 +79,7 @@ def read_labels(
 
 
 def labelled_images(file: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the path and the text of each image of a label file whose names are beside it.
+    """Yield path and text of each image of a label file; names are relative to its folder.
 
     Raises:
         DatasetError: if the file cannot be read.
@@ -93,12 +92,12 @@ def labelled_images(file: Path) -> Iterator[tuple[Path, str]]:
 def path_of(folder: Path, name: str) -> Path:
     """Return the path that a name of a label file stands for.
 
-    Where no file has the name as it stands, blanks around it are left out and backslashes part
-    folders, as in lists that were written on Windows.
+    If no file has the name as written, blanks around it are stripped and backslashes separate
+    folders, as in lists written on Windows.
 
     Args:
         folder: that names are relative to.
-        name: one name of a row.
+        name: a name of a row.
     """
     path, stripped = folder / name, name.strip()
     if (stripped == name and "\\" not in name) or _is_there(path):
@@ -108,16 +107,16 @@ def path_of(folder: Path, name: str) -> Path:
 
 
 class Labels:
-    """The true text of images, and how well those read agree with it.
+    """The true texts of images, and the scores of the recognised ones.
 
     Args:
         file: a label file.
-        folder: that the names are relative to; when None the file's own, or the one folder above
-            it in which images of these names are.
+        folder: that the names are relative to; when None the file's own, or the only folder above
+            it that holds images of these names.
 
     Raises:
-        ArtifactError: if it cannot be read or holds no label, or if images of its names are in
-            several of the folders above it.
+        ArtifactError: if the file cannot be read or holds no label, or if several folders above it
+            hold images of its names.
     """
 
     def __init__(self, file: str | Path, folder: str | Path | None = None) -> None:
@@ -144,7 +143,7 @@ class Labels:
 
     @property
     def paths(self) -> list[str]:
-        """Return the images, in the file's order."""
+        """Paths of the labelled images, in the file's order."""
         return list(self._texts)
 
     def text_of(self, source: str | Path) -> str | None:
@@ -152,7 +151,7 @@ class Labels:
         return self._texts.get(_key(source))
 
     def compare(self, source: str | None, text: str) -> None:
-        """Count one image that was read, if it has a label."""
+        """Count an image that was read, if it has a label."""
         key = "" if source is None else _key(source)
         label = self._texts.get(key)
         if label is not None:
@@ -160,13 +159,13 @@ class Labels:
             self.scores.add(text, label)
 
     def pass_over(self, source: str) -> None:
-        """Note an image that an earlier run has read, if it has a label."""
+        """Count an image that an earlier run has read, if it has a label."""
         key = _key(source)
         self.num_read_before += key in self._texts
         self._unread.discard(key)
 
     def check_use(self) -> None:
-        """Check that a label belongs to an image, read now or before.
+        """Check that at least one label belongs to an image, read now or before.
 
         Raises:
             ArtifactError: if none does, with an example of a path that was looked for.
@@ -180,7 +179,7 @@ class Labels:
             )
 
     def summary(self) -> str:
-        """Return how well the labelled images were read, and what was not compared."""
+        """Return the scores in a text, and what was not compared."""
         parts = ["read exactly: no labelled image was read in this run"]
         if self.scores.num_read:
             parts = [self.scores.summary()]
@@ -193,7 +192,8 @@ class Labels:
         return "; ".join(parts)
 
 
-def _decoded(path: Path, fault: type[OcrError], remedy: str) -> str:
+def _decode(path: Path, fault: type[OcrError], remedy: str) -> str:
+    """Read a text file in UTF-8, or in UTF-16 with its byte-order mark."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
@@ -222,15 +222,15 @@ def _names(name: str) -> tuple[str, ...]:
     if name.startswith("["):
         try:
             names = json.loads(name)
-        except (ValueError, RecursionError):  # brackets of a file's name
+        except (ValueError, RecursionError):  # the bracket is part of a file name
             return (name,)
-        if names and isinstance(names, list) and all(isinstance(each, str) for each in names):
+        if names and isinstance(names, list) and all(isinstance(entry, str) for entry in names):
             return tuple(names)
     return (name,)
 
 
 def _folder_of(file: Path, named: Sequence[tuple[str, str]]) -> Path:
-    """Return the folder of a label file, or the one above it where images of its names are.
+    """Return the folder of a label file, or the one above it that holds images of its names.
 
     PaddleOCR takes names from the config's `data_dir`, which the label file does not know.
     """
@@ -250,7 +250,7 @@ def _folder_of(file: Path, named: Sequence[tuple[str, str]]) -> Path:
 
 
 def _has_image(folder: Path, name: str) -> bool:
-    """Whether a name leads to an image, or to the file whose page it is."""
+    """Tell whether a name is that of an image, or of a page of an image file."""
     path = path_of(folder, name)
     return _is_there(path) or _is_there(Path(os.fspath(path).partition("#page=")[0]))
 
@@ -263,7 +263,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _key(path: str | Path) -> str:
-    """Return what two names of one image have in common."""
+    """Return a path that is the same for all names of an image."""
     try:
         return os.path.realpath(path)
     except ValueError:

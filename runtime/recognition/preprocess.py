@@ -1,4 +1,4 @@
-"""From an image to network input: the only copy, used by training, evaluation and serving.
+"""Converts images to network input, for training, evaluation and serving alike.
 
 The arithmetic is PaddleOCR's: bilinear resize to the height keeping the ratio, BGR, CHW,
 `(x / 255 - 0.5) / 0.5`, then 0.0 to the right of the line.
@@ -20,12 +20,12 @@ Batch = NDArray[np.float32]
 
 
 def resize_line(image: Image, height: int, width_policy: WidthPolicy) -> Image:
-    """Resize one line image to the network's height, keeping its ratio.
+    """Resize a line image to the network's height, keeping its aspect ratio.
 
     Args:
         image: uint8 [h, w, C], any size.
         height: H in px.
-        width_policy: gives the limit beyond which a line is squeezed.
+        width_policy: gives the width beyond which a line is compressed.
 
     Returns:
         uint8 [H, content width, C].
@@ -35,7 +35,7 @@ def resize_line(image: Image, height: int, width_policy: WidthPolicy) -> Image:
 
 
 def resize_to(image: Image, height: int, width: int) -> Image:
-    """Bilinear resize of uint8 [h, w, C] to uint8 [height, width, C]."""
+    """Resize uint8 [h, w, C] bilinearly to uint8 [height, width, C]."""
     if image.shape[:2] == (height, width):
         return image
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -44,7 +44,7 @@ def resize_to(image: Image, height: int, width: int) -> Image:
 
 @cache
 def _normalized_levels(mean: float, std: float) -> Batch:
-    """float32 [256]: the normalised value of each 8-bit level, with PaddleOCR's rounding."""
+    """Return the normalised value of each 8-bit level, float32 [256], with PaddleOCR's rounding."""
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     levels -= np.float32(mean)
     levels /= np.float32(std)
@@ -69,17 +69,18 @@ def batch_from_lines(
     levels = _normalized_levels(mean, std)
     batch = np.zeros((len(lines), channels, height, width), dtype=np.float32)
     for row, line in zip(batch, lines, strict=True):
-        # A table look-up in OpenCV takes half the time of the same in NumPy.
+        # A table look-up takes half the time in OpenCV that it takes in NumPy.
         row[:, :, : line.shape[1]] = cv2.LUT(line, levels).reshape(line.shape).transpose(2, 0, 1)
     return batch
 
 
 def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None = None) -> Image:
-    """Colour order, channels and height as `spec` asks.
+    """Convert an image to the colour order, channels and height of `spec`.
 
     Args:
         image: BGR uint8 [h, w, 3].
-        content_width: width in px to resize to; as the spec's width policy has it when None.
+        spec: of the recogniser.
+        content_width: width in px to resize to; that of the spec's width policy when None.
 
     Returns:
         uint8 [H, content width, C].

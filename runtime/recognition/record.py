@@ -1,4 +1,4 @@
-"""A result as JSON holds it, and the schema of that: what files and services hand out."""
+"""Converts a result to the record that files and services write, and describes it in a schema."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PX_DECIMALS = 1
 
 
 def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
-    """Return what is said of one image, as `RECORD` describes it, and `file`, its path.
+    """Convert a result to a record as `RECORD` describes it, with its path as `file`.
 
-    The entry `alternatives` is there only where they were asked for and something was read.
+    The entry `alternatives` is there only if they were asked for and a text was read.
     """
     characters = zip(
         recognition.characters,
@@ -64,17 +64,17 @@ def record_from_recognition(recognition: Recognition) -> dict[str, Any]:
 
 
 def rounded(confidence: float) -> float:
-    """Return a probability with the decimals that are written."""
+    """Round a probability to the decimals that are written."""
     return round(confidence, _CONFIDENCE_DECIMALS)
 
 
 def described_object(**properties: Schema) -> Schema:
-    """Return the schema of an object that has all of these."""
+    """Return the schema of an object that has all of these properties."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _edges(box: Box) -> list[float]:
-    """Return left, top, right, bottom in px."""
+    """Return left, top, right, bottom in px, rounded."""
     return [round(edge, _PX_DECIMALS) for edge in box]
 
 

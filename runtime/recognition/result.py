@@ -1,33 +1,33 @@
-"""What was read in one image: the result that every source, writer and caller speaks of."""
+"""The result of an image, shared by all that produce, write and use results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # Boxes and alternatives are made for whoever asks for them.
+if TYPE_CHECKING:  # boxes and words are computed, and their modules imported, on demand
     from runtime.recognition.alternatives import Alternative
     from runtime.recognition.boxes import Box, Word
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was read in one image, or why nothing was.
+    """The text of an image, or the reason why it could not be read.
 
     Args:
         text: the text, empty when nothing was read.
         confidence: mean probability of the characters, 0.0 when nothing was read.
         characters: the characters of `text` in the order of reading, one per class emitted.
         character_confidences: probability of each of `characters`.
-        time_steps: time step (0 .. T-1) at which each of `characters` was emitted first.
-        last_time_steps: that at which it was emitted last; empty where only the first is known.
-        source: the path that was given, None for bytes and arrays.
+        time_steps: first time step (0 .. T-1) at which each of `characters` was emitted.
+        last_time_steps: last time step at which it was; empty where only the first is known.
+        source: the path or name that was given, None for bytes and arrays.
         width_px, height_px: size of the image, 0 if it could not be read.
         input_width_px: W of the network input, padding included.
-        content_width_px: how much of W the image itself fills, 0 if it could not be read.
+        content_width_px: part of W that the image itself fills, 0 if it could not be read.
         num_time_steps: T, 0 if it could not be read.
         error: why the image could not be read, None if it could.
-        warnings: what may have spoilt the reading.
+        warnings: of what was left out, or may have impaired the text.
         alternatives: the most probable texts, the best first; empty unless asked for.
     """
 
@@ -49,7 +49,7 @@ class Recognition:
 
     @property
     def character_boxes(self) -> tuple[Box, ...]:
-        """Where each of `characters` lies, in px of the image."""
+        """Box of each of `characters`, in px of the image."""
         if not self.time_steps:
             return ()
         from runtime.recognition.boxes import character_boxes
@@ -62,7 +62,7 @@ class Recognition:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """Its words in the order of reading, with confidences and boxes."""
+        """Words in the order of reading, with confidences and boxes."""
         from runtime.recognition.boxes import group_words
 
         return group_words(self.characters, self.character_confidences, self.character_boxes)

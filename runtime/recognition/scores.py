@@ -1,4 +1,4 @@
-"""How well texts agree with what stands in the images, counted alike by every command."""
+"""Scores the agreement of recognised texts with labels, in the same way for every command."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass
 class TextScores:
-    """Count texts that were read against their labels, one after the other.
+    """Accumulates the agreement of texts with their labels.
 
     Args:
-        num_read: texts counted.
-        num_exact: of them, equal to their label, case and every space counted.
-        num_alike: of them, equal to their label when neither case nor spaces count.
-        num_edits: characters to insert, leave out or replace, of all texts.
-        num_characters: of all labels.
+        num_read: number of texts.
+        num_exact: texts that equal their label, case and spaces included.
+        num_alike: texts that equal their label when case and spaces are ignored.
+        num_edits: characters to insert, delete or replace, of all texts.
+        num_characters: characters of all labels.
     """
 
     num_read: int = 0
@@ -24,7 +24,7 @@ class TextScores:
     num_characters: int = 0
 
     def add(self, text: str, label: str) -> None:
-        """Count one text; one that could not be read counts as empty."""
+        """Count a text; that of an unreadable image is empty."""
         self.num_read += 1
         self.num_exact += text == label
         self.num_alike += without_case_and_spaces(text) == without_case_and_spaces(label)
@@ -33,16 +33,16 @@ class TextScores:
 
     @property
     def accuracy(self) -> float:
-        """Return the share of texts that are exact, 0 without any."""
+        """Share of texts that are exact, 0 without any."""
         return self.num_exact / max(1, self.num_read)
 
     @property
     def character_error_rate(self) -> float:
-        """Return the edits per character of the labels."""
+        """Edits per character of the labels."""
         return self.num_edits / max(1, self.num_characters)
 
     def summary(self) -> str:
-        """Return e.g. `read exactly: 18 of 20 labelled images (90.0 %); …`."""
+        """Return a text such as `read exactly: 18 of 20 labelled images (90.0 %); …`."""
         return (
             f"read exactly: {self.num_exact} of {self.num_read} labelled images "
             f"({self.accuracy:.1%}); ignoring case and spaces: {self.num_alike} "
@@ -52,12 +52,12 @@ class TextScores:
 
 
 def without_case_and_spaces(text: str) -> str:
-    """Return what two texts are compared by where neither case nor spaces count."""
+    """Return a text in lower case and without spaces, for comparisons."""
     return "".join(text.split()).casefold()
 
 
 def edit_distance(text: str, label: str) -> int:
-    """Return how many characters must be inserted, left out or replaced: Levenshtein's distance.
+    """Count the characters to insert, delete or replace: Levenshtein's distance.
 
     Source: Hyyro 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit
     distances": a whole column of the table is one integer, each of its bits a difference to the

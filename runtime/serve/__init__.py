@@ -1,5 +1,5 @@
 """Reads line images over HTTP: `python -m runtime.serve --model student.onnx`.
 
-Nothing beyond the runtime's own needs is imported here; Ray and FastAPI come with the extra
-`serve` and are imported when a service starts.
+Nothing beyond the runtime's own dependencies is imported here; Ray and FastAPI come with the
+extra `serve` and are imported when a service starts.
 """

@@ -1,6 +1,6 @@
 """Read line images over HTTP: `python -m runtime.serve --model student.onnx`.
 
-Exit status: 0 ended in good order; 2 nothing could be served, for the reason given in one line.
+Exit status: 0 ended normally; 2 nothing could be served, for the reason given in one line.
 """
 
 from __future__ import annotations
@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: Namespace) -> None:
+    """Open the model, start the replicas, and serve until a signal; imports come late."""
     from runtime.serve.allocator import give_back_large_blocks
     from runtime.serve.bounds.access import api_key
     from runtime.serve.bounds.hosts import Hosts
     from runtime.serve.ray_cluster import RayCluster
-    from runtime.serve.replicas import Replicas, opened
+    from runtime.serve.replicas import Replicas, open_model
     from runtime.serve.server import BACKLOG, limits_within_descriptors, listen, run
     from runtime.serve.service import Service
     from runtime.serve.settings import Limits, ReaderOptions
@@ -76,10 +77,11 @@ def _serve(arguments: Namespace) -> None:
         arguments.max_batch,
     )
     with ExitStack() as stack:
+        # Errors of the address and the model are reported before the costly start of Ray.
         socket = stack.enter_context(listen(arguments.host, arguments.port))
-        model = opened(options)
+        model = open_model(options)
         cluster = stack.enter_context(RayCluster(arguments.ray_address))
-        # Ray's own handler would end this process without a word.
+        # Ray's own handler would end this process without a message.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         replicas = stack.enter_context(Replicas(cluster, model, arguments.replicas))
         name = arguments.name or arguments.model.stem
@@ -112,7 +114,7 @@ def _serve(arguments: Namespace) -> None:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if host not in _LOOPBACK and key is None:
             _log.warning("anyone who reaches %s may use this: no API key is set", host)
-        socket.listen(BACKLOG)  # From now on nobody is turned away.
+        socket.listen(BACKLOG)  # from now on connections are accepted
         _log.info("reading %s at http://%s/", name, address)
         run(service, socket)
         _log.info("ended: what was accepted has been answered")

@@ -1,4 +1,4 @@
-"""How a process that serves gives memory back."""
+"""Gives memory of a serving process back to the system."""
 
 from __future__ import annotations
 

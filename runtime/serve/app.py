@@ -1,5 +1,5 @@
 # Not `from __future__ import annotations`: FastAPI must see the types that `build_app` imports.
-"""The routes, as a FastAPI application; what reads the images is given to it."""
+"""The routes of a service, as a FastAPI application."""
 
 import json
 import logging
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _READING = (400, 401, 408, 413, 415, 422, 429, 500, 504)
 _CLIENT_WENT_AWAY = 400
 _FEW_CHARACTERS = 1000
-"""Whose answer is written in less than a millisecond."""
+"""Characters of an answer that is written in less than a millisecond."""
 
 _log = logging.getLogger(__name__)
 
 
 def build_app(service: Service) -> "FastAPI":
-    """All routes of a service.
+    """Build the application with all routes of a service.
 
     Args:
         service: answers them.
@@ -44,26 +44,26 @@ def build_app(service: Service) -> "FastAPI":
         title="distilrec",
         description="Reads images of text lines.",
         version=runtime.__version__,
-        docs_url=None,  # These pages would load scripts from elsewhere.
+        docs_url=None,  # these pages would load scripts from other sites
         redoc_url=None,
     )
     closed = APIRouter(dependencies=[Depends(shows_key)])
-    described = _json(_description(service))  # Once: a charset is thousands of characters.
+    described = _json(_description(service))  # once: a charset is thousands of characters
 
     @app.get("/", response_class=HTMLResponse)
     async def page() -> Response:
-        """A page to try the service with."""
+        """Return a page to try the service with."""
         text, policy = page_and_policy()
         return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
     @app.get("/health", responses=answers(ANY_OBJECT))
     async def health() -> Response:
-        """Whether the process answers."""
+        """Tell whether the process answers."""
         return JSONResponse({"status": "alive"})
 
     @app.get("/ready", responses=answers(ANY_OBJECT, 503))
     async def ready() -> Response:
-        """Whether images can be read."""
+        """Tell whether images can be read."""
         if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"status": "ready"})
@@ -74,7 +74,7 @@ def build_app(service: Service) -> "FastAPI":
         responses=answers(READING, *_READING),
     )
     async def recognize(request: Request) -> Response:
-        """Read images: files of a form, or the bytes of one; in the answer they keep their order.
+        """Read images: files of a form, or the bytes of one; results keep their order.
 
         An image that cannot be read has its `error` set; if none can, the status is 422.
         """
@@ -93,12 +93,12 @@ def build_app(service: Service) -> "FastAPI":
 
     @closed.get("/model", responses=answers(ANY_OBJECT, 401))
     async def model() -> Response:
-        """What the model expects and emits, and how much the service takes at a time."""
+        """Return the model's input and output, and the limits of the service."""
         return Response(described, media_type="application/json")
 
     @closed.get("/metrics", responses=answers({"type": "string"}, 401, media="text/plain"))
     async def metrics() -> Response:
-        """Figures for Prometheus."""
+        """Return metrics for Prometheus."""
         text, media_type = service.metrics.exposition()
         return Response(text, media_type=media_type)
 
@@ -110,6 +110,7 @@ def build_app(service: Service) -> "FastAPI":
 
 
 def _description(service: Service) -> dict[str, Any]:
+    """Return what the route `/model` answers."""
     backend = service.backend
     return {
         "name": service.name,
@@ -121,7 +122,7 @@ def _description(service: Service) -> dict[str, Any]:
 
 
 def _add_refusals(app: "FastAPI") -> None:
-    """Whatever goes wrong is a status and `{"error": reason}`."""
+    """Answer every error with a status and `{"error": reason}`."""
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
@@ -141,7 +142,7 @@ def _add_refusals(app: "FastAPI") -> None:
 
 
 class _Front:
-    """Lets requests in that name this service as their host, and counts all."""
+    """Checks the host name of every request, and counts all requests."""
 
     def __init__(self, app: Any, service: Service) -> None:
         self._app, self._service = app, service
@@ -165,7 +166,7 @@ class _Front:
 
 
 def _refused(error: OcrError) -> Any:
-    """The answer to what is not served."""
+    """Return the answer to a request that fails."""
     from starlette.responses import JSONResponse
 
     refusal = error if isinstance(error, Refusal) else Refusal(500, str(error))
@@ -182,7 +183,7 @@ def _json(value: Any) -> bytes:
 
 
 def _json_of_reading(answer: dict[str, Any]) -> bytes:
-    """The same, record by record, so that other threads have their turn."""
+    """Write an answer with results record by record, so that other threads can run in between."""
     rest = {key: value for key, value in answer.items() if key != "results"}
     records = b", ".join(_json(record) for record in answer["results"])
     return b'{"results": [%s], %s' % (records, _json(rest)[1:])

@@ -19,12 +19,12 @@ _DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, without the usage in front of it."""
+        """Exit with the message in one line, without the usage in front of it."""
         self.exit(USAGE_ERROR, f"serve: {message} (--help shows all options)\n")
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse and check the command line; leaves with a complaint if it makes no sense."""
+    """Parse and check the command line; exit with a message if it is invalid."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of the command line."""
+    """Build the parser of the command line."""
     parser = _Parser(
         prog="python -m runtime.serve",
         description="Read line images over HTTP: a page at /, POST /recognize, and the Open "

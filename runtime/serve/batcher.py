@@ -1,7 +1,7 @@
-"""Images of many requests, read together: batched across callers, read again when a replica dies.
+"""Batches the images of many requests, and reads them again when a replica dies.
 
-A call is made as soon as a replica is idle. While all are at work, images wait for others, those
-of one width bucket together, and never longer than `max_wait_s` once a replica could take them.
+A call is made as soon as a replica is idle. While all are at work, images wait for others of their
+width bucket, and never longer than `max_wait_s` once a replica could take them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.errors import OcrError
 from runtime.serve.bounds.refusal import Refusal
 
 Record = dict[str, Any]
-"""What `record_from_recognition` says of one image."""
+"""The result of an image, as `record_from_recognition` writes it."""
 
 Read = Callable[[Sequence[bytes]], Awaitable[Sequence[Record]]]
 
@@ -38,11 +38,11 @@ class _Waiting:
 
     Args:
         image: bytes of its file.
-        bucket: input width in px, a guess: it decides on neighbours alone.
+        bucket: estimated input width in px, which decides only with which images it is batched.
         answer: set once.
-        since: on the loop's clock.
-        num_lost: how many replicas died over it.
-        is_alone: whether its call holds no other, as one that held others went wrong.
+        since: time of arrival on the loop's clock.
+        num_lost: number of replicas that died reading it.
+        is_alone: whether it must be read in a call of its own, as a call with others failed.
     """
 
     image: bytes
@@ -54,14 +54,15 @@ class _Waiting:
 
 
 class Batcher:
-    """Collects images from all requests and hands them to replicas; one event loop uses it.
+    """Collects images of all requests and hands them to replicas; used by a single event loop.
 
     Args:
-        read: reads images in a replica, one record each; raises `ReplicaLost` if it dies.
-        max_batch: images in one call at most.
+        read: reads images in a replica, a record each; raises `ReplicaLost` if it dies.
+        max_batch: images in a call at most.
         max_wait_s: how long a call that is not full waits for more images while others run.
         calls_at_once: calls under way at most.
-        on_call: told the number of images of every call.
+        on_call: called with the number of images of every call.
+        on_lost: called with the number of images of every call whose replica died.
     """
 
     def __init__(
@@ -85,13 +86,13 @@ class Batcher:
     async def read(
         self, images: Sequence[bytes], buckets: Sequence[int] | None = None
     ) -> list[Record]:
-        """One record for each image, in their order.
+        """Read images and return a record for each, in their order.
 
-        Cancelled, it withdraws what no replica has taken yet.
+        When it is cancelled, images that no replica has taken yet are withdrawn.
 
         Args:
             images: bytes of their files.
-            buckets: width bucket of each; one for all when None.
+            buckets: width bucket of each; the same for all when None.
 
         Raises:
             OcrError: if the engine fails, or replicas keep dying.
@@ -103,10 +104,10 @@ class Batcher:
         ]
         self._queue.extend(waiting)
         self._dispatch()
-        return list(await asyncio.gather(*(one.answer for one in waiting)))
+        return list(await asyncio.gather(*(entry.answer for entry in waiting)))
 
     def _dispatch(self) -> None:
-        """Make the calls that are due and see to it that the next is made in time."""
+        """Make the calls that are due, and set a timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -123,32 +124,35 @@ class Batcher:
                 call.add_done_callback(self._end)
 
     def _end(self, call: asyncio.Task[None]) -> None:
+        """Forget a finished call and make the next."""
         self._calls.discard(call)
         self._dispatch()
 
     def _take(self) -> list[_Waiting]:
-        """The oldest image with others, of its bucket first, then of the next oldest's.
+        """Take a batch: the oldest image, others of its bucket, then those of the next oldest.
 
-        An image whose call went wrong goes alone, so that one that kills takes none with it.
+        An image whose call failed is read alone, so that an image that ends its replica affects
+        no others.
         """
-        waiting = [one for one in self._queue if not one.answer.done()]
+        waiting = [entry for entry in self._queue if not entry.answer.done()]
         if not waiting or waiting[0].is_alone:
             chosen = waiting[:1]
         else:
             buckets: dict[int, list[_Waiting]] = {}
-            for one in waiting:
-                if not one.is_alone:
-                    buckets.setdefault(one.bucket, []).append(one)
+            for entry in waiting:
+                if not entry.is_alone:
+                    buckets.setdefault(entry.bucket, []).append(entry)
             by_age = itertools.chain.from_iterable(buckets.values())
             chosen = list(itertools.islice(by_age, self._max_batch))
         taken = set(map(id, chosen))
-        self._queue = deque(one for one in waiting if id(one) not in taken)
+        self._queue = deque(entry for entry in waiting if id(entry) not in taken)
         return chosen
 
     async def _call(self, batch: Sequence[_Waiting]) -> None:
+        """Have a batch read; if that fails, queue its images again or fail the only one."""
         self._on_call(len(batch))
         try:
-            records = await self._read_batch([one.image for one in batch])
+            records = await self._read_batch([entry.image for entry in batch])
             if len(records) != len(batch):
                 raise OcrError(f"expected {len(batch)} answers of a replica, got {len(records)}")
         except ReplicaLost as error:
@@ -158,31 +162,32 @@ class Batcher:
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch, error)
-            else:  # Whoever is not to blame shall not suffer.
+            else:  # a single image may be the cause: each is read alone
                 self._put_back(batch)
         else:
-            for one, record in zip(batch, records, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(record)
+            for entry, record in zip(batch, records, strict=True):
+                if not entry.answer.done():
+                    entry.answer.set_result(record)
 
     async def _read_again(self, batch: Sequence[_Waiting]) -> None:
-        """Queue the images of a lost replica again, once another may be found."""
-        for one in batch:
-            one.num_lost += 1
-            if one.num_lost == _MOST_LOST:
-                reason = f"{one.num_lost} replicas died reading an image; leave it out"
-                _fail([one], Refusal(500, reason))
+        """Queue the images of a lost replica again after a pause, in which it may be replaced."""
+        for entry in batch:
+            entry.num_lost += 1
+            if entry.num_lost == _MOST_LOST:
+                reason = f"{entry.num_lost} replicas died reading an image; leave it out"
+                _fail([entry], Refusal(500, reason))
         await asyncio.sleep(_FIRST_PAUSE_S * 2 ** (batch[0].num_lost - 1))
         self._put_back(batch)
 
     def _put_back(self, batch: Sequence[_Waiting]) -> None:
         """Queue images before all others, each to be read alone."""
-        for one in batch:
-            one.is_alone = True
+        for entry in batch:
+            entry.is_alone = True
         self._queue.extendleft(reversed(batch))
 
 
 def _fail(batch: Iterable[_Waiting], error: Exception) -> None:
-    for one in batch:
-        if not one.answer.done():
-            one.answer.set_exception(error)
+    """Answer each image of a batch with an error, unless it is answered or withdrawn."""
+    for entry in batch:
+        if not entry.answer.done():
+            entry.answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of the service's own."""
+"""Metrics for Prometheus, in a registry of the service's own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Metrics:
     """Counts requests, images and calls.
 
     Args:
-        gate: asked for what is in hand whenever the figures are.
-        connections: the same for how many there are.
+        gate: asked for the accepted images and bytes whenever the metrics are read.
+        connections: asked for their number then.
     """
 
     def __init__(self, gate: Gate, connections: Connections) -> None:
@@ -55,26 +55,26 @@ class Metrics:
             gauge.set_function(figure)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
-        """One request was answered."""
+        """Count an answered request and its time."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def count_images(self, records: Sequence[Record]) -> None:
-        """Images were answered."""
+        """Count the answered images, unreadable ones separately."""
         num_failed = sum(record["error"] is not None for record in records)
         self._images.labels("read").inc(len(records) - num_failed)
         self._images.labels("error").inc(num_failed)
 
     def count_call(self, num_images: int) -> None:
-        """A replica is called."""
+        """Count a call of a replica by the number of its images."""
         self._call_images.observe(num_images)
 
     def count_lost(self, num_images: int) -> None:
-        """A replica died over these."""
+        """Count images that are read again because their replica died."""
         self._read_again.inc(num_images)
 
     def exposition(self) -> tuple[bytes, str]:
-        """Everything in Prometheus's text format, and its content type."""
+        """Return all metrics in Prometheus's text format, and its content type."""
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""The page at `/`: one file, nothing from elsewhere, and a policy that lets nothing else run."""
+"""The page at `/`: a single file that loads nothing else, and a policy that allows nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = Path(__file__).with_name("page.html")
 
 @cache
 def page_and_policy() -> tuple[str, str]:
-    """The page, and a Content-Security-Policy that allows its own script and style alone."""
+    """Return the page, and a Content-Security-Policy that allows only its own script and style."""
     text = _PAGE.read_text(encoding="utf-8")
     hashes = {tag: _hash_within(tag, text) for tag in ("script", "style")}
     policy = (
@@ -25,6 +25,7 @@ def page_and_policy() -> tuple[str, str]:
 
 
 def _hash_within(tag: str, text: str) -> str:
+    """Return the policy's hash of the content of the page's only element of this tag."""
     (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return f"'sha256-{digest}'"

@@ -36,28 +36,28 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
     """Add the protocol's routes.
 
     Args:
-        app: takes what needs no key.
-        closed: takes what needs one.
-        service: answers.
+        app: takes the routes that need no key.
+        closed: takes the routes that need the key.
+        service: answers them.
     """
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
 
     @app.get("/v2/health/live", responses=answers(ANY_OBJECT))
     async def live() -> Response:
-        """Whether the process answers."""
+        """Tell whether the process answers."""
         return JSONResponse({"live": True})
 
     @app.get("/v2/health/ready", responses=answers(ANY_OBJECT, 503))
     async def ready() -> Response:
-        """Whether images can be read."""
+        """Tell whether images can be read."""
         if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"ready": True})
 
     @closed.get("/v2", responses=answers(ANY_OBJECT, 401))
     async def server() -> Response:
-        """Name, version and extensions of the server."""
+        """Return name, version and extensions of the server."""
         return JSONResponse(
             {
                 "name": "distilrec",
@@ -67,22 +67,22 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
         )
 
     async def model(name: str, version: str = VERSION) -> Response:
-        """The model's tensors."""
+        """Return the model's tensors."""
         _check_model(service, name, version)
         return JSONResponse(_metadata(service))
 
     async def model_ready(name: str, version: str = VERSION) -> Response:
-        """Whether the model can read."""
+        """Tell whether the model can read."""
         _check_model(service, name, version)
         if not await service.is_ready():
             raise Refusal(503, "no replica is ready", retry_after_s=1)
         return JSONResponse({"name": service.name, "ready": True})
 
     async def infer(request: Request, name: str, version: str = VERSION) -> Response:
-        """Read images: one BYTES tensor `image` in; `text`, `confidence`, `error`, `warning` out.
+        """Read images: a BYTES tensor `image` in; `text`, `confidence`, `error`, `warning` out.
 
         An image that cannot be read has an `error` that is not empty; if none can, the status is
-        422. A `warning` tells what was left out of an image, such as further pages of its file.
+        422. A `warning` says what was left out of an image, such as further pages of its file.
         """
         _check_model(service, name, version)
         asked: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
 
         def images_of(body: Body, limits: Limits) -> list[NamedBytes]:
             message, binary = read_message(unpacked(body, limits), json_bytes)
-            # What cannot be answered need not be read.
+            # Checked first: a request for unknown outputs is refused before its images are decoded.
             asked.update(id=_id(message), wanted=_wanted(message))
             images = images_from_message(message, binary, INPUT, limits.images_per_request)
             if not images:
@@ -121,11 +121,13 @@ def add_protocol(app: "FastAPI", closed: "APIRouter", service: Service) -> None:
 
 
 def _check_model(service: Service, name: str, version: str) -> None:
+    """Refuse, with 404, a request for another model or version."""
     if name != service.name or version != VERSION:
         raise Refusal(404, f"no such model: expected {service.name!r} in version {VERSION!r}")
 
 
 def _metadata(service: Service) -> dict[str, Any]:
+    """Return the protocol's description of the model and its tensors."""
     tensors = ((INPUT, "BYTES"), *zip(OUTPUTS, ("BYTES", "FP32", "BYTES", "BYTES"), strict=True))
     described = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in tensors]
     return {
@@ -138,6 +140,7 @@ def _metadata(service: Service) -> dict[str, Any]:
 
 
 def _json_bytes(request: "AnyRequest") -> int | None:
+    """Return the length of the JSON that the header states, None without this header."""
     text = request.headers.get(_HEADER_LENGTH)
     if text is None:
         return None
@@ -147,7 +150,7 @@ def _json_bytes(request: "AnyRequest") -> int | None:
 
 
 def _id(message: dict[str, Any]) -> str | None:
-    """What the client calls its request."""
+    """Return the client's name of the request, None without one."""
     name = message.get("id")
     if name is None or (isinstance(name, str) and len(name) <= _MOST_ID_CHARACTERS):
         return name
@@ -155,7 +158,7 @@ def _id(message: dict[str, Any]) -> str | None:
 
 
 def _wanted(message: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Names of the outputs asked for, each once, and whether each is to be binary."""
+    """Return the names of the requested outputs, and whether each is to be binary."""
     is_binary = _flag(parameters_of(message), "binary_data_output", False)
     outputs = message.get("outputs")
     if outputs is None or outputs == []:
@@ -174,6 +177,7 @@ def _wanted(message: dict[str, Any]) -> list[tuple[str, bool]]:
 
 
 def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Return a parameter that is true or false."""
     flag = parameters.get(name, default)
     if not isinstance(flag, bool):
         raise Refusal(400, f"expected {name} to be true or false")
@@ -181,6 +185,7 @@ def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def _response(service: Service, asked: dict[str, Any], records: list[Record], response: Any) -> Any:
+    """Write the requested outputs of the records as an answer; `response` is its class."""
     columns: dict[str, list[Any]] = {
         "text": [record["text"] for record in records],
         "confidence": [record["confidence"] for record in records],

@@ -1,4 +1,4 @@
-"""What a service needs of Ray: a cluster as others have it, and Ray Serve on it."""
+"""Connects a service to Ray: a cluster, and Ray Serve on it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from runtime.errors import OcrError
 INSTALL = "pip install 'distilrec[serve]'"
 
 _NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "python_multipart")
-"""What the service imports later; without it nothing is started."""
+"""Packages that the service imports later, checked before anything is started."""
 
 
 class RayCluster:
-    """From entering the block to leaving it, this process is connected to a cluster.
+    """A connection of this process to a cluster, from entering the block to leaving it.
 
     Args:
-        address: as `connected` takes it; None starts one on this machine, reachable from this
-            machine alone, which ends with the block.
+        address: as `connected` takes it; None starts a cluster on this machine, reachable from
+            this machine alone, which ends with the block.
 
     Raises:
         OcrError: on entering, if what the service needs is not installed, or as `connected`.
@@ -38,11 +38,11 @@ class RayCluster:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it was started here and ends here."""
+        """Whether this process started the cluster and ends it."""
         return self.address is None
 
     def free(self) -> tuple[float, float]:
-        """CPUs and GPUs that nothing else has taken."""
+        """Return the numbers of free CPUs and GPUs."""
         resources = self.ray.available_resources()
         return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
 
@@ -67,10 +67,10 @@ class RayCluster:
 
 
 def keep_replica_on_loopback() -> None:
-    """Called in a replica before it starts the server by which deployments reach each other.
+    """Make the gRPC server of a replica listen on loopback; called before the replica starts it.
 
-    Ray Serve lets that listen on every address, and whoever reaches it may run code; nothing here
-    uses it.
+    Ray Serve lets it listen on every address, and who reaches it may run code; nothing here uses
+    it.
     """
     module: Any = importlib.import_module("ray.serve._private.replica")
     add_port = module.add_port_to_grpc_server
@@ -83,6 +83,11 @@ def keep_replica_on_loopback() -> None:
 
 
 def _import(name: str) -> Any:
+    """Import a package of the extra `serve`.
+
+    Raises:
+        OcrError: if it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

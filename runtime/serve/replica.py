@@ -1,4 +1,4 @@
-"""What a replica runs: one recogniser, several calls at once."""
+"""Runs in a replica: a recogniser that takes several calls at once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 from runtime.silence import silence_opencv
 
 SPARE_CALLS = 1
-"""One more than is ever made at once, for a call whose caller went away."""
+"""Calls beyond those made at once, for a call whose caller went away."""
 
 
 class Reader:
-    """Reads the bytes of image files with one model.
+    """Reads the bytes of image files with a model.
 
     Args:
         options: the model and how to read with it.
-        threads: of the CPU.
+        threads: CPU threads of the engine.
 
     Raises:
         OcrError: as `Recognizer`.
@@ -42,7 +42,7 @@ class Reader:
         self._threads = ThreadPoolExecutor(CALLS_PER_REPLICA + SPARE_CALLS, "read")
 
     async def __call__(self, images: Sequence[bytes]) -> list[Record]:
-        """One record for each image; a bad one has its `error` set.
+        """Read images and return a record for each; `error` is set for unreadable ones.
 
         Raises:
             EngineError: if the engine fails.
@@ -51,10 +51,11 @@ class Reader:
         return await loop.run_in_executor(self._threads, self._read, images)
 
     def _read(self, images: Sequence[bytes]) -> list[Record]:
-        # Bytes and nothing else: a text would be taken for a path.
+        """Read images in a thread."""
+        # Only bytes: a string would be opened as a path.
         if not all(isinstance(image, bytes) for image in images):
             raise TypeError("expected the bytes of image files")
-        records = [record_from_recognition(one) for one in self.recognizer.stream(images)]
+        records = [record_from_recognition(result) for result in self.recognizer.stream(images)]
         for record in records:
             del record["file"]
         return records

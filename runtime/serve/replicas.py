@@ -1,6 +1,6 @@
-"""Replicas on Ray Serve: sized by what the cluster has, called with the images of many requests.
+"""Runs replicas on Ray Serve, sized by the cluster, called with the images of many requests.
 
-Ray Serve's own HTTP proxy stays off: a request through it costs more than reading a line.
+Ray Serve's own HTTP proxy is off: a request through it costs more than reading a line.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from runtime.serve.replica import SPARE_CALLS, Reader
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 
 _CPUS_PER_REPLICA = 8
-"""More threads than this in one process begin to wait for Python."""
+"""More threads than this in a process begin to wait for Python's interpreter lock."""
 
 _READY_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What each replica gets.
+    """The number of replicas, and the resources of each.
 
     Args:
-        replicas: how many.
-        cpus, gpus: of the cluster, for each.
-        threads: that read in each.
+        replicas: number of replicas.
+        cpus, gpus: of the cluster, for each replica.
+        threads: of the engine in each replica.
     """
 
     replicas: int
@@ -45,11 +45,11 @@ class Sizes:
 
 
 def sizes_for(cpus: float, gpus: float, replicas: int | None) -> Sizes:
-    """Share out what is free, so that no replica waits for what never comes.
+    """Divide the free resources among replicas, so that each replica finds what it asks for.
 
     Args:
-        cpus, gpus: what the cluster has free.
-        replicas: how many are wanted; when None one for each GPU, else one for every 8 CPUs.
+        cpus, gpus: free in the cluster.
+        replicas: wanted number; when None one for each GPU, else one for every 8 CPUs.
 
     Raises:
         OcrError: if there is no CPU.
@@ -74,7 +74,7 @@ class Model:
 
     Args:
         options: how to read with it.
-        spec: what it expects and emits.
+        spec: its input and output.
         engine: engine, version and device.
     """
 
@@ -83,8 +83,8 @@ class Model:
     engine: str
 
 
-def opened(options: ReaderOptions) -> Model:
-    """Open a model once, so that what is wrong with it is said before anything is started.
+def open_model(options: ReaderOptions) -> Model:
+    """Open a model once, so that errors in it are reported before anything is started.
 
     Raises:
         OcrError: if it cannot be opened.
@@ -100,8 +100,8 @@ class Replicas:
 
     Args:
         cluster: entered already.
-        model: as `opened` gives it.
-        replicas: how many; None for as many as suit the cluster.
+        model: as `open_model` returns it.
+        replicas: their number; None for as many as suit the cluster.
 
     Raises:
         OcrError: on entering, if a replica cannot be started.
@@ -116,7 +116,7 @@ class Replicas:
 
     @property
     def spec(self) -> RecognizerSpec:
-        """What the model expects and emits."""
+        """Input and output of the model."""
         return self._model.spec
 
     @property
@@ -126,12 +126,12 @@ class Replicas:
 
     @property
     def num_replicas(self) -> int:
-        """How many there shall be."""
+        """Number of replicas that were started."""
         return self.sizes.replicas
 
     def __enter__(self) -> Replicas:
         serve = self._cluster.serve
-        # A line for every call costs as much as the call.
+        # Logging a line for every call costs as much as the call.
         quiet = serve.schema.LoggingConfig(enable_access_log=False, log_level="WARNING")
         cpus, gpus = self._cluster.free()
         self.sizes = sizes_for(cpus, gpus if self._is_on_gpu() else 0.0, self._wanted)
@@ -161,11 +161,11 @@ class Replicas:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._cluster.is_ours:  # Otherwise they end with it, sooner.
+        if not self._cluster.is_ours:  # otherwise they end with the cluster, which is faster
             self._cluster.serve.delete(self._app)
 
     async def read(self, images: Sequence[bytes]) -> Sequence[Record]:
-        """One record for each image.
+        """Read images and return a record for each.
 
         Raises:
             ReplicaLost: if the replica died.
@@ -182,7 +182,7 @@ class Replicas:
             raise
 
     async def is_ready(self) -> bool:
-        """Whether at least one replica can read."""
+        """Tell whether at least one replica can read."""
         try:
             return await asyncio.wait_for(asyncio.to_thread(self._is_ready), _READY_WITHIN_S)
         except TimeoutError:
@@ -196,12 +196,13 @@ class Replicas:
         )
 
     def _is_on_gpu(self) -> bool:
+        """Tell whether the replicas need a GPU."""
         options = self._model.options
         is_plan = options.model.suffix.lower() in ENGINE_SUFFIXES
         return is_plan or options.device in ("cuda", "tensorrt") or "CUDA" in self._model.engine
 
     def _absolute(self) -> ReaderOptions:
-        """The options, with paths that hold in another process's folder."""
+        """Return the options with absolute paths, for processes in another folder."""
         options = self._model.options
         dictionary = options.dictionary and options.dictionary.resolve()
         return replace(options, model=options.model.resolve(), dictionary=dictionary)
@@ -217,7 +218,7 @@ class _Replica(Reader):
 
 
 def _exceptions(ray: Any) -> tuple[type[BaseException], ...]:
-    """What says that a replica died, and not that it failed."""
+    """Return the errors that mean that a replica died, rather than failed."""
     known = ray.exceptions
     return (
         known.RayActorError,

@@ -1,4 +1,4 @@
-"""The shapes of answers and bodies, for the OpenAPI description."""
+"""JSON schemas of answers and bodies, for the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 
 
 def _open_object(**properties: Schema) -> Schema:
-    """Return the schema of an object that may have these."""
+    """Return the schema of an object that may have these properties."""
     return {"type": "object", "properties": properties}
 
 
@@ -95,7 +95,7 @@ INFERENCE = {
         model_name=_TEXT,
         model_version=_TEXT,
         id=_TEXT,
-        outputs={"type": "array", "items": {**described_object(**_TENSOR)}},
+        outputs={"type": "array", "items": described_object(**_TENSOR)},
     ),
     "required": ["model_name", "model_version", "outputs"],
 }
@@ -119,16 +119,16 @@ _REASONS = {
 
 
 _ALWAYS = (400, 421)
-"""Whichever operation it is, the request may call the service by a name that is not its own."""
+"""Refusals of every operation: a request may be malformed or to another host name."""
 
 
 def answers(ok: Schema, *statuses: int, media: str = "application/json") -> dict[int | str, Any]:
-    """Every answer of an operation.
+    """Describe every answer of an operation.
 
     Args:
-        ok: what 200 brings.
-        statuses: the refusals that may come.
-        media: content type of 200.
+        ok: schema of the answer with status 200.
+        statuses: of its refusals.
+        media: content type of the answer with status 200.
     """
     described: dict[int | str, Any] = {
         200: {"description": "Done", "content": {media: {"schema": ok}}}

@@ -1,4 +1,4 @@
-"""The web server around a service, and how it ends."""
+"""Runs the web server of a service until a signal ends it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 
 BACKLOG = 512
 _SPARE_DESCRIPTORS = BACKLOG + 128
-"""For connections accepted at once before those beyond the limit are closed, and for the rest."""
+"""Descriptors for connections that are accepted before those beyond the limit are closed, and for
+other files."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the address, before anything costly is started; it does not listen yet.
+    """Bind a socket to the address before anything costly is started; it does not listen yet.
 
     Args:
         host: an address or name of this machine.
         port: 0 for any that is free.
 
     Raises:
-        OcrError: if it cannot be had.
+        OcrError: if the address is unknown or taken.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -51,14 +52,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def limits_within_descriptors(limits: Limits) -> Limits:
-    """The limits, with no more connections than this process may have descriptors for.
+    """Lower the limit of connections to the descriptors that this process may open.
 
-    One client's share shrinks with them, so that room stays for others.
-
-    Raises the process's own limit of open files as far as it may.
+    The process's own limit of open files is raised first, as far as it may be. The limit of a
+    single client shrinks too, so that room stays for others.
 
     Raises:
-        OcrError: if there are hardly any.
+        OcrError: if hardly any file may be opened.
     """
     import resource
 
@@ -82,7 +82,7 @@ def limits_within_descriptors(limits: Limits) -> Limits:
 
 
 def server_of(service: Service) -> uvicorn.Server:
-    """The web server of a service, which is not started yet."""
+    """Return the web server of a service, not started yet."""
     import uvicorn
 
     limits = service.limits
@@ -97,25 +97,25 @@ def server_of(service: Service) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_keep_alive=math.ceil(limits.idle_seconds) + 1,  # The connections end them sooner.
+        timeout_keep_alive=math.ceil(limits.idle_seconds) + 1,  # `Connections` ends them sooner
         timeout_graceful_shutdown=math.ceil(limits.seconds) + 1,
     )
     return uvicorn.Server(config)
 
 
 def run(service: Service, listener: socket.socket) -> None:
-    """Serve until a signal asks to end; what was accepted is answered first.
+    """Serve until a signal, then answer the accepted requests and return.
 
     Args:
-        service: answers.
-        listener: where requests come in.
+        service: answers requests.
+        listener: socket on which they arrive.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn handles them while it runs and raises them once more when it has ended.
-        signal.signal(number, _noted)
+        # uvicorn handles them while it runs and raises them again when it has ended.
+        signal.signal(number, _ignore)
     server_of(service).run(sockets=[listener])
     service.close()
 
 
-def _noted(number: int, frame: FrameType | None) -> None:
-    """The server has ended in good order already."""
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the server has ended normally already."""

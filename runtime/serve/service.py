@@ -1,4 +1,4 @@
-"""What every route does: lets a request in, reads its images with others', answers in time."""
+"""Answers a request: admits it, reads its images in batches with others', keeps the time limit."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 Done = TypeVar("Done")
 
 _HEADER_BYTES = 64 * 2**10
-"""Of an image, in which its size is looked for; an image without one there is read all the same."""
+"""Bytes of an image in which its size is looked for; it is read even if none is found there."""
 
 _PARSING_THREADS = 2
 _LARGE_BYTES = 256 * 2**10
-"""A body from here on is parsed in a thread of its own, so that small ones never wait for it."""
+"""Bodies of this length and more are parsed in a thread of their own: short ones never wait."""
 
 _log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Whatever reads images: replicas on a cluster, or a recogniser in this process."""
+    """Reads images: replicas on a cluster, or a recogniser in this process."""
 
     @property
     def spec(self) -> RecognizerSpec:
-        """What the model expects and emits."""
+        """Input and output of the model."""
 
     @property
     def description(self) -> str:
@@ -48,10 +48,10 @@ class Backend(Protocol):
 
     @property
     def num_replicas(self) -> int:
-        """How many there shall be."""
+        """Number of replicas that the backend was started with."""
 
     async def read(self, images: Sequence[bytes]) -> Sequence[Record]:
-        """One record for each image.
+        """Read images and return a record for each.
 
         Raises:
             ReplicaLost: if the replica died; the images may be read again.
@@ -59,19 +59,19 @@ class Backend(Protocol):
         """
 
     async def is_ready(self) -> bool:
-        """Whether at least one replica can read."""
+        """Tell whether at least one replica can read."""
 
 
 class Service:
-    """One model behind HTTP; one event loop uses it.
+    """A model behind HTTP, used by a single event loop.
 
     Args:
         backend: reads the images.
         name: of the model, in paths and answers.
-        limits: how much a request, and all together, may ask for.
-        key: that requests must show, None if they need none.
+        limits: bounds of each request and of all together.
+        key: API key that requests must carry, None if they need none.
         max_batch, max_wait_s: as `Batcher`.
-        hosts: names by which requests may call it; those of loopback alone when None.
+        hosts: names by which requests may address it; only loopback and IP addresses when None.
     """
 
     def __init__(
@@ -106,32 +106,34 @@ class Service:
         request: Request,
         images_of: Callable[[Body, Limits], list[NamedBytes]],
     ) -> list[Record]:
-        """Read the images of one request.
+        """Read the images of a request.
 
         Args:
-            request: whose body was not read yet.
-            images_of: finds the images in its body, in a thread.
+            request: its body has not been read yet.
+            images_of: finds the images in the body; called in a thread.
 
         Returns:
-            a record for each, with the name that the client gave it.
+            a record for each image, with the name that the client gave it.
 
         Raises:
-            Refusal: if the request is not to be served, or not in time.
+            Refusal: if the request cannot be served, or not in time.
             EngineError: if the engine fails.
         """
         check_headers(request, self.limits)
         deadline = asyncio.get_running_loop().time() + self.limits.seconds
         with self.gate.enter() as held:
-            body = await self._collected(request, held, deadline)
+            body = await self._collect(request, held, deadline)
             late = self._late()
-            images, buckets = await _by(deadline, self._parsed(body, images_of), late)
-            del body
+            images, buckets = await _within(deadline, self._parse(body, images_of), late)
+            del body  # the images are copies of its parts
             held.hold(len(images), sum(len(data) for _, data in images))
-            records = await _by(deadline, self._read([data for _, data in images], buckets), late)
+            read = self._read([data for _, data in images], buckets)
+            records = await _within(deadline, read, late)
         self.metrics.count_images(records)
         return [{"name": name, **record} for (name, _), record in zip(images, records, strict=True)]
 
     def _late(self) -> Refusal:
+        """Return the refusal of a request whose time is over."""
         reason = (
             f"not read within {self.limits.seconds:g} s: there is much to do, or a replica that "
             "died is not back yet; try again later, or send fewer images at a time"
@@ -139,25 +141,27 @@ class Service:
         return Refusal(504, reason, self.gate.retry_after_s())
 
     def close(self) -> None:
-        """End the threads; nothing is asked any more."""
+        """End the threads; no request may follow."""
         for threads in (self._parsing, self._parsing_large):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def in_thread(self, work: Callable[[], Done], num_bytes: int = 0) -> Done:
-        """What takes longer for a longer request, of so many bytes, beside the event loop."""
+        """Run `work` on a request of `num_bytes` bytes in a thread, beside the event loop."""
         threads = self._parsing_large if num_bytes >= _LARGE_BYTES else self._parsing
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     async def is_ready(self) -> bool:
-        """Whether images can be read; the backend is asked once for all who ask meanwhile."""
+        """Tell whether images can be read; concurrent callers share a call of the backend."""
         if self._readiness is None or self._readiness.done():
-            self._readiness = asyncio.create_task(self._asked_whether_ready())
+            self._readiness = asyncio.create_task(self._ask_backend())
         return await asyncio.shield(self._readiness)
 
-    async def _asked_whether_ready(self) -> bool:
+    async def _ask_backend(self) -> bool:
+        """Ask the backend whether it is ready; a coroutine, as a task needs."""
         return await self.backend.is_ready()
 
-    async def _collected(self, request: Request, held: Pass, deadline: float) -> Body:
+    async def _collect(self, request: Request, held: Pass, deadline: float) -> Body:
+        """Read the body as it arrives, until the deadline or until another request needs room."""
         try:
             async with asyncio.timeout_at(deadline) as timeout:
                 held.on_pushed_out = lambda: timeout.reschedule(0)
@@ -168,10 +172,10 @@ class Service:
             late = Refusal(408, "the body did not come in time; send less at a time")
             raise held.refusal() or late from error
 
-    async def _parsed(
+    async def _parse(
         self, body: Body, images_of: Callable[[Body, Limits], list[NamedBytes]]
     ) -> tuple[list[NamedBytes], list[int]]:
-        """The images of a body, and the width bucket of each."""
+        """Find the images of a body, and the width bucket of each, in a thread."""
 
         def parse() -> tuple[list[NamedBytes], list[int]]:
             images = images_of(body, self.limits)
@@ -181,6 +185,7 @@ class Service:
         return await self.in_thread(parse, num_bytes)
 
     async def _read(self, images: Sequence[bytes], buckets: Sequence[int]) -> list[Record]:
+        """Read images; an unexpected error is logged and becomes an `OcrError`."""
         try:
             return await self._batcher.read(images, buckets)
         except OcrError:
@@ -190,7 +195,7 @@ class Service:
             raise OcrError("a replica failed; the service's log says how") from error
 
     def _bucket_of(self, image: bytes) -> int:
-        """The input width in px as the header tells it, 0 where it does not."""
+        """Return the network's input width in px by the image's header, 0 without a size there."""
         width, height = declared_size(image[:_HEADER_BYTES]) or (0, 0)
         if width <= 0 or height <= 0:
             return 0
@@ -198,7 +203,8 @@ class Service:
         return policy.input_width(policy.content_width(height, width, self.backend.spec.height))
 
 
-async def _by(deadline: float, work: Awaitable[Done], otherwise: Refusal) -> Done:
+async def _within(deadline: float, work: Awaitable[Done], otherwise: Refusal) -> Done:
+    """Wait for `work` until the deadline on the loop's clock, then raise `otherwise`."""
     try:
         async with asyncio.timeout_at(deadline):
             return await work

@@ -1,4 +1,4 @@
-"""What a service is asked to do, and how much it takes at a time."""
+"""Settings of a service: its limits, and how its replicas read."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from pathlib import Path
 from runtime.errors import OcrError
 
 SERVED_PIXELS = 8 * 2**20
-"""Of one image: a line has well below 1 M; four images of 64 M in 64 kB each, sent again and again,
-left honest clients 28 to 40 % of their rate."""
+"""Bound of the pixels of an image: a line has well below 1 M. A client that kept sending four
+images of 64 M pixels in 64 kB each left other clients 28 to 40 % of their rate."""
 CALLS_PER_REPLICA = 2
-"""One that a replica reads and one that waits there, so that it never waits for the next."""
+"""A replica reads one call while the next waits there, so that it is never idle between them."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request, and all together, may ask for.
+    """Upper bounds of a request and of all requests together.
 
     Args:
-        images_per_request: images in one request at most.
-        body_bytes: length of a request's body at most, unpacked.
-        pixels: of one image at most; a larger one is refused from its header.
-        queued_images: images accepted and not yet answered at most, of all requests.
+        images_per_request: images in a request.
+        body_bytes: length of a request's body, decompressed.
+        pixels: of an image; a larger one is refused from its header.
+        queued_images: images of all requests that are accepted and not yet answered.
         queued_bytes: the same in bytes, counted as they arrive.
-        seconds: from a request's header to its answer at most.
-        connections: open at once at most; one more is told 503.
-        connections_per_client: the same of one client address (of one /64 in IPv6); 0 for no
-            bound but that of all.
-        header_bytes, headers: of one request's header and trailer at most; beyond them 431.
-        url_bytes: length of a request's address at most; beyond it 414.
+        seconds: from a request's header to its answer.
+        connections: open at once; a further one is refused with 503.
+        connections_per_client: the same for a client address (for a /64 in IPv6); 0 for no bound
+            but that of all.
+        header_bytes, headers: of a request's header and trailer; beyond them 431.
+        url_bytes: length of a request's address; beyond it 414.
         header_seconds: until a request's header is complete; beyond them 408.
-        stall_seconds: between two pieces of a body at most, and the head start that the least
-            rate of a body gives; beyond them 408.
-        idle_seconds: that a connection may stay without a request.
+        stall_seconds: between two pieces of a body, and by which a body may fall behind the least
+            rate; beyond them 408.
+        idle_seconds: for which a connection may stay without a request.
     """
 
     images_per_request: int = 64
@@ -69,9 +69,8 @@ class ReaderOptions:
 
     Args:
         model: path of the ONNX file or plan, on every machine that has a replica.
-        dictionary, device: as `Recognizer`.
-        max_pixels: as `Recognizer`.
-        max_batch: images in one call of a replica at most, and N at most.
+        dictionary, device, max_pixels: as `Recognizer`.
+        max_batch: images in a call of a replica at most, and N at most.
     """
 
     model: Path

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol over HTTP: as JSON, and as binary data behind it.
+"""Reads and writes tensors of the Open Inference Protocol over HTTP, in JSON and binary data.
 
 Source: the protocol's version 2 and its binary tensor data extension, as tritonclient writes them.
 """
@@ -30,11 +30,11 @@ _BASE64_PIECE = 4 * 2**14
 
 
 def read_message(body: bytes, json_bytes: int | None) -> tuple[dict[str, Any], memoryview]:
-    """The JSON object at the beginning of a body, and the binary data behind it.
+    """Split a body into the JSON object at its beginning and the binary data after it.
 
     Args:
         body: of the request.
-        json_bytes: what `Inference-Header-Content-Length` says, None without one.
+        json_bytes: value of `Inference-Header-Content-Length`, None without it.
 
     Raises:
         Refusal: 400 if there is no such object.
@@ -61,20 +61,21 @@ def read_message(body: bytes, json_bytes: int | None) -> tuple[dict[str, Any], m
 def images_from_message(
     message: Mapping[str, Any], binary: memoryview, name: str, most_images: int
 ) -> list[bytes]:
-    """The one BYTES tensor of a request.
+    """Return the elements of the only input of a request, a BYTES tensor.
 
     Args:
         message: the request's JSON.
-        binary: what follows it.
+        binary: the binary data after it.
         name: of the tensor.
         most_images: elements at most.
 
     Returns:
-        its elements; those given in JSON decoded from base64.
+        the elements; those given in JSON are decoded from base64.
 
     Raises:
         Refusal: 400 if the request holds something else, 413 if it holds more.
     """
+    # The tensor itself: one, and of this name and type.
     inputs = message.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise Refusal(400, f"expected one input, {name!r}, of type BYTES")
@@ -82,10 +83,11 @@ def images_from_message(
     if tensor.get("name") != name or tensor.get("datatype") != "BYTES":
         raise Refusal(
             400,
-            f"expected the input {name!r} of type BYTES, got {_shown(tensor.get('name'))} of type "
-            f"{_shown(tensor.get('datatype'))}",
+            f"expected the input {name!r} of type BYTES, got {_short_json(tensor.get('name'))} of "
+            f"type {_short_json(tensor.get('datatype'))}",
         )
-    num_images = _number_of_elements(tensor.get("shape"), most_images)
+    # Its elements: in binary or in JSON, and no more of them are decoded than the shape says.
+    num_images = _count_elements(tensor.get("shape"), most_images)
     num_bytes = parameters_of(tensor).get("binary_data_size")
     if num_bytes is None:
         if binary:
@@ -99,7 +101,7 @@ def images_from_message(
         raise Refusal(
             400,
             f"expected binary_data_size to be the {len(binary)} bytes behind the JSON, got "
-            f"{_shown(num_bytes)}",
+            f"{_short_json(num_bytes)}",
         )
     elif "data" in tensor:
         raise Refusal(400, "expected data or binary_data_size of an input, got both")
@@ -110,19 +112,24 @@ def images_from_message(
         got = "more" if len(elements) > num_images else len(elements)
         raise Refusal(
             400,
-            f"expected {num_images} elements for the shape {_shown(tensor['shape'])}, got {got}",
+            f"expected {num_images} elements for the shape {_short_json(tensor['shape'])}, got "
+            f"{got}",
         )
     return elements
 
 
-def _number_of_elements(shape: Any, most_images: int) -> int:
-    """How many images a shape says there are."""
+def _count_elements(shape: Any, most_images: int) -> int:
+    """Return the number of elements of a shape.
+
+    Raises:
+        Refusal: 400 if it is no shape, 413 if there are more than `most_images`.
+    """
     if not (
         isinstance(shape, list)
         and 1 <= len(shape) <= _MOST_DIMENSIONS
         and all(type(length) is int and 0 <= length < 2**31 for length in shape)
     ):
-        raise Refusal(400, f"impossible shape: expected e.g. [4], got {_shown(shape)}")
+        raise Refusal(400, f"impossible shape: expected e.g. [4], got {_short_json(shape)}")
     num_images = math.prod(shape)
     if num_images > most_images:
         raise Refusal(
@@ -134,25 +141,25 @@ def _number_of_elements(shape: Any, most_images: int) -> int:
 
 
 def parameters_of(owner: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `parameters` of a request, an input or an output.
+    """Return the `parameters` of a request, an input or an output.
 
     Raises:
         Refusal: 400 if they are no object.
     """
     parameters = owner.get("parameters", {})
     if not isinstance(parameters, dict):
-        raise Refusal(400, f"expected parameters as a JSON object, got {_shown(parameters)}")
+        raise Refusal(400, f"expected parameters as a JSON object, got {_short_json(parameters)}")
     return parameters
 
 
 @dataclass(frozen=True)
 class Output:
-    """One tensor of an answer.
+    """A tensor of an answer.
 
     Args:
         name: of the tensor.
-        values: texts, or numbers; one for each image.
-        is_binary: whether it is written behind the JSON.
+        values: a text or number for each image.
+        is_binary: whether it is written after the JSON.
     """
 
     name: str
@@ -161,11 +168,14 @@ class Output:
 
 
 def message_from_outputs(head: Mapping[str, Any], outputs: Sequence[Output]) -> tuple[bytes, int]:
-    """The body of an answer, and the length of the JSON it begins with.
+    """Write the body of an answer.
 
     Args:
         head: the answer's own keys.
         outputs: its tensors.
+
+    Returns:
+        the body, and the length in bytes of the JSON that it begins with.
     """
     described, pieces = [], []
     for output in outputs:
@@ -176,11 +186,8 @@ def message_from_outputs(head: Mapping[str, Any], outputs: Sequence[Output]) -> 
             "shape": [len(output.values)],
         }
         if output.is_binary:
-            piece = (
-                _to_binary(output.values)
-                if is_text
-                else np.asarray(output.values, dtype="<f4").tobytes()
-            )
+            numbers = None if is_text else np.asarray(output.values, dtype="<f4")
+            piece = _to_binary(output.values) if numbers is None else numbers.tobytes()
             tensor["parameters"] = {"binary_data_size": len(piece)}
             pieces.append(piece)
         else:
@@ -191,7 +198,7 @@ def message_from_outputs(head: Mapping[str, Any], outputs: Sequence[Output]) -> 
 
 
 def _from_binary(data: memoryview) -> Iterator[bytes]:
-    """Each element is its length in four bytes, lowest first, and its bytes."""
+    """Yield the elements of binary data: each has its length in 4 bytes, lowest first, in front."""
     position = 0
     while position < len(data):
         if len(data) - position < _LENGTH.size:
@@ -209,12 +216,13 @@ def _from_binary(data: memoryview) -> Iterator[bytes]:
 
 
 def _to_binary(values: Sequence[Any]) -> bytes:
+    """Write texts as binary data, each after its length."""
     encoded = [str(value).encode(errors="replace") for value in values]
     return b"".join(_LENGTH.pack(len(text)) + text for text in encoded)
 
 
 def _from_json(data: Any, depth: int = 1) -> Iterator[bytes]:
-    """The elements of a list, of lists of them too, decoded from base64."""
+    """Yield the elements of a list, nested lists included, decoded from base64."""
     if isinstance(data, list) and depth <= _MOST_DIMENSIONS:
         for inner in data:
             yield from _from_json(inner, depth + 1)
@@ -223,14 +231,14 @@ def _from_json(data: Any, depth: int = 1) -> Iterator[bytes]:
             yield _from_base64(data)
         except (binascii.Error, ValueError) as error:
             raise Refusal(
-                400, f"expected an image file in base64, got {_shown(data)}: {error}"
+                400, f"expected an image file in base64, got {_short_json(data)}: {error}"
             ) from error
     else:
-        raise Refusal(400, f"expected a list of image files in base64, got {_shown(data)}")
+        raise Refusal(400, f"expected a list of image files in base64, got {_short_json(data)}")
 
 
 def _from_base64(text: str) -> bytes:
-    """Decode in pieces, so that other threads have their turn."""
+    """Decode base64 in pieces, so that other threads can run in between."""
     pieces = []
     for begin in range(0, len(text), _BASE64_PIECE):
         piece = text[begin : begin + _BASE64_PIECE]
@@ -241,9 +249,9 @@ def _from_base64(text: str) -> bytes:
 
 
 def _check_work(text: bytes) -> None:
-    """Refuse JSON of very many values or escapes, which hold all other threads up while it is read.
+    """Refuse JSON of very many values or escapes, which block all other threads while it is read.
 
-    16 MiB of empty lists take 7 s and 0.5 GiB; as images in base64 they take 0.05 s.
+    16 MiB of empty lists take 7 s and 0.5 GiB; 16 MiB of images in base64 take 0.05 s.
 
     Raises:
         Refusal: 400.
@@ -261,8 +269,9 @@ def _check_work(text: bytes) -> None:
             )
 
 
-def _shown(value: Any) -> str:
+def _short_json(value: Any) -> str:
+    """Return the beginning of a value's JSON, for a message."""
     if isinstance(value, str):
-        value = value[:_MOST_SHOWN]  # Of a long one no more is shown.
+        value = value[:_MOST_SHOWN]
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} …"

@@ -1,1 +1,1 @@
-"""What a recogniser's file says of itself, and what has to be asked of one that says little."""
+"""Finds the spec of a recogniser's model file: in its metadata, or by running the network."""

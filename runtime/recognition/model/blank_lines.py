@@ -1,6 +1,6 @@
-"""What a network reads in lines without any writing, which is the blank and nothing else.
+"""Checks that a network reads lines without any writing as CTC blanks only.
 
-It is the one text that is known of every recogniser before it has read a line.
+Their text is the only one that is known for every recogniser in advance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_SHOWN = 5
 
 
 def blank_lines(height: int, width_px: int, channels: int) -> list[Image]:
-    """A line of each of `LEVELS`, uint8 [H, W, C]."""
+    """Return a line of each of `LEVELS`, uint8 [H, W, C]."""
     return [np.full((height, width_px, channels), level, np.uint8) for level in LEVELS.values()]
 
 
@@ -31,16 +31,17 @@ def check_blank(
     where: str,
     is_blank_known: bool,
 ) -> None:
-    """Hold what a network says of blank lines against the blank.
+    """Compare a network's scores for blank lines with the CTC blank; warn if they differ.
 
     Args:
         scores: of a line of each of `LEVELS`, float [3, T, K], the blank as class 0.
         characters: of classes 1 .. K-1.
         where: the model, for messages.
-        is_blank_known: whether model or person say which class the blank is.
+        is_blank_known: whether the model or the user states which class the blank is.
 
     Raises:
-        ArtifactError: if nobody says it, and the last class is read in all of the lines, always.
+        ArtifactError: if it is not known, and the last class is read at all time steps of all
+            lines, so that it may be the blank.
     """
     classes = scores.argmax(axis=-1)
     if not classes.any():

@@ -1,4 +1,4 @@
-"""The Latin-script recogniser that comes with the project, read with when no model is named."""
+"""Finds the Latin-script recogniser of this project, which is used when no model is named."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FILE = Path("models", "latin", "student.onnx")
 
 
 def default_model() -> Path:
-    """Its file, in a checkout or where an installed wheel has put it.
+    """Return the file of the recogniser, in a checkout or where a wheel has installed it.
 
     Raises:
-        ArtifactError: if it is in neither.
+        ArtifactError: if it is in neither place.
     """
     places = (Path(__file__).parents[3], Path(sys.prefix, "share", "distilrec"))
     for place in places:

@@ -1,4 +1,4 @@
-"""Input and output of a model as its engine declares them: which are read, which refused."""
+"""Finds the input and the output of a recogniser among those that an engine declares."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Ends:
-    """What to feed and what to read.
+    """The input and the output of a recogniser.
 
     Args:
         input_name, output_name: of the tensors.
         input_shape: [N, C, H, W], None where a dimension is not fixed.
         output_shape: as declared, None where a dimension is not fixed or nothing is declared.
         is_half_input, is_half_output: whether they are float16, so that they are cast.
-        declared_batch_axis: dimension of the output that bears the name of N of the input; None
-            where none does.
+        declared_batch_axis: dimension of the output that has the name of the input's N; None
+            without such a dimension.
     """
 
     input_name: str
@@ -52,7 +52,7 @@ def ends_of(
     where: str,
     output_name: str | None = None,
 ) -> Ends:
-    """Find what to feed and what to read.
+    """Find the input for images and the output with scores.
 
     Args:
         inputs, outputs: as the engine declares them.
@@ -60,7 +60,7 @@ def ends_of(
         output_name: of the output with the scores, where it is known.
 
     Raises:
-        ArtifactError: if input or output are not a text recogniser's, or too large to be one's.
+        ArtifactError: if input or output are not those of a text recogniser, or too large.
     """
     if len(inputs) != 1:
         raise ArtifactError(
@@ -87,7 +87,7 @@ def ends_of(
 
 
 def _scores(outputs: Sequence[TensorInfo], where: str, output_name: str | None) -> TensorInfo:
-    """Return the output with the scores: the one that is named, else the only one that can be."""
+    """Return the output with the scores: the named one, else the only one of a suitable type."""
     if output_name is not None:
         named = [output for output in outputs if output.name == output_name]
         if not named:
@@ -96,28 +96,28 @@ def _scores(outputs: Sequence[TensorInfo], where: str, output_name: str | None) 
                 "give the name of one of these, or export the model again"
             )
         outputs = named
-    able = [
+    suitable = [
         output
         for output in outputs
         if output.dtype in (FLOAT, HALF) and (not output.shape or len(output.shape) == 3)
     ]
-    if len(able) > 1:
+    if len(suitable) > 1:
         raise ArtifactError(
             f"{where}: which output holds the scores cannot be told: expected one [N, T, K], got "
             f"{_listed(outputs)}; say it: python -m export adopt {where} --output NEW.onnx "
-            f"--output-name {able[0].name}"
+            f"--output-name {suitable[0].name}"
         )
-    if not able:
+    if not suitable:
         remedies = (_REMEDIES[output.dtype] for output in outputs if output.dtype in _REMEDIES)
         raise ArtifactError(
             f"{where}: not a CTC recogniser: expected an output [N, T, K] of float32 or float16, "
             f"got {_listed(outputs)}; {next(remedies, _GIVE)}"
         )
-    return able[0]
+    return suitable[0]
 
 
 def _check_sizes(shape: tuple[int | None, ...], where: str) -> None:
-    """Refuse an input that is no line's, before anything of its size is allocated."""
+    """Refuse an input that cannot be for lines, before anything of its size is allocated."""
     num, channels, height, width = shape
     if channels not in (None, *_CHANNELS):
         is_channels_last = width in _CHANNELS
@@ -146,13 +146,13 @@ def _check_sizes(shape: tuple[int | None, ...], where: str) -> None:
 
 
 def _place_of(name: int | str | None, target: TensorInfo) -> int | None:
-    """Return where a dimension's name stands in a shape; None for sizes, which agree by chance."""
+    """Return the position of a named dimension in a shape, None for a size, which is no name."""
     shape = list(target.shape or ())
     if not isinstance(name, str) or not name or shape.count(name) != 1:
         return None
     return shape.index(name)
 
 
-def _listed(values: Sequence[TensorInfo]) -> str:
-    more = f" and {len(values) - 4} more" if len(values) > 4 else ""
-    return (", ".join(map(str, values[:4])) or "none") + more
+def _listed(tensors: Sequence[TensorInfo]) -> str:
+    more = f" and {len(tensors) - 4} more" if len(tensors) > 4 else ""
+    return (", ".join(map(str, tensors[:4])) or "none") + more

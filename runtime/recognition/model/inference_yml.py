@@ -1,4 +1,4 @@
-"""PaddleOCR's `inference.yml`, which lies beside an exported model and tells its characters."""
+"""Reads PaddleOCR's `inference.yml`, which lists the characters of the model beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class InferenceYml:
-    """What the file says that reading with the model needs.
+    """The entries of the file that reading with the model needs.
 
     Args:
         characters: the dictionary, without blank and appended space.
@@ -57,7 +57,7 @@ def read_inference_yml(path: Path) -> InferenceYml:
     except YamlError as error:
         raise ArtifactError(f"{path} is damaged: {error}; export the model again") from error
     try:
-        return _parsed(content)
+        return _parse(content)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -68,7 +68,8 @@ def read_inference_yml(path: Path) -> InferenceYml:
         ) from error
 
 
-def _parsed(content: Any) -> InferenceYml:
+def _parse(content: Any) -> InferenceYml:
+    """Take the entries from the file's content; errors of Python mean that some are missing."""
     listed = content["PostProcess"]["character_dict"]
     if not isinstance(listed, list) or not 0 < len(listed) <= MAX_CHARACTERS:
         raise ValueError(f"no list of up to {MAX_CHARACTERS} characters")
@@ -84,16 +85,16 @@ def _parsed(content: Any) -> InferenceYml:
             color_order = decoding.get("img_mode", "BGR")
     if not isinstance(shape, list) or len(shape) != 3:
         raise ValueError(f"image_shape {shown(shape)}")
-    told = dict(zip(_SIZES, shape, strict=True))
     name = (content.get("Global") or {}).get("model_name") or ""
-    told |= {"DecodeImage.img_mode": color_order, "Global.model_name": name}
-    check_fields(told, _FIELDS, "PaddleOCR's description", "export the model again")
+    fields = dict(zip(_SIZES, shape, strict=True))
+    fields |= {"DecodeImage.img_mode": color_order, "Global.model_name": name}
+    check_fields(fields, _FIELDS, "PaddleOCR's description", "export the model again")
     characters = tuple(_character(entry) for entry in listed)
     return InferenceYml(characters, (shape[0], shape[1], shape[2]), name, color_order)
 
 
 def _character(entry: Any) -> str:
-    """One entry of the list; an unquoted digit is a number to YAML."""
+    """Return an entry of the list as text; YAML reads an unquoted digit as a number."""
     is_digit = isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry <= 9
     if is_digit:
         return str(entry)

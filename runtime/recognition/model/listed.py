@@ -1,7 +1,8 @@
-"""From a list of characters, as models and dictionaries carry it, to the character of each class.
+"""Assigns the characters listed in a model or dictionary to the classes of a network.
 
-A list may name the blank, leave the space out, or hold the blank unnamed; a model says none of it.
-What its number of classes does not decide is said in a warning or refused, never assumed silently.
+A list may name the blank, lack the space, or hold an entry for the blank under another name, and
+no model states it. The number of classes decides; where it does not, there is a warning or an
+error.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ def charset_for_head(
     has_space: bool | None = None,
     is_space_expected: bool = False,
 ) -> Charset:
-    """Charset of listed characters, with the space appended if the head has a class for it.
+    """Build a charset of listed characters, with the space appended if the head has a class for it.
 
     Args:
         listed: the characters without the blank.
         num_classes: K of the network's last layer.
         where: the model, for messages.
-        has_space: whether the last class is said to be the space, or said not to be appended;
-            None where nobody says it, and an appended space is then told in a warning.
-        is_space_expected: leave out that warning, because another list of the same model ends in
+        has_space: whether the user states that the last class is the space, or that no space is
+            appended; None without a statement, and appending a space then gives a warning.
+        is_space_expected: suppress that warning, because another list of the same model ends in
             a space.
 
     Raises:
@@ -62,7 +63,9 @@ def charset_for_head(
         logger.warning(
             "%s: a space is taken for the last class, since %d characters are listed for %d "
             "classes and a blank; if the text is shifted, give the right list: --dictionary FILE",
-            *(where, len(listed), num_classes - 1),
+            where,
+            len(listed),
+            num_classes - 1,
         )
     return charset
 
@@ -70,19 +73,21 @@ def charset_for_head(
 def without_blank(
     listed: Sequence[str], num_classes: int, where: str, told: Told
 ) -> tuple[list[str], str | None]:
-    """The characters alone, and where the blank stands if list or person say it.
+    """Remove the entry of the blank from a list of characters.
 
     Args:
         listed: as the model or a dictionary lists them.
         num_classes: K of the network's last layer.
         where: the model, for messages.
-        told: what a person says.
+        told: settings that the user states.
 
     Returns:
-        the list without an entry for the blank, and `first`, `last` or None.
+        the list without an entry for the blank, and the class of the blank, `first` or `last`,
+        None if neither the list nor the user states it.
 
     Raises:
-        ArtifactError: if the list names the blank where it cannot be, or elsewhere than told.
+        ArtifactError: if the list names the blank at an impossible position, or at another than
+            the user states.
     """
     named = [place for place, entry in enumerate(listed) if is_blank_name(entry)]
     if not named:
@@ -107,13 +112,17 @@ def without_blank(
 
 
 def is_blank_name(entry: str) -> bool:
-    """Whether an entry of a list is a name of the CTC blank, such as `blank` or `<blk>`."""
+    """Tell whether an entry of a list is a name of the CTC blank, such as `blank` or `<blk>`."""
     return entry.strip(_BRACKETS).casefold() in _BLANK_NAMES
 
 
 def _without(listed: Sequence[str], place: int, blank: str, where: str) -> list[str]:
+    """Remove the entry at a position, with a warning."""
     logger.warning(
         "%s: the %s of the %d listed entries, %r, is taken for the blank, not for a character",
-        *(where, blank, len(listed), listed[place]),
+        where,
+        blank,
+        len(listed),
+        listed[place],
     )
-    return [entry for number, entry in enumerate(listed) if number != place]
+    return [*listed[:place], *listed[place + 1 :]]

@@ -1,8 +1,8 @@
-"""The spec of a model file: its own when it carries one, else what can be told from the file.
+"""Finds the spec of a model file: its own if it has one, else a spec inferred from the file.
 
-PaddleOCR exports and RapidOCR files carry no spec. Their height stands in the input shape, their
-characters in the metadata or in a dictionary file, the order of their output in what it follows;
-the rest is PaddleOCR's convention, held against what a line without writing reads as.
+PaddleOCR exports and RapidOCR files have no spec. The height is in the input shape, the characters
+in the metadata or a dictionary file, and the order of the output's dimensions follows from its
+sizes in two runs; the rest is PaddleOCR's convention, checked with lines without writing.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ logger = logging.getLogger(__name__)
 INFERRED_WIDTHS = WidthPolicy(step_px=16, min_px=32)
 """For a model that states none: as fast as steps of 8 px on a CPU, with half as many widths."""
 _WIDE, _NARROW = 5, 3
-"""Widths of the lines that are tried, in heights."""
+"""Widths of the lines in the two test runs, in heights."""
 
 _MOST_AFTER_TWO = 2.75
-"""Just above e: probabilities, which differ by 1 at most, differ e-fold at most after a softmax."""
+"""Largest ratio of classes after two softmaxes: above e, as probabilities differ by 1 at most."""
 
 RunNetwork = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What an engine tells about a model before it has run.
+    """The facts that an engine knows about a model before running it.
 
     Args:
         where: the file, for messages.
-        spec: the model's own, None when it carries none.
-        listed: the characters in its metadata, as it lists them; None without.
-        input_name, output_name: the tensors to feed and to read.
+        spec: the model's own, None without one.
+        listed: the characters in its metadata, as listed there; None without them.
+        input_name, output_name: of the tensors for images and scores.
         input_shape: [N, C, H, W], None where a dimension is not fixed.
-        num_classes: K, or None when the output shape leaves it open.
-        run: runs the network as it is, float32 [N, C, H, W] -> its output, of any shape.
+        num_classes: K, or None when the output shape does not fix it.
+        run: runs the network, float32 [N, C, H, W] -> its output, of any shape.
     """
 
     where: str
@@ -70,22 +70,22 @@ def spec_of_model(
 
     Args:
         facts: about the model.
-        dictionary: one character per line, instead of the model's own characters.
-        told: what a person says of a model that carries no spec.
+        dictionary: a file of one character per line, instead of the model's own characters.
+        told: settings that the user states for a model without a spec.
 
     Returns:
-        the spec, and how the network's output becomes what the spec promises.
+        the spec, and the layout of the network's output.
 
     Raises:
-        ArtifactError: if the characters are nowhere to be had, or contradict the network, or the
-            network leaves open what nobody says.
+        ArtifactError: if there are no characters, or they contradict the network, or a setting
+            can neither be inferred nor is stated.
     """
     if facts.spec is None:
-        return _inferred(facts, dictionary, told or Told())
+        return _infer_spec(facts, dictionary, told or Told())
     _check_input(facts.spec, facts)
     num_classes = facts.num_classes
     if num_classes is None:
-        num_classes = _num_classes_run(facts, facts.spec)
+        num_classes = _run_for_num_classes(facts, facts.spec)
     if dictionary is not None:
         return with_dictionary(facts.spec, dictionary, num_classes, facts.where), OutputLayout()
     facts.spec.charset.check_head(num_classes, facts.where)
@@ -95,11 +95,11 @@ def spec_of_model(
 def with_dictionary(
     spec: RecognizerSpec, dictionary: str | Path, num_classes: int, where: str
 ) -> RecognizerSpec:
-    """A model's own spec with the characters of a dictionary, told in a warning where they differ.
+    """Replace the characters of a spec by those of a dictionary; warn if they differ.
 
     Args:
         spec: of the model.
-        dictionary: one character per line.
+        dictionary: a file of one character per line.
         num_classes: K of the network's last layer.
         where: the model, for messages.
 
@@ -116,12 +116,15 @@ def with_dictionary(
     return replace(spec, characters=charset.characters)
 
 
-def _inferred(
+def _infer_spec(
     facts: ModelFacts, dictionary: str | Path | None, told: Told
 ) -> tuple[RecognizerSpec, OutputLayout]:
-    listed = _listed(facts, dictionary)
+    """Infer the spec of a model without one; see `spec_of_model`."""
+    where = facts.where
+    listed = _listed_characters(facts, dictionary)
     spec = _spec_before_running(facts, listed, told)
-    (outputs, runs), where = _runs(facts, spec), facts.where
+    outputs, runs = _run_twice(facts, spec)
+    # The order of the dimensions gives K, and K decides on the blank and the space.
     if told.layout is not None:
         axes = axes_told(told.layout, runs, where)
     else:
@@ -140,14 +143,14 @@ def _inferred(
     charset = charset_for_head(listed, num_classes, where, told.has_space)
     check_blank(scores[:3], charset.characters, where, blank is not None)
     if dictionary is not None or spec.channels == 1:
-        _tell_convention(facts, spec, told)
+        _warn_of_convention(facts, spec, told)
     activation = "softmax" if _are_probabilities(scores, where) else "none"
     spec = replace(spec, characters=charset.characters, output_activation=activation)
     return spec, layout
 
 
-def _listed(facts: ModelFacts, dictionary: str | Path | None) -> list[str]:
-    """The characters as the nearest of dictionary, metadata and PaddleOCR's file lists them."""
+def _listed_characters(facts: ModelFacts, dictionary: str | Path | None) -> list[str]:
+    """Return the characters of the first of dictionary, metadata and PaddleOCR's file."""
     beside = Path(facts.where).with_name(FILE_NAME)
     if dictionary is not None:
         return read_dictionary(dictionary)
@@ -163,7 +166,7 @@ def _listed(facts: ModelFacts, dictionary: str | Path | None) -> list[str]:
 
 
 def _spec_before_running(facts: ModelFacts, listed: Sequence[str], told: Told) -> RecognizerSpec:
-    """The spec but for what only running tells; its characters are a stand-in until then."""
+    """Return the spec except for what only a run shows; its characters are preliminary."""
     _, channels, height, width = facts.input_shape
     beside = Path(facts.where).with_name(FILE_NAME)
     color_order = told.color_order
@@ -199,13 +202,13 @@ def _spec_before_running(facts: ModelFacts, listed: Sequence[str], told: Told) -
     )
 
 
-def _runs(
+def _run_twice(
     facts: ModelFacts, spec: RecognizerSpec
 ) -> tuple[list[NDArray[np.float32]], tuple[Run, Run]]:
-    """Run lines without writing, and then others of another number and width.
+    """Run the network on blank lines, and again on a batch of another size and width.
 
     Returns:
-        the first outputs, which hold a line of each of `blank_lines`, and the sizes of two runs.
+        the first outputs, of each of `blank_lines`, and the sizes of both runs.
     """
     width_px = spec.width.input_width(_WIDE * spec.height)
     lines = blank_lines(spec.height, width_px, spec.channels)
@@ -214,30 +217,34 @@ def _runs(
     if size is None:
         try:
             outputs, size = [facts.run(batch)], len(lines)
-        except EngineError:  # N is open in name alone
+        except EngineError:  # the network takes only single lines, though N is declared open
             size = 1
             outputs = [facts.run(part) for part in full_parts(batch, size)]
     else:
         outputs, fewer = [facts.run(part) for part in full_parts(batch, size)], size
     narrow_px = spec.width.input_width(_NARROW * spec.height)
-    other = np.zeros((fewer, spec.channels, spec.height, narrow_px), np.float32)
+    narrow = np.zeros((fewer, spec.channels, spec.height, narrow_px), np.float32)
     first = Run(size, width_px, outputs[0].shape)
-    return outputs, (first, Run(fewer, narrow_px, facts.run(other).shape))
+    return outputs, (first, Run(fewer, narrow_px, facts.run(narrow).shape))
 
 
-def _tell_convention(facts: ModelFacts, spec: RecognizerSpec, told: Told) -> None:
-    """Say what is taken for granted of a model that nothing marks as PaddleOCR's."""
-    is_told = None not in (told.color_order, told.mean, told.std)
-    if is_told or Path(facts.where).with_name(FILE_NAME).is_file():
+def _warn_of_convention(facts: ModelFacts, spec: RecognizerSpec, told: Told) -> None:
+    """Warn of the assumed colours and normalisation of a model that may not be PaddleOCR's."""
+    is_stated = None not in (told.color_order, told.mean, told.std)
+    if is_stated or Path(facts.where).with_name(FILE_NAME).is_file():
         return
     logger.warning(
         "%s says nothing of colours and normalisation: read as PaddleOCR's models are, %s and "
         "(x / 255 - %g) / %g; if the text is wrong, see python -m export adopt --help",
-        *(facts.where, "grey" if spec.channels == 1 else spec.color_order, spec.mean, spec.std),
+        facts.where,
+        "grey" if spec.channels == 1 else spec.color_order,
+        spec.mean,
+        spec.std,
     )
 
 
 def _check_input(spec: RecognizerSpec, facts: ModelFacts) -> None:
+    """Refuse a network whose input contradicts its spec."""
     _, channels, height, width = facts.input_shape
     for letter, expected, got in (
         ("C", spec.channels, channels),
@@ -252,8 +259,8 @@ def _check_input(spec: RecognizerSpec, facts: ModelFacts) -> None:
             )
 
 
-def _num_classes_run(facts: ModelFacts, spec: RecognizerSpec) -> int:
-    """K, from the output for lines of the least width."""
+def _run_for_num_classes(facts: ModelFacts, spec: RecognizerSpec) -> int:
+    """Return K of the output for lines of the least width."""
     size = facts.input_shape[0] or 1
     shape = (size, spec.channels, spec.height, spec.width.input_width(1))
     output = facts.run(np.zeros(shape, dtype=np.float32))
@@ -266,7 +273,7 @@ def _num_classes_run(facts: ModelFacts, spec: RecognizerSpec) -> int:
 
 
 def _are_probabilities(scores: NDArray[np.float32], where: str) -> bool:
-    """Whether scores, float [N, T, K], sum to 1 over the classes, as a softmax leaves them."""
+    """Tell whether scores, float [N, T, K], sum to 1 over the classes, as after a softmax."""
     if scores.min() < 0:
         return False
     sums = scores.sum(axis=-1, dtype=np.float64)
@@ -282,6 +289,7 @@ def _are_probabilities(scores: NDArray[np.float32], where: str) -> bool:
         logger.warning(
             "%s: its scores lie between 0 and 1 but sum to %.3g over the classes: taken for "
             "logits, so that confidences say little; export it with a softmax over the classes",
-            *(where, float(sums.flat[0])),
+            where,
+            float(sums.flat[0]),
         )
     return False

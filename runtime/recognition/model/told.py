@@ -1,4 +1,4 @@
-"""What a person says of a model that does not say it itself."""
+"""Settings that a user states for a model whose file lacks them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _OPTIONS = {"has_space": "--space or --no-space", "height_px": "--height"}
 
 @dataclass(frozen=True)
 class Told:
-    """What is said of a model; None where nothing is said, and the model or convention decides.
+    """The stated settings of a model; where one is None, the model or a convention decides.
 
     Args:
         blank: which class the CTC blank is, `first` or `last`.
-        has_space: whether the space is a class of its own behind the characters listed.
+        has_space: whether the space is a class of its own after the listed characters.
         layout: order of the output's dimensions, one of `LAYOUTS`.
-        height_px: H, where the model leaves it open.
+        height_px: H, where the model does not fix it.
         color_order: `BGR` or `RGB`.
         mean, std: normalisation `(x / 255 - mean) / std`.
-        output_name: which output holds the scores, where there are several.
+        output_name: of the output with the scores, where there are several.
 
     Raises:
-        ConfigError: naming the option whose value cannot be.
+        ConfigError: naming the option whose value is invalid.
     """
 
     blank: str | None = None
@@ -62,5 +62,5 @@ class Told:
 
     @property
     def said(self) -> Mapping[str, Any]:
-        """What is said, without what is not."""
+        """The settings that are stated."""
         return {name: value for name, value in asdict(self).items() if value is not None}

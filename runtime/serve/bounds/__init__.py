@@ -1,1 +1,1 @@
-"""How much and who comes in: addresses, headers, bodies, connections, keys, hosts."""
+"""Limits on requests and clients: addresses, headers, bodies, connections, keys, hosts."""

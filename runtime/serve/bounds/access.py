@@ -1,4 +1,4 @@
-"""The API key: where it comes from, and how a request shows it."""
+"""The API key: where it is read from, and how requests are checked for it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LEAST_CHARACTERS = 8
 
 
 def api_key(file: str | None) -> str | None:
-    """The key that requests must show, None if they need none.
+    """Return the key that requests must carry, None if they need none.
 
-    It is taken out of the environment, so that no process started later inherits it.
+    It is removed from the environment, so that no process started later inherits it.
 
     Args:
-        file: its first line is the key; when None, the environment variable is asked.
+        file: its first line is the key; when None, the key is that of the environment variable.
 
     Raises:
         OcrError: if the file cannot be read, or the key is too short.
@@ -43,16 +43,16 @@ def api_key(file: str | None) -> str | None:
 
 
 def check_key(request: Request, key: str | None) -> None:
-    """Refuse a request that does not show the key; takes as long whatever it shows.
+    """Refuse a request that does not carry the key; the comparison takes constant time.
 
     Raises:
         Refusal: 401.
     """
     if key is None:
         return
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        shown = request.headers.get("x-api-key", "")
+        given = request.headers.get("x-api-key", "")
     # Headers come as Latin-1; their bytes are what the client meant.
-    if not hmac.compare_digest(shown.strip().encode("latin-1"), key.encode()):
+    if not hmac.compare_digest(given.strip().encode("latin-1"), key.encode()):
         raise Refusal(401, "expected the API key, as Authorization: Bearer KEY or X-API-Key: KEY")

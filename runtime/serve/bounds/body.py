@@ -1,7 +1,7 @@
-"""From a request's body to the bytes of images, in memory and within limits.
+"""Finds the images in a request's body, in memory and within limits.
 
-Nothing is written to disk, no name in a request is ever opened, no address fetched. The event loop
-collects what arrives; whatever takes longer for a longer body happens in threads.
+Nothing is written to disk, no name in a request is opened, no address fetched. The event loop
+collects what arrives; work that grows with the body is done in threads.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _MOST_NAME_CHARACTERS = 300
 _PIECE_BYTES = 64 * 2**10
 
 NamedBytes = tuple[str | None, bytes]
-"""The name that a client gave an image, to find it again in the answer, and its bytes."""
+"""The client's name of an image, which the answer repeats, and the bytes of the image."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A request's body, complete.
+    """A request's complete body.
 
     Args:
         headers: of the request.
-        data: as it came, packed if it was.
+        data: the bytes received, still compressed if they were.
     """
 
     headers: Headers
@@ -41,7 +41,7 @@ class Body:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it may be far longer than it came."""
+        """Whether the body is compressed, so that it may be far longer than what was received."""
         return _encoding(self.headers) != "identity"
 
 
@@ -49,8 +49,8 @@ def check_headers(request: Request, limits: Limits) -> None:
     """Refuse what can be refused before the body is read.
 
     Raises:
-        Refusal: 413 if it says that it is too long, 400 if it does not say how long in a number,
-            415 if it cannot be unpacked.
+        Refusal: 413 if the stated length is too large, 400 if it is no number, 415 if the body's
+            encoding is unknown.
     """
     text = request.headers.get("content-length")
     if text is not None:
@@ -62,12 +62,12 @@ def check_headers(request: Request, limits: Limits) -> None:
 
 
 async def collect(request: Request, limits: Limits, hold: Callable[[int], None]) -> Body:
-    """The body as it comes.
+    """Receive the body of a request.
 
     Args:
-        request: whose body was not read yet.
-        limits: of one request.
-        hold: told how many bytes have come.
+        request: its body has not been read yet.
+        limits: of a request.
+        hold: called with the number of bytes received so far.
 
     Raises:
         Refusal: 413 if it is too long, and what `hold` raises.
@@ -82,17 +82,17 @@ async def collect(request: Request, limits: Limits, hold: Callable[[int], None])
 
 
 def unpacked(body: Body, limits: Limits) -> bytes:
-    """The body's bytes.
+    """Return the body's bytes, decompressed.
 
     Raises:
-        Refusal: 413 if they are too many, 400 if they cannot be unpacked.
+        Refusal: 413 if they are too many, 400 if they cannot be decompressed.
     """
     encoding = _encoding(body.headers)
     if encoding == "identity":
         return bytes(body.data)
     unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
-        # A few bytes may unpack to gigabytes, so never more than are allowed.
+        # A few bytes may unpack to gigabytes, so the length is bounded here.
         data = unpacker.decompress(body.data, limits.body_bytes + 1)
     except zlib.error as error:
         raise Refusal(400, f"the body cannot be unpacked: {error}") from error
@@ -123,7 +123,7 @@ def check_kind(request: Request) -> None:
 
 
 def images_of_body(body: Body, limits: Limits) -> list[NamedBytes]:
-    """The images of a request: the files of a form, or the body itself.
+    """Return the images of a request: the files of a form, or the body itself.
 
     Raises:
         Refusal: 400 or 413 if the body holds none, too much, or what is not understood.
@@ -154,6 +154,11 @@ def check_number(num_images: int, limits: Limits) -> None:
 
 
 def _form_images(headers: Headers, data: bytes, limits: Limits) -> list[NamedBytes]:
+    """Return the files of a form, parsed in memory.
+
+    Raises:
+        Refusal: 400 if it cannot be parsed or holds other fields, 413 for too many files.
+    """
     from starlette.datastructures import UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -168,7 +173,7 @@ def _form_images(headers: Headers, data: bytes, limits: Limits) -> list[NamedByt
     parser.spool_max_size = limits.body_bytes + 1  # so that nothing is written to disk
     images: list[NamedBytes] = []
     try:
-        form: FormData = _finished(parser.parse())
+        form: FormData = _run_to_end(parser.parse())
         for field, value in form.multi_items():
             if not isinstance(value, UploadFile):
                 raise Refusal(
@@ -189,13 +194,13 @@ def _form_images(headers: Headers, data: bytes, limits: Limits) -> list[NamedByt
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
-    """What never waits; in pieces, so that other threads have their turn."""
+    """Yield the data in pieces, so that other threads can run; the coroutine never waits."""
     for begin in range(0, len(data), _PIECE_BYTES):
         yield data[begin : begin + _PIECE_BYTES]
 
 
-def _finished(work: Coroutine[Any, Any, FormData]) -> FormData:
-    """What a coroutine returns that has nothing to wait for, without an event loop."""
+def _run_to_end(work: Coroutine[Any, Any, FormData]) -> FormData:
+    """Return the result of a coroutine that never waits, without an event loop."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -206,10 +211,12 @@ def _finished(work: Coroutine[Any, Any, FormData]) -> FormData:
 
 
 def _kind(headers: Headers) -> str:
+    """Return the content type without its parameters, in lower case."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _encoding(headers: Headers) -> str:
+    """Return the content encoding in lower case; refuse, with 415, an unknown one."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", *_WINDOW_BITS):
         raise Refusal(

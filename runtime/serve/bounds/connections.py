@@ -1,7 +1,8 @@
-"""Who is connected, since when and in which phase: what ends late ones and makes room for others.
+"""Counts connections by phase, ends late ones, and makes room for new ones.
 
-A connection that is slow on purpose looks like one that is slow. So each phase has its time, and
-where all places are taken, whoever has kept one longest without having asked anything gives way.
+A connection that is slow on purpose cannot be told from a slow one. So each phase has a time
+limit, and where all places are taken, the connection that has waited longest without a request
+gives way.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _NOT_TAKEN_S = 5.0
 
 
 class Phase(Enum):
-    """What a connection is waited for, or waits for."""
+    """The phases of a connection, each named by what is being waited for."""
 
     IDLE = "the next request"
     HEADER = "the rest of a header"
@@ -39,28 +40,28 @@ _MAKES_ROOM = (
     (Phase.BODY, _UNANSWERED_S),
     (Phase.SENDING, _NOT_TAKEN_S),
 )
-"""Phases in which a connection may be ended for another, and from what age in seconds on."""
+"""Phases in which a connection may be ended for another, and its least age there in seconds."""
 
 
 class Held(Protocol):
-    """A connection, as whoever counts it sees it."""
+    """A connection, as `Connections` uses it."""
 
     def make_room(self) -> None:
-        """End, for another connection."""
+        """End the connection in favour of another."""
 
     def end_in_time(self, phase: Phase) -> None:
-        """End, as the time of this phase is over, or stay by entering a phase once more."""
+        """End the connection, as the time of this phase is over, or enter a phase anew."""
 
     def abort(self) -> None:
-        """End at once."""
+        """End the connection at once."""
 
 
 class Place:
-    """What one connection holds.
+    """The phase and the deadline of a connection.
 
     Args:
         held: the connection.
-        client: whose it is, as `client_of` tells it.
+        client: its client, as `client_of` names it.
     """
 
     def __init__(self, held: Held, client: str) -> None:
@@ -70,11 +71,11 @@ class Place:
 
 
 class Connections:
-    """Counts connections and ends those whose time is over; one event loop uses it.
+    """Counts connections and ends those whose time is over; used by a single event loop.
 
     Args:
-        limits: of which those of connections hold here.
-        clock: seconds that only grow; those of the running loop when None.
+        limits: those of connections apply here.
+        clock: monotonic, in seconds; the running loop's when None.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] | None = None) -> None:
@@ -85,14 +86,14 @@ class Connections:
         self.num_open = 0
 
     def now(self) -> float:
-        """Seconds on the clock."""
+        """Return the seconds on the clock."""
         return self._clock() if self._clock else asyncio.get_running_loop().time()
 
     def admit(self, place: Place) -> bool:
-        """Give a connection its place, which waits for a header from now on.
+        """Count a connection, which waits for a header from now on.
 
         Returns:
-            False if there is none, even after another had to make room.
+            False if there is no place and no other connection could be ended for it.
         """
         limits, client = self._limits, place.client
         is_share_taken = 0 < limits.connections_per_client <= self._per_client[client]
@@ -107,9 +108,9 @@ class Connections:
         return True
 
     def enter(self, place: Place, phase: Phase, seconds: float) -> None:
-        """Let a connection's phase begin, which lasts so long at most.
+        """Begin a phase of a connection, which lasts `seconds` at most.
 
-        Whoever leaves has no place any more; more than a few of them are ended at once.
+        A leaving connection no longer counts; beyond `_MOST_LEAVING` the oldest is ended at once.
         """
         leaving = self._in_phase[Phase.LEAVING]
         if phase is Phase.LEAVING and place not in leaving:
@@ -122,7 +123,7 @@ class Connections:
         self._watch()
 
     def remove(self, place: Place) -> None:
-        """Forget a connection that is closed; one that is unknown is none."""
+        """Forget a closed connection; an unknown one is ignored."""
         if place in self._in_phase[place.phase]:
             if place.phase is not Phase.LEAVING:
                 self._release(place)
@@ -132,16 +133,18 @@ class Connections:
         """End every connection whose time is over."""
         now = self.now()
         for phase, places in self._in_phase.items():
-            for place in [one for one in places if one.deadline <= now]:
+            for place in [place for place in places if place.deadline <= now]:
                 place.held.end_in_time(phase)
 
     def _put(self, place: Place, phase: Phase, seconds: float) -> None:
+        """Move a connection to the end of a phase, where the youngest are."""
         self._in_phase[place.phase].pop(place, None)
         self._in_phase[phase][place] = None
         place.phase, place.since = phase, self.now()
         place.deadline = place.since + seconds
 
     def _release(self, place: Place) -> None:
+        """Count a connection no longer."""
         if place in self._in_phase[place.phase]:
             self.num_open -= 1
             self._per_client[place.client] -= 1
@@ -149,12 +152,12 @@ class Connections:
                 del self._per_client[place.client]
 
     def _make_room(self, client: str | None) -> bool:
-        """End the connection, of this client if one is given, that can be spared most."""
+        """End the connection that has waited longest; of this client only, if one is given."""
         now = self.now()
         for phase, least_age_s in _MAKES_ROOM:
             for place in self._in_phase[phase]:
                 if now - place.since < least_age_s:
-                    break  # those behind it are younger still
+                    break  # the connections behind it are younger
                 if client in (None, place.client):
                     self.remove(place)
                     place.held.make_room()
@@ -162,10 +165,12 @@ class Connections:
         return False
 
     def _watch(self) -> None:
+        """Schedule the next sweep, unless it is scheduled or the clock is not the loop's."""
         if self._timer is None and self._clock is None:
             self._timer = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
+        """End late connections, and sweep again while there are any."""
         self._timer = None
         self.end_late()
         if any(self._in_phase.values()):
@@ -174,7 +179,7 @@ class Connections:
 
 @lru_cache(maxsize=1024)
 def client_of(address: str) -> str:
-    """Whom an address belongs to: itself, in IPv6 its /64, of which a client has all."""
+    """Return the client of an address: the address itself, in IPv6 its /64, a client's share."""
     if ":" not in address:
         return address
     try:

@@ -1,4 +1,4 @@
-"""How much is in hand: lets requests in while there is room and says when there will be."""
+"""Admits requests while there is room, and estimates when there will be."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PUSHED_OUT = "too busy: this body came so slowly that its place was needed; try
 
 
 class Gate:
-    """Counts what was accepted and not yet answered; one event loop uses it.
+    """Counts images and bytes accepted and not yet answered; used by a single event loop.
 
-    A body is counted as it arrives, so that whoever announces one takes nothing from others; and
-    where there is no room for more, the unfinished body that is oldest makes it.
+    A body is counted as it arrives, so that announcing one takes no room from others. Where there
+    is no room for more, the oldest unfinished body is dropped.
 
     Args:
-        limits: of which `queued_images` and `queued_bytes` hold here.
-        clock: seconds that only grow.
+        limits: `queued_images` and `queued_bytes` apply here.
+        clock: monotonic, in seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,10 +36,10 @@ class Gate:
         self._answered: deque[tuple[float, int]] = deque()
 
     def enter(self) -> Pass:
-        """Let a request in before its body is read.
+        """Admit a request before its body is read.
 
         Raises:
-            Refusal: 429 if there is no room for one image more.
+            Refusal: 429 if there is no room for another image.
         """
         if self.num_images >= self._limits.queued_images:
             raise self._busy(1)
@@ -48,10 +48,10 @@ class Gate:
         return entered
 
     def change(self, asking: Pass, more_images: int, more_bytes: int) -> None:
-        """Take more in hand for a request, or less.
+        """Count more images and bytes for a request, or fewer.
 
         Raises:
-            Refusal: 429 if there is no room for more; nothing has changed then.
+            Refusal: 429 if there is no room for more; the request's own count is unchanged.
         """
         limits = self._limits
         if more_images > 0 and self.num_images + more_images > limits.queued_images:
@@ -64,31 +64,32 @@ class Gate:
         self.num_bytes += more_bytes
 
     def arrived(self, entered: Pass) -> None:
-        """The body of a request is complete, or given up: it makes no more room for others."""
+        """Note that a body is complete or given up, so that it cannot be dropped any more."""
         self._arriving.pop(entered, None)
 
     def count_answered(self, num_images: int) -> None:
-        """Remember how fast images are answered."""
+        """Count images that were answered, for the rate of the last seconds."""
         now = self._clock()
         self._answered.append((now, num_images))
         while self._answered[0][0] < now - _RATE_WINDOW_S:
             self._answered.popleft()
 
     def retry_after_s(self) -> int:
-        """In how many whole seconds all that is in hand will have been answered, at least 1."""
+        """Estimate in how many whole seconds, at least 1, all accepted images are answered."""
         rate = sum(count for _, count in self._answered) / _RATE_WINDOW_S
         seconds = self.num_images / rate if rate else 1.0
         return max(1, min(math.ceil(seconds), _MOST_RETRY_AFTER_S))
 
     def _make_room(self, asking: Pass) -> bool:
-        """Push the oldest unfinished body out, unless that is the one who asks or is young."""
-        oldest = next((one for one in self._arriving if one.num_bytes), None)
+        """Drop the oldest unfinished body, unless it is the asking one or too young."""
+        oldest = next((entered for entered in self._arriving if entered.num_bytes), None)
         if oldest is None or oldest is asking or self._clock() - oldest.since < _SPARED_S:
             return False
         oldest.push_out()
         return True
 
     def _busy(self, more_images: int) -> Refusal:
+        """Return the refusal of a request for which there is no room."""
         limits = self._limits
         return Refusal(
             429,
@@ -100,11 +101,11 @@ class Gate:
 
 
 class Pass:
-    """What one request holds; leaving the block gives it back.
+    """The images and bytes counted for a request; leaving the block gives them back.
 
     Args:
-        gate: that let it in.
-        since: when, on the gate's clock.
+        gate: that admitted the request.
+        since: time of admission on the gate's clock.
     """
 
     def __init__(self, gate: Gate, since: float) -> None:
@@ -116,7 +117,7 @@ class Pass:
         self.on_pushed_out: Callable[[], None] = lambda: None
 
     def hold_body(self, num_bytes: int) -> None:
-        """Hold so many bytes of a body that still arrives.
+        """Count the bytes received of a body that is still arriving.
 
         Raises:
             Refusal: 429 if there is no room for more.
@@ -127,7 +128,7 @@ class Pass:
         self._hold(self.num_images, num_bytes)
 
     def hold(self, num_images: int, num_bytes: int) -> None:
-        """Hold so much from now on, of a body that is complete.
+        """Count the images and bytes of a complete body from now on.
 
         Raises:
             Refusal: 429 if there is no room for more.
@@ -135,18 +136,18 @@ class Pass:
         self._hold(num_images, num_bytes)
 
     def complete(self) -> None:
-        """The body is complete: from now on it makes no room for others."""
+        """Note that the body is complete, so that it cannot be dropped any more."""
         self._gate.arrived(self)
 
     def push_out(self) -> None:
-        """Give back what is held, for another request."""
+        """Drop the body and give its room to another request."""
         self.is_pushed_out = True
         self._gate.arrived(self)
         self._hold(0, 0)
         self.on_pushed_out()
 
     def refusal(self) -> Refusal | None:
-        """Why the request is not served any more, None while it is."""
+        """Return the refusal of a request whose body was dropped, else None."""
         if not self.is_pushed_out:
             return None
         return Refusal(429, _PUSHED_OUT, self._gate.retry_after_s())

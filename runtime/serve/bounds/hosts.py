@@ -1,8 +1,8 @@
-"""By which names a service may be called: what keeps pages from elsewhere out of it.
+"""Checks the host name of requests, which keeps web pages of other sites from using a service.
 
-A page that a browser opened under a name of its own may have that name lead to this machine
-afterwards (DNS rebinding) and would read the service's answers as its own. Its requests still
-carry that name. An IP address leads to itself alone, so that every one is let in.
+A site may point its own name to this machine after a browser has opened its page (DNS rebinding),
+and the page could then read the service's answers. Its requests still carry that name as their
+Host. IP addresses cannot be rebound, so all of them are accepted.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _MOST_SHOWN = 80
 
 
 class Hosts:
-    """The names of one service.
+    """The host names of a service.
 
     Args:
-        names: besides those of loopback and IP addresses; `ANY` for whichever.
+        names: accepted besides `localhost` and IP addresses; `ANY` accepts all.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = frozenset(_plain(name) for name in names) | {_LOOPBACK}
+        self._names = frozenset(_normalized(name) for name in names) | {_LOOPBACK}
         self.is_known = lru_cache(maxsize=256)(self._is_known)
 
     def check(self, scope: Any) -> None:
-        """Refuse a request that calls the service by a name that is not its own.
+        """Refuse a request to a host name that is not the service's.
 
         Args:
-            scope: of the request, as ASGI has it.
+            scope: ASGI's scope of the request.
 
         Raises:
             Refusal: 421; 400 if the request names several hosts, or none where it has to.
@@ -53,7 +53,7 @@ class Hosts:
             )
 
     def _is_known(self, host: bytes) -> bool:
-        name = _plain(_without_port(host.decode("latin-1")))
+        name = _normalized(_without_port(host.decode("latin-1")))
         return ANY in self._names or name in self._names or _is_address(name)
 
 
@@ -63,7 +63,7 @@ def _without_port(host: str) -> str:
     return name if is_port else host
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.strip().lower().removesuffix(".")
 
 

@@ -1,4 +1,4 @@
-"""What a request is answered with when it cannot be served: a status and a reason."""
+"""The answer to a request that cannot be served: a status and a reason."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class Refusal(OcrError):
 
     Args:
         status: the HTTP status.
-        reason: what, expected, got, remedy.
-        retry_after_s: after how many seconds to try again, None if that would not help.
+        reason: what happened, what was expected, what was got, and the remedy.
+        retry_after_s: seconds after which to try again, None if that would not help.
     """
 
     def __init__(self, status: int, reason: str, retry_after_s: int | None = None) -> None:

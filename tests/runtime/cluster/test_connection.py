@@ -130,4 +130,4 @@ def test_a_token_that_is_refused_is_one_line_with_the_remedy(
     )
     monkeypatch.setattr(connection, "import_module", lambda name: raylet)
     with pytest.raises(EngineError, match=f"expected that token, got .*{got}; set RAY_AUTH_MODE"):
-        connection._check_lets_in(ray, f"127.0.0.1:{listening}")
+        connection._check_accepts(ray, f"127.0.0.1:{listening}")

@@ -87,5 +87,5 @@ def test_machines_need_not_have_this_package(cluster: Any, toy_path: Path) -> No
         readers._ray.get(opened)
         paths = readers._ray.get(reader.__ray_call__.remote(lambda _: sys.path))
         # On this machine the checkout itself comes first; elsewhere there is only what was sent.
-        sent = [Path(one) / "runtime" / "infer.py" for one in paths if "py_modules" in one]
-        assert [one.is_file() for one in sent] == [True]
+        sent = [Path(path, "runtime", "infer") for path in paths if "py_modules" in path]
+        assert [folder.is_dir() for folder in sent] == [True]

@@ -14,7 +14,7 @@ import pytest
 from runtime.errors import EngineError, OcrError
 from runtime.serve.batcher import ReplicaLost
 from runtime.serve.replica import Reader
-from runtime.serve.replicas import Replicas, opened
+from runtime.serve.replicas import Replicas, open_model
 from runtime.serve.settings import ReaderOptions
 from tests.runtime.conftest import write_toy_model
 
@@ -39,7 +39,7 @@ def read(toy_file: Path, error: Exception) -> None:
     import ray.serve.exceptions
 
     cluster: Any = SimpleNamespace(ray=ray)
-    replicas = Replicas(cluster, opened(ReaderOptions(toy_file)))
+    replicas = Replicas(cluster, open_model(ReaderOptions(toy_file)))
     replicas._handle = Handle(error)
     asyncio.run(replicas.read([b"x"]))  # type: ignore[arg-type]
 
@@ -74,7 +74,7 @@ def test_a_model_that_cannot_be_opened_is_said_before_anything_is_started(tmp_pa
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     with pytest.raises(OcrError, match=r"broken\.onnx"):
-        opened(ReaderOptions(broken))
+        open_model(ReaderOptions(broken))
 
 
 def test_a_reader_takes_bytes_alone(toy_file: Path) -> None:
