@@ -36,7 +36,7 @@ _COLUMNS = {"start_s": "start, s", "total_s": "total, s"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     try:
@@ -112,9 +112,9 @@ def _read(name: str, lines: Path, model: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     digest, times = hashlib.sha256(), []
     with _stream(name, model) as stream:
-        for one in stream(paths):
+        for line in stream(paths):
             times.append(time.perf_counter())
-            digest.update(f"{one.text}\n".encode())
+            digest.update(f"{line.text}\n".encode())
     first = int(len(paths) * _LINES_BEFORE_STEADY)
     return {
         EACH: [(len(times) - 1 - first) / (times[-1] - times[first])],
@@ -148,7 +148,7 @@ def _measures(attempts: Sequence[Attempt]) -> Iterator[Measure]:
 
 
 def _equal_texts() -> Check:
-    """Refuses figures of a run that read other texts than the first."""
+    """Return a check that refuses a run that read other texts than the first."""
     first: list[str] = []
 
     def check(figures: dict[str, Any]) -> str | None:

@@ -42,7 +42,7 @@ class Source:
 
     @cached_property
     def plan(self) -> DeployedPlan:
-        """What the config says of the deployed network, read once."""
+        """Read, once, what the config says of the deployed network."""
         return read_deployed_plan(self.config)
 
 
@@ -148,7 +148,7 @@ def strip_network(source: Source, output_dir: Path, options: ExportOptions) -> d
 
 
 def convert_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
-    """As `export_network`, but `<network>.onnx` alone is written.
+    """Strip one network, convert and prove it, and write `<network>.onnx` alone.
 
     Args, Raises: as `export_network`.
 
@@ -175,7 +175,7 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
 
 
 def stripped_network(source: Source) -> Stripped:
-    """The network out of its checkpoint, with the counts of all logged."""
+    """Take the network out of its checkpoint and log the counts of all networks in it."""
     stripped = strip(source.plan, source.checkpoint, source.network)
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "
@@ -186,7 +186,7 @@ def stripped_network(source: Source) -> Stripped:
 def spec_of_network(
     source: Source, stripped: Stripped, options: ExportOptions | None = None
 ) -> ModelSpec:
-    """The spec that the exported model will carry, its parity aside."""
+    """Return the spec that the exported model will carry, its parity aside."""
     options = ExportOptions() if options is None else options
     contract = contract_of(source.plan)
     return replace(

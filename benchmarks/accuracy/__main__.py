@@ -42,7 +42,7 @@ ALL = "all"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accuracy", description=(__doc__ or "").splitlines()[0]
     )
@@ -55,7 +55,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
 
@@ -105,7 +105,9 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
             },
         },
         settings={"count": options.count},
-        measures=tuple(one for name, by_pack in read.items() for one in _measures(name, by_pack)),
+        measures=tuple(
+            figure for name, by_pack in read.items() for figure in _measures(name, by_pack)
+        ),
         failures=tuple(failures),
         details={"forms": details},
         **around,
@@ -113,12 +115,12 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
 
 
 def _name_of(file: Path) -> str:
-    """What a reader would call the lines of a label file."""
+    """Return what a reader would call the lines of a label file."""
     return file.resolve().parent.name if file.stem in _PLAIN_NAMES else file.stem
 
 
 def _by_name(models: Sequence[Path]) -> dict[str, Path]:
-    """Models by their file's name, or by their path where two have the same."""
+    """Key models by their file's name, or by their path where two files have the same name."""
     times = Counter(file.name for file in models)
     return {file.name if times[file.name] == 1 else str(file): file for file in models}
 
@@ -131,7 +133,7 @@ def _labelled(file: Path, count: int) -> list[LabelledLine]:
 
 
 def _sha256_of(lines: Sequence[LabelledLine]) -> str:
-    """Of the files and their labels."""
+    """Hash the image files and their labels."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(hashlib.sha256(Path(line.path).read_bytes()).digest())
@@ -165,19 +167,22 @@ def _read_all(
 
 
 def _counted(read: Iterator[Any], bar: Any) -> Iterator[Any]:
-    for one in read:
+    for line in read:
         bar.update()
-        yield one
+        yield line
 
 
 def _readings(
     lines: Sequence[LabelledLine], read: Iterator[tuple[str, float, str | None]]
 ) -> list[Reading]:
-    return [Reading(line.path, str(line.text), *one) for line, one in zip(lines, read, strict=True)]
+    return [
+        Reading(line.path, str(line.text), *values)
+        for line, values in zip(lines, read, strict=True)
+    ]
 
 
 def _flat(by_pack: _ByPack) -> list[Reading]:
-    return [one for readings in by_pack.values() for one in readings]
+    return [reading for readings in by_pack.values() for reading in readings]
 
 
 def _details_of(by_pack: _ByPack) -> dict[str, Any]:
@@ -205,7 +210,7 @@ def _measures(name: str, by_pack: _ByPack) -> Iterator[Measure]:
 
 
 def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]) -> None:
-    """Pictures beside the result; it names the crops of the first form's worst lines."""
+    """Write pictures beside the result; name the crops of the first form's worst lines in it."""
     calibrations = {name: calibration_of(_flat(by_pack)) for name, by_pack in read.items()}
     draw_calibration(calibrations, output.with_suffix(".png"))
     name = next(iter(read))
@@ -214,15 +219,15 @@ def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str
     draw_worst(found, output.with_name(f"{output.stem}_worst.png"))
     details[name]["worst"] = [
         {
-            **{"label": one.label, "text": one.text, "confidence": one.confidence},
-            **{"errors": one.num_errors, "picture": f"{folder.name}/{crop}" if crop else None},
+            **{"label": reading.label, "text": reading.text, "confidence": reading.confidence},
+            **{"errors": reading.num_errors, "picture": f"{folder.name}/{crop}" if crop else None},
         }
-        for one, crop in zip(found, write_crops(found, folder), strict=True)
+        for reading, crop in zip(found, write_crops(found, folder), strict=True)
     ]
 
 
 def report_lines(result: Result) -> Iterator[str]:
-    """A row for each form and pack, the calibration, then what could not be read."""
+    """Yield a row for each form and pack, the calibration, then what could not be read."""
     for name, form in result.details["forms"].items():
         yield f"{name}: {form['title']}"
         for pack, row in form["packs"].items():

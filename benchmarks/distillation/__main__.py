@@ -54,7 +54,7 @@ _RENDERED = {
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.distillation", description=(__doc__ or "").splitlines()[0]
     )
@@ -76,7 +76,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:

@@ -41,7 +41,7 @@ class Arm:
 
 
 def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
-    """The arms of a YAML file, or those of these names.
+    """Read the arms of a YAML file, all or those of the given names.
 
     Raises:
         ConfigError: if the file cannot be read, an arm has unknown networks or keys or does not
@@ -68,7 +68,7 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
 def _arm(name: str, entry: Any, path: Path) -> Arm:
     entry = entry if isinstance(entry, dict) else {}
     networks, losses = entry.get("networks") or [], entry.get("losses")
-    strangers = [one for one in networks if one not in NETWORK_CONFIGS]
+    strangers = [name for name in networks if name not in NETWORK_CONFIGS]
     unknown = entry.keys() - _KEYS
     if networks[:1] != [STUDENT] or strangers or unknown or not losses:
         raise ConfigError(
@@ -115,7 +115,7 @@ class Plan:
 
 
 def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str, Any]:
-    """The whole config of one run: student.yml with the arm's networks and losses in it."""
+    """Build the config of one run: student.yml with the arm's networks and losses in it."""
     sections = copy.deepcopy(load_config(STUDENT_CONFIG).sections)
     learning = [name for name in arm.networks if name not in arm.frozen]
     sections["Architecture"] = _models(arm.networks, arm.frozen, plan.weights)
@@ -141,7 +141,7 @@ def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str
 def reading_sections(
     network: str, weights: Path, folder: Path, data_set: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The config that reads `data_set` with one network of a checkpoint, as it would be shipped.
+    """Build the config that reads `data_set` with one network of a checkpoint, as it is deployed.
 
     Args:
         network: of `NETWORK_CONFIGS`.
@@ -176,7 +176,7 @@ def _models(
 
 
 def _read_by_names(sections: dict[str, Any], networks: Sequence[str]) -> None:
-    """Decode and measure these networks, the first as the main one."""
+    """Set decoding and metric to these networks, the first as the main one, in place."""
     sections["PostProcess"] = {
         "name": "DistillationCTCLabelDecode",
         "model_name": list(networks),

@@ -131,7 +131,7 @@ def _run(
 
 
 def _reason(status: int, errors: str) -> str:
-    """The last line of a traceback, or the exit status."""
+    """Return the last line of a traceback, or the exit status."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     if status < 0 or not lines:
         return f"ended with status {status}"

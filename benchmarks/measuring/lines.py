@@ -29,7 +29,7 @@ class LabelledLine:
 
 
 def find_lines(source: Path, count: int) -> list[LabelledLine]:
-    """The first lines of a label file, of a folder's label files, of its packs, or its images.
+    """Find the first lines of a label file, of a folder's label files or packs, or of its images.
 
     Args:
         source: a label file (path<TAB>text, relative to it), or a folder, of packs too, which
@@ -78,5 +78,5 @@ def write_lines(file: Path, lines: Sequence[LabelledLine]) -> None:
 
 
 def read_lines(file: Path) -> list[LabelledLine]:
-    """What `write_lines` has written."""
-    return [LabelledLine(**one) for one in json.loads(file.read_text(encoding="utf-8"))]
+    """Read what `write_lines` has written."""
+    return [LabelledLine(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]

@@ -24,12 +24,12 @@ SETTINGS_FROM_OUTSIDE = (
 """Environment variables that change the speed of training."""
 
 _IDENTITY = ("cpu", "cpus_available", "cpus", "gpus")
-"""What makes a machine another one; its load, kernel and Python do not."""
+"""What tells machines apart; load, kernel and Python do not."""
 _BUSY_SHARE = 0.1
 
 
 def fingerprint_of(machine: Mapping[str, Any]) -> str:
-    """The same for figures of one kind of machine, 12 hexadecimal digits.
+    """Hash what makes figures of two machines comparable, to 12 hexadecimal digits.
 
     Args:
         machine: as `describe_machine` gives it.
@@ -39,7 +39,7 @@ def fingerprint_of(machine: Mapping[str, Any]) -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What a reader needs to know of this machine; its name is not among it.
+    """Describe this machine as far as it matters for figures; its name is not included.
 
     Returns:
         CPU model, CPUs this process may use and CPUs there are, memory in GiB, GPUs, operating
@@ -64,7 +64,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def busy_cpus(seconds: float = 0.5, times: Path = Path("/proc/stat")) -> float | None:
-    """How many CPUs others keep busy while this process sleeps; None where the system is silent.
+    """Measure how many CPUs other processes keep busy; None where the system does not tell.
 
     The load average will not do: it remembers for a minute what has ended.
 
@@ -82,30 +82,30 @@ def busy_cpus(seconds: float = 0.5, times: Path = Path("/proc/stat")) -> float |
 
 
 def is_busy(machine: Mapping[str, Any]) -> bool:
-    """Whether others took more than a tenth of the CPUs as `describe_machine` looked."""
+    """Tell whether others took more than a tenth of the CPUs when the machine was described."""
     busy = machine.get("busy_cpus")
     return busy is not None and busy > _BUSY_SHARE * machine["cpus_available"]
 
 
 def _cpu_times(times: Path) -> tuple[int, int] | None:
-    """Ticks of all CPUs together, and those in which they had nothing to do."""
+    """Return the ticks of all CPUs together, and those in which they were idle."""
     try:
         name, *ticks = times.read_text(encoding="ascii").split("\n", 1)[0].split()
-        counted = [int(one) for one in ticks[:8]]  # what follows is counted in these already
+        counted = [int(tick) for tick in ticks[:8]]  # what follows is counted in these already
     except (OSError, ValueError):
         return None
     return (sum(counted), counted[3] + counted[4]) if name == "cpu" and len(counted) > 4 else None
 
 
 def git_revision(folder: Path = ROOT) -> dict[str, Any]:
-    """Commit of the checkout and whether tracked files differ from it; None where unknown."""
+    """Return the checkout's commit and whether tracked files differ from it; None where unknown."""
     commit = _output_of(["git", "-C", str(folder), "rev-parse", "HEAD"])
     changes = _output_of(["git", "-C", str(folder), "status", "--porcelain", "-uno"])
     return {"commit": commit or None, "is_modified": None if changes is None else bool(changes)}
 
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Version of each package that is installed here."""
+    """Return the version of each package that is installed here."""
     versions = {}
     for name in names:
         try:
@@ -139,7 +139,7 @@ def _gpus() -> list[str]:
 
 
 def _output_of(command: list[str]) -> str | None:
-    """Standard output of a short command, None when there is no such program or it fails."""
+    """Run a short command and return its output; None if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -58,7 +58,7 @@ HEAD_SCALE = 40.0
 
 
 def paddleocr_model(paddleocr: Path, config: Config, weights: str | None = None) -> paddle.nn.Layer:
-    """PaddleOCR's `DistillationModel` of a config, in evaluation mode.
+    """Build PaddleOCR's `DistillationModel` of a config, in evaluation mode.
 
     Args:
         paddleocr: the checkout.
@@ -155,7 +155,7 @@ def _compared(
         samples_to_compare(images, contract),
     )
     require(agreement, f"PaddleOCR's {network} and {file.name}", ALLOWED)
-    num_distinct = len({one.expected for one in agreement.samples})
+    num_distinct = len({sample.expected for sample in agreement.samples})
     return {**agreement.as_json(), "num_distinct_readings": num_distinct}
 
 
@@ -173,7 +173,7 @@ def _outputs_of(model: paddle.nn.Layer, network: str) -> Run:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.parity.export", description=(__doc__ or "").splitlines()[0]
     )

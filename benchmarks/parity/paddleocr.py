@@ -23,7 +23,7 @@ _NEEDED_BY_OTHERS_OF_ITS = ("scipy", "scipy.special")
 
 
 def import_paddleocr(folder: Path) -> tuple[Any, Any]:
-    """PaddleOCR's `DistillationModel` and `CombinedLoss`.
+    """Import PaddleOCR's `DistillationModel` and `CombinedLoss`.
 
     Args:
         folder: top folder of a checkout; it is put on the import path.
@@ -90,7 +90,7 @@ def export_with_paddleocr(
 
 
 def import_recognizer(folder: Path) -> tuple[Any, Any]:
-    """PaddleOCR's `tools.infer.utility` and the `TextRecognizer` of `predict_rec.py`.
+    """Import PaddleOCR's `tools.infer.utility` and the `TextRecognizer` of `predict_rec.py`.
 
     Args:
         folder: the checkout, as `import_paddleocr` takes it.
@@ -106,7 +106,7 @@ def import_recognizer(folder: Path) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _without_scipy() -> Iterator[None]:
-    """Stand-ins for SciPy while PaddleOCR is imported, for functions that nothing here calls."""
+    """Stand in for SciPy while PaddleOCR is imported; nothing here calls its functions."""
     for name in _NEEDED_BY_OTHERS_OF_ITS:
         _stand_in_for(name)
     yield

@@ -31,7 +31,7 @@ _LABEL_LENGTH = 8
 def compare(
     sections: Mapping[str, Any], paddleocr: tuple[Any, Any], num_classes: int, dtype: str
 ) -> dict[str, float]:
-    """Largest relative difference of every output, loss and gradient norm from PaddleOCR's.
+    """Return the largest relative difference of every output, loss and gradient from PaddleOCR's.
 
     Args:
         sections: a distillation config.
@@ -90,14 +90,14 @@ def compare(
 
 
 def _cast_batch_norm(model: paddle.nn.Layer, dtype: str) -> None:
-    """paddle's BatchNorm takes float32 whatever the default type is."""
+    """Cast BatchNorm layers, which paddle makes in float32 whatever the default type is."""
     for layer in model.sublayers():
         if isinstance(layer, paddle.nn.BatchNorm):
             layer.to(dtype=dtype)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.parity", description=(__doc__ or "").splitlines()[0]
     )

@@ -37,7 +37,7 @@ _SOAK_STEP_S = 10.0
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.service", description=(__doc__ or "").splitlines()[0]
     )
@@ -57,7 +57,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     options = options_parser().parse_args(arguments)
     try:
         result = run(options)
@@ -66,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OcrError as error:
         print(f"benchmarks.service: {error}", file=sys.stderr)
         return 2
-    for one in result.measures:
-        print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g} .. {one.most:.4g})")
+    for figure in result.measures:
+        spread = f"{figure.least:.4g} .. {figure.most:.4g}"
+        print(f"{figure.name}: {figure.value:.4g} {figure.unit} ({spread})")
     for failure in result.failures:
         print(f"FAILED: {failure.what}: {failure.reason}")
     return 1 if result.failures else 0
@@ -131,7 +132,7 @@ class _Load:
         self.details: dict[str, Any] = {}
 
     def measures(self) -> list[Measure]:
-        """All steps, in their order."""
+        """Carry out all steps in their order and return their figures."""
         found = [measure("start", "s", "lower", [self._service.seconds_to_start])]
         found += self._rounds()
         if self._options.flood_seconds:
@@ -152,7 +153,7 @@ class _Load:
 
         def num_images() -> int:
             counted = [soak, *itertools.chain.from_iterable(tallies.values())]
-            return sum(one.num_right for one in counted)
+            return sum(tally.num_right for tally in counted)
 
         with steps, MemoryWatch(self._service.replica_pids, num_images) as memory:
             for _ in range(options.rounds):
@@ -185,7 +186,7 @@ class _Load:
                 values = [tally.percentile_ms(percent) for tally in several]
                 measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))
         measures.append(measure("replicas / peak memory", "MiB", "lower", [memory.peak_mib]))
-        self.details["replicas' MiB, every second"] = [round(one, 1) for one in memory.mib]
+        self.details["replicas' MiB, every second"] = [round(mib, 1) for mib in memory.mib]
         self.details["images read by then"] = memory.images
         for name, unit, slope in (
             ("slope", "MiB/min", memory.slope_mib_per_min),
@@ -205,7 +206,7 @@ class _Load:
         self._check("soak", tally)
 
     def _flood(self) -> list[Measure]:
-        """Ten times what it can take, and how soon it answers a newcomer afterwards."""
+        """Ask for ten times the capacity, and time how soon a newcomer is answered afterwards."""
         work = self._works[f"requests of {self._options.per_request}"]
         capacity = run_clients(work, self._options.clients, 3.0).images_per_s
         rate = _FLOOD_FACTOR * capacity
@@ -238,7 +239,7 @@ class _Load:
         ]
 
     def _kill(self) -> list[Measure]:
-        """One replica is killed while all clients ask."""
+        """Kill one replica while all clients ask, and return the longest wait."""
         work = self._works["requests of 1"]
         tallies: list[Tally] = []
         load = threading.Thread(

@@ -68,7 +68,7 @@ class MemoryWatch:
             held = [resident_mib(pid) for pid in self._pids()]
             self.seconds.append(time.perf_counter() - begin)
             self.images.append(self._num_images())
-            self.mib.append(sum(one for one in held if one is not None))
+            self.mib.append(sum(mib for mib in held if mib is not None))
 
     def _slope_over(self, progress: Sequence[float]) -> float:
         half = len(self.mib) // 2

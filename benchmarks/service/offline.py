@@ -58,7 +58,7 @@ class _Nowhere(io.StringIO):
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--lines", type=Path, required=True)
@@ -67,7 +67,7 @@ def main() -> None:
     images = [Path(line.path).read_bytes() for line in read_lines(options.lines)]
     with Recognizer(options.model) as recognizer:
         if not options.seconds:
-            texts = [None if one.error else one.text for one in recognizer(images)]
+            texts = [None if line.error else line.text for line in recognizer(images)]
             print(json.dumps({"texts": texts}))
             return
         recognizer(images[:_WARM_UP])

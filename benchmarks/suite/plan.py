@@ -93,12 +93,12 @@ class Wanted:
 
 
 def steps_of(wanted: Wanted) -> list[Step]:
-    """All steps in order."""
+    """Return all steps in order."""
     return [*_preparing(wanted), *_measuring(wanted)]
 
 
 def engine_absence() -> str | None:
-    """Why no TensorRT engine can be built and run here; None where it can."""
+    """Tell why no TensorRT engine can be built and run here; None where it can."""
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
     try:
@@ -140,7 +140,9 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
     student, half = shown(model / "student.onnx"), shown(model / "student_fp16.onnx")
     labels = shown(wanted.output / "lines" / "train.txt")
     has_engine = engine_absence() is None
-    plans = [shown(model / f"{one}.plan") for one in ("fp32", "fp16")] if has_engine else []
+    plans = (
+        [shown(model / f"{precision}.plan") for precision in ("fp32", "fp16")] if has_engine else []
+    )
     own = ("model", "lines", *(("engine_fp32", "engine_fp16") if has_engine else ()))
 
     def measuring(
@@ -178,7 +180,7 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
 def _with_peers(
     wanted: Wanted, measuring: _Measuring, reading: tuple[str, ...], labels: str, student: str
 ) -> Iterator[Step]:
-    """What needs others' models, others' code, or real lines."""
+    """Yield the steps that need others' models, others' code, or real lines."""
     strong, absent = wanted.model, None
     if strong is None:
         try:
@@ -190,7 +192,7 @@ def _with_peers(
     file = ("--model", shown(strong)) if strong else ()
     yield measuring("throughput_strong", (*reading, "--images", lines, *file), needs, absent)
     if wanted.data is not None:
-        packs = [shown(one) for one in sorted(wanted.data.glob("*/val.tsv"))]
+        packs = [shown(file) for file in sorted(wanted.data.glob("*/val.tsv"))]
         model = ("--models", shown(strong)) if strong else ()
         count = ("--count", str(max(50, wanted.size.lines // 4)))
         command = ("benchmarks.accuracy", "--labels", *packs, *model, *count)
@@ -206,6 +208,6 @@ def _with_peers(
 
 
 def shown(path: Path) -> str:
-    """A path as a command has it: from the repository's root where it lies inside."""
+    """Write a path as commands have it: from the repository's root where it lies inside."""
     place = Path(os.path.abspath(path))
     return str(place.relative_to(ROOT)) if place.is_relative_to(ROOT) else str(place)

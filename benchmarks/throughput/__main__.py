@@ -63,7 +63,7 @@ _FIGURES = (
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.throughput", description=(__doc__ or "").splitlines()[0]
     )
@@ -84,7 +84,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:
@@ -124,13 +124,14 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         one_line = Path(scratch) / "line.json"
         write_lines(one_line, lines[:1])
         cold, cold_failures = _cold_starts(chosen, one_line, options)
-    reading = [one for one in attempts if one.contender in chosen.reading]
+    reading = [attempt for attempt in attempts if attempt.contender in chosen.reading]
     print(table(reading, chosen.reference, "lines/s", _COLUMNS, chosen.absent))
     measures = (*_measures(attempts, chosen), *cold)
-    for one in measures:
-        if not one.name.startswith("reading"):
-            print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g}-{one.most:.4g})")
-    figures = [one.figures for one in attempts if one.figures is not None]
+    for figure in measures:
+        if not figure.name.startswith("reading"):
+            spread = f"{figure.least:.4g}-{figure.most:.4g}"
+            print(f"{figure.name}: {figure.value:.4g} {figure.unit} ({spread})")
+    figures = [attempt.figures for attempt in attempts if attempt.figures is not None]
     return Result(
         benchmark="throughput",
         title="A folder of lines, end to end",
@@ -184,7 +185,7 @@ def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[A
 
 
 def _equal_inputs() -> Check:
-    """Refuses figures of a run that decoded other pixels than the first."""
+    """Return a check that refuses a run that decoded other pixels than the first."""
     first: list[str] = []
 
     def check(figures: dict[str, Any]) -> str | None:

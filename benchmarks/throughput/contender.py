@@ -48,19 +48,19 @@ class Opened:
 
 
 def ours(options: argparse.Namespace) -> Opened:
-    """This project: reads paths, and loads them as it does for that."""
+    """Open this project's recogniser, which reads paths and decodes them itself."""
     from runtime import Recognizer, read_image
 
     recognizer = Recognizer(options.model, device="cpu", threads=options.threads)
 
     def read(paths: Sequence[str]) -> list[str]:
-        return [one.text for one in recognizer(paths)]
+        return [line.text for line in recognizer(paths)]
 
     return Opened(read, lambda paths: map(read_image, paths))
 
 
 def rapidocr(options: argparse.Namespace) -> Opened:
-    """RapidOCR's recogniser, given all lines at once, which is how it is fastest."""
+    """Open RapidOCR's recogniser, which is given all lines at once, as it is fastest."""
     from rapidocr import RapidOCR
     from rapidocr.ch_ppocr_rec import TextRecInput
     from rapidocr.utils.load_image import LoadImage
@@ -87,17 +87,17 @@ def rapidocr(options: argparse.Namespace) -> Opened:
 
 
 def paddleocr(options: argparse.Namespace) -> Opened:
-    """PaddleOCR's `predict_rec.py` on paddle, as it comes, with the exported folder."""
+    """Open PaddleOCR's `predict_rec.py` on paddle, as it comes, with the exported folder."""
     return _paddleocr(options, options.inference)
 
 
 def paddleocr_onednn(options: argparse.Namespace) -> Opened:
-    """The same with `--enable_mkldnn`, what PaddleOCR offers to be faster on a CPU."""
+    """Open the same with `--enable_mkldnn`, PaddleOCR's option to be faster on a CPU."""
     return _paddleocr(options, options.inference, onednn=True)
 
 
 def paddleocr_onnx(options: argparse.Namespace) -> Opened:
-    """PaddleOCR's `predict_rec.py` on onnxruntime, with the same file as the others."""
+    """Open PaddleOCR's `predict_rec.py` on onnxruntime, with the same file as the others."""
     return _paddleocr(options, None)
 
 
@@ -125,7 +125,7 @@ CONTENDERS = {
 
 
 def peak_memory_mib() -> float | None:
-    """Most memory that this process has held, in MiB; None where the system does not tell."""
+    """Return this process's peak memory in MiB; None where the system does not tell."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -156,7 +156,7 @@ def _accuracy(lines: Sequence[LabelledLine], texts: Sequence[str]) -> dict[str, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
     add("name", choices=(*CONTENDERS, "stages"))

@@ -63,7 +63,7 @@ class PaddleOcrReader:
             self._recognizer.predictor = _Timed(self._recognizer.predictor, self)
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """The text of each image, BGR uint8 [h, w, 3]."""
+        """Return the text of each image, BGR uint8 [h, w, 3]."""
         results, _ = self._recognizer(list(images))
         return [text for text, _ in results]
 
@@ -86,10 +86,10 @@ class _Timed:
 
 
 def _characters(spec: RecognizerSpec, scratch: Path) -> list[str]:
-    """The model's characters as PaddleOCR takes them."""
+    """Write the model's characters to a file; return PaddleOCR's options for them."""
     dictionary = scratch / "characters.txt"
     listed = spec.listed_characters
-    dictionary.write_text("".join(f"{one}\n" for one in listed), encoding="utf-8")
+    dictionary.write_text("".join(f"{character}\n" for character in listed), encoding="utf-8")
     has_space = len(listed) < len(spec.characters)
     return ["--rec_char_dict_path", str(dictionary), "--use_space_char", str(has_space)]
 

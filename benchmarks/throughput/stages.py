@@ -20,7 +20,7 @@ STAGES = ("decode", "resize", "normalise", "network", "ctc", "output")
 
 
 def stage_seconds(model: Path, paths: Sequence[str], output: Path) -> dict[str, float]:
-    """Seconds of all lines in each stage.
+    """Read all lines one by one and add up the seconds of each stage.
 
     Args:
         model: an ONNX file.

@@ -38,7 +38,7 @@ SPINNING = (
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description=(__doc__ or "").split("\n")[0]
     )
@@ -78,7 +78,7 @@ def _count(text: str) -> int:
 
 
 def _interpreter(text: str) -> str:
-    """A path as seen from anywhere; links stay, since a virtual environment lives by them."""
+    """Make a path absolute; links stay, since a virtual environment lives by them."""
     return os.path.abspath(text) if os.sep in text else text
 
 
@@ -120,7 +120,7 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status: 1 when a contender failed, 2 on a wrong option."""
+    """Run the command line; return 1 when a contender failed, 2 on a wrong option."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:

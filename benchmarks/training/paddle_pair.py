@@ -44,7 +44,7 @@ class Pair:
     optimizer: paddle.optimizer.Optimizer
 
     def step(self, batch: dict[str, paddle.Tensor]) -> float:
-        """Forward, losses, backward, update; returns the loss."""
+        """Run forward, losses, backward and update; return the loss."""
         total = self.loss(self.model(batch["image"]), batch)["loss"]
         total.backward()
         self.optimizer.step()
@@ -53,7 +53,7 @@ class Pair:
 
 
 def benchmark_config(settings: StepSettings) -> Config:
-    """The config with the sizes of `settings` and a constant learning rate."""
+    """Read the config with the sizes of `settings` and a constant learning rate."""
     frozen = settings.contender == OURS_FROZEN_TEACHER
     overrides = [_OPTIMIZER, *_sizes(settings)]
     if frozen:
@@ -103,7 +103,7 @@ def build_pair(settings: StepSettings) -> Pair:
 def prepare_paddle(
     settings: StepSettings, inputs: Inputs
 ) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
-    """A step on one batch, the batch as paddle holds it, and notes."""
+    """Return a step on one batch, the batch as paddle holds it, and notes."""
     pair = build_pair(settings)
     arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
     batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
@@ -113,14 +113,14 @@ def prepare_paddle(
         "framework": f"paddle {paddle.__version__}",
         "fast_kernels": fast_path_enabled(),
         "trainable_parameters": sum(
-            int(one.size) for one in pair.model.parameters() if one.trainable
+            int(parameter.size) for parameter in pair.model.parameters() if parameter.trainable
         ),
     }
     return lambda: pair.step(batch), Inputs(*(tensor.numpy() for tensor in batch.values())), notes
 
 
 def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
-    """PaddleOCR's own model and loss, from the checkout it lies in."""
+    """Build PaddleOCR's own model and loss from its checkout."""
     distillation_model, combined_loss = import_paddleocr(Path(settings.paddleocr))
     # Its constructors change the config they are given.
     architecture = copy.deepcopy(config.sections["Architecture"])

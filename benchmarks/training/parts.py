@@ -73,7 +73,7 @@ class Part:
 
 
 def step_settings(options: argparse.Namespace) -> StepSettings:
-    """What every contender is told; sizes that no option gives are the config's."""
+    """Return the settings of every contender; sizes that no option gives are the config's."""
     network = load_config(CONFIG).sections["Architecture"]["Models"]["Student"]
     return StepSettings(
         contender=OURS,
@@ -92,7 +92,7 @@ def step_settings(options: argparse.Namespace) -> StepSettings:
 
 
 def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """Names to run, and those that cannot be run with the reason.
+    """Return the names to run, and those that cannot be run with the reason.
 
     Raises:
         ConfigError: if an option names an unknown one.
@@ -150,7 +150,7 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
 
 
 def same_inputs(expected: str) -> Check:
-    """A check that a contender was fed the batch with this hash."""
+    """Return a check that a contender was fed the batch with this hash."""
 
     def check(figures: dict[str, Any]) -> str | None:
         got = figures.get("inputs_sha256")

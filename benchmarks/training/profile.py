@@ -45,7 +45,7 @@ OTHER, BETWEEN = "other operations", "Python between operations"
 
 
 def kind_of(event: str) -> str | None:
-    """Kind of an event by its name, None for one that only surrounds others."""
+    """Return the kind of an event by its name, None for an event that only surrounds others."""
     lowered = event.lower()
     return next((kind for part, kind in _KINDS if part in lowered), None)
 
@@ -66,7 +66,7 @@ def seconds_by_kind(roots: Iterable[Any], wall_s: float) -> dict[str, float]:
         for child in root.children_node:
             _add(child, totals)
     totals[BETWEEN] = max(0.0, wall_s - sum(totals.values()))
-    return dict(sorted(totals.items(), key=lambda one: -one[1]))
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
 def _add(event: Any, totals: dict[str, float]) -> None:
@@ -118,7 +118,7 @@ def measure(settings: StepSettings) -> dict[str, Any]:
 
 
 def _marked_step(pair: Any, batch: dict[str, Any]) -> None:
-    """`Pair.step` with the optimizer marked."""
+    """Take a training step as `Pair.step` does, with the optimizer marked."""
     from paddle.profiler import RecordEvent
 
     pair.loss(pair.model(batch["image"]), batch)["loss"].backward()
@@ -162,22 +162,22 @@ def _mark(layer: Any, kind: str) -> None:
 
 
 def profile_table(seconds: Mapping[str, Mapping[str, float]]) -> str:
-    """Milliseconds and shares, a row per kind, a pair of columns per contender.
+    """Format milliseconds and shares, a row per kind, a pair of columns per contender.
 
     Args:
         seconds: contender -> kind -> seconds a step.
     """
     kinds = sorted(
-        {kind for one in seconds.values() for kind in one},
-        key=lambda kind: -max(one.get(kind, 0.0) for one in seconds.values()),
+        {kind for spent in seconds.values() for kind in spent},
+        key=lambda kind: -max(spent.get(kind, 0.0) for spent in seconds.values()),
     )
     wide = max(map(len, [*kinds, "a step"]), default=0)
     lines = [" " * wide + "".join(f"  {name + ' ms':>20} {'share':>6}" for name in seconds)]
     for kind in [*kinds, "a step"]:
         cells = ""
-        for one in seconds.values():
-            total = sum(one.values())
-            value = total if kind == "a step" else one.get(kind, 0.0)
+        for spent in seconds.values():
+            total = sum(spent.values())
+            value = total if kind == "a step" else spent.get(kind, 0.0)
             cells += f"  {1000 * value:20.1f} {value / total:6.1%}"
         lines.append(f"{kind:{wide}}{cells}")
     return "\n".join(lines)

@@ -56,10 +56,10 @@ class StepSettings:
     paddleocr: str = ""
 
     def to_json(self) -> str:
-        """As one argument of a command."""
+        """Return the settings as one argument of a command."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> StepSettings:
-        """Back from `to_json`."""
+        """Read the settings that `to_json` returned."""
         return cls(**json.loads(text))

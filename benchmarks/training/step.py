@@ -71,9 +71,9 @@ def measure(prepared: Prepared, batch_size: int, warmup: int, steps: int) -> dic
         wall_s.append(time.perf_counter() - wall)
         cpu_s.append(time.process_time() - cpu)
     return {
-        "images_per_s_each": [round(batch_size / one, 4) for one in wall_s],
-        "step_s": [round(one, 5) for one in wall_s],
-        "cpu_s": [round(one, 5) for one in cpu_s],
+        "images_per_s_each": [round(batch_size / seconds, 4) for seconds in wall_s],
+        "step_s": [round(seconds, 5) for seconds in wall_s],
+        "cpu_s": [round(seconds, 5) for seconds in cpu_s],
         "cpus_busy": round(sum(cpu_s) / sum(wall_s), 2),
         "median_step_s": statistics.median(wall_s),
         "peak_memory_mib": _peak_memory_mib(),
@@ -85,7 +85,7 @@ def measure(prepared: Prepared, batch_size: int, warmup: int, steps: int) -> dic
 
 
 def _peak_memory_mib() -> int | None:
-    """Largest resident size of this process so far."""
+    """Return the largest resident size of this process so far, in MiB."""
     try:
         import resource
     except ImportError:

@@ -25,7 +25,7 @@ log = logging.getLogger("export")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Source, conversion, and what else to write."""
+    """Add source, conversion, and what else to write."""
     add_source(parser)
     add_images(parser)
     add_conversion(parser)
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Export one network; paths, hashes and parity of everything written."""
+    """Export one network; return paths, hashes and parity of everything written."""
     source = source_of(options)
     from export.chain import export_network
 
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _has_engine(backend: str, onnx: Path, plan: Path) -> bool:
-    """Whether an engine is to be built here; where it cannot be, how to build it elsewhere."""
+    """Tell whether an engine is to be built here; where it cannot be, log how to elsewhere."""
     if backend != "auto":
         return True
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver

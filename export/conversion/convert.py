@@ -54,7 +54,7 @@ def convert(
 
 
 def tool_versions() -> dict[str, str]:
-    """Versions of what a conversion goes through, for the model's provenance."""
+    """Return the versions of the conversion's tools, for the model's provenance."""
     return {tool: version(tool) for tool in _TOOLS}
 
 
@@ -110,7 +110,7 @@ def _ending(status: int) -> str:
 
 
 def _last_words(text: str) -> str:
-    """The end of what was said, on one line; of a traceback the error alone."""
+    """Return the end of a process's output on one line; of a traceback the error alone."""
     lines = text.strip().splitlines()
     if any(line.startswith("Traceback") for line in lines):
         frames = [number for number, line in enumerate(lines) if line[:1].isspace()]

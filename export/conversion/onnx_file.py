@@ -67,7 +67,7 @@ def load_model(path: Path) -> onnx.ModelProto:
 
 
 def _check_opset(model: onnx.ModelProto, path: Path) -> None:
-    opsets = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
+    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     newest = onnx.defs.onnx_opset_version()
     if not opsets or not all(1 <= opset <= newest for opset in opsets):
         raise ArtifactError(
@@ -78,7 +78,7 @@ def _check_opset(model: onnx.ModelProto, path: Path) -> None:
 
 def _check_inputs(model: onnx.ModelProto, path: Path) -> None:
     for value in model.graph.input:
-        shape = [one.dim_value for one in value.type.tensor_type.shape.dim]
+        shape = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         if math.prod(size for size in shape if size > 0) > MOST_VALUES:
             raise ArtifactError(
                 f"{path}: its input {shown(value.name)} is too large for text lines: expected at "
@@ -138,7 +138,7 @@ def _num_bytes(tensor: onnx.TensorProto, num_values: int) -> int:
 
 
 def _lengths(tensor: onnx.TensorProto, num_values: int, num_bytes: int) -> tuple[int, int]:
-    """How long a weight's data should be and are, in bytes or values as they are stored."""
+    """Return the length a weight's data should have and has, in bytes or values as stored."""
     values = getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type))
     if not values:
         return num_bytes, len(tensor.raw_data)
@@ -148,7 +148,7 @@ def _lengths(tensor: onnx.TensorProto, num_values: int, num_bytes: int) -> tuple
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor with values, those of nodes and inner graphs too."""
+    """Yield every tensor with values, those of nodes and inner graphs too."""
     graphs = [model.graph]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:

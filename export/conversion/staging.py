@@ -29,7 +29,7 @@ _in_use: set[str] = set()
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A folder to write into, whose files move to `target` when the block ends well.
+    """Yield a folder to write into, whose files move to `target` when the block ends well.
 
     It lies inside `target`, so that a full disk is met before anything of an earlier export is
     touched, and moving is renaming. When the block fails, nothing of it is left. What a killed
@@ -69,8 +69,8 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def _make(target: Path) -> list[Path]:
-    """Make a folder; those that were not there before, outermost first."""
-    missing = [one for one in (target, *target.parents) if not one.exists()]
+    """Make a folder; return those that were not there before, outermost first."""
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     target.mkdir(parents=True, exist_ok=True)
     return missing[::-1]
 
@@ -137,13 +137,13 @@ def _move(folder: Path, target: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What is to move, relative to the folder."""
-    files = (one.relative_to(folder) for one in folder.rglob("*") if one.is_file())
-    return sorted(one for one in files if one.parts[0] not in (_LOCK, _BEFORE))
+    """List the files to move, relative to the folder."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(file for file in files if file.parts[0] not in (_LOCK, _BEFORE))
 
 
 def _kept(complete: Path, target: Path, files: list[Path]) -> dict[Path, Path]:
-    """Second names for the files that will be replaced, where the disk knows such a thing."""
+    """Hard-link the files that will be replaced, where the disk knows hard links."""
     kept = {}
     for number, file in enumerate(files):
         if not (target / file).is_file():
@@ -170,18 +170,18 @@ def _flush(file: Path) -> None:
 
 def _settle_leftovers(target: Path) -> None:
     """Remove what killed runs left that were not ready to move, and move the rest of the others."""
-    for one in target.glob(".export*"):
-        match = _OWN.fullmatch(one.name)
-        if not match or one.name in _in_use or _is_running(int(match[2])) or one.is_symlink():
+    for folder in target.glob(".export*"):
+        match = _OWN.fullmatch(folder.name)
+        if not match or folder.name in _in_use or _is_running(int(match[2])) or folder.is_symlink():
             continue
         # A lock that is held says that the owner lives, if on another machine.
-        with suppress(ArtifactError), OutputLock(one, "output folder"):
+        with suppress(ArtifactError), OutputLock(folder, "output folder"):
             if match[1] == _COMPLETE:
                 with _alone(target):
-                    for file in _files(one):
+                    for file in _files(folder):
                         (target / file).parent.mkdir(parents=True, exist_ok=True)
-                        (one / file).replace(target / file)
-            shutil.rmtree(one, ignore_errors=True)
+                        (folder / file).replace(target / file)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_running(process: int) -> bool:

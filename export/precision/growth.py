@@ -44,7 +44,7 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
         agreement = _compared(trials, candidate, samples, suspects)
         if agreement.is_equal:
             return agreement
-        suspects.update(one.position for one in agreement.differences)
+        suspects.update(sample.position for sample in agreement.differences)
         if trials.is_spent:
             log.warning("no FP16 form agrees after %d tries: keeping FP32", trials.num_made)
             return None
@@ -70,7 +70,7 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
                 kept[name] = Kept(name, operators[name], "text", _told(example))
             errors = None
             continue
-        wrong = [one.position for one in agreement.differences]
+        wrong = [sample.position for sample in agreement.differences]
         errors = errors or Errors(trials, half, samples.subset(wrong))
         for name in errors.worst(kept.keys()):
             detail = _told(agreement.differences[0] if agreement.differences else None)
@@ -85,7 +85,9 @@ def _compared(
     if numbers:
         few = trials.compare(candidate, samples.subset(numbers))
         if not few.is_equal:
-            told = tuple(replace(one, position=numbers[one.position]) for one in few.samples)
+            told = tuple(
+                replace(sample, position=numbers[sample.position]) for sample in few.samples
+            )
             return replace(few, samples=told)
     return trials.compare(candidate, samples)
 
@@ -94,7 +96,9 @@ def _clear_samples(agreement: Agreement, samples: Samples) -> Samples | None:
     """Take the samples whose other reading is no accident of rounding, None if there are none."""
     if agreement.num_not_finite and not agreement.differences:
         return samples
-    numbers = [one.position for one in agreement.differences if not one.margin <= CLEAR_MARGIN]
+    numbers = [
+        sample.position for sample in agreement.differences if not sample.margin <= CLEAR_MARGIN
+    ]
     return samples.subset(numbers[:_MOST_SAMPLES]) if numbers else None
 
 

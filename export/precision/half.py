@@ -69,7 +69,7 @@ class _Conversion:
         }
 
     def converted(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        """The node in its type, after the casts that it needs and before those of outputs."""
+        """Yield the node in its type, after the casts that it needs and before those of outputs."""
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         kind = FLOAT16 if node.name in self._half else FLOAT
@@ -97,7 +97,7 @@ class _Conversion:
         yield from casts
 
     def _made(self, name: str) -> str:
-        """A value in the type that it is made in."""
+        """Return the name of a value in the type that it is made in."""
         return self._names.get((name, FLOAT16)) or self._names[name, FLOAT]
 
     def _cast(self, name: str, kind: int) -> onnx.NodeProto:
@@ -108,7 +108,7 @@ class _Conversion:
         return helper.make_node("Cast", [taken], [made], name=f"{made}__cast", to=kind)
 
     def _weight(self, name: str, kind: int) -> str:
-        """A weight in the type of the node that takes it; one that both kinds take is copied."""
+        """Return the name of a weight in its node's type; copy one that both types take."""
         weight = self._source.weights[name]
         if weight.data_type != FLOAT:
             self.weights[name] = weight
@@ -129,13 +129,13 @@ class _Conversion:
 
 
 def _rounded(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
-    """A tensor of FP32 values in FP16, rounded to nearest; what is too large is refused later."""
+    """Round a tensor of FP32 values to nearest in FP16; what overflows is refused later."""
     with np.errstate(over="ignore"):
         return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name)
 
 
 def _halve_attributes(node: onnx.NodeProto) -> None:
-    """Let the constants that a node holds itself be FP16, in place."""
+    """Convert the constants that a node holds itself to FP16, in place."""
     for attribute in node.attribute:
         if attribute.HasField("t") and attribute.t.data_type == FLOAT:
             attribute.t.CopyFrom(_rounded(attribute.t, attribute.t.name))

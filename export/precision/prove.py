@@ -79,7 +79,7 @@ def half_model(
     try:
         agreement = grow(trials, kept, samples)
         achieved = "fp16" if len(kept) == num_from_the_start else "mixed"
-        if any(one.reason in ("range", "vanishing") for one in kept.values()):
+        if any(entry.reason in ("range", "vanishing") for entry in kept.values()):
             achieved = "mixed"
         if agreement is None:
             achieved = "fp32"

@@ -110,5 +110,5 @@ def _largest(array: NDArray[np.generic]) -> float:
 
 
 def described(largest: Mapping[str, float], name: str) -> str:
-    """A tensor with its range, for reports."""
+    """Describe a tensor by its range, for reports."""
     return f"{name}: |value| up to {largest[name]:.4g}"

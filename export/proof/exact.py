@@ -85,7 +85,7 @@ def _built(
     dtype: str,
     changed: Callable[[NDArray[np.float32]], NDArray[np.float32]],
 ) -> Network:
-    """The network built anew in `dtype`, its weights passed through `changed`."""
+    """Build the network anew in `dtype`, its weights passed through `changed`."""
     default = paddle.get_default_dtype()
     paddle.set_default_dtype(dtype)
     try:

@@ -169,7 +169,7 @@ def _result(
     is_exact: bool,
     rounding: Rounding | None,
 ) -> dict[str, Any]:
-    """What came of one comparison; beyond the tolerance it passes if rounding explains it."""
+    """Judge one comparison; beyond the tolerance it passes if rounding explains it."""
     allowed = tolerance
     if allowed is None:
         allowed = TOLERANCE if is_exact else INEXACT_TOLERANCE
@@ -211,8 +211,10 @@ def _accuracy(
             "check --labels and --images"
         )
     expected = [truth[number] for number in labelled]
-    read = {reference.name: [one.expected for one in compared[0][1].samples]}
-    read |= {form.name: [one.got for one in agreement.samples] for form, agreement in compared}
+    read = {reference.name: [sample.expected for sample in compared[0][1].samples]}
+    read |= {
+        form.name: [sample.got for sample in agreement.samples] for form, agreement in compared
+    }
     accuracy = {
         name: contract.accuracy([readings[number] for number in labelled], expected)
         for name, readings in read.items()
@@ -247,9 +249,9 @@ def _draw_worst(
     for position in worst:
         label = [f"{reference.name}: {compared[0][1].samples[position].expected}"]
         for form, agreement in compared:
-            one = agreement.samples[position]
-            sign = "=" if one.is_equal else "\u2260"
-            label.append(f"{sign} {Path(form.name).name}: {one.got}   ({one.difference:.2g})")
+            sample = agreement.samples[position]
+            sign = "=" if sample.is_equal else "\u2260"
+            label.append(f"{sign} {Path(form.name).name}: {sample.got}   ({sample.difference:.2g})")
         drawn.append((images[position], "\n".join(label)))
     characters = {character for _, label in drawn for character in label if character != "\n"}
     ascii_only = {character for character in characters if character.isascii()}

@@ -92,16 +92,16 @@ class Rounding:
 
     @property
     def is_decided(self) -> bool:
-        """Whether rounding leaves the network determined enough to be compared at all."""
+        """Tell whether rounding leaves the network determined enough to be compared at all."""
         return bool(np.median(self.draws) <= UNDECIDED)
 
     @property
     def explains(self) -> bool:
-        """Whether the form is no farther off than rounding accounts for."""
+        """Tell whether the form is no farther off than rounding accounts for."""
         return self.typical <= ALLOWED_TYPICAL and self.worst <= ALLOWED_WORST
 
     def as_json(self) -> dict[str, Any]:
-        """The figures; a ratio that is not finite, which JSON has not, is None."""
+        """Return the figures; a ratio that is not finite, which JSON has not, is None."""
         ratios = {"typical": self.typical, "worst": self.worst}
         return {
             "num_samples": int(self.candidate.size),
@@ -109,7 +109,10 @@ class Rounding:
             "largest_draw": float(self.draws.max()),
             "median_draw": float(np.median(self.draws)),
             "num_unstable": 0 if self.wider is None else int((self.wider > 0).sum()),
-            **{name: round(one, 2) if np.isfinite(one) else None for name, one in ratios.items()},
+            **{
+                name: round(ratio, 2) if np.isfinite(ratio) else None
+                for name, ratio in ratios.items()
+            },
         }
 
 
@@ -137,7 +140,9 @@ def measure_rounding(
     distances = _all_distances(reference, (*draws, *candidates), samples)
     drawn = distances[: len(draws)]
     roundings = [Rounding(drawn, row) for row in distances[len(draws) :]]
-    is_doubtful = [one.outliers.size > 0 and one.typical <= ALLOWED_TYPICAL for one in roundings]
+    is_doubtful = [
+        rounding.outliers.size > 0 and rounding.typical <= ALLOWED_TYPICAL for rounding in roundings
+    ]
     if widen is None or not any(is_doubtful):
         return tuple(roundings)
     chosen = np.unique(np.concatenate([*compress((r.outliers for r in roundings), is_doubtful)]))
@@ -145,8 +150,8 @@ def measure_rounding(
     few = samples.subset(chosen.tolist())
     wider[chosen] = _all_distances(reference, widen(), few).max(axis=0)
     return tuple(
-        replace(one, wider=wider) if doubtful else one
-        for one, doubtful in zip(roundings, is_doubtful, strict=True)
+        replace(rounding, wider=wider) if doubtful else rounding
+        for rounding, doubtful in zip(roundings, is_doubtful, strict=True)
     )
 
 
@@ -165,9 +170,9 @@ def samples_to_draw(samples: Samples, agreements: Sequence[Agreement]) -> Sample
     chosen = set(evenly_spaced(range(len(samples)), _NUM_DRAWN))
     for agreement in agreements:
         chosen |= {
-            one.position
-            for one in agreement.samples
-            if not one.is_equal or not one.difference <= TOLERANCE
+            sample.position
+            for sample in agreement.samples
+            if not sample.is_equal or not sample.difference <= TOLERANCE
         }
     return samples.subset(sorted(chosen))
 
@@ -226,7 +231,7 @@ def _nudging(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
 def nudged(
     values: NDArray[np.float32], generator: np.random.Generator, most_steps: int = 1
 ) -> NDArray[np.float32]:
-    """Each value moved by up to `most_steps` numbers of FP32, at random; zeros stay."""
+    """Move each value by up to `most_steps` numbers of FP32, at random; zeros stay."""
     steps = generator.integers(-most_steps, most_steps + 1, values.shape, dtype=np.int8)
     steps *= values != 0
     return (values + steps * np.spacing(values)).astype(np.float32, copy=False)

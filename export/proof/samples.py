@@ -42,10 +42,10 @@ class Samples(Protocol):
         """What they are, for reports."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return how many samples there are."""
 
     def batches(self, most: int | None = None) -> Iterator[Batch]:
-        """Batch those of equal size.
+        """Batch the samples of equal size.
 
         Args:
             most: N at most; as memory allows when None.

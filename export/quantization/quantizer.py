@@ -41,7 +41,7 @@ class Quantizer:
         self._measure(input_name, batches)
 
     def quantized(self, nodes: Sequence[str]) -> onnx.ModelProto:
-        """The form in which these nodes are 8-bit; all others as they were.
+        """Return the form in which these nodes are 8-bit, all others as they were.
 
         Raises:
             ArtifactError: if the quantiser fails.

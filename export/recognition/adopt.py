@@ -222,7 +222,7 @@ def _program_in(folder: Path) -> Path:
     for name in PROGRAMS:
         if (folder / name).is_file():
             return folder / name
-    there = ", ".join(sorted(one.name for one in folder.iterdir())[:8]) or "nothing"
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise ArtifactError(
         f"{folder} holds no inference program: expected {' or '.join(PROGRAMS)} with "
         f".pdiparams, got {there}; give a folder that PaddleOCR's export wrote, or an .onnx file"

@@ -16,7 +16,7 @@ _WIDTH_PX = 320
 
 
 def inference_yml(spec: RecognizerSpec, model_name: str = "") -> str:
-    """Content of `inference.yml`.
+    """Return the content of `inference.yml`.
 
     Args:
         spec: of the exported network.

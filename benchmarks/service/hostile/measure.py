@@ -72,7 +72,7 @@ class Memory:
 
     @property
     def is_flat(self) -> bool:
-        """Whether it grew no more than stated above."""
+        """Tell whether it grew no more than stated above."""
         peak, kept = self.peak - self.before, self.after - self.before
         return peak <= MOST_PEAK_MIB and kept <= MOST_KEPT_MIB
 
@@ -116,7 +116,7 @@ class Finding:
 
     @property
     def is_met(self) -> bool:
-        """Whether all were."""
+        """Tell whether all aims were met."""
         return all(self.met.values())
 
     def as_json(self) -> dict[str, Any]:
