@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.result import Measure, Result, read_result
 from runtime.errors import OcrError, ParityError
 
@@ -59,35 +60,36 @@ def require_comparable(before: Result, after: Result, allowed: Sequence[str] = (
             f"expected two results of one benchmark, got {before.benchmark} and "
             f"{after.benchmark}; compare like with like"
         )
-    pairs = {
-        "machine": (before.fingerprint, after.fingerprint),
-        "inputs": (hashes_of(before.inputs), hashes_of(after.inputs)),
-        "settings": (dict(before.settings), dict(after.settings)),
+    # What differs, as the message puts it, of before and of after; empty where nothing does.
+    machines = [_machine_text(result.machine) for result in (before, after)]
+    found = {
+        "machine": machines if before.fingerprint != after.fingerprint else [],
+        "inputs": _different(hashes_of(before.inputs), hashes_of(after.inputs)),
+        "settings": _different(before.settings, after.settings),
     }
-    shown = {
-        "machine": [f"{result.machine['cpus_available']} x {result.machine['cpu']}, "
-                    f"{', '.join(result.machine.get('gpus') or ['no GPU'])}"
-                    for result in (before, after)],
-    }  # fmt: skip
-    shown["settings"] = _different(before.settings, after.settings)
-    shown["inputs"] = _different(hashes_of(before.inputs), hashes_of(after.inputs))
-    different = {
-        what: shown.get(what, pair)
-        for what, pair in pairs.items()
-        if pair[0] != pair[1] and what not in allowed
-    }
+    different = {what: texts for what, texts in found.items() if texts and what not in allowed}
     if different:
-        told = "; ".join(f"{what}: {one} against {two}" for what, (one, two) in different.items())
+        listed = "; ".join(f"{what}: {old} against {new}" for what, (old, new) in different.items())
         raise ParityError(
-            f"expected equal {', '.join(ALLOWABLE)}, got different {told}; measure again alike, "
+            f"expected equal {', '.join(ALLOWABLE)}, got different {listed}; measure again alike, "
             f"or add --allow {' '.join(different)}"
         )
 
 
-def _different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Return, of each of two mappings, the entries in which they differ."""
-    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
-    return [", ".join(f"{name} {side.get(name)}" for name in names) for side in (one, other)]
+def _machine_text(machine: Mapping[str, Any]) -> str:
+    gpus = ", ".join(machine.get("gpus") or ["no GPU"])
+    return f"{machine['cpus_available']} x {machine['cpu']}, {gpus}"
+
+
+def _different(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return, of each mapping, the entries in which they differ as text; empty if none does."""
+    names = [
+        name
+        for name in {**before, **after}
+        if name not in before or name not in after or before[name] != after[name]
+    ]
+    texts = [", ".join(f"{name} {side.get(name)}" for name in names) for side in (before, after)]
+    return texts if names else []
 
 
 def hashes_of(inputs: Mapping[str, Any], path: str = "") -> dict[str, str]:
@@ -155,14 +157,14 @@ def report_lines(found: Sequence[Change], is_all: bool) -> Iterator[str]:
     for change in listed:
         ratio = "" if change.ratio is None else f"  x {change.ratio:.3f}"
         yield (
-            f"{change.verdict:6}  {change.name.ljust(width)}  {_shown(change.before)} -> "
-            f"{_shown(change.after)}{ratio}"
+            f"{change.verdict:6}  {change.name.ljust(width)}  {_format_figure(change.before)} -> "
+            f"{_format_figure(change.after)}{ratio}"
         )
     counts = {verdict: sum(change.verdict == verdict for change in found) for verdict in _VERDICTS}
     yield ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
 
 
-def _shown(figure: Measure | None) -> str:
+def _format_figure(figure: Measure | None) -> str:
     if figure is None:
         return "-"
     spread = f" ({figure.least:.4g}-{figure.most:.4g})" if figure.least < figure.most else ""
@@ -171,9 +173,7 @@ def _shown(figure: Measure | None) -> str:
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.compare", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.compare", __doc__)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument(

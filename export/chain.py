@@ -1,4 +1,4 @@
-"""The road from a checkpoint to verified files: strip, convert, compare, write."""
+"""From a checkpoint to verified files: strip, convert, compare, write."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 from export.contract import contract_of, model_contract, opened
 from export.conversion.convert import OPSET, check_opset, convert, tool_versions
@@ -96,24 +98,15 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
     spec = spec_of_network(source, stripped, options)
     name = source.network.lower()
     with ExitStack() as stack:
-        # The repository is staged first and so takes its place last, after the export itself.
+        # Blocks end in reverse order: the repository, staged first, is moved last, after the
+        # export itself.
         repository = stack.enter_context(staged(options.triton)) if options.triton else None
         folder = stack.enter_context(staged(output_dir))
         (folder / name).mkdir()
         program = save_program(stripped.network, spec, folder / name, options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
         log.info("converted: %d nodes, opset %d", len(model.graph.node), options.opset)
-        spec = replace(
-            spec,
-            provenance={
-                **spec.provenance,
-                "parity": prove(
-                    *(stripped, program, model.SerializeToString(), spec),
-                    *(options.images, options.batch_size),
-                ),
-            },
-        )
-        describe(model, spec)
+        spec = _describe_proven(model, stripped, program, spec, options)
         content = model.SerializeToString(deterministic=True)
         _write_parameters(folder / name, stripped, options)
         contract = model_contract(spec)
@@ -124,7 +117,7 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         opened(onnx_file)
         if repository is not None:
             contract.write_triton(repository, name, content, options.batch_size)
-    result = _described(stripped, output_dir / name, options)
+    result = _summary_of(stripped, output_dir / name, options)
     result["onnx"] = str(output_dir / f"{name}.onnx")
     result["inference"] = str(output_dir / name)
     if options.triton is not None:
@@ -144,7 +137,7 @@ def strip_network(source: Source, output_dir: Path, options: ExportOptions) -> d
     name = source.network.lower()
     with staged(output_dir) as folder:
         _write_parameters(folder / name, stripped, options)
-    return _described(stripped, output_dir / name, options)
+    return _summary_of(stripped, output_dir / name, options)
 
 
 def convert_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
@@ -162,16 +155,31 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
         (folder / "program").mkdir()
         program = save_program(stripped.network, spec, folder / "program", options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
-        parity = prove(
-            *(stripped, program, model.SerializeToString(), spec),
-            *(options.images, options.batch_size),
-        )
-        describe(model, replace(spec, provenance={**spec.provenance, "parity": parity}))
+        spec = _describe_proven(model, stripped, program, spec, options)
         for file in (program, program.with_suffix(".pdiparams")):
             file.unlink()
         (folder / place.name).write_bytes(model.SerializeToString(deterministic=True))
         opened(folder / place.name)
-    return {"onnx": str(place), "weights_sha256": spec.weights_sha256, "parity": parity}
+    return {
+        "onnx": str(place),
+        "weights_sha256": spec.weights_sha256,
+        "parity": spec.provenance["parity"],
+    }
+
+
+def _describe_proven(
+    model: onnx.ModelProto,
+    stripped: Stripped,
+    program: Path,
+    spec: ModelSpec,
+    options: ExportOptions,
+) -> ModelSpec:
+    """Prove a converted model, write the measured parity into it, and return its spec."""
+    content = model.SerializeToString()
+    parity = prove(stripped, program, content, spec, options.images, options.batch_size)
+    spec = replace(spec, provenance={**spec.provenance, "parity": parity})
+    describe(model, spec)
+    return spec
 
 
 def stripped_network(source: Source) -> Stripped:
@@ -203,7 +211,7 @@ def _write_parameters(prefix: Path, stripped: Stripped, options: ExportOptions) 
         write_safetensors(prefix.with_suffix(".safetensors"), stripped.parameters)
 
 
-def _described(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict[str, Any]:
+def _summary_of(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict[str, Any]:
     files = {"parameters": str(prefix.with_suffix(".pdparams"))}
     if options.safetensors:
         files["safetensors"] = str(prefix.with_suffix(".safetensors"))

@@ -20,8 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.accuracy.pictures import draw_calibration, draw_worst, write_crops
-from benchmarks.accuracy.readers import open_reader
+from benchmarks.accuracy.readers import Reader, open_reader
 from benchmarks.accuracy.scores import Reading, calibration_of, scores_of, worst
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.lines import LabelledLine, find_lines
 from benchmarks.measuring.result import (
     Failure,
@@ -29,7 +30,6 @@ from benchmarks.measuring.result import (
     Result,
     exit_status,
     measure,
-    save_result,
     surroundings,
 )
 from runtime.engines import ENGINE_SUFFIXES
@@ -43,9 +43,7 @@ ALL = "all"
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.accuracy", __doc__)
     add = parser.add_argument
     add("--labels", type=Path, nargs="+", required=True, help="label files, path<TAB>text")
     add("--models", type=Path, nargs="+", required=True, help=".onnx, FP32 or FP16, and .plan")
@@ -58,14 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
-
-    def measured() -> Result:
-        result = measure_accuracy(options, given)
-        if options.output is not None:
-            save_result(options.output, result)
-        return result
-
-    return exit_status("benchmarks.accuracy", measured, report_lines)
+    return exit_status(
+        "benchmarks.accuracy",
+        lambda: measure_accuracy(options, given),
+        report_lines,
+        options.output,
+    )
 
 
 def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Result:
@@ -86,7 +82,9 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
     first = next(iter(read.values()), {})
     for name, by_pack in read.items():
         pairs = zip(_flat(first), _flat(by_pack), strict=True)
-        details[name]["as_the_first"] = sum(one.text == other.text for one, other in pairs)
+        details[name]["as_the_first"] = sum(
+            before.text == reading.text for before, reading in pairs
+        )
     if options.output is not None and read:
         _draw(options.output, read, details)
     return Result(
@@ -155,10 +153,7 @@ def _read_all(
             bar.set_postfix_str(form)
             try:
                 reader = open_reader(model)
-                read[form] = {
-                    name: _readings(lines, _counted(reader.read([o.path for o in lines]), bar))
-                    for name, lines in packs.items()
-                }
+                read[form] = {name: _readings(reader, lines, bar) for name, lines in packs.items()}
                 titles[form] = reader.title
             except OcrError as error:
                 is_absent = isinstance(error, EngineError) and model.suffix in ENGINE_SUFFIXES
@@ -166,19 +161,14 @@ def _read_all(
     return read, titles, failures
 
 
-def _counted(read: Iterator[Any], bar: Any) -> Iterator[Any]:
-    for line in read:
+def _readings(reader: Reader, lines: Sequence[LabelledLine], bar: Any) -> list[Reading]:
+    """Read lines and advance a progress bar with each."""
+    readings = []
+    read = reader.read([line.path for line in lines])
+    for line, (text, confidence, error) in zip(lines, read, strict=True):
+        readings.append(Reading(line.path, str(line.text), text, confidence, error))
         bar.update()
-        yield line
-
-
-def _readings(
-    lines: Sequence[LabelledLine], read: Iterator[tuple[str, float, str | None]]
-) -> list[Reading]:
-    return [
-        Reading(line.path, str(line.text), *values)
-        for line, values in zip(lines, read, strict=True)
-    ]
+    return readings
 
 
 def _flat(by_pack: _ByPack) -> list[Reading]:
@@ -219,8 +209,11 @@ def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str
     draw_worst(found, output.with_name(f"{output.stem}_worst.png"))
     details[name]["worst"] = [
         {
-            **{"label": reading.label, "text": reading.text, "confidence": reading.confidence},
-            **{"errors": reading.num_errors, "picture": f"{folder.name}/{crop}" if crop else None},
+            "label": reading.label,
+            "text": reading.text,
+            "confidence": reading.confidence,
+            "errors": reading.num_errors,
+            "picture": f"{folder.name}/{crop}" if crop else None,
         }
         for reading, crop in zip(found, write_crops(found, folder), strict=True)
     ]

@@ -148,7 +148,9 @@ def calibration_of(readings: Sequence[Reading], num_bins: int = NUM_BINS) -> Cal
         )
     bins = tuple(
         Bin(
-            *(index / num_bins, (index + 1) / num_bins, len(group)),
+            low=index / num_bins,
+            high=(index + 1) / num_bins,
+            lines=len(group),
             confidence=sum(reading.confidence for reading in group) / max(1, len(group)),
             exact=sum(reading.is_exact for reading in group) / max(1, len(group)),
         )

@@ -18,19 +18,13 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from benchmarks.distillation.arms import (
-    ARMS,
-    STUDENT,
-    STUDENT_CONFIG,
-    TEACHER,
-    Plan,
-    read_arms,
-)
+from benchmarks.distillation.arms import ARMS, STUDENT, STUDENT_CONFIG, TEACHER, Plan, read_arms
 from benchmarks.distillation.lines import ChosenLines, choose_lines
 from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Run, run_arm, run_reference
 from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
 from runtime.errors import ConfigError, OcrError
@@ -55,9 +49,7 @@ _RENDERED = {
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.distillation", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.distillation", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of packs of real lines")
     add("--packs", nargs="+", default=["ic15_words", "sroie_receipts"], help="default: %(default)s")

@@ -41,11 +41,12 @@ def perform(folder: Path) -> dict[str, Any]:
     """
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
     training: dict[str, Any] | None = None
-    weights = Path(task["weights"]) if task["weights"] else folder / LATEST
-    if not task["weights"]:
-        training = _train(folder)
-    else:
+    if task["weights"]:
+        weights = Path(task["weights"])
         prepare_process(Config(None, {}))
+    else:
+        weights = folder / LATEST
+        training = _train(folder)
     network, data_sets = task["network"], task["data_sets"]
     return {
         **task["about"],

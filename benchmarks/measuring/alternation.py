@@ -93,6 +93,23 @@ def run_in_alternation(
     return attempts
 
 
+def same_as_first(figure: str, objection: str) -> Check:
+    """Return a check that refuses a run whose figure is not that of the first run it saw.
+
+    Args:
+        figure: of a run, e.g. a hash of its inputs.
+        objection: what a refused run did.
+    """
+    first: list[str] = []
+
+    def check(figures: dict[str, Any]) -> str | None:
+        got = str(figures[figure])
+        first.append(got)
+        return None if got == first[0] else f"{objection}: {got[:12]} instead of {first[0][:12]}"
+
+    return check
+
+
 def _run(
     contender: Contender, number: int, timeout_s: float, folder: Path, check: Check
 ) -> Attempt:

@@ -18,8 +18,14 @@ from runtime.cpu import available_cpus
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "numba", "opencv-python-headless")
 SETTINGS_FROM_OUTSIDE = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
-    *("KMP_BLOCKTIME", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_mkldnn", "LD_PRELOAD"),
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "KMP_BLOCKTIME",
+    "MKL_DEBUG_CPU_TYPE",
+    "FLAGS_use_mkldnn",
+    "LD_PRELOAD",
 )
 """Environment variables that change the speed of training."""
 

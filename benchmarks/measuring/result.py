@@ -26,12 +26,17 @@ from benchmarks.measuring.machine import (
 )
 from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
-from runtime.files import write_atomically
+from runtime.files import sha256_of_file, write_atomically
 
 BETTER = ("higher", "lower")
 MEASURED_PACKAGES = (
     *PACKAGES,
-    *("onnx", "onnxruntime", "onnxruntime-gpu", "rapidocr", "tensorrt", "tensorrt-rtx"),
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "rapidocr",
+    "tensorrt",
+    "tensorrt-rtx",
 )
 """Packages whose versions stand in a result where they are installed."""
 
@@ -65,10 +70,8 @@ def measure(
 ) -> Measure:
     """Make a `Measure` of at least one sample."""
     values = tuple(float(sample) for sample in samples)
-    return Measure(
-        *(name, unit, better, statistics.median(values)),
-        *(min(values), max(values), values, is_exact),
-    )
+    middle, least, most = statistics.median(values), min(values), max(values)
+    return Measure(name, unit, better, middle, least, most, values, is_exact)
 
 
 @dataclass(frozen=True)
@@ -154,23 +157,32 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def named_file(path: Path) -> dict[str, str]:
+    """Return name and hash of a file, for a result's inputs."""
+    return {"name": path.name, "sha256": sha256_of_file(path)}
+
+
 def exit_status(
     program: str,
     measured: Callable[[], Result],
     lines_of: Callable[[Result], Iterable[str]] = lambda result: (),
+    output: Path | None = None,
 ) -> int:
     """Measure, print what was found, and return the command's exit status.
 
     Args:
         program: as it calls itself on stderr.
-        measured: measures, and keeps the result.
+        measured: measures, and keeps the result where `output` does not.
         lines_of: what is printed of it.
+        output: file to save it to, None for none.
 
     Returns:
         0 all measured, 1 something failed that this machine has, 2 nothing was measured.
     """
     try:
         result = measured()
+        if output is not None:
+            save_result(output, result)
     except OcrError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2

@@ -13,10 +13,10 @@ from typing import Any
 from runtime.errors import ConfigError
 
 _NEEDED_BY_IMPORTS_ALONE = (
-    *("skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug"),
-    *("imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations"),
-    *("Polygon", "lanms", "requests", "lmdb", "loguru", "six"),
-)
+    "skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug",
+    "imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations",
+    "Polygon", "lanms", "requests", "lmdb", "loguru", "six",
+)  # fmt: skip
 """PaddleOCR imports these for detection and others; its recognition losses use none."""
 
 _NEEDED_BY_OTHERS_OF_ITS = ("scipy", "scipy.special")
@@ -64,9 +64,8 @@ def save_with_paddleocr(
 
     optimizer = paddle.optimizer.Adam(parameters=model.parameters())
     log = logging.getLogger("ppocr")
-    save_model(
-        *(model, optimizer, str(output_dir), log, sections), is_best=True, prefix="best_accuracy"
-    )
+    prefix = "best_accuracy"
+    save_model(model, optimizer, str(output_dir), log, sections, is_best=True, prefix=prefix)
 
 
 def export_with_paddleocr(

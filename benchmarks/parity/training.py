@@ -8,7 +8,6 @@ amplify rounding, which the second table shows.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.parity.paddleocr import import_paddleocr
 from runtime.errors import OcrError
 from training import build_loss, build_model
@@ -98,9 +98,7 @@ def _cast_batch_norm(model: paddle.nn.Layer, dtype: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.parity", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.parity", __doc__)
     default = Path("configs/ch_PP-OCRv2_rec_distillation.yml")
     parser.add_argument("-c", "--config", type=Path, default=default)
     parser.add_argument("--paddleocr", type=Path, required=True, help="a checkout of PaddleOCR")

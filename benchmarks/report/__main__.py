@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Failure, read_result
 from benchmarks.report.page import render_page
@@ -26,9 +27,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.report", __doc__)
     add = parser.add_argument
     add("results", type=Path, nargs="*", default=[RESULTS], help="default: benchmarks/results")
     add("--output", type=Path, default=Path("output/benchmarks.html"), metavar="HTML")

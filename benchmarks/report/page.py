@@ -28,7 +28,11 @@ from runtime.errors import OcrError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STAGE_COLOURS = {
-    **{"decode": "s3", "resize": "s5", "normalise": "s2", "network": "s1", "ctc": "s4"},
+    "decode": "s3",
+    "resize": "s5",
+    "normalise": "s2",
+    "network": "s1",
+    "ctc": "s4",
     "output": "s6",
 }
 
@@ -58,15 +62,25 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         undefined=jinja2.ChainableUndefined,
     )
     environment.filters.update(
-        **{"shown": shown, "spread": spread, "unit_shown": unit_shown, "bars": bars},
-        **{"grouped": grouped, "stages": stages, "thread_bars": _thread_bars, "heat": _heat},
-        **{"machine": machine_shown, "name": name_of, "flat": _flat, "paths": _paths},
+        shown=shown,
+        spread=spread,
+        unit_shown=unit_shown,
+        bars=bars,
+        grouped=grouped,
+        stages=stages,
+        thread_bars=_thread_bars,
+        heat=_heat,
+        machine=machine_shown,
+        name=name_of,
+        flat=_flat,
+        paths=_paths,
         curves=lambda cells, name: Markup(latency_curves(cells, name)),
         reliability=lambda entry: Markup(
             reliability(entry.result.details["forms"], f"{entry.anchor}-reliability")
         ),
         colour=lambda stage: _STAGE_COLOURS.get(stage, "s6"),
-        **{"picture": _picture, "has_pictures": _has_pictures},
+        picture=_picture,
+        has_pictures=_has_pictures,
         truth=lambda pair: Markup("").join(_marked(Markup, pair, is_label=True)),
         reading=lambda pair: Markup("").join(_marked(Markup, pair, is_label=False)),
     )

@@ -142,9 +142,11 @@ def bars(
     return [
         Bar(
             name,
-            _label(name, {**TITLES, **(titles or {})}),
-            figure,
-            *(figure.value / longest, figure.least / longest, figure.most / longest),
+            label=_label(name, {**TITLES, **(titles or {})}),
+            measure=figure,
+            share=figure.value / longest,
+            least=figure.least / longest,
+            most=figure.most / longest,
             ratio=figure.value / base if base and name != reference else None,
             is_ours=name.startswith("ours"),
         )

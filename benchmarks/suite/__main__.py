@@ -15,10 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.result import Failure, Result, measure, save_result, surroundings
 from benchmarks.report.__main__ import collect, write_report
 from benchmarks.suite.plan import SIZES, Wanted, steps_of
-from benchmarks.suite.run import Outcome, run_steps
+from benchmarks.suite.run import run_steps
 from runtime.errors import OcrError
 
 SUITE_RESULT = "suite.json"
@@ -26,9 +27,7 @@ SUITE_RESULT = "suite.json"
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.suite", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.suite", __doc__)
     add = parser.add_argument
     add("--output", type=Path, default=Path("output/bench"), metavar="DIR")
     add("--data", type=Path, metavar="PACKS", help="folder of packs with val.tsv: real lines too")
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder: Path = options.output
     try:
         wanted = Wanted(folder, SIZES[name], options.data, options.model, options.paddleocr)
-        _check(wanted)
+        _require_inputs(wanted)
         if options.fresh:
             (folder / "state.json").unlink(missing_ok=True)
         around = surroundings()
@@ -66,7 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for outcome in outcomes
                 if outcome.is_good
             ),
-            failures=tuple(_failures(outcomes)),
+            failures=tuple(
+                Failure(outcome.name, outcome.reason, outcome.is_absent, outcome.tail)
+                for outcome in outcomes
+                if outcome.reason is not None
+            ),
             **around,
         )
         save_result(folder / "results" / SUITE_RESULT, result)
@@ -92,20 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(failed))
 
 
-def _check(wanted: Wanted) -> None:
+def _require_inputs(wanted: Wanted) -> None:
     for flag, path in (("--data", wanted.data), ("--paddleocr", wanted.paddleocr)):
         if path is not None and not path.is_dir():
             raise OcrError(f"{flag}: expected a folder, got {path}; check the path")
     if wanted.model is not None and not wanted.model.is_file():
         raise OcrError(f"--model: expected a file, got {wanted.model}; check the path")
-
-
-def _failures(outcomes: Sequence[Outcome]) -> list[Failure]:
-    return [
-        Failure(outcome.name, outcome.reason, outcome.is_absent, outcome.tail)
-        for outcome in outcomes
-        if outcome.reason is not None
-    ]
 
 
 if __name__ == "__main__":

@@ -150,7 +150,8 @@ def _accuracy(lines: Sequence[LabelledLine], texts: Sequence[str]) -> dict[str, 
     if not scores.num_read:
         return {"right": None}
     return {
-        **{"right": scores.num_alike, "exact": scores.num_exact},
+        "right": scores.num_alike,
+        "exact": scores.num_exact,
         "character_errors": scores.character_error_rate,
     }
 
@@ -212,7 +213,7 @@ def _stages(model: Path, paths: Sequence[str]) -> dict[str, object]:
         seconds = time.perf_counter() - start
     return {
         EACH: [len(paths) / seconds],
-        "ms_a_line": {stage: 1000 * each / len(paths) for stage, each in spent.items()},
+        "ms_a_line": {stage: 1000 * total_s / len(paths) for stage, total_s in spent.items()},
         "inputs_sha256": _sha256_of(map(read_image, paths)),
     }
 

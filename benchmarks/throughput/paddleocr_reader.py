@@ -48,15 +48,11 @@ class PaddleOcrReader:
         scratch = Path(self._scratch.name)
         if folder is not None:
             _accept_json_programs(folder, scratch)
-        arguments = utility.init_args().parse_args(
-            [
-                *("--rec_model_dir", str(model if folder is None else scratch)),
-                *("--use_onnx", str(folder is None), "--use_gpu", "False"),
-                *("--enable_mkldnn", str(onednn), "--cpu_threads", str(threads)),
-                *("--rec_algorithm", "CRNN", "--rec_image_shape", f"3,{spec.height},320"),
-                *_characters(spec, scratch),
-            ]
-        )
+        words = [f"--rec_model_dir={model if folder is None else scratch}"]
+        words += [f"--use_onnx={folder is None}", "--use_gpu=False", "--rec_algorithm=CRNN"]
+        words += [f"--enable_mkldnn={onednn}", f"--cpu_threads={threads}"]
+        words += [f"--rec_image_shape=3,{spec.height},320", *_characters(spec, scratch)]
+        arguments = utility.init_args().parse_args(words)
         self._recognizer: Any = recognizer_class(arguments)
         self.busy_s = 0.0
         if folder is not None:

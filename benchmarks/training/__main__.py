@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
 from benchmarks.training.parts import (
@@ -39,9 +40,7 @@ SPINNING = (
 
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = command_parser("benchmarks.training", __doc__)
     add = parser.add_argument
     add("--rounds", type=_count, default=3, help="processes of each contender")
     add("--steps", type=_count, default=6, help="timed steps of each process")

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.training.inputs import random_inputs
-from benchmarks.training.settings import OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS, StepSettings
+from benchmarks.training.settings import StepSettings
 
 _MARK = "marked:"
 _KINDS = (
@@ -82,18 +82,12 @@ def _add(event: Any, totals: dict[str, float]) -> None:
 
 def measure(settings: StepSettings) -> dict[str, Any]:
     """Profile `steps` steps after `warmup` others."""
-    summary = "process settings: none"
-    if settings.contender in (OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS):
-        from training.process_settings import apply_process_settings
-
-        summary = apply_process_settings().summary()
+    summary = settings.apply_process_settings()
     import paddle
 
-    from benchmarks.training.paddle_pair import build_pair
+    from benchmarks.training.paddle_pair import build_pair, tensors_of
 
-    pair, inputs = build_pair(settings), random_inputs(settings)
-    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
-    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
+    pair, batch = build_pair(settings), tensors_of(random_inputs(settings))
     _mark_layers(pair.model)
     _mark(pair.loss, "loss")
     for _ in range(max(1, settings.warmup)):

@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.training.inputs import Inputs, random_inputs
-from benchmarks.training.settings import (
-    OURS,
-    OURS_FROZEN_TEACHER,
-    PADDLE_SETTINGS,
-    PYTORCH,
-    StepSettings,
-)
+from benchmarks.training.settings import PYTORCH, StepSettings
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,7 @@ def prepare(settings: StepSettings) -> Prepared:
         from benchmarks.training.torch_pair import prepare_torch
 
         return Prepared(*prepare_torch(settings, batch))
-    summary = "process settings: none"
-    if settings.contender in (OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS):
-        from training.process_settings import apply_process_settings
-
-        summary = apply_process_settings().summary()
+    summary = settings.apply_process_settings()
     from benchmarks.training.paddle_pair import prepare_paddle
 
     step, inputs, notes = prepare_paddle(settings, batch)

@@ -16,10 +16,15 @@ from benchmarks.training.inputs import Inputs, first_weight
 from benchmarks.training.settings import StepSettings
 
 _BLOCKS = (
-    *[(32, 64, 1, 3, False), (64, 128, 1, 3, False), (128, 128, 1, 3, False)],
-    *[(128, 256, (2, 1), 3, False), (256, 256, 1, 3, False), (256, 512, (2, 1), 3, False)],
+    (32, 64, 1, 3, False),
+    (64, 128, 1, 3, False),
+    (128, 128, 1, 3, False),
+    (128, 256, (2, 1), 3, False),
+    (256, 256, 1, 3, False),
+    (256, 512, (2, 1), 3, False),
     *[(512, 512, 1, 5, False)] * 5,
-    *[(512, 1024, (2, 1), 5, True), (1024, 1024, 1, 5, True)],
+    (512, 1024, (2, 1), 5, True),
+    (1024, 1024, 1, 5, True),
 )
 """Of each block: channels in and out before scaling, stride, kernel, squeeze-excitation."""
 

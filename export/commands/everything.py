@@ -1,4 +1,4 @@
-"""Bare `python -m export`: the whole road."""
+"""Bare `python -m export`: from a checkpoint to everything deployed."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
         if not half:
             return None
         candidate = trials.candidate(kept.keys())
-        agreement = _compared(trials, candidate, samples, suspects)
+        agreement = _compare(trials, candidate, samples, suspects)
         if agreement.is_equal:
             return agreement
         suspects.update(sample.position for sample in agreement.differences)
@@ -67,17 +67,17 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
         guilty = guilty_nodes(trials, half, clear) if clear is not None else {}
         if guilty:
             for name, example in guilty.items():
-                kept[name] = Kept(name, operators[name], "text", _told(example))
+                kept[name] = Kept(name, operators[name], "text", _describe(example))
             errors = None
             continue
         wrong = [sample.position for sample in agreement.differences]
         errors = errors or Errors(trials, half, samples.subset(wrong))
         for name in errors.worst(kept.keys()):
-            detail = _told(agreement.differences[0] if agreement.differences else None)
+            detail = _describe(agreement.differences[0] if agreement.differences else None)
             kept[name] = Kept(name, operators[name], "error", f"its rounding adds to: {detail}")
 
 
-def _compared(
+def _compare(
     trials: Trials, candidate: ScoreForm, samples: Samples, suspects: Set[int]
 ) -> Agreement:
     """Compare the samples read wrongly before, or all once those are right."""
@@ -85,10 +85,10 @@ def _compared(
     if numbers:
         few = trials.compare(candidate, samples.subset(numbers))
         if not few.is_equal:
-            told = tuple(
+            renumbered = tuple(
                 replace(sample, position=numbers[sample.position]) for sample in few.samples
             )
-            return replace(few, samples=told)
+            return replace(few, samples=renumbered)
     return trials.compare(candidate, samples)
 
 
@@ -102,7 +102,7 @@ def _clear_samples(agreement: Agreement, samples: Samples) -> Samples | None:
     return samples.subset(numbers[:_MOST_SAMPLES]) if numbers else None
 
 
-def _told(example: ComparedSample | None) -> str:
+def _describe(example: ComparedSample | None) -> str:
     if example is None:
         return "values that are not finite"
     return f"image {example.position}: {example.got!r} instead of {example.expected!r}"

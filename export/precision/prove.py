@@ -85,8 +85,7 @@ def half_model(
             achieved = "fp32"
             for name in trials.names:
                 operator = next(node.op_type for node in source.nodes if node.name == name)
-                fallen = Kept(name, operator, "text", "no FP16 form agreed")
-                kept.setdefault(name, fallen)
+                kept.setdefault(name, Kept(name, operator, "text", "no FP16 form agreed"))
             agreement = trials.compare(trials.reference, samples)
         num_half = len(trials.names) - len(kept)
         in_order = tuple(kept[name] for name in trials.names if name in kept)

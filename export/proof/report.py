@@ -12,11 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.contract import (
-    ModelContract,
-    images_to_compare,
-    model_contract,
-)
+from export.contract import ModelContract, images_to_compare, model_contract
 from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, Agreement, compare
 from export.proof.forms import ScoreForm, form_of_file
 from export.proof.outputs import Form
@@ -178,15 +174,25 @@ def _result(
     log.info(
         "%s %s: %d of %d read the same, %d of %d decisions equal, %s within %.3g (mean %.2g, "
         "allowed %.2g)",
-        *("passed" if is_passed else "FAILED", form.name, agreement.num_equal),
-        *(agreement.num_samples, agreement.num_equal_decisions, agreement.num_decisions),
-        *(agreement.compares, agreement.max_difference, agreement.mean_difference, allowed),
+        "passed" if is_passed else "FAILED",
+        form.name,
+        agreement.num_equal,
+        agreement.num_samples,
+        agreement.num_equal_decisions,
+        agreement.num_decisions,
+        agreement.compares,
+        agreement.max_difference,
+        agreement.mean_difference,
+        allowed,
     )
     if rounding is not None:
         log.info(
             "  it is %.3g times as far off as rounding carries the median line, at most %.3g times "
             "(allowed %g and %g)",
-            *(rounding.typical, rounding.worst, ALLOWED_TYPICAL, ALLOWED_WORST),
+            rounding.typical,
+            rounding.worst,
+            ALLOWED_TYPICAL,
+            ALLOWED_WORST,
         )
     return {
         "candidate": form.name,

@@ -182,10 +182,11 @@ def _adopted_folder(
             "the .onnx file"
         )
     contract = RecognizerContract(spec)
-    parity = _proven(
+    parity = _prove(
         ScoreForm("paddle", contract, run_of_program(program, batch_size)),
         ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
-        *(images, str(program)),
+        images,
+        str(program),
     )
     params = program.with_suffix(".pdiparams").read_bytes()
     return model, replace(
@@ -202,7 +203,7 @@ def _adopted_folder(
     )
 
 
-def _proven(
+def _prove(
     program: ScoreForm, model: ScoreForm, images: Sequence[str | Path], where: str
 ) -> dict[str, Any]:
     """Compare the two; a difference beyond the tolerance passes only if rounding explains it."""
@@ -211,7 +212,10 @@ def _proven(
     if agreement.is_within(TOLERANCE):
         return agreement.as_json()
     (rounding,) = measure_rounding(
-        *(program, nudged_inputs(program), [model], samples_to_draw(samples, [agreement])),
+        program,
+        nudged_inputs(program),
+        [model],
+        samples_to_draw(samples, [agreement]),
         lambda: widely_nudged_inputs(program),
     )
     require_explained(rounding, agreement, f"{where} in paddle and in onnxruntime")

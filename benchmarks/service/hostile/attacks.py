@@ -214,14 +214,13 @@ def disconnects(target: Target, size: float) -> Attack:
 ATTACKS: dict[str, Callable[[Target, float], Attack]] = {
     attack.__name__: attack
     for attack in (
-        *(nothing, jpeg_fill, pnm_newlines, jpeg_scans, jpeg_fewer_scans, large_png),
-        *(tiff_overlap, tiff_slong),
-        *(header_many, header_one, header_cookie, header_url, trailers, chunk_extension),
-        *(half_headers, silent, connections, idle_bodies, dripping_bodies, idle_chunks),
-        *(repeated_outputs, gzip_bomb, large_json, json_nesting, form_parts, form_header),
-        *(pipelined, disconnects),
+        nothing, jpeg_fill, pnm_newlines, jpeg_scans, jpeg_fewer_scans, large_png, tiff_overlap,
+        tiff_slong, header_many, header_one, header_cookie, header_url, trailers, chunk_extension,
+        half_headers, silent, connections, idle_bodies, dripping_bodies, idle_chunks,
+        repeated_outputs, gzip_bomb, large_json, json_nesting, form_parts, form_header, pipelined,
+        disconnects,
     )
-}
+}  # fmt: skip
 """Every attack: takes the target and the size, gives what carries it out."""
 
 
