@@ -79,13 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("export: interrupted; every file is whole, or as it was")
         return INTERRUPTED
     if not isinstance(result, Mapping):
-        return _printed(str(result), DONE)
+        return _print_result(str(result), DONE)
     is_passed = result.get("passed", True)
     text = json.dumps(result, ensure_ascii=False, allow_nan=False)
-    return _printed(text, DONE if is_passed else DISAGREE)
+    return _print_result(text, DONE if is_passed else DISAGREE)
 
 
-def _printed(text: str, status: int) -> int:
+def _print_result(text: str, status: int) -> int:
     """Print the result; the status, or another where it can be printed nowhere."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a character the terminal lacks

@@ -84,11 +84,11 @@ def _table(path: Path, rows: Iterator[tuple[str, Any]]) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{key} {entry}" for key, entry in value.items())
         if value not in ("", None, ()):
-            lines.append(_printable(f"  {name:{_LABEL_WIDTH}} {value}"))
+            lines.append(_escape(f"  {name:{_LABEL_WIDTH}} {value}"))
     return "\n".join(lines)
 
 
-def _printable(line: str) -> str:
+def _escape(line: str) -> str:
     """Escape control characters and lone surrogates of a line."""
     if line.isprintable():
         return line

@@ -71,7 +71,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
         OcrError: if a label file names nothing.
     """
     around = surroundings()
-    packs = {_name_of(file): _labelled(file, options.count) for file in options.labels}
+    packs = {_name_of(file): _labelled_lines(file, options.count) for file in options.labels}
     if len(packs) < len(options.labels):
         raise OcrError("expected label files of different names, got two of one; rename one")
     hashes = {name: _sha256_of(lines) for name, lines in packs.items()}
@@ -79,6 +79,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
     details = {
         name: {"title": titles[name], **_details_of(by_pack)} for name, by_pack in read.items()
     }
+    # The first form is the reference: how many texts do the others read as it does?
     first = next(iter(read.values()), {})
     for name, by_pack in read.items():
         pairs = zip(_flat(first), _flat(by_pack), strict=True)
@@ -86,7 +87,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
             before.text == reading.text for before, reading in pairs
         )
     if options.output is not None and read:
-        _draw(options.output, read, details)
+        _write_pictures(options.output, read, details)
     return Result(
         benchmark="accuracy",
         title="Labelled lines, read by every form",
@@ -123,7 +124,7 @@ def _by_name(models: Sequence[Path]) -> dict[str, Path]:
     return {file.name if times[file.name] == 1 else str(file): file for file in models}
 
 
-def _labelled(file: Path, count: int) -> list[LabelledLine]:
+def _labelled_lines(file: Path, count: int) -> list[LabelledLine]:
     lines = [line for line in find_lines(file, count) if line.text is not None]
     if not lines:
         raise OcrError(f"no labels in {file}: expected lines of path, tab and text; check --labels")
@@ -199,7 +200,9 @@ def _measures(name: str, by_pack: _ByPack) -> Iterator[Measure]:
     yield measure(f"{name} / {ALL} / calibration error", "share", "lower", [error], True)
 
 
-def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]) -> None:
+def _write_pictures(
+    output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]
+) -> None:
     """Write pictures beside the result; name the crops of the first form's worst lines in it."""
     calibrations = {name: calibration_of(_flat(by_pack)) for name, by_pack in read.items()}
     draw_calibration(calibrations, output.with_suffix(".png"))

@@ -62,7 +62,7 @@ class Scores(TextScores):
         """Count one line."""
         self.add(reading.text, reading.label)
         self.any_case += reading.text.casefold() == reading.label.casefold()
-        self.letters_and_digits += _bare(reading.text) == _bare(reading.label)
+        self.letters_and_digits += _alphanumeric(reading.text) == _alphanumeric(reading.label)
         self.unread += reading.error is not None
 
     def as_json(self) -> dict[str, Any]:
@@ -177,5 +177,5 @@ def worst(readings: Sequence[Reading], number: int) -> list[Reading]:
     )[:number]
 
 
-def _bare(text: str) -> str:
+def _alphanumeric(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())

@@ -99,6 +99,8 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     lines = choose_lines(
         options.data, options.packs, options.max_width, charset, output / "lines", options.lines
     )
+    # First weights, the same for every arm: trained networks whose head is moved to this
+    # dictionary.
     own = build_charset(_START_DICTIONARY, use_space_char=True)
     weights = {
         network: write_start(_START, source, own, charset, output / "start" / f"{network}.pdparams")
@@ -110,9 +112,10 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         num_lines=lines.num_train,
         weights={**weights, TEACHER: options.teacher.resolve()},
         steps=options.steps,
-        options=dict(map(_override, options.override)),
+        options=dict(map(_parse_override, options.override)),
     )
-    sets = _sets(lines, options.rendered)
+    # Networks as they are, to place the arms between: the first weights and the Teacher.
+    sets = _data_sets(lines, options.rendered)
     references = {
         name: run_reference(
             Reference(name, network, plan.weights[network]), sets, output / f"reference_{name}"
@@ -121,6 +124,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     }
     results: dict[str, dict[int, Run]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
+        # Seeds outermost: stopped early, the comparison is complete for the seeds that are done.
         for seed in options.seeds:
             for arm in arms:
                 progress.set_postfix_str(f"{arm.name}, seed {seed}")
@@ -156,7 +160,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     )
 
 
-def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
+def _data_sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
     packs: dict[str, dict[str, Any]] = {
         pack: {"name": "SimpleDataSet", "data_dir": ".", "label_file_list": [str(file)]}
         for pack, file in lines.val_by_pack.items()
@@ -164,7 +168,7 @@ def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
     return {**packs, "rendered": {**_RENDERED, "count": num_rendered}}
 
 
-def _override(text: str) -> tuple[str, Any]:
+def _parse_override(text: str) -> tuple[str, Any]:
     path, separator, value = text.partition("=")
     if not separator:
         raise ConfigError(f"-o {text}: expected Section.key=value, got no value")

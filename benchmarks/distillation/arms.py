@@ -55,7 +55,7 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
         raise ConfigError(
             f"{path} holds no arms: expected a mapping under arms, got {content!r:.80}; see {ARMS}"
         )
-    arms = {name: _arm(name, entry, path) for name, entry in content["arms"].items()}
+    arms = {name: _read_arm(name, entry, path) for name, entry in content["arms"].items()}
     unknown = [name for name in names or [] if name not in arms]
     if unknown:
         raise ConfigError(
@@ -65,7 +65,7 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
     return [arms[name] for name in names or arms]
 
 
-def _arm(name: str, entry: Any, path: Path) -> Arm:
+def _read_arm(name: str, entry: Any, path: Path) -> Arm:
     entry = entry if isinstance(entry, dict) else {}
     networks, losses = entry.get("networks") or [], entry.get("losses")
     strangers = [name for name in networks if name not in NETWORK_CONFIGS]
@@ -134,7 +134,7 @@ def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str
         "Eval.dataset.label_file_list": [str(plan.val)],
     }
     for path, value in {**options, **plan.options, **arm.options}.items():
-        _put(sections, path, value)
+        _set_by_path(sections, path, value)
     return sections
 
 
@@ -189,7 +189,7 @@ def _read_by_names(sections: dict[str, Any], networks: Sequence[str]) -> None:
     }
 
 
-def _put(sections: dict[str, Any], path: str, value: Any) -> None:
+def _set_by_path(sections: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split(".")
     place: Any = sections
     for part in parents:

@@ -25,6 +25,7 @@ def draw(result: Result, output: Path) -> None:
     summaries = result.details["summary"]
     arms = [summary["arm"] for summary in summaries]
     colours = {arm: f"C{index}" for index, arm in enumerate(arms)}
+    # To the left a curve for each run, to the right a bar for each arm.
     for run in result.details["runs"]:
         points = [
             (evaluation["step"], 100 * evaluation["acc"])

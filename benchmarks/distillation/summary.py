@@ -88,6 +88,7 @@ def _summary(
 ) -> ArmSummary:
     figures = {seed: pooled(run["readings"], sets) for seed, run in runs.items()}
     accuracies = [rates["accuracy"] for rates in figures.values()]
+    # Runs of one seed share their random numbers, so gains are taken seed by seed.
     paired = [seed for seed in runs if seed in baseline]
     gains = [
         figures[seed]["accuracy"] - pooled(baseline[seed]["readings"], sets)["accuracy"]

@@ -51,24 +51,24 @@ def find_lines(source: Path, count: int) -> list[LabelledLine]:
 
 def _lines(source: Path) -> Iterator[LabelledLine]:
     if source.is_file():
-        yield from _labelled(source)
+        yield from _labelled_lines(source)
         return
     label_files = [
         file
         for file in sorted(source.glob("*"))
-        if file.suffix in _LABEL_SUFFIXES and next(_labelled(file), None) is not None
+        if file.suffix in _LABEL_SUFFIXES and next(_labelled_lines(file), None) is not None
     ]
     for file in label_files:
-        yield from _labelled(file)
+        yield from _labelled_lines(file)
     packs = [] if label_files else sorted(source.glob("*/val.tsv"))
     # One of each in turn, so that the first lines are of all packs alike.
-    for row in itertools.zip_longest(*map(_labelled, packs)):
+    for row in itertools.zip_longest(*map(_labelled_lines, packs)):
         yield from (line for line in row if line is not None)
     if not label_files and not packs and source.is_dir():
         yield from (LabelledLine(path, None) for path in find_images([source]))
 
 
-def _labelled(file: Path) -> Iterator[LabelledLine]:
+def _labelled_lines(file: Path) -> Iterator[LabelledLine]:
     return (LabelledLine(str(path), text) for path, text in labelled_images(file))
 
 

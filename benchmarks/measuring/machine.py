@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -113,23 +114,18 @@ def git_revision(folder: Path = ROOT) -> dict[str, Any]:
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Return the version of each package that is installed here."""
     versions = {}
-    for name in names:
-        try:
+    for name in names:  # some stand for each other, some are optional
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # one of several that would do, or an optional one
     return versions
 
 
 def _cpu_model() -> str:
-    try:
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _memory_gib() -> float | None:

@@ -28,7 +28,6 @@ from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
 from runtime.files import sha256_of_file, write_atomically
 
-BETTER = ("higher", "lower")
 MEASURED_PACKAGES = (
     *PACKAGES,
     "onnx",

@@ -51,6 +51,7 @@ def compare(
     names = {name: list(value.shape) for name, value in theirs.state_dict().items()}
     if names != {name: list(value.shape) for name, value in ours.state_dict().items()}:
         raise OcrError("names or shapes of the parameters differ from PaddleOCR's")
+    # The same weights, then the same batch through both, in training mode.
     theirs.set_state_dict({name: value.clone() for name, value in ours.state_dict().items()})
 
     rng = np.random.default_rng(0)
@@ -73,6 +74,7 @@ def compare(
         losses["loss"].backward()
         results.append((outputs, losses, dict(model.named_parameters())))
     (outputs, losses, parameters), (their_outputs, their_losses, their_parameters) = results
+    # Outputs relative to the largest value, scalars and norms relative to themselves.
     for network, stages in their_outputs.items():
         for stage, expected in stages.items():
             got = outputs[network][stage]

@@ -81,9 +81,10 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         colour=lambda stage: _STAGE_COLOURS.get(stage, "s6"),
         picture=_picture,
         has_pictures=_has_pictures,
-        truth=lambda pair: Markup("").join(_marked(Markup, pair, is_label=True)),
-        reading=lambda pair: Markup("").join(_marked(Markup, pair, is_label=False)),
+        truth=lambda pair: Markup("").join(_mark_differences(Markup, pair, is_label=True)),
+        reading=lambda pair: Markup("").join(_mark_differences(Markup, pair, is_label=False)),
     )
+    # The suite only tells which steps ran; its failures are shown, it has no section.
     shown_entries = [entry for entry in entries if entry.result.benchmark != "suite"]
     times = [entry.result.time[:10] for entry in entries if entry.result.time]
     return environment.get_template("page.html").render(
@@ -176,7 +177,7 @@ def _has_pictures(entry: Entry, form: Mapping[str, Any]) -> bool:
     return any(_picture(entry, line["picture"]) for line in form["worst"])
 
 
-def _marked(markup: Any, pair: tuple[str, str], is_label: bool) -> Iterator[Any]:
+def _mark_differences(markup: Any, pair: tuple[str, str], is_label: bool) -> Iterator[Any]:
     """Yield label or reading in pieces, those that differ from the other marked."""
     label, text = pair
     for kind, start, end, other_start, other_end in SequenceMatcher(

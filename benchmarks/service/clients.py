@@ -47,11 +47,8 @@ class Work:
             )
             pieces += [head.encode(), self.images[place], b"\r\n"]
         pieces.append(f"--{_BOUNDARY}--\r\n".encode())
-        return (
-            b"".join(pieces),
-            texts,
-            {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"},
-        )
+        headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        return b"".join(pieces), texts, headers
 
 
 @dataclass

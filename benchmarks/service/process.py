@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import EngineError
@@ -127,12 +126,7 @@ class ServiceProcess:
         self.process.wait()
         raise EngineError(f"the service did not start; it said: {self.log.strip()[-500:]}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         if self.process.poll() is None:
             try:
                 self.end()

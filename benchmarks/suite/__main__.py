@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             **around,
         )
         save_result(folder / "results" / SUITE_RESULT, result)
+        # The page shows results of this and of earlier runs, and how the suite itself went.
         files = [step.result for step in steps if step.result is not None]
         files = [*(file for file in files if file.is_file()), folder / "results" / SUITE_RESULT]
         entries, unreadable = collect(files)

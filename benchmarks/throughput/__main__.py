@@ -128,6 +128,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         file = Path(scratch) / "lines.json"
         write_lines(file, lines)
         attempts = _attempts(chosen, file, options)
+        # Cold starts come last and read a single line, so that imports and loading dominate.
         one_line = Path(scratch) / "line.json"
         write_lines(one_line, lines[:1])
         cold, cold_failures = _cold_starts(chosen, one_line, options)

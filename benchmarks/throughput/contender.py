@@ -86,22 +86,14 @@ def rapidocr(options: argparse.Namespace) -> Opened:
     return Opened(read, lambda paths: map(load_image, paths))
 
 
-def paddleocr(options: argparse.Namespace) -> Opened:
-    """Open PaddleOCR's `predict_rec.py` on paddle, as it comes, with the exported folder."""
-    return _paddleocr(options, options.inference)
+def paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = False) -> Opened:
+    """Open PaddleOCR's `predict_rec.py`.
 
-
-def paddleocr_onednn(options: argparse.Namespace) -> Opened:
-    """Open the same with `--enable_mkldnn`, PaddleOCR's option to be faster on a CPU."""
-    return _paddleocr(options, options.inference, onednn=True)
-
-
-def paddleocr_onnx(options: argparse.Namespace) -> Opened:
-    """Open PaddleOCR's `predict_rec.py` on onnxruntime, with the same file as the others."""
-    return _paddleocr(options, None)
-
-
-def _paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = False) -> Opened:
+    Args:
+        options: of the command line.
+        folder: the exported folder, which paddle runs; None runs the ONNX file on onnxruntime.
+        onednn: `--enable_mkldnn`, PaddleOCR's option to be faster on a CPU.
+    """
     import cv2
 
     from benchmarks.throughput.paddleocr_reader import PaddleOcrReader
@@ -115,12 +107,12 @@ def _paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = 
     return Opened(lambda paths: reader(list(load(paths))), load, lambda: reader.busy_s)
 
 
-CONTENDERS = {
+CONTENDERS: dict[str, Callable[[argparse.Namespace], Opened]] = {
     "ours": ours,
     "rapidocr": rapidocr,
-    "paddleocr": paddleocr,
-    "paddleocr-onednn": paddleocr_onednn,
-    "paddleocr-onnx": paddleocr_onnx,
+    "paddleocr": lambda options: paddleocr(options, options.inference),
+    "paddleocr-onednn": lambda options: paddleocr(options, options.inference, onednn=True),
+    "paddleocr-onnx": lambda options: paddleocr(options, None),
 }
 
 

@@ -94,6 +94,7 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
         parts.append(measure_real(options, settings))
     if options.profile:
         parts.append(measure_profile(options, settings))
+    # Remarks on the machine come first, then those of each part.
     remarks = (*around.pop("remarks"), *(remark for part in parts for remark in part.remarks))
     return Result(
         benchmark="training",

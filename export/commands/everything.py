@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
             onnx, half_path(onnx), options.images, tie_tolerance=options.tieTolerance
         )
         onnx = half_path(onnx)
-    if options.engine != "none" and _has_engine(options.engine, onnx, plan):
+    if options.engine != "none" and _wants_engine(options.engine, onnx, plan):
         from export.engine import BuildOptions, EngineRequest, build_engine
 
         result["engine"] = build_engine(
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     return result
 
 
-def _has_engine(backend: str, onnx: Path, plan: Path) -> bool:
+def _wants_engine(backend: str, onnx: Path, plan: Path) -> bool:
     """Tell whether an engine is to be built here; where it cannot be, log how to elsewhere."""
     if backend != "auto":
         return True

@@ -91,8 +91,8 @@ def _paddle2onnx(program: Path, target: Path, opset: int) -> onnx.ModelProto:
     said = _last_words(child.stdout)
     if child.returncode:
         raise ArtifactError(
-            f"paddle2onnx cannot convert {program}: it {_ending(child.returncode)} and said: "
-            f"{said}{hint('convert')}"
+            f"paddle2onnx cannot convert {program}: it {_describe_ending(child.returncode)} and "
+            f"said: {said}{hint('convert')}"
         )
     if not target.is_file():
         raise ArtifactError(
@@ -101,7 +101,7 @@ def _paddle2onnx(program: Path, target: Path, opset: int) -> onnx.ModelProto:
     return load_model(target)
 
 
-def _ending(status: int) -> str:
+def _describe_ending(status: int) -> str:
     if status > 0:
         return f"ended with status {status}"
     with contextlib.suppress(ValueError):

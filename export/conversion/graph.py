@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onn
     """
     _check_ends(raw, spec)
     _set_input_shape(raw, spec, [batch_size, *spec.input_sizes])
-    model = _simplified(raw)
+    model = _simplify(raw)
     _name_values(model, spec)
     _name_dimensions(model, spec, input_shape(model))
     describe(model, spec)
@@ -121,7 +122,7 @@ def _set_input_shape(model: onnx.ModelProto, spec: ModelSpec, shape: Sequence[in
         dimension.dim_value = size
 
 
-def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:
+def _simplify(raw: onnx.ModelProto) -> onnx.ModelProto:
     """Fold constants, merge BatchNorm into convolutions, and drop unused nodes."""
     import onnxslim
 
@@ -170,8 +171,7 @@ def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     ordered = []
     for weight in used:
-        kept = onnx.TensorProto()
-        kept.CopyFrom(weight)
+        kept = deepcopy(weight)
         kept.name = renamed[weight.name]
         ordered.append(kept)
     del graph.initializer[:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,8 +91,7 @@ def named_copy(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ArtifactError: if the graph holds control flow, into which the conversion does not reach.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = deepcopy(model)
     taken: set[str] = set()
     for number, node in enumerate(copy.graph.node):
         for attribute in node.attribute:
@@ -119,10 +119,6 @@ def float_nodes(source: GraphView) -> list[onnx.NodeProto]:
 
 def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
     """Replace a graph's nodes by these, some of which may be its own."""
-    copies = []
-    for node in nodes:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        copies.append(copy)
+    copies = [deepcopy(node) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

@@ -55,6 +55,8 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
             agreement.num_samples,
             agreement.num_not_finite,
         )
+        # A clear difference has a guilty node, which bisecting finds. Where there is none, the sum
+        # of all roundings turns a near tie; then the nodes with the largest errors are kept.
         is_tied = not agreement.num_not_finite and agreement.most_disputed <= CLEAR_MARGIN
         if is_tied and errors is None:
             log.info(

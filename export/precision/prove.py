@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 from dataclasses import dataclass
 
 import onnx
@@ -73,6 +74,7 @@ def half_model(
     spec = contract.spec
     inputs = (batch.inputs for batch in samples.batches())
     largest = largest_magnitudes(source, spec.input_name, inputs)
+    # What FP16 cannot hold, or is known to harm, stays FP32 before anything is tried.
     kept = kept_from_the_start(source, largest)
     num_from_the_start = len(kept)
     trials = Trials(source, contract, tie_tolerance, most_tries, is_quiet)
@@ -81,6 +83,7 @@ def half_model(
         achieved = "fp16" if len(kept) == num_from_the_start else "mixed"
         if any(entry.reason in ("range", "vanishing") for entry in kept.values()):
             achieved = "mixed"
+        # No FP16 form agreed: the FP32 model itself is the result.
         if agreement is None:
             achieved = "fp32"
             for name in trials.names:
@@ -96,8 +99,7 @@ def half_model(
     finally:
         trials.close()
     log.info("precision %s", report)
-    described = onnx.ModelProto()
-    described.CopyFrom(result)
+    described = deepcopy(result)
     spec = describe_derived(described, model, spec, report.as_json(), source_sha256)
     _check_opens(described, spec, samples)
     return HalfModel(described, spec, report)

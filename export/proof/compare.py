@@ -126,8 +126,10 @@ class Agreement:
             "num_equal": self.num_equal,
             "num_ties": self.num_ties,
         }
-        examples = [_finite(asdict(sample)) for sample in self.differences[:_MOST_EXAMPLES]]
-        return {**_finite(figures), "differences": examples}
+        examples = [
+            _replace_non_finite(asdict(sample)) for sample in self.differences[:_MOST_EXAMPLES]
+        ]
+        return {**_replace_non_finite(figures), "differences": examples}
 
     def _is_tie(self, sample: ComparedSample) -> bool:
         return self.tie_tolerance > 0 and sample.margin <= self.tie_tolerance
@@ -171,6 +173,7 @@ def compare(
         num_not_finite += int((~np.isfinite(got.values)).sum())
         num_equal += int((expected.decisions == got.decisions).sum())
         num_decisions += expected.decisions.size
+        # A distance that is no number has to count as the worst, not to vanish in a maximum.
         largest = distances.reshape(len(distances), -1).max(axis=1)
         largest = np.where(np.isfinite(largest), largest, np.inf).tolist()
         margins = (
@@ -222,14 +225,14 @@ def _distances(expected: Outputs, got: Outputs) -> NDArray[np.float32]:
         if expected.is_whole == got.is_whole:
             return np.abs(expected.values - got.values)
         # Of one form the best alone is known: that is what the other thinks of its own choice.
-        return np.abs(_best(expected) - _best(got))
+        return np.abs(_best_values(expected) - _best_values(got))
 
 
-def _best(outputs: Outputs) -> NDArray[np.float32]:
+def _best_values(outputs: Outputs) -> NDArray[np.float32]:
     return outputs.values.max(axis=-1) if outputs.is_whole else outputs.values
 
 
-def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+def _replace_non_finite(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in figures.items()

@@ -50,6 +50,8 @@ def prove(
         ScoreForm("onnxruntime", contract, run_of_onnx(model, spec)),
     )
     agreements = [compare(reference, candidate, contract, samples) for candidate in candidates]
+    # Networks amplify rounding differently, so a form is held against the network in FP64, and
+    # how far it may be off is measured with the network in FP32 rounded in other ways.
     roundings = measure_rounding(
         exact_form(stripped, spec),
         drawn_forms(stripped, spec),

@@ -210,16 +210,16 @@ def nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     They are held against the form itself, for want of one in FP64; its distance from them and from
     a right conversion are both differences of two draws.
     """
-    return [_nudging(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
+    return [_nudge_inputs_of(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
 
 
 def widely_nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     """Return further and wider draws of such a form, for `measure_rounding`."""
     numbers = range(_NUM_NUDGED_INPUTS, _NUM_NUDGED_INPUTS + NUM_WIDER)
-    return [_nudging(form, number, most_steps=WIDER_STEPS) for number in numbers]
+    return [_nudge_inputs_of(form, number, most_steps=WIDER_STEPS) for number in numbers]
 
 
-def _nudging(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
+def _nudge_inputs_of(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
     generator, run = np.random.default_rng(seed), form.run
 
     def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,7 @@ def _multiply_adds(
     batch: NDArray[np.float32],
 ) -> dict[str, int]:
     """Count the multiply-adds of each node for one batch."""
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
+    exposed = deepcopy(model)
     names = [node.output[0] for node in nodes]
     own = {output.name for output in exposed.graph.output}
     exposed.graph.output.extend(

@@ -81,9 +81,9 @@ def adopt(
     told = told or Told()
     with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
         if source.is_dir():
-            model, spec = _adopted_folder(source, dictionary, told, opset, images)
+            model, spec = _adopt_folder(source, dictionary, told, opset, images)
         else:
-            model, spec = _adopted_file(source, dictionary, told)
+            model, spec = _adopt_file(source, dictionary, told)
         describe(model, spec)
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
@@ -98,7 +98,7 @@ def adopt(
     }
 
 
-def _adopted_file(
+def _adopt_file(
     source: Path, dictionary: Path | None, told: Told
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     model = load_model(source)
@@ -132,7 +132,7 @@ def _adopted_file(
     return model, replace(spec, provenance=provenance)
 
 
-def _adopted_folder(
+def _adopt_folder(
     folder: Path,
     dictionary: Path | None,
     told: Told,
@@ -163,6 +163,7 @@ def _adopted_folder(
     )
     model = convert(program, spec, opset)
     batch_size, _, _, width = input_shape(model)
+    # The converted network is run to see what it emits: time steps, classes, place of the blank.
     facts = ModelFacts(
         where=str(program),
         spec=None,

@@ -125,7 +125,7 @@ class _Siege:
 
     def attack(self, name: str) -> None:
         """Attack in this way and keep what was found."""
-        options, service = self._options, self._started()
+        options, service = self._options, self._ensure_started()
         images, texts = self._asked.images, self._asked.texts
         work = Work(service.host, service.port, images, texts)
         if self.images_per_s is None:
@@ -157,10 +157,11 @@ class _Siege:
         if finding.recovered_after_s is None:
             tail = tuple(service.log.splitlines()[-10:])
             self.failures.append(Failure(name, "no answer afterwards", tail=tail))
+        # A service that grew or fell silent would spoil the next attack's figures.
         if not (finding.met["memory"] and finding.met["answers after"]):
             self._kill()
 
-    def _started(self) -> ServiceProcess:
+    def _ensure_started(self) -> ServiceProcess:
         if self._service is None:
             options = ["--name", _NAME, *self._options.serve]
             service = ServiceProcess(
