@@ -21,12 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.alternation import (
-    Attempt,
-    Contender,
-    run_in_alternation,
-    same_as_first,
-)
+from benchmarks.measuring.alternation import Attempt, Contender, run_in_alternation, same_as_first
 from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, table
 from benchmarks.measuring.lines import find_lines, read_lines, write_lines

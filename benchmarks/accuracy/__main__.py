@@ -24,14 +24,7 @@ from benchmarks.accuracy.readers import Reader, open_reader
 from benchmarks.accuracy.scores import Reading, calibration_of, scores_of, worst
 from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.lines import LabelledLine, find_lines
-from benchmarks.measuring.result import (
-    Failure,
-    Measure,
-    Result,
-    exit_status,
-    measure,
-    surroundings,
-)
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.files import sha256_of_file

@@ -76,7 +76,7 @@ def run_in_alternation(
         timeout_s: for one process.
         folder: where the commands run.
         check: what else the figures have to satisfy.
-        report: is told of every attempt as it ends.
+        report: called with every attempt as it ends.
     """
     attempts: list[Attempt] = []
     failed: set[str] = set()

@@ -25,11 +25,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.measuring.command import command_parser
-from benchmarks.parity.paddleocr import (
-    export_with_paddleocr,
-    import_paddleocr,
-    save_with_paddleocr,
-)
+from benchmarks.parity.paddleocr import export_with_paddleocr, import_paddleocr, save_with_paddleocr
 from export.chain import ExportOptions, Source, export_network
 from export.contract import model_contract, samples_to_compare
 from export.conversion.model_file import read_model

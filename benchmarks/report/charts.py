@@ -49,7 +49,10 @@ def latency_curves(cells: Sequence[Mapping[str, Any]], name: str) -> str:
         batches = sorted({cell["batch"] for cell in cells})
         widths = sorted({cell["width_px"] for cell in cells})
         for width, colour in zip(widths, _SERIES * len(widths), strict=False):
-            own = sorted((c for c in cells if c["width_px"] == width), key=lambda c: c["batch"])
+            own = sorted(
+                (cell for cell in cells if cell["width_px"] == width),
+                key=lambda cell: cell["batch"],
+            )
             x = [cell["batch"] for cell in own]
             engine = [cell["engine"]["p50"] for cell in own]
             slow = [cell["engine"]["p95"] for cell in own]
@@ -78,7 +81,8 @@ def reliability(forms: Mapping[str, Mapping[str, Any]], name: str) -> str:
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1.2)
         most = max(
-            (b["lines"] for f in forms.values() for b in f["calibration"]["bins"]), default=1
+            (group["lines"] for form in forms.values() for group in form["calibration"]["bins"]),
+            default=1,
         )
         for number, ((label, form), colour) in enumerate(zip(forms.items(), _SERIES, strict=False)):
             filled = [group for group in form["calibration"]["bins"] if group["lines"]]

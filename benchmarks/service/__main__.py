@@ -23,14 +23,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.measuring.command import command_parser
-from benchmarks.measuring.result import (
-    Failure,
-    Measure,
-    Result,
-    exit_status,
-    measure,
-    surroundings,
-)
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from benchmarks.service.clients import Tally, Work, run_clients, run_flood
 from benchmarks.service.memory import MemoryWatch
 from benchmarks.service.offline import (

@@ -148,8 +148,7 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
 
     forms = ("--models", student, half, *plans)
     yield measuring(
-        "accuracy",
-        ("benchmarks.accuracy", "--labels", "images/labels.txt", labels, *forms),
+        "accuracy", ("benchmarks.accuracy", "--labels", "images/labels.txt", labels, *forms)
     )
     reading = (
         "benchmarks.throughput", "--rounds", str(size.rounds),

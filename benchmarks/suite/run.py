@@ -159,8 +159,8 @@ def _wait(
             return process.wait(_POLL_S)
         except subprocess.TimeoutExpired:
             if sys.stderr.isatty():
-                said = (_last_lines(log) or [""])[-1]
-                bar.set_postfix_str(f"{step.name}: {said[:_SHOWN_CHARACTERS]}")
+                last_line = (_last_lines(log) or [""])[-1]
+                bar.set_postfix_str(f"{step.name}: {last_line[:_SHOWN_CHARACTERS]}")
     return None
 
 

@@ -22,13 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.measuring.alternation import Attempt, run_in_alternation, same_as_first
 from benchmarks.measuring.command import command_parser
-from benchmarks.measuring.comparison import (
-    EACH,
-    failures,
-    figures_by_contender,
-    speeds,
-    table,
-)
+from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, speeds, table
 from benchmarks.measuring.lines import find_lines, write_lines
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import (

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.training.settings import (
-    HEIGHT_PX,
-    MAX_TEXT_LENGTH,
-    TIME_STRIDE_PX,
-    StepSettings,
-)
+from benchmarks.training.settings import HEIGHT_PX, MAX_TEXT_LENGTH, TIME_STRIDE_PX, StepSettings
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import (
-    add_conversion,
-    add_images,
-    add_source,
-    options_of,
-    source_of,
-)
+from export.commands.arguments import add_conversion, add_images, add_source, options_of, source_of
 
 HELP = "a checkpoint's network as ONNX, verified, and nothing else"
 

@@ -8,13 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import (
-    add_conversion,
-    add_images,
-    add_source,
-    options_of,
-    source_of,
-)
+from export.commands.arguments import add_conversion, add_images, add_source, options_of, source_of
 from export.commands.precision import add_tie_tolerance, convert_file, half_path
 from runtime.errors import EngineError
 

@@ -42,10 +42,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         return {
             "checkpoint": options.checkpoint,
             "networks": {
-                name or "(a single network)": {
-                    "values": count_values(arrays),
-                    "names": len(arrays),
-                }
+                name or "(a single network)": {"values": count_values(arrays), "names": len(arrays)}
                 for name, arrays in networks.items()
             },
         }

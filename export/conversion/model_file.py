@@ -23,7 +23,7 @@ class ModelFile:
     Args:
         path: of the file.
         model: its graph.
-        spec: its own, or told from graph and dictionary where it carries none.
+        spec: its own, or derived from graph and dictionary where it carries none.
         sha256: of the file.
     """
 

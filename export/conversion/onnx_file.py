@@ -120,11 +120,11 @@ def _complete_weights(model: onnx.ModelProto, path: Path) -> None:
 
 def _read_beside(tensor: onnx.TensorProto, path: Path, num_bytes: int) -> None:
     """Take a weight's bytes from its file, which `check_files` has seen."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    if "location" not in told:
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in place:
         raise _read_error(path, f"weight {shown(tensor.name)} lies in a file without a name")
-    offset = int(told.get("offset") or 0)
-    with (path.parent / told["location"].replace("\\", "/")).open("rb") as file:
+    offset = int(place.get("offset") or 0)
+    with (path.parent / place["location"].replace("\\", "/")).open("rb") as file:
         file.seek(offset)
         tensor.raw_data = file.read(num_bytes)
     tensor.data_location = _Type.DEFAULT

@@ -145,7 +145,7 @@ def compare(
     """Run both forms on the same batches.
 
     Args:
-        reference: gives all probabilities where ties are to be told.
+        reference: gives all probabilities where ties are to be recognised.
         candidate: the other.
         contract: of both.
         samples: to compare on.
@@ -206,11 +206,11 @@ def require(agreement: Agreement, what: str, tolerance: float = TOLERANCE) -> No
         return
     raise ParityError(
         f"{what} disagree: expected equal readings and probabilities within {tolerance:g}, got "
-        f"{told(agreement)}; nothing was written"
+        f"{difference_text(agreement)}; nothing was written"
     )
 
 
-def told(agreement: Agreement) -> str:
+def difference_text(agreement: Agreement) -> str:
     """Say in words how far two forms agree, for an error."""
     example = f", for example {agreement.example}" if agreement.example else ""
     return (

@@ -81,9 +81,7 @@ def _use_paddle_kernels(wanted: bool) -> Iterator[None]:
 
 
 def _build(
-    stripped: Stripped,
-    dtype: str,
-    changed: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    stripped: Stripped, dtype: str, changed: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> Network:
     """Build the network anew in `dtype`, its weights passed through `changed`."""
     default = paddle.get_default_dtype()

@@ -79,8 +79,8 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         checkpoint, rounded = _form_of_checkpoint(options.source)
         forms.insert(0, checkpoint)
     (reference, contract), *candidates = forms
-    for form, other in candidates:
-        _check_same_network(reference, contract, form, other)
+    for form, form_contract in candidates:
+        _check_same_network(reference, contract, form, form_contract)
     named, num_unreadable, images_from = _images(options, contract)
     samples = contract.samples(list(named.values()), images_from)
     compared = [(form, compare(reference, form, contract, samples)) for form, _ in candidates]
@@ -131,15 +131,15 @@ def _rounded_by_inputs(reference: Form) -> tuple[Form, Sequence[Form], Widen]:
 
 
 def _check_same_network(
-    reference: Form, contract: ModelContract, form: Form, other: ModelContract
+    reference: Form, contract: ModelContract, form: Form, form_contract: ModelContract
 ) -> None:
-    if contract.spec.task != other.spec.task:
+    if contract.spec.task != form_contract.spec.task:
         raise ArtifactError(
             f"{form.name} and {reference.name} are not forms of one network: expected the task "
-            f"{contract.spec.task}, got {other.spec.task}"
+            f"{contract.spec.task}, got {form_contract.spec.task}"
         )
     for what in contract.agreed_fields:
-        expected, got = getattr(contract.spec, what), getattr(other.spec, what)
+        expected, got = getattr(contract.spec, what), getattr(form_contract.spec, what)
         if expected != got:
             if isinstance(expected, tuple):
                 expected, got = f"{len(expected)} of them", f"{len(got)}, or others"

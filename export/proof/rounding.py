@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.proof.compare import TOLERANCE, Agreement, told
+from export.proof.compare import TOLERANCE, Agreement, difference_text
 from export.proof.forms import ScoreForm
 from export.proof.outputs import Form
 from export.proof.samples import Samples, evenly_spaced
@@ -145,7 +145,9 @@ def measure_rounding(
     ]
     if widen is None or not any(is_doubtful):
         return tuple(roundings)
-    chosen = np.unique(np.concatenate([*compress((r.outliers for r in roundings), is_doubtful)]))
+    chosen = np.unique(
+        np.concatenate([*compress((rounding.outliers for rounding in roundings), is_doubtful)])
+    )
     wider = np.zeros(len(samples))
     few = samples.subset(chosen.tolist())
     wider[chosen] = _all_distances(reference, widen(), few).max(axis=0)
@@ -193,14 +195,14 @@ def require_explained(rounding: Rounding, agreement: Agreement, what: str) -> No
             f"{what} disagree: expected to be as far from the exact network as rounding carries "
             f"it, at most {ALLOWED_TYPICAL:g} times on the median line and {ALLOWED_WORST:g} times "
             f"on any, got {rounding.typical:.3g} and {rounding.worst:.3g} times, "
-            f"{told(agreement)}; nothing was written"
+            f"{difference_text(agreement)}; nothing was written"
         )
     if not rounding.is_decided:
         raise ParityError(
             f"{what} cannot be compared: expected a network that rounding moves by at most "
             f"{UNDECIDED:g} on the median line, got {np.median(rounding.draws):.3g}, "
-            f"{told(agreement)}; nothing was written; train the network further, or give images "
-            "like those it was trained on (--images)"
+            f"{difference_text(agreement)}; nothing was written; train the network further, or "
+            "give images like those it was trained on (--images)"
         )
 
 

@@ -55,9 +55,7 @@ class Samples(Protocol):
         """Take only the samples of these numbers, in their order."""
 
 
-def readable_images(
-    paths: Sequence[str | Path],
-) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
+def readable_images(paths: Sequence[str | Path]) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
     """Read images; return those that can be read, by their paths, and how many cannot.
 
     Raises:

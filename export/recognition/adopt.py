@@ -133,11 +133,7 @@ def _adopt_file(
 
 
 def _adopt_folder(
-    folder: Path,
-    dictionary: Path | None,
-    told: Told,
-    opset: int,
-    images: Sequence[str | Path],
+    folder: Path, dictionary: Path | None, told: Told, opset: int, images: Sequence[str | Path]
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     for name in _FOR_FILES:
         if name in told.said:

@@ -29,14 +29,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.measuring.command import command_parser
-from benchmarks.measuring.result import (
-    Failure,
-    Measure,
-    Result,
-    exit_status,
-    measure,
-    surroundings,
-)
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from benchmarks.service.clients import Work
 from benchmarks.service.hostile.attack import Target
 from benchmarks.service.hostile.attacks import ATTACKS

@@ -59,10 +59,10 @@ class Attacker:
         Raises:
             OSError: if it ended before.
         """
-        said, _ = self._process.communicate("stop\n", timeout=_SECONDS_TO_STOP)
+        output, _ = self._process.communicate("stop\n", timeout=_SECONDS_TO_STOP)
         if self._process.returncode:
             raise OSError(f"the attacker ended with status {self._process.returncode}")
-        self.outcomes = json.loads(said.splitlines()[-1])
+        self.outcomes = json.loads(output.splitlines()[-1])
 
     def __enter__(self) -> Attacker:
         command = [sys.executable, "-m", "benchmarks.service.hostile.attacker"]

@@ -142,9 +142,7 @@ def repeated_outputs(target: Target, size: float) -> Attack:
     """Send requests that ask 20,000 times for the same output of 16 images."""
     encoded = base64.b64encode(target.image).decode()
     message = {
-        "inputs": [
-            {"name": "image", "datatype": "BYTES", "shape": [16], "data": [encoded] * 16},
-        ],
+        "inputs": [{"name": "image", "datatype": "BYTES", "shape": [16], "data": [encoded] * 16}],
         "outputs": [{"name": "text"}] * _scale(20_000, size),
     }
     return _infer(target, [json.dumps(message).encode()])
