@@ -21,14 +21,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.alternation import Attempt, Check, Contender, run_in_alternation
+from benchmarks.measuring.alternation import Attempt, Contender, run_in_alternation, same_as_first
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, table
 from benchmarks.measuring.lines import find_lines, read_lines, write_lines
 from benchmarks.measuring.machine import ROOT
-from benchmarks.measuring.result import Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.result import (
+    Measure,
+    Result,
+    measure,
+    named_file,
+    save_result,
+    surroundings,
+)
 from benchmarks.throughput.contenders import bundled_model
 from runtime.errors import OcrError
-from runtime.files import sha256_of_file
 
 ALONE, SHARED, SHIP = "one process", "ray, shared files", "ray, files sent"
 _LINES_BEFORE_STEADY = 0.25
@@ -36,7 +43,7 @@ _COLUMNS = {"start_s": "start, s", "total_s": "total, s"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     try:
@@ -67,8 +74,9 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
         file = Path(scratch) / "lines.json"
         write_lines(file, lines)
         contenders = [_contender(name, file, model) for name in (ALONE, SHARED, SHIP)]
+        check = same_as_first("texts_sha256", "read other texts")
         attempts = run_in_alternation(
-            contenders, options.rounds, options.timeout, ROOT, _equal_texts(), _say
+            contenders, options.rounds, options.timeout, ROOT, check, _report
         )
     print(table(attempts, ALONE, "lines/s", _COLUMNS))
     return Result(
@@ -76,7 +84,7 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
         title="What Ray costs on one machine",
         command=("python", "-m", "benchmarks.cluster", *command),
         inputs={
-            "model": {"name": model.name, "sha256": sha256_of_file(model)},
+            "model": named_file(model),
             "lines": {"name": options.images.name, "number": len(lines)},
         },
         settings={"rounds": options.rounds},
@@ -87,9 +95,7 @@ def measure_cluster(options: argparse.Namespace, command: Sequence[str]) -> Resu
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cluster", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.cluster", __doc__)
     add = parser.add_argument
     add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
     add("--count", type=int, default=1000, help="lines; default: %(default)s")
@@ -111,10 +117,10 @@ def _read(name: str, lines: Path, model: Path) -> dict[str, Any]:
     paths = [line.path for line in read_lines(lines)]
     begin = time.perf_counter()
     digest, times = hashlib.sha256(), []
-    with _stream(name, model) as stream:
-        for one in stream(paths):
+    with _open_stream(name, model) as stream:
+        for line in stream(paths):
             times.append(time.perf_counter())
-            digest.update(f"{one.text}\n".encode())
+            digest.update(f"{line.text}\n".encode())
     first = int(len(paths) * _LINES_BEFORE_STEADY)
     return {
         EACH: [(len(times) - 1 - first) / (times[-1] - times[first])],
@@ -125,7 +131,7 @@ def _read(name: str, lines: Path, model: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _stream(name: str, model: Path) -> Iterator[Callable[..., Iterator[Any]]]:
+def _open_stream(name: str, model: Path) -> Iterator[Callable[..., Iterator[Any]]]:
     if name == ALONE:
         from runtime import Recognizer
 
@@ -147,21 +153,10 @@ def _measures(attempts: Sequence[Attempt]) -> Iterator[Measure]:
             yield measure(f"{name} / start-up", "s", "lower", [run["start_s"] for run in runs])
 
 
-def _equal_texts() -> Check:
-    """Refuses figures of a run that read other texts than the first."""
-    first: list[str] = []
-
-    def check(figures: dict[str, Any]) -> str | None:
-        first.append(figures["texts_sha256"])
-        return None if first[-1] == first[0] else "read other texts than the first contender"
-
-    return check
-
-
-def _say(attempt: Attempt) -> None:
+def _report(attempt: Attempt) -> None:
     figures = attempt.figures or {}
-    said = attempt.reason or f"{figures[EACH][0]:.1f} lines/s after {figures['start_s']:.1f} s"
-    print(f"round {attempt.round}: {attempt.contender}: {said}", file=sys.stderr, flush=True)
+    state = attempt.reason or f"{figures[EACH][0]:.1f} lines/s after {figures['start_s']:.1f} s"
+    print(f"round {attempt.round}: {attempt.contender}: {state}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.result import Measure, Result, read_result
 from runtime.errors import OcrError, ParityError
 
@@ -59,39 +60,40 @@ def require_comparable(before: Result, after: Result, allowed: Sequence[str] = (
             f"expected two results of one benchmark, got {before.benchmark} and "
             f"{after.benchmark}; compare like with like"
         )
-    pairs = {
-        "machine": (before.fingerprint, after.fingerprint),
-        "inputs": (hashes_of(before.inputs), hashes_of(after.inputs)),
-        "settings": (dict(before.settings), dict(after.settings)),
+    # What differs, as the message puts it, of before and of after; empty where nothing does.
+    machines = [_machine_text(result.machine) for result in (before, after)]
+    found = {
+        "machine": machines if before.fingerprint != after.fingerprint else [],
+        "inputs": _different(hashes_of(before.inputs), hashes_of(after.inputs)),
+        "settings": _different(before.settings, after.settings),
     }
-    shown = {
-        "machine": [f"{one.machine['cpus_available']} x {one.machine['cpu']}, "
-                    f"{', '.join(one.machine.get('gpus') or ['no GPU'])}"
-                    for one in (before, after)],
-    }  # fmt: skip
-    shown["settings"] = _different(before.settings, after.settings)
-    shown["inputs"] = _different(hashes_of(before.inputs), hashes_of(after.inputs))
-    different = {
-        what: shown.get(what, pair)
-        for what, pair in pairs.items()
-        if pair[0] != pair[1] and what not in allowed
-    }
+    different = {what: texts for what, texts in found.items() if texts and what not in allowed}
     if different:
-        told = "; ".join(f"{what}: {one} against {two}" for what, (one, two) in different.items())
+        listed = "; ".join(f"{what}: {old} against {new}" for what, (old, new) in different.items())
         raise ParityError(
-            f"expected equal {', '.join(ALLOWABLE)}, got different {told}; measure again alike, "
+            f"expected equal {', '.join(ALLOWABLE)}, got different {listed}; measure again alike, "
             f"or add --allow {' '.join(different)}"
         )
 
 
-def _different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The entries of either that the other does not have alike."""
-    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
-    return [", ".join(f"{name} {side.get(name)}" for name in names) for side in (one, other)]
+def _machine_text(machine: Mapping[str, Any]) -> str:
+    gpus = ", ".join(machine.get("gpus") or ["no GPU"])
+    return f"{machine['cpus_available']} x {machine['cpu']}, {gpus}"
+
+
+def _different(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return, of each mapping, the entries in which they differ as text; empty if none does."""
+    names = [
+        name
+        for name in {**before, **after}
+        if name not in before or name not in after or before[name] != after[name]
+    ]
+    texts = [", ".join(f"{name} {side.get(name)}" for name in names) for side in (before, after)]
+    return texts if names else []
 
 
 def hashes_of(inputs: Mapping[str, Any], path: str = "") -> dict[str, str]:
-    """Every `…sha256` among inputs, by its path; names of files do not matter."""
+    """Collect every `…sha256` among inputs, by its path; names of files do not matter."""
     found: dict[str, str] = {}
     for key, value in inputs.items():
         if isinstance(value, Mapping):
@@ -102,14 +104,14 @@ def hashes_of(inputs: Mapping[str, Any], path: str = "") -> dict[str, str]:
 
 
 def changes(before: Result, after: Result, threshold: float) -> list[Change]:
-    """Every figure of either, what got worse first.
+    """Compare every figure of either result; what got worse comes first.
 
     Args:
         before, after: the two.
         threshold: share by which a median has to move, beyond its noise.
     """
-    old = {one.name: one for one in before.measures}
-    new = {one.name: one for one in after.measures}
+    old = {figure.name: figure for figure in before.measures}
+    new = {figure.name: figure for figure in after.measures}
     found = [_change(name, old.get(name), new.get(name), threshold) for name in {**old, **new}]
     return sorted(found, key=lambda change: _VERDICTS.index(change.verdict))
 
@@ -135,45 +137,43 @@ def _has_changed(before: Measure, after: Measure, threshold: float) -> bool:
     return new_least > most or new_most < least
 
 
-def _range(one: Measure) -> tuple[float, float]:
-    """Where the figure lies; a lone sample has a spread too, it is only unknown."""
-    if len(one.samples) > 1 or one.least < one.most:
-        return one.least, one.most
-    half = 0 if one.is_exact else LONE_SPREAD * abs(one.value) / 2
-    return one.value - half, one.value + half
+def _range(figure: Measure) -> tuple[float, float]:
+    """Return where a figure lies; a lone sample has a spread too, only an unknown one."""
+    if len(figure.samples) > 1 or figure.least < figure.most:
+        return figure.least, figure.most
+    half = 0 if figure.is_exact else LONE_SPREAD * abs(figure.value) / 2
+    return figure.value - half, figure.value + half
 
 
 def report_lines(found: Sequence[Change], is_all: bool) -> Iterator[str]:
-    """A line for each change, and how many of each kind.
+    """Yield a line for each change, then the number of changes of each kind.
 
     Args:
         found: as `changes` gives them.
         is_all: whether those that stayed the same are listed too.
     """
-    listed = [one for one in found if is_all or one.verdict != "same"]
-    width = max((len(one.name) for one in listed), default=0)
-    for one in listed:
-        ratio = "" if one.ratio is None else f"  x {one.ratio:.3f}"
+    listed = [change for change in found if is_all or change.verdict != "same"]
+    width = max((len(change.name) for change in listed), default=0)
+    for change in listed:
+        ratio = "" if change.ratio is None else f"  x {change.ratio:.3f}"
         yield (
-            f"{one.verdict:6}  {one.name.ljust(width)}  {_shown(one.before)} -> "
-            f"{_shown(one.after)}{ratio}"
+            f"{change.verdict:6}  {change.name.ljust(width)}  {_format_figure(change.before)} -> "
+            f"{_format_figure(change.after)}{ratio}"
         )
-    counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in _VERDICTS}
+    counts = {verdict: sum(change.verdict == verdict for change in found) for verdict in _VERDICTS}
     yield ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
 
 
-def _shown(one: Measure | None) -> str:
-    if one is None:
+def _format_figure(figure: Measure | None) -> str:
+    if figure is None:
         return "-"
-    spread = f" ({one.least:.4g}-{one.most:.4g})" if one.least < one.most else ""
-    return f"{one.value:.4g}{spread} {one.unit}"
+    spread = f" ({figure.least:.4g}-{figure.most:.4g})" if figure.least < figure.most else ""
+    return f"{figure.value:.4g}{spread} {figure.unit}"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.compare", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.compare", __doc__)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument(
@@ -187,7 +187,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     options = options_parser().parse_args(arguments)
     try:
         before, after = read_result(options.before), read_result(options.after)
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = changes(before, after, options.threshold)
     for line in report_lines(found, options.all):
         print(line)
-    return int(any(one.verdict in ("worse", "gone") for one in found))
+    return int(any(change.verdict in ("worse", "gone") for change in found))
 
 
 if __name__ == "__main__":

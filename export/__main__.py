@@ -39,7 +39,7 @@ DONE, DISAGREE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of the command line; without a command it is `all`."""
+    """Return the parser of the command line; without a command it is `all`."""
     parser = argparse.ArgumentParser(
         prog="python -m export",
         description=__doc__,
@@ -48,14 +48,14 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module_name in COMMANDS.items():
         module = importlib.import_module(f"export.commands.{module_name}")
-        one = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(one)
-        one.set_defaults(run=module.run)
+        subparser = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     open_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] not in (*COMMANDS, "-h", "--help"):
@@ -79,13 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("export: interrupted; every file is whole, or as it was")
         return INTERRUPTED
     if not isinstance(result, Mapping):
-        return _printed(str(result), DONE)
+        return _print_result(str(result), DONE)
     is_passed = result.get("passed", True)
     text = json.dumps(result, ensure_ascii=False, allow_nan=False)
-    return _printed(text, DONE if is_passed else DISAGREE)
+    return _print_result(text, DONE if is_passed else DISAGREE)
 
 
-def _printed(text: str, status: int) -> int:
+def _print_result(text: str, status: int) -> int:
     """Print the result; the status, or another where it can be printed nowhere."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a character the terminal lacks

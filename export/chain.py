@@ -1,4 +1,4 @@
-"""The road from a checkpoint to verified files: strip, convert, compare, write."""
+"""From a checkpoint to verified files: strip, convert, compare, write."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 from export.contract import contract_of, model_contract, opened
 from export.conversion.convert import OPSET, check_opset, convert, tool_versions
@@ -42,7 +44,7 @@ class Source:
 
     @cached_property
     def plan(self) -> DeployedPlan:
-        """What the config says of the deployed network, read once."""
+        """Read, once, what the config says of the deployed network."""
         return read_deployed_plan(self.config)
 
 
@@ -96,24 +98,15 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
     spec = spec_of_network(source, stripped, options)
     name = source.network.lower()
     with ExitStack() as stack:
-        # The repository is staged first and so takes its place last, after the export itself.
+        # Blocks end in reverse order: the repository, staged first, is moved last, after the
+        # export itself.
         repository = stack.enter_context(staged(options.triton)) if options.triton else None
         folder = stack.enter_context(staged(output_dir))
         (folder / name).mkdir()
         program = save_program(stripped.network, spec, folder / name, options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
         log.info("converted: %d nodes, opset %d", len(model.graph.node), options.opset)
-        spec = replace(
-            spec,
-            provenance={
-                **spec.provenance,
-                "parity": prove(
-                    *(stripped, program, model.SerializeToString(), spec),
-                    *(options.images, options.batch_size),
-                ),
-            },
-        )
-        describe(model, spec)
+        spec = _describe_proven(model, stripped, program, spec, options)
         content = model.SerializeToString(deterministic=True)
         _write_parameters(folder / name, stripped, options)
         contract = model_contract(spec)
@@ -124,7 +117,7 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         opened(onnx_file)
         if repository is not None:
             contract.write_triton(repository, name, content, options.batch_size)
-    result = _described(stripped, output_dir / name, options)
+    result = _summary_of(stripped, output_dir / name, options)
     result["onnx"] = str(output_dir / f"{name}.onnx")
     result["inference"] = str(output_dir / name)
     if options.triton is not None:
@@ -144,11 +137,11 @@ def strip_network(source: Source, output_dir: Path, options: ExportOptions) -> d
     name = source.network.lower()
     with staged(output_dir) as folder:
         _write_parameters(folder / name, stripped, options)
-    return _described(stripped, output_dir / name, options)
+    return _summary_of(stripped, output_dir / name, options)
 
 
 def convert_network(source: Source, output_dir: Path, options: ExportOptions) -> dict[str, Any]:
-    """As `export_network`, but `<network>.onnx` alone is written.
+    """Strip one network, convert and prove it, and write `<network>.onnx` alone.
 
     Args, Raises: as `export_network`.
 
@@ -162,20 +155,35 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
         (folder / "program").mkdir()
         program = save_program(stripped.network, spec, folder / "program", options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
-        parity = prove(
-            *(stripped, program, model.SerializeToString(), spec),
-            *(options.images, options.batch_size),
-        )
-        describe(model, replace(spec, provenance={**spec.provenance, "parity": parity}))
+        spec = _describe_proven(model, stripped, program, spec, options)
         for file in (program, program.with_suffix(".pdiparams")):
             file.unlink()
         (folder / place.name).write_bytes(model.SerializeToString(deterministic=True))
         opened(folder / place.name)
-    return {"onnx": str(place), "weights_sha256": spec.weights_sha256, "parity": parity}
+    return {
+        "onnx": str(place),
+        "weights_sha256": spec.weights_sha256,
+        "parity": spec.provenance["parity"],
+    }
+
+
+def _describe_proven(
+    model: onnx.ModelProto,
+    stripped: Stripped,
+    program: Path,
+    spec: ModelSpec,
+    options: ExportOptions,
+) -> ModelSpec:
+    """Prove a converted model, write the measured parity into it, and return its spec."""
+    content = model.SerializeToString()
+    parity = prove(stripped, program, content, spec, options.images, options.batch_size)
+    spec = replace(spec, provenance={**spec.provenance, "parity": parity})
+    describe(model, spec)
+    return spec
 
 
 def stripped_network(source: Source) -> Stripped:
-    """The network out of its checkpoint, with the counts of all logged."""
+    """Take the network out of its checkpoint and log the counts of all networks in it."""
     stripped = strip(source.plan, source.checkpoint, source.network)
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "
@@ -186,7 +194,7 @@ def stripped_network(source: Source) -> Stripped:
 def spec_of_network(
     source: Source, stripped: Stripped, options: ExportOptions | None = None
 ) -> ModelSpec:
-    """The spec that the exported model will carry, its parity aside."""
+    """Return the spec that the exported model will carry, its parity aside."""
     options = ExportOptions() if options is None else options
     contract = contract_of(source.plan)
     return replace(
@@ -203,7 +211,7 @@ def _write_parameters(prefix: Path, stripped: Stripped, options: ExportOptions) 
         write_safetensors(prefix.with_suffix(".safetensors"), stripped.parameters)
 
 
-def _described(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict[str, Any]:
+def _summary_of(stripped: Stripped, prefix: Path, options: ExportOptions) -> dict[str, Any]:
     files = {"parameters": str(prefix.with_suffix(".pdparams"))}
     if options.safetensors:
         files["safetensors"] = str(prefix.with_suffix(".safetensors"))

@@ -43,11 +43,15 @@ def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]
     yield from _spec_rows(spec)
     yield "sha256", sha256_of_file(path)
     yield "size", f"{path.stat().st_size / 1e6:.2f} MB"
-    opsets = ", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in model.opset_import)
+    opsets = ", ".join(
+        f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import
+    )
     yield "opset", f"{opsets}; IR version {model.ir_version}"
     for value in (*model.graph.input, *model.graph.output):
         dimensions = value.type.tensor_type.shape.dim
-        shape = ", ".join(str(one.dim_value or one.dim_param or "?") for one in dimensions)
+        shape = ", ".join(
+            str(dimension.dim_value or dimension.dim_param or "?") for dimension in dimensions
+        )
         yield value.name, f"[{shape}]"
     operators = Counter(node.op_type for node in model.graph.node).most_common()
     listed = ", ".join(f"{name} {count}" for name, count in operators[:_NUM_OPERATORS])
@@ -78,15 +82,18 @@ def _table(path: Path, rows: Iterator[tuple[str, Any]]) -> str:
     lines = [str(path)]
     for name, value in rows:
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {one}" for key, one in value.items())
+            value = ", ".join(f"{key} {entry}" for key, entry in value.items())
         if value not in ("", None, ()):
-            lines.append(_printable(f"  {name:{_LABEL_WIDTH}} {value}"))
+            lines.append(_escape(f"  {name:{_LABEL_WIDTH}} {value}"))
     return "\n".join(lines)
 
 
-def _printable(line: str) -> str:
-    """A line whose control characters and halves of surrogate pairs are escaped."""
+def _escape(line: str) -> str:
+    """Escape control characters and lone surrogates of a line."""
     if line.isprintable():
         return line
-    escaped = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    escaped = (
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )
     return "".join(escaped)

@@ -20,18 +20,11 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.accuracy.pictures import draw_calibration, draw_worst, write_crops
-from benchmarks.accuracy.readers import open_reader
+from benchmarks.accuracy.readers import Reader, open_reader
 from benchmarks.accuracy.scores import Reading, calibration_of, scores_of, worst
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.lines import LabelledLine, find_lines
-from benchmarks.measuring.result import (
-    Failure,
-    Measure,
-    Result,
-    exit_status,
-    measure,
-    save_result,
-    surroundings,
-)
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.files import sha256_of_file
@@ -42,10 +35,8 @@ ALL = "all"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.accuracy", __doc__)
     add = parser.add_argument
     add("--labels", type=Path, nargs="+", required=True, help="label files, path<TAB>text")
     add("--models", type=Path, nargs="+", required=True, help=".onnx, FP32 or FP16, and .plan")
@@ -55,17 +46,15 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
-
-    def measured() -> Result:
-        result = measure_accuracy(options, given)
-        if options.output is not None:
-            save_result(options.output, result)
-        return result
-
-    return exit_status("benchmarks.accuracy", measured, report_lines)
+    return exit_status(
+        "benchmarks.accuracy",
+        lambda: measure_accuracy(options, given),
+        report_lines,
+        options.output,
+    )
 
 
 def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Result:
@@ -75,7 +64,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
         OcrError: if a label file names nothing.
     """
     around = surroundings()
-    packs = {_name_of(file): _labelled(file, options.count) for file in options.labels}
+    packs = {_name_of(file): _labelled_lines(file, options.count) for file in options.labels}
     if len(packs) < len(options.labels):
         raise OcrError("expected label files of different names, got two of one; rename one")
     hashes = {name: _sha256_of(lines) for name, lines in packs.items()}
@@ -83,12 +72,15 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
     details = {
         name: {"title": titles[name], **_details_of(by_pack)} for name, by_pack in read.items()
     }
+    # The first form is the reference: how many texts do the others read as it does?
     first = next(iter(read.values()), {})
     for name, by_pack in read.items():
         pairs = zip(_flat(first), _flat(by_pack), strict=True)
-        details[name]["as_the_first"] = sum(one.text == other.text for one, other in pairs)
+        details[name]["as_the_first"] = sum(
+            before.text == reading.text for before, reading in pairs
+        )
     if options.output is not None and read:
-        _draw(options.output, read, details)
+        _write_pictures(options.output, read, details)
     return Result(
         benchmark="accuracy",
         title="Labelled lines, read by every form",
@@ -105,7 +97,9 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
             },
         },
         settings={"count": options.count},
-        measures=tuple(one for name, by_pack in read.items() for one in _measures(name, by_pack)),
+        measures=tuple(
+            figure for name, by_pack in read.items() for figure in _measures(name, by_pack)
+        ),
         failures=tuple(failures),
         details={"forms": details},
         **around,
@@ -113,17 +107,17 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
 
 
 def _name_of(file: Path) -> str:
-    """What a reader would call the lines of a label file."""
+    """Return what a reader would call the lines of a label file."""
     return file.resolve().parent.name if file.stem in _PLAIN_NAMES else file.stem
 
 
 def _by_name(models: Sequence[Path]) -> dict[str, Path]:
-    """Models by their file's name, or by their path where two have the same."""
+    """Key models by their file's name, or by their path where two files have the same name."""
     times = Counter(file.name for file in models)
     return {file.name if times[file.name] == 1 else str(file): file for file in models}
 
 
-def _labelled(file: Path, count: int) -> list[LabelledLine]:
+def _labelled_lines(file: Path, count: int) -> list[LabelledLine]:
     lines = [line for line in find_lines(file, count) if line.text is not None]
     if not lines:
         raise OcrError(f"no labels in {file}: expected lines of path, tab and text; check --labels")
@@ -131,7 +125,7 @@ def _labelled(file: Path, count: int) -> list[LabelledLine]:
 
 
 def _sha256_of(lines: Sequence[LabelledLine]) -> str:
-    """Of the files and their labels."""
+    """Hash the image files and their labels."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(hashlib.sha256(Path(line.path).read_bytes()).digest())
@@ -153,10 +147,7 @@ def _read_all(
             bar.set_postfix_str(form)
             try:
                 reader = open_reader(model)
-                read[form] = {
-                    name: _readings(lines, _counted(reader.read([o.path for o in lines]), bar))
-                    for name, lines in packs.items()
-                }
+                read[form] = {name: _readings(reader, lines, bar) for name, lines in packs.items()}
                 titles[form] = reader.title
             except OcrError as error:
                 is_absent = isinstance(error, EngineError) and model.suffix in ENGINE_SUFFIXES
@@ -164,20 +155,18 @@ def _read_all(
     return read, titles, failures
 
 
-def _counted(read: Iterator[Any], bar: Any) -> Iterator[Any]:
-    for one in read:
+def _readings(reader: Reader, lines: Sequence[LabelledLine], bar: Any) -> list[Reading]:
+    """Read lines and advance a progress bar with each."""
+    readings = []
+    read = reader.read([line.path for line in lines])
+    for line, (text, confidence, error) in zip(lines, read, strict=True):
+        readings.append(Reading(line.path, str(line.text), text, confidence, error))
         bar.update()
-        yield one
-
-
-def _readings(
-    lines: Sequence[LabelledLine], read: Iterator[tuple[str, float, str | None]]
-) -> list[Reading]:
-    return [Reading(line.path, str(line.text), *one) for line, one in zip(lines, read, strict=True)]
+    return readings
 
 
 def _flat(by_pack: _ByPack) -> list[Reading]:
-    return [one for readings in by_pack.values() for one in readings]
+    return [reading for readings in by_pack.values() for reading in readings]
 
 
 def _details_of(by_pack: _ByPack) -> dict[str, Any]:
@@ -204,8 +193,10 @@ def _measures(name: str, by_pack: _ByPack) -> Iterator[Measure]:
     yield measure(f"{name} / {ALL} / calibration error", "share", "lower", [error], True)
 
 
-def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]) -> None:
-    """Pictures beside the result; it names the crops of the first form's worst lines."""
+def _write_pictures(
+    output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str, Any]]
+) -> None:
+    """Write pictures beside the result; name the crops of the first form's worst lines in it."""
     calibrations = {name: calibration_of(_flat(by_pack)) for name, by_pack in read.items()}
     draw_calibration(calibrations, output.with_suffix(".png"))
     name = next(iter(read))
@@ -214,15 +205,18 @@ def _draw(output: Path, read: Mapping[str, _ByPack], details: dict[str, dict[str
     draw_worst(found, output.with_name(f"{output.stem}_worst.png"))
     details[name]["worst"] = [
         {
-            **{"label": one.label, "text": one.text, "confidence": one.confidence},
-            **{"errors": one.num_errors, "picture": f"{folder.name}/{crop}" if crop else None},
+            "label": reading.label,
+            "text": reading.text,
+            "confidence": reading.confidence,
+            "errors": reading.num_errors,
+            "picture": f"{folder.name}/{crop}" if crop else None,
         }
-        for one, crop in zip(found, write_crops(found, folder), strict=True)
+        for reading, crop in zip(found, write_crops(found, folder), strict=True)
     ]
 
 
 def report_lines(result: Result) -> Iterator[str]:
-    """A row for each form and pack, the calibration, then what could not be read."""
+    """Yield a row for each form and pack, the calibration, then what could not be read."""
     for name, form in result.details["forms"].items():
         yield f"{name}: {form['title']}"
         for pack, row in form["packs"].items():

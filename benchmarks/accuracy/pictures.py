@@ -31,13 +31,13 @@ def draw_calibration(calibrations: Mapping[str, Calibration], path: Path) -> Non
 
     figure, axes = pyplot.subplots(figsize=(5.6, 5), layout="constrained")
     axes.plot([0, 1], [0, 1], "--", color="gray", linewidth=1, label="what confidence promises")
-    for name, one in calibrations.items():
-        filled = [each for each in one.bins if each.lines]
+    for name, calibration in calibrations.items():
+        filled = [group for group in calibration.bins if group.lines]
         axes.plot(
-            [each.confidence for each in filled],
-            [each.exact for each in filled],
+            [group.confidence for group in filled],
+            [group.exact for group in filled],
             marker="o",
-            label=f"{name}: ECE {one.expected_error:.3f}",
+            label=f"{name}: ECE {calibration.expected_error:.3f}",
         )
     axes.set(xlabel="confidence", ylabel="lines read exactly", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
@@ -59,12 +59,12 @@ def draw_worst(readings: Sequence[Reading], path: Path) -> None:
     from training.data.synthetic.preview import contact_sheet
 
     drawn = []
-    for one in readings:
+    for reading in readings:
         try:
-            image = read_image(one.path)
+            image = read_image(reading.path)
         except OcrError:
             continue  # it has no picture
-        label = f"is: {one.label}\nread: {one.text}   ({one.confidence:.2f})"
+        label = f"is: {reading.label}\nread: {reading.text}   ({reading.confidence:.2f})"
         drawn.append((image, label))
     if not drawn:
         return
@@ -72,7 +72,7 @@ def draw_worst(readings: Sequence[Reading], path: Path) -> None:
     try:
         fonts = build_font_book(characters)
     except OcrError:  # no font here has some character: leave it out
-        fonts = build_font_book({one for one in characters if one.isascii()})
+        fonts = build_font_book({character for character in characters if character.isascii()})
     sheet = contact_sheet(drawn, fonts, columns=2, cell_width_px=_CELL_WIDTH_PX)
     write_atomically(path, cv2.imencode(".png", sheet)[1].tobytes())
 
@@ -84,9 +84,9 @@ def write_crops(readings: Sequence[Reading], folder: Path) -> list[str | None]:
         a name in `folder` for each line, None where there is no picture.
     """
     names: list[str | None] = []
-    for number, one in enumerate(readings, start=1):
+    for number, reading in enumerate(readings, start=1):
         try:
-            image = read_image(one.path)
+            image = read_image(reading.path)
         except OcrError:
             names.append(None)
             continue

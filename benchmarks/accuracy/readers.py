@@ -57,8 +57,8 @@ def open_reader(model: Path) -> Reader:
 def _through_runtime(
     recognizer: Recognizer, paths: Sequence[str]
 ) -> Iterator[tuple[str, float, str | None]]:
-    for one in recognizer.stream(paths):
-        yield one.text, one.confidence, one.error
+    for line in recognizer.stream(paths):
+        yield line.text, line.confidence, line.error
 
 
 def _through_form(form: ScoreForm, paths: Sequence[str]) -> Iterator[tuple[str, float, str | None]]:

@@ -34,7 +34,7 @@ class Reading:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every character is right, case and spaces counted."""
+        """Tell whether every character is right, case and spaces counted."""
         return self.text == self.label
 
     @property
@@ -62,7 +62,7 @@ class Scores(TextScores):
         """Count one line."""
         self.add(reading.text, reading.label)
         self.any_case += reading.text.casefold() == reading.label.casefold()
-        self.letters_and_digits += _bare(reading.text) == _bare(reading.label)
+        self.letters_and_digits += _alphanumeric(reading.text) == _alphanumeric(reading.label)
         self.unread += reading.error is not None
 
     def as_json(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def scores_of(readings: Iterable[Reading]) -> Scores:
 
 
 def wilson_interval(right: int, number: int) -> tuple[float, float]:
-    """95 % interval of a share, from `right` of `number`.
+    """Return the 95 % confidence interval of a share, `right` of `number`.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
@@ -135,27 +135,33 @@ class Calibration:
     at_90_percent: float
 
     def as_json(self) -> dict[str, Any]:
-        """The figures."""
+        """Return the figures."""
         return asdict(self)
 
 
 def calibration_of(readings: Sequence[Reading], num_bins: int = NUM_BINS) -> Calibration:
-    """Confidence against exactness; lines that could not be read have confidence 0."""
+    """Compare confidence with exactness; a line that could not be read has confidence 0."""
     groups: list[list[Reading]] = [[] for _ in range(num_bins)]
-    for one in readings:
-        groups[min(num_bins - 1, max(0, math.ceil(one.confidence * num_bins) - 1))].append(one)
+    for reading in readings:
+        groups[min(num_bins - 1, max(0, math.ceil(reading.confidence * num_bins) - 1))].append(
+            reading
+        )
     bins = tuple(
         Bin(
-            *(index / num_bins, (index + 1) / num_bins, len(group)),
-            confidence=sum(one.confidence for one in group) / max(1, len(group)),
-            exact=sum(one.is_exact for one in group) / max(1, len(group)),
+            low=index / num_bins,
+            high=(index + 1) / num_bins,
+            lines=len(group),
+            confidence=sum(reading.confidence for reading in group) / max(1, len(group)),
+            exact=sum(reading.is_exact for reading in group) / max(1, len(group)),
         )
         for index, group in enumerate(groups)
     )
-    distance = sum(one.lines * abs(one.confidence - one.exact) for one in bins)
+    distance = sum(group.lines * abs(group.confidence - group.exact) for group in bins)
     best, right = 0, 0
-    for number, one in enumerate(sorted(readings, key=lambda one: -one.confidence), start=1):
-        right += one.is_exact
+    for number, reading in enumerate(
+        sorted(readings, key=lambda reading: -reading.confidence), start=1
+    ):
+        right += reading.is_exact
         if right >= 0.9 * number:
             best = number
     number = max(1, len(readings))
@@ -163,12 +169,13 @@ def calibration_of(readings: Sequence[Reading], num_bins: int = NUM_BINS) -> Cal
 
 
 def worst(readings: Sequence[Reading], number: int) -> list[Reading]:
-    """Lines with the most errors by length of their label, the most confident of these first."""
-    wrong = [one for one in readings if not one.is_exact]
+    """Return the lines with most errors per character, the most confident of equals first."""
+    wrong = [reading for reading in readings if not reading.is_exact]
     return sorted(
-        wrong, key=lambda one: (-one.num_errors / max(1, len(one.label)), -one.confidence)
+        wrong,
+        key=lambda reading: (-reading.num_errors / max(1, len(reading.label)), -reading.confidence),
     )[:number]
 
 
-def _bare(text: str) -> str:
+def _alphanumeric(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())

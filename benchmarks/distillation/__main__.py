@@ -18,19 +18,13 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from benchmarks.distillation.arms import (
-    ARMS,
-    STUDENT,
-    STUDENT_CONFIG,
-    TEACHER,
-    Plan,
-    read_arms,
-)
+from benchmarks.distillation.arms import ARMS, STUDENT, STUDENT_CONFIG, TEACHER, Plan, read_arms
 from benchmarks.distillation.lines import ChosenLines, choose_lines
 from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Run, run_arm, run_reference
 from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
 from runtime.errors import ConfigError, OcrError
@@ -54,10 +48,8 @@ _RENDERED = {
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.distillation", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.distillation", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of packs of real lines")
     add("--packs", nargs="+", default=["ic15_words", "sroie_receipts"], help="default: %(default)s")
@@ -76,7 +68,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:
@@ -107,6 +99,8 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     lines = choose_lines(
         options.data, options.packs, options.max_width, charset, output / "lines", options.lines
     )
+    # First weights, the same for every arm: trained networks whose head is moved to this
+    # dictionary.
     own = build_charset(_START_DICTIONARY, use_space_char=True)
     weights = {
         network: write_start(_START, source, own, charset, output / "start" / f"{network}.pdparams")
@@ -118,9 +112,10 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         num_lines=lines.num_train,
         weights={**weights, TEACHER: options.teacher.resolve()},
         steps=options.steps,
-        options=dict(map(_override, options.override)),
+        options=dict(map(_parse_override, options.override)),
     )
-    sets = _sets(lines, options.rendered)
+    # Networks as they are, to place the arms between: the first weights and the Teacher.
+    sets = _data_sets(lines, options.rendered)
     references = {
         name: run_reference(
             Reference(name, network, plan.weights[network]), sets, output / f"reference_{name}"
@@ -129,6 +124,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     }
     results: dict[str, dict[int, Run]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
+        # Seeds outermost: stopped early, the comparison is complete for the seeds that are done.
         for seed in options.seeds:
             for arm in arms:
                 progress.set_postfix_str(f"{arm.name}, seed {seed}")
@@ -164,7 +160,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     )
 
 
-def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
+def _data_sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
     packs: dict[str, dict[str, Any]] = {
         pack: {"name": "SimpleDataSet", "data_dir": ".", "label_file_list": [str(file)]}
         for pack, file in lines.val_by_pack.items()
@@ -172,7 +168,7 @@ def _sets(lines: ChosenLines, num_rendered: int) -> dict[str, dict[str, Any]]:
     return {**packs, "rendered": {**_RENDERED, "count": num_rendered}}
 
 
-def _override(text: str) -> tuple[str, Any]:
+def _parse_override(text: str) -> tuple[str, Any]:
     path, separator, value = text.partition("=")
     if not separator:
         raise ConfigError(f"-o {text}: expected Section.key=value, got no value")

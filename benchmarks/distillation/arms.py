@@ -41,7 +41,7 @@ class Arm:
 
 
 def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
-    """The arms of a YAML file, or those of these names.
+    """Read the arms of a YAML file, all or those of the given names.
 
     Raises:
         ConfigError: if the file cannot be read, an arm has unknown networks or keys or does not
@@ -55,7 +55,7 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
         raise ConfigError(
             f"{path} holds no arms: expected a mapping under arms, got {content!r:.80}; see {ARMS}"
         )
-    arms = {name: _arm(name, entry, path) for name, entry in content["arms"].items()}
+    arms = {name: _read_arm(name, entry, path) for name, entry in content["arms"].items()}
     unknown = [name for name in names or [] if name not in arms]
     if unknown:
         raise ConfigError(
@@ -65,10 +65,10 @@ def read_arms(path: Path, names: Sequence[str] | None = None) -> list[Arm]:
     return [arms[name] for name in names or arms]
 
 
-def _arm(name: str, entry: Any, path: Path) -> Arm:
+def _read_arm(name: str, entry: Any, path: Path) -> Arm:
     entry = entry if isinstance(entry, dict) else {}
     networks, losses = entry.get("networks") or [], entry.get("losses")
-    strangers = [one for one in networks if one not in NETWORK_CONFIGS]
+    strangers = [name for name in networks if name not in NETWORK_CONFIGS]
     unknown = entry.keys() - _KEYS
     if networks[:1] != [STUDENT] or strangers or unknown or not losses:
         raise ConfigError(
@@ -115,7 +115,7 @@ class Plan:
 
 
 def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str, Any]:
-    """The whole config of one run: student.yml with the arm's networks and losses in it."""
+    """Build the config of one run: student.yml with the arm's networks and losses in it."""
     sections = copy.deepcopy(load_config(STUDENT_CONFIG).sections)
     learning = [name for name in arm.networks if name not in arm.frozen]
     sections["Architecture"] = _models(arm.networks, arm.frozen, plan.weights)
@@ -134,14 +134,14 @@ def training_sections(arm: Arm, plan: Plan, seed: int, folder: Path) -> dict[str
         "Eval.dataset.label_file_list": [str(plan.val)],
     }
     for path, value in {**options, **plan.options, **arm.options}.items():
-        _put(sections, path, value)
+        _set_by_path(sections, path, value)
     return sections
 
 
 def reading_sections(
     network: str, weights: Path, folder: Path, data_set: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The config that reads `data_set` with one network of a checkpoint, as it would be shipped.
+    """Build the config that reads `data_set` with one network of a checkpoint, as it is deployed.
 
     Args:
         network: of `NETWORK_CONFIGS`.
@@ -176,7 +176,7 @@ def _models(
 
 
 def _read_by_names(sections: dict[str, Any], networks: Sequence[str]) -> None:
-    """Decode and measure these networks, the first as the main one."""
+    """Set decoding and metric to these networks, the first as the main one, in place."""
     sections["PostProcess"] = {
         "name": "DistillationCTCLabelDecode",
         "model_name": list(networks),
@@ -189,7 +189,7 @@ def _read_by_names(sections: dict[str, Any], networks: Sequence[str]) -> None:
     }
 
 
-def _put(sections: dict[str, Any], path: str, value: Any) -> None:
+def _set_by_path(sections: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split(".")
     place: Any = sections
     for part in parents:

@@ -41,11 +41,12 @@ def perform(folder: Path) -> dict[str, Any]:
     """
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
     training: dict[str, Any] | None = None
-    weights = Path(task["weights"]) if task["weights"] else folder / LATEST
-    if not task["weights"]:
-        training = _train(folder)
-    else:
+    if task["weights"]:
+        weights = Path(task["weights"])
         prepare_process(Config(None, {}))
+    else:
+        weights = folder / LATEST
+        training = _train(folder)
     network, data_sets = task["network"], task["data_sets"]
     return {
         **task["about"],
@@ -73,7 +74,7 @@ def _train(folder: Path) -> dict[str, Any]:
     records = read_metrics(folder / METRICS_FILE)
     return {
         "last": outcome["last"],
-        "evaluations": [one for one in records if one["kind"] == "eval"],
+        "evaluations": [record for record in records if record["kind"] == "eval"],
         "steps": records[-1]["step"],
         "seconds": round(time.perf_counter() - wall, 1),
         # What other processes do changes the seconds, not the processor's time. Of a run that
@@ -128,7 +129,7 @@ def _figures(scores: TextScores) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status: 2 when the run cannot be done."""
+    """Run the command line and return the exit status: 2 when the run cannot be done."""
     (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:

@@ -25,18 +25,22 @@ def draw(result: Result, output: Path) -> None:
     summaries = result.details["summary"]
     arms = [summary["arm"] for summary in summaries]
     colours = {arm: f"C{index}" for index, arm in enumerate(arms)}
+    # To the left a curve for each run, to the right a bar for each arm.
     for run in result.details["runs"]:
-        points = [(one["step"], 100 * one["acc"]) for one in run["training"]["evaluations"]]
+        points = [
+            (evaluation["step"], 100 * evaluation["acc"])
+            for evaluation in run["training"]["evaluations"]
+        ]
         curves.plot(*zip(*points, strict=True), color=colours[run["arm"]], marker="o", markersize=3)
     for arm, colour in colours.items():
         curves.plot([], [], color=colour, label=arm)
     curves.set(title="the Student while it trains, a line a seed", xlabel="step")
     curves.set_ylabel("validation lines read exactly, %")
     curves.legend()
-    for index, one in enumerate(summaries):
-        middle, least, most = (100 * one[key] for key in ("accuracy", "least", "most"))
+    for index, summary in enumerate(summaries):
+        middle, least, most = (100 * summary[key] for key in ("accuracy", "least", "most"))
         spread = [[middle - least], [most - middle]]
-        ends.bar(index, middle, yerr=spread, capsize=6, color=colours[one["arm"]])
+        ends.bar(index, middle, yerr=spread, capsize=6, color=colours[summary["arm"]])
         ends.text(index, most + 0.5, f"{middle:.1f}", ha="center")
     ends.set_xticks(range(len(arms)), arms)
     ends.set(title="at the end: mean, least and most over seeds")

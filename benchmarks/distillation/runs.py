@@ -38,7 +38,7 @@ class Reference:
 
 
 def read_run(folder: Path) -> Run | None:
-    """The result of a run's folder, None while there is none."""
+    """Read the result of a run's folder; return None while there is none."""
     file = folder / RESULT
     if not file.is_file():
         return None

@@ -48,7 +48,7 @@ class ArmSummary:
     cost: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, rounded."""
+        """Return all figures, rounded."""
         return {
             name: round(value, 5) if isinstance(value, float) else value
             for name, value in asdict(self).items()
@@ -56,7 +56,7 @@ class ArmSummary:
 
 
 def pooled(readings: Mapping[str, Mapping[str, Any]], sets: Sequence[str]) -> dict[str, float]:
-    """Accuracy and character error rate over several sets of lines together."""
+    """Return accuracy and character error rate over several sets of lines together."""
     total = {
         key: sum(readings[name][key] for name in sets)
         for key in ("lines", "exact", "edits", "characters")
@@ -70,7 +70,7 @@ def pooled(readings: Mapping[str, Mapping[str, Any]], sets: Sequence[str]) -> di
 def summarize(
     results: Mapping[str, Mapping[int, Mapping[str, Any]]], sets: Sequence[str]
 ) -> list[ArmSummary]:
-    """Summaries of arms that have a result, in their order.
+    """Summarise the arms that have a result, in their order.
 
     Args:
         results: {arm: {seed: result of a run}}.
@@ -87,7 +87,8 @@ def _summary(
     sets: Sequence[str],
 ) -> ArmSummary:
     figures = {seed: pooled(run["readings"], sets) for seed, run in runs.items()}
-    accuracies = [one["accuracy"] for one in figures.values()]
+    accuracies = [rates["accuracy"] for rates in figures.values()]
+    # Runs of one seed share their random numbers, so gains are taken seed by seed.
     paired = [seed for seed in runs if seed in baseline]
     gains = [
         figures[seed]["accuracy"] - pooled(baseline[seed]["readings"], sets)["accuracy"]
@@ -107,10 +108,11 @@ def _summary(
         most=max(accuracies),
         deviation=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         best=statistics.mean(
-            max(one["acc"] for one in run["training"]["evaluations"]) for run in runs.values()
+            max(evaluation["acc"] for evaluation in run["training"]["evaluations"])
+            for run in runs.values()
         ),
         character_error_rate=statistics.mean(
-            one["character_error_rate"] for one in figures.values()
+            rates["character_error_rate"] for rates in figures.values()
         ),
         gain=statistics.mean(gains) if gains else None,
         least_gain=min(gains, default=None),
@@ -143,30 +145,30 @@ def table(
     references: Mapping[str, Mapping[str, Any]],
     sets: Sequence[str],
 ) -> str:
-    """The comparison, aligned, in percent and points; the references below it."""
+    """Return the comparison as aligned text, in percent and points, references below."""
     if not summaries and not references:
         return "nothing is done yet"
     by_set = list(summaries[0].by_set if summaries else next(iter(references.values()))["readings"])
     heads = ["", "seeds", "exact", "min-max", "best", "CER", "gain", "min-max", "cost", *by_set]
     rows = [heads]
-    for one in summaries:
+    for summary in summaries:
         rows.append(
             [
-                one.arm,
-                str(len(one.seeds)),
-                f"{one.accuracy:.1%}",
-                f"{one.least:.1%}-{one.most:.1%}",
-                f"{one.best:.1%}",
-                f"{one.character_error_rate:.1%}",
-                _points(one.gain),
-                f"{_points(one.least_gain)} {_points(one.most_gain)}".strip(),
-                "" if one.cost is None else f"{one.cost:.2f}",
-                *(f"{one.by_set[name]:.1%}" for name in by_set),
+                summary.arm,
+                str(len(summary.seeds)),
+                f"{summary.accuracy:.1%}",
+                f"{summary.least:.1%}-{summary.most:.1%}",
+                f"{summary.best:.1%}",
+                f"{summary.character_error_rate:.1%}",
+                _points(summary.gain),
+                f"{_points(summary.least_gain)} {_points(summary.most_gain)}".strip(),
+                "" if summary.cost is None else f"{summary.cost:.2f}",
+                *(f"{summary.by_set[name]:.1%}" for name in by_set),
             ]
         )
     for name, result in references.items():
         figures = pooled(result["readings"], sets)
-        shares = [f"{result['readings'][one]['accuracy']:.1%}" for one in by_set]
+        shares = [f"{result['readings'][name]['accuracy']:.1%}" for name in by_set]
         error_rate = f"{figures['character_error_rate']:.1%}"
         rows.append(
             [f"({name})", "", f"{figures['accuracy']:.1%}", "", "", error_rate, "", "", "", *shares]

@@ -76,7 +76,7 @@ def run_in_alternation(
         timeout_s: for one process.
         folder: where the commands run.
         check: what else the figures have to satisfy.
-        report: is told of every attempt as it ends.
+        report: called with every attempt as it ends.
     """
     attempts: list[Attempt] = []
     failed: set[str] = set()
@@ -91,6 +91,23 @@ def run_in_alternation(
             attempts.append(attempt)
             report(attempt)
     return attempts
+
+
+def same_as_first(figure: str, objection: str) -> Check:
+    """Return a check that refuses a run whose figure is not that of the first run it saw.
+
+    Args:
+        figure: of a run, e.g. a hash of its inputs.
+        objection: what a refused run did.
+    """
+    first: list[str] = []
+
+    def check(figures: dict[str, Any]) -> str | None:
+        got = str(figures[figure])
+        first.append(got)
+        return None if got == first[0] else f"{objection}: {got[:12]} instead of {first[0][:12]}"
+
+    return check
 
 
 def _run(
@@ -131,7 +148,7 @@ def _run(
 
 
 def _reason(status: int, errors: str) -> str:
-    """The last line of a traceback, or the exit status."""
+    """Return the last line of a traceback, or the exit status."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     if status < 0 or not lines:
         return f"ended with status {status}"

@@ -89,7 +89,7 @@ def table(
     for name, rate in rates.items():
         spread = f"{rate.least:.2f}-{rate.most:.2f}"
         ratio = f"{rate.value / base:.2f}" if base else ""
-        more = [_shown(rounds[name][-1].get(figure)) for figure in columns]
+        more = [_format_figure(rounds[name][-1].get(figure)) for figure in columns]
         cells.append([name, f"{rate.value:.2f}", spread, ratio, *more])
     lines = aligned(cells)
     for failure in failures(attempts, not_run):
@@ -112,7 +112,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _shown(value: Any) -> str:
+def _format_figure(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -29,7 +29,7 @@ class LabelledLine:
 
 
 def find_lines(source: Path, count: int) -> list[LabelledLine]:
-    """The first lines of a label file, of a folder's label files, of its packs, or its images.
+    """Find the first lines of a label file, of a folder's label files or packs, or of its images.
 
     Args:
         source: a label file (path<TAB>text, relative to it), or a folder, of packs too, which
@@ -51,24 +51,24 @@ def find_lines(source: Path, count: int) -> list[LabelledLine]:
 
 def _lines(source: Path) -> Iterator[LabelledLine]:
     if source.is_file():
-        yield from _labelled(source)
+        yield from _labelled_lines(source)
         return
     label_files = [
         file
         for file in sorted(source.glob("*"))
-        if file.suffix in _LABEL_SUFFIXES and next(_labelled(file), None) is not None
+        if file.suffix in _LABEL_SUFFIXES and next(_labelled_lines(file), None) is not None
     ]
     for file in label_files:
-        yield from _labelled(file)
+        yield from _labelled_lines(file)
     packs = [] if label_files else sorted(source.glob("*/val.tsv"))
     # One of each in turn, so that the first lines are of all packs alike.
-    for row in itertools.zip_longest(*map(_labelled, packs)):
+    for row in itertools.zip_longest(*map(_labelled_lines, packs)):
         yield from (line for line in row if line is not None)
     if not label_files and not packs and source.is_dir():
         yield from (LabelledLine(path, None) for path in find_images([source]))
 
 
-def _labelled(file: Path) -> Iterator[LabelledLine]:
+def _labelled_lines(file: Path) -> Iterator[LabelledLine]:
     return (LabelledLine(str(path), text) for path, text in labelled_images(file))
 
 
@@ -78,5 +78,5 @@ def write_lines(file: Path, lines: Sequence[LabelledLine]) -> None:
 
 
 def read_lines(file: Path) -> list[LabelledLine]:
-    """What `write_lines` has written."""
-    return [LabelledLine(**one) for one in json.loads(file.read_text(encoding="utf-8"))]
+    """Read what `write_lines` has written."""
+    return [LabelledLine(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -18,18 +19,24 @@ from runtime.cpu import available_cpus
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "numba", "opencv-python-headless")
 SETTINGS_FROM_OUTSIDE = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
-    *("KMP_BLOCKTIME", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_mkldnn", "LD_PRELOAD"),
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "KMP_BLOCKTIME",
+    "MKL_DEBUG_CPU_TYPE",
+    "FLAGS_use_mkldnn",
+    "LD_PRELOAD",
 )
 """Environment variables that change the speed of training."""
 
 _IDENTITY = ("cpu", "cpus_available", "cpus", "gpus")
-"""What makes a machine another one; its load, kernel and Python do not."""
+"""What tells machines apart; load, kernel and Python do not."""
 _BUSY_SHARE = 0.1
 
 
 def fingerprint_of(machine: Mapping[str, Any]) -> str:
-    """The same for figures of one kind of machine, 12 hexadecimal digits.
+    """Hash what makes figures of two machines comparable, to 12 hexadecimal digits.
 
     Args:
         machine: as `describe_machine` gives it.
@@ -39,7 +46,7 @@ def fingerprint_of(machine: Mapping[str, Any]) -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What a reader needs to know of this machine; its name is not among it.
+    """Describe this machine as far as it matters for figures; its name is not included.
 
     Returns:
         CPU model, CPUs this process may use and CPUs there are, memory in GiB, GPUs, operating
@@ -64,7 +71,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def busy_cpus(seconds: float = 0.5, times: Path = Path("/proc/stat")) -> float | None:
-    """How many CPUs others keep busy while this process sleeps; None where the system is silent.
+    """Measure how many CPUs other processes keep busy; None where the system does not tell.
 
     The load average will not do: it remembers for a minute what has ended.
 
@@ -82,48 +89,43 @@ def busy_cpus(seconds: float = 0.5, times: Path = Path("/proc/stat")) -> float |
 
 
 def is_busy(machine: Mapping[str, Any]) -> bool:
-    """Whether others took more than a tenth of the CPUs as `describe_machine` looked."""
+    """Tell whether others took more than a tenth of the CPUs when the machine was described."""
     busy = machine.get("busy_cpus")
     return busy is not None and busy > _BUSY_SHARE * machine["cpus_available"]
 
 
 def _cpu_times(times: Path) -> tuple[int, int] | None:
-    """Ticks of all CPUs together, and those in which they had nothing to do."""
+    """Return the ticks of all CPUs together, and those in which they were idle."""
     try:
         name, *ticks = times.read_text(encoding="ascii").split("\n", 1)[0].split()
-        counted = [int(one) for one in ticks[:8]]  # what follows is counted in these already
+        counted = [int(tick) for tick in ticks[:8]]  # what follows is counted in these already
     except (OSError, ValueError):
         return None
     return (sum(counted), counted[3] + counted[4]) if name == "cpu" and len(counted) > 4 else None
 
 
 def git_revision(folder: Path = ROOT) -> dict[str, Any]:
-    """Commit of the checkout and whether tracked files differ from it; None where unknown."""
+    """Return the checkout's commit and whether tracked files differ from it; None where unknown."""
     commit = _output_of(["git", "-C", str(folder), "rev-parse", "HEAD"])
     changes = _output_of(["git", "-C", str(folder), "status", "--porcelain", "-uno"])
     return {"commit": commit or None, "is_modified": None if changes is None else bool(changes)}
 
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Version of each package that is installed here."""
+    """Return the version of each package that is installed here."""
     versions = {}
-    for name in names:
-        try:
+    for name in names:  # some stand for each other, some are optional
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # one of several that would do, or an optional one
     return versions
 
 
 def _cpu_model() -> str:
-    try:
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _memory_gib() -> float | None:
@@ -139,7 +141,7 @@ def _gpus() -> list[str]:
 
 
 def _output_of(command: list[str]) -> str | None:
-    """Standard output of a short command, None when there is no such program or it fails."""
+    """Run a short command and return its output; None if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 from typing import Any
 
 import onnxruntime
@@ -42,10 +41,5 @@ class NetworkClock:
         onnxruntime.InferenceSession.run = timed
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         onnxruntime.InferenceSession.run = self._run

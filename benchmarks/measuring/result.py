@@ -26,12 +26,16 @@ from benchmarks.measuring.machine import (
 )
 from benchmarks.measuring.result_schema import FORMAT, SCHEMA
 from runtime.errors import ArtifactError, OcrError
-from runtime.files import write_atomically
+from runtime.files import sha256_of_file, write_atomically
 
-BETTER = ("higher", "lower")
 MEASURED_PACKAGES = (
     *PACKAGES,
-    *("onnx", "onnxruntime", "onnxruntime-gpu", "rapidocr", "tensorrt", "tensorrt-rtx"),
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "rapidocr",
+    "tensorrt",
+    "tensorrt-rtx",
 )
 """Packages whose versions stand in a result where they are installed."""
 
@@ -63,12 +67,10 @@ class Measure:
 def measure(
     name: str, unit: str, better: str, samples: Sequence[float], is_exact: bool = False
 ) -> Measure:
-    """A `Measure` of at least one sample."""
-    values = tuple(float(one) for one in samples)
-    return Measure(
-        *(name, unit, better, statistics.median(values)),
-        *(min(values), max(values), values, is_exact),
-    )
+    """Make a `Measure` of at least one sample."""
+    values = tuple(float(sample) for sample in samples)
+    middle, least, most = statistics.median(values), min(values), max(values)
+    return Measure(name, unit, better, middle, least, most, values, is_exact)
 
 
 @dataclass(frozen=True)
@@ -122,16 +124,16 @@ class Result:
 
     @property
     def fingerprint(self) -> str:
-        """The same for results of one machine, 12 hexadecimal digits."""
+        """Hash of the machine, 12 hexadecimal digits, the same for all its results."""
         return fingerprint_of(self.machine)
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything failed that this machine has."""
+        """Tell whether anything failed that this machine should be able to run."""
         return any(not failure.is_absent for failure in self.failures)
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """Return the result as its file holds it."""
         entries = json.loads(json.dumps(asdict(self)))
         return {"schema": FORMAT, "fingerprint": self.fingerprint, **entries}
 
@@ -154,23 +156,32 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def named_file(path: Path) -> dict[str, str]:
+    """Return name and hash of a file, for a result's inputs."""
+    return {"name": path.name, "sha256": sha256_of_file(path)}
+
+
 def exit_status(
     program: str,
     measured: Callable[[], Result],
     lines_of: Callable[[Result], Iterable[str]] = lambda result: (),
+    output: Path | None = None,
 ) -> int:
-    """What a command that measures ends with, once it has said what it found.
+    """Measure, print what was found, and return the command's exit status.
 
     Args:
         program: as it calls itself on stderr.
-        measured: measures, and keeps the result.
+        measured: measures, and keeps the result where `output` does not.
         lines_of: what is printed of it.
+        output: file to save it to, None for none.
 
     Returns:
         0 all measured, 1 something failed that this machine has, 2 nothing was measured.
     """
     try:
         result = measured()
+        if output is not None:
+            save_result(output, result)
     except OcrError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
@@ -219,10 +230,10 @@ def read_result(path: Path) -> Result:
     _check(entries, path)
     known = {name: value for name, value in entries.items() if name in Result.__annotations__}
     known["measures"] = tuple(
-        Measure(**{**one, "samples": tuple(one["samples"])}) for one in entries["measures"]
+        Measure(**{**entry, "samples": tuple(entry["samples"])}) for entry in entries["measures"]
     )
     known["failures"] = tuple(
-        Failure(**{**one, "tail": tuple(one["tail"])}) for one in entries["failures"]
+        Failure(**{**entry, "tail": tuple(entry["tail"])}) for entry in entries["failures"]
     )
     for name in ("command", "remarks"):
         known[name] = tuple(known[name])
@@ -238,7 +249,8 @@ def _check(entries: Any, path: Path) -> None:
             "pip install 'distilrec[dev]'"
         ) from error
     faults = sorted(
-        Draft202012Validator(SCHEMA).iter_errors(entries), key=lambda one: list(map(str, one.path))
+        Draft202012Validator(SCHEMA).iter_errors(entries),
+        key=lambda fault: list(map(str, fault.path)),
     )
     if faults:
         where = "/".join(map(str, faults[0].absolute_path)) or "the file"
@@ -246,13 +258,15 @@ def _check(entries: Any, path: Path) -> None:
             f"{path} is no result of format {FORMAT}: {where}: {faults[0].message[:200]}; "
             "measure again"
         )
-    for one in entries["measures"]:
-        if not all(map(math.isfinite, (one["value"], one["least"], one["most"], *one["samples"]))):
+    for entry in entries["measures"]:
+        if not all(
+            map(math.isfinite, (entry["value"], entry["least"], entry["most"], *entry["samples"]))
+        ):
             raise ArtifactError(
-                f"{path}: expected numbers for {one['name']!r}, got some that are not finite; "
+                f"{path}: expected numbers for {entry['name']!r}, got some that are not finite; "
                 "measure again"
             )
-    names = [one["name"] for one in entries["measures"]]
+    names = [entry["name"] for entry in entries["measures"]]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ArtifactError(

@@ -13,7 +13,7 @@ _OBJECT: dict[str, Any] = {"type": "object"}
 
 
 def _exactly(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object with these entries, all of them and no others."""
+    """Return the schema of an object with these entries, all of them and no others."""
     return {
         "type": "object",
         "properties": properties,

@@ -10,7 +10,6 @@ to compute what PaddleOCR computes in evaluation.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import logging
@@ -25,11 +24,8 @@ import paddle
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.parity.paddleocr import (
-    export_with_paddleocr,
-    import_paddleocr,
-    save_with_paddleocr,
-)
+from benchmarks.measuring.command import command_parser
+from benchmarks.parity.paddleocr import export_with_paddleocr, import_paddleocr, save_with_paddleocr
 from export.chain import ExportOptions, Source, export_network
 from export.contract import model_contract, samples_to_compare
 from export.conversion.model_file import read_model
@@ -42,9 +38,7 @@ from runtime.recognition.charset import build_charset
 from runtime.recognition.model.told import Told
 from runtime.recognition.preprocess import batch_from_lines, resize_to
 from training.checkpoint.loading import load_into
-from training.checkpoint.parameters import (
-    read_parameters,
-)
+from training.checkpoint.parameters import read_parameters
 from training.config import Config, load_config
 
 SEED = 7
@@ -58,7 +52,7 @@ HEAD_SCALE = 40.0
 
 
 def paddleocr_model(paddleocr: Path, config: Config, weights: str | None = None) -> paddle.nn.Layer:
-    """PaddleOCR's `DistillationModel` of a config, in evaluation mode.
+    """Build PaddleOCR's `DistillationModel` of a config, in evaluation mode.
 
     Args:
         paddleocr: the checkout.
@@ -78,14 +72,14 @@ def paddleocr_model(paddleocr: Path, config: Config, weights: str | None = None)
     paddle.seed(SEED)
     model: paddle.nn.Layer = distillation_model(section)
     if weights is None:
-        _make_speak(model)
+        _make_outputs_vary(model)
     else:
         load_into(model, read_parameters(weights), f"PaddleOCR's model and {weights}")
     model.eval()
     return model
 
 
-def _make_speak(model: paddle.nn.Layer) -> None:
+def _make_outputs_vary(model: paddle.nn.Layer) -> None:
     """Give random weights an output that depends on the line."""
     for name, tensor in model.state_dict().items():
         if name.endswith(("head.fc.weight", "head.fc2.weight")):
@@ -122,12 +116,12 @@ def compare_exports(
         ParityError: if they disagree.
     """
     save_with_paddleocr(paddleocr, model, output_dir, dict(config.sections))
-    told = {}
+    figures = {}
     for network, section in config.sections["Architecture"]["Models"].items():
         source = Source(config, output_dir / "best_accuracy", network)
         export_network(source, output_dir, ExportOptions(images=images))
         file = output_dir / f"{network.lower()}.onnx"
-        told[network] = _compared(file, model, network, images)
+        figures[network] = _compare_with_paddleocr(file, model, network, images)
 
         folder = output_dir / "paddleocr" / network
         export_with_paddleocr(paddleocr, getattr(model, network), section, folder)
@@ -139,11 +133,11 @@ def compare_exports(
             told=Told(height_px=read_model(file).spec.input_sizes[1]),
             images=images,
         )
-        told[f"{network}, adopted"] = _compared(adopted, model, network, images)
-    return told
+        figures[f"{network}, adopted"] = _compare_with_paddleocr(adopted, model, network, images)
+    return figures
 
 
-def _compared(
+def _compare_with_paddleocr(
     file: Path, model: paddle.nn.Layer, network: str, images: Sequence[str | Path]
 ) -> dict[str, Any]:
     spec = read_model(file).spec
@@ -155,7 +149,7 @@ def _compared(
         samples_to_compare(images, contract),
     )
     require(agreement, f"PaddleOCR's {network} and {file.name}", ALLOWED)
-    num_distinct = len({one.expected for one in agreement.samples})
+    num_distinct = len({sample.expected for sample in agreement.samples})
     return {**agreement.as_json(), "num_distinct_readings": num_distinct}
 
 
@@ -173,10 +167,8 @@ def _outputs_of(model: paddle.nn.Layer, network: str) -> Run:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.parity.export", description=(__doc__ or "").splitlines()[0]
-    )
+    """Run the command line and return the exit status."""
+    parser = command_parser("benchmarks.parity.export", __doc__)
     default = Path("configs/ch_PP-OCRv2_rec_distillation.yml")
     parser.add_argument("-c", "--config", type=Path, default=default)
     parser.add_argument("-o", "--override", nargs="+", action="extend", default=[], metavar="K=V")
@@ -192,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             override = [f"Global.character_dict_path={dictionary}", *options.override]
             config = load_config(options.config, override)
             model = paddleocr_model(options.paddleocr, config, options.weights)
-            told = compare_exports(
+            figures = compare_exports(
                 config,
                 model,
                 options.paddleocr,
@@ -202,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OcrError as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps(told))
+    print(json.dumps(figures))
     return 0
 
 

@@ -13,17 +13,17 @@ from typing import Any
 from runtime.errors import ConfigError
 
 _NEEDED_BY_IMPORTS_ALONE = (
-    *("skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug"),
-    *("imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations"),
-    *("Polygon", "lanms", "requests", "lmdb", "loguru", "six"),
-)
+    "skimage", "skimage.morphology", "skimage.morphology._skeletonize", "imgaug",
+    "imgaug.augmenters", "shapely", "shapely.geometry", "pyclipper", "albumentations",
+    "Polygon", "lanms", "requests", "lmdb", "loguru", "six",
+)  # fmt: skip
 """PaddleOCR imports these for detection and others; its recognition losses use none."""
 
 _NEEDED_BY_OTHERS_OF_ITS = ("scipy", "scipy.special")
 
 
 def import_paddleocr(folder: Path) -> tuple[Any, Any]:
-    """PaddleOCR's `DistillationModel` and `CombinedLoss`.
+    """Import PaddleOCR's `DistillationModel` and `CombinedLoss`.
 
     Args:
         folder: top folder of a checkout; it is put on the import path.
@@ -64,9 +64,8 @@ def save_with_paddleocr(
 
     optimizer = paddle.optimizer.Adam(parameters=model.parameters())
     log = logging.getLogger("ppocr")
-    save_model(
-        *(model, optimizer, str(output_dir), log, sections), is_best=True, prefix="best_accuracy"
-    )
+    prefix = "best_accuracy"
+    save_model(model, optimizer, str(output_dir), log, sections, is_best=True, prefix=prefix)
 
 
 def export_with_paddleocr(
@@ -90,7 +89,7 @@ def export_with_paddleocr(
 
 
 def import_recognizer(folder: Path) -> tuple[Any, Any]:
-    """PaddleOCR's `tools.infer.utility` and the `TextRecognizer` of `predict_rec.py`.
+    """Import PaddleOCR's `tools.infer.utility` and the `TextRecognizer` of `predict_rec.py`.
 
     Args:
         folder: the checkout, as `import_paddleocr` takes it.
@@ -106,7 +105,7 @@ def import_recognizer(folder: Path) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _without_scipy() -> Iterator[None]:
-    """Stand-ins for SciPy while PaddleOCR is imported, for functions that nothing here calls."""
+    """Stand in for SciPy while PaddleOCR is imported; nothing here calls its functions."""
     for name in _NEEDED_BY_OTHERS_OF_ITS:
         _stand_in_for(name)
     yield

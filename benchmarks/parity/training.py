@@ -8,7 +8,6 @@ amplify rounding, which the second table shows.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.parity.paddleocr import import_paddleocr
 from runtime.errors import OcrError
 from training import build_loss, build_model
@@ -31,7 +31,7 @@ _LABEL_LENGTH = 8
 def compare(
     sections: Mapping[str, Any], paddleocr: tuple[Any, Any], num_classes: int, dtype: str
 ) -> dict[str, float]:
-    """Largest relative difference of every output, loss and gradient norm from PaddleOCR's.
+    """Return the largest relative difference of every output, loss and gradient from PaddleOCR's.
 
     Args:
         sections: a distillation config.
@@ -51,6 +51,7 @@ def compare(
     names = {name: list(value.shape) for name, value in theirs.state_dict().items()}
     if names != {name: list(value.shape) for name, value in ours.state_dict().items()}:
         raise OcrError("names or shapes of the parameters differ from PaddleOCR's")
+    # The same weights, then the same batch through both, in training mode.
     theirs.set_state_dict({name: value.clone() for name, value in ours.state_dict().items()})
 
     rng = np.random.default_rng(0)
@@ -73,6 +74,7 @@ def compare(
         losses["loss"].backward()
         results.append((outputs, losses, dict(model.named_parameters())))
     (outputs, losses, parameters), (their_outputs, their_losses, their_parameters) = results
+    # Outputs relative to the largest value, scalars and norms relative to themselves.
     for network, stages in their_outputs.items():
         for stage, expected in stages.items():
             got = outputs[network][stage]
@@ -90,17 +92,15 @@ def compare(
 
 
 def _cast_batch_norm(model: paddle.nn.Layer, dtype: str) -> None:
-    """paddle's BatchNorm takes float32 whatever the default type is."""
+    """Cast BatchNorm layers, which paddle makes in float32 whatever the default type is."""
     for layer in model.sublayers():
         if isinstance(layer, paddle.nn.BatchNorm):
             layer.to(dtype=dtype)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.parity", description=(__doc__ or "").splitlines()[0]
-    )
+    """Run the command line and return the exit status."""
+    parser = command_parser("benchmarks.parity", __doc__)
     default = Path("configs/ch_PP-OCRv2_rec_distillation.yml")
     parser.add_argument("-c", "--config", type=Path, default=default)
     parser.add_argument("--paddleocr", type=Path, required=True, help="a checkout of PaddleOCR")

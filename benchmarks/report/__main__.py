@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Failure, read_result
 from benchmarks.report.page import render_page
@@ -25,10 +26,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.report", __doc__)
     add = parser.add_argument
     add("results", type=Path, nargs="*", default=[RESULTS], help="default: benchmarks/results")
     add("--output", type=Path, default=Path("output/benchmarks.html"), metavar="HTML")
@@ -37,7 +36,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     options = options_parser().parse_args(arguments)
     try:
         entries, unreadable = collect(options.results)

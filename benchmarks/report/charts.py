@@ -38,7 +38,7 @@ _STYLE: dict[str, Any] = {
 
 
 def latency_curves(cells: Sequence[Mapping[str, Any]], name: str) -> str:
-    """ms a batch by N, a curve for each W: inside the engine, and dotted end to end.
+    """Draw ms a batch over N, a curve for each W: solid inside the engine, dotted end to end.
 
     Args:
         cells: of one engine.
@@ -49,7 +49,10 @@ def latency_curves(cells: Sequence[Mapping[str, Any]], name: str) -> str:
         batches = sorted({cell["batch"] for cell in cells})
         widths = sorted({cell["width_px"] for cell in cells})
         for width, colour in zip(widths, _SERIES * len(widths), strict=False):
-            own = sorted((c for c in cells if c["width_px"] == width), key=lambda c: c["batch"])
+            own = sorted(
+                (cell for cell in cells if cell["width_px"] == width),
+                key=lambda cell: cell["batch"],
+            )
             x = [cell["batch"] for cell in own]
             engine = [cell["engine"]["p50"] for cell in own]
             slow = [cell["engine"]["p95"] for cell in own]
@@ -58,7 +61,7 @@ def latency_curves(cells: Sequence[Mapping[str, Any]], name: str) -> str:
             whole = [cell["end_to_end"]["p50"] for cell in own]
             axes.plot(x, whole, color=colour, linestyle=":", linewidth=1.3)
         axes.set(xlabel="lines in a batch", ylabel="ms a batch", xscale="log", yscale="log")
-        axes.set_xticks(batches, [str(one) for one in batches])
+        axes.set_xticks(batches, [str(batch) for batch in batches])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.grid(axis="y")
@@ -68,7 +71,7 @@ def latency_curves(cells: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def reliability(forms: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """Share of exact lines by confidence, a curve for each form.
+    """Draw the share of exact lines over confidence, a curve for each form.
 
     Args:
         forms: form -> its details, with `calibration`.
@@ -78,18 +81,19 @@ def reliability(forms: Mapping[str, Mapping[str, Any]], name: str) -> str:
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1.2)
         most = max(
-            (b["lines"] for f in forms.values() for b in f["calibration"]["bins"]), default=1
+            (group["lines"] for form in forms.values() for group in form["calibration"]["bins"]),
+            default=1,
         )
         for number, ((label, form), colour) in enumerate(zip(forms.items(), _SERIES, strict=False)):
-            filled = [one for one in form["calibration"]["bins"] if one["lines"]]
-            x = [one["confidence"] for one in filled]
-            y = [one["exact"] for one in filled]
+            filled = [group for group in form["calibration"]["bins"] if group["lines"]]
+            x = [group["confidence"] for group in filled]
+            y = [group["exact"] for group in filled]
             # Forms that agree lie upon each other: later ones are narrower and dashed.
             style = "--" if number else "-"
             axes.plot(x, y, color=colour, linestyle=style, linewidth=1.8, label=label)
-            sizes = [12 + 90 * one["lines"] / max(1, most) for one in filled]
+            sizes = [12 + 90 * group["lines"] / max(1, most) for group in filled]
             axes.scatter(
-                x, y, s=[one / (1 + 2 * number) for one in sizes], color=colour, linewidth=0
+                x, y, s=[size / (1 + 2 * number) for size in sizes], color=colour, linewidth=0
             )
         axes.set(xlabel="confidence", ylabel="read exactly", xlim=(0, 1.03), ylim=(0, 1.03))
         for axis in (axes.xaxis, axes.yaxis):
@@ -116,7 +120,7 @@ def _svg(draw: Any, name: str, title: str) -> str:
 
 
 def themed(svg: str, name: str, title: str) -> str:
-    """An SVG for the inside of a page: the page's colours and font, identifiers of its own.
+    """Fit an SVG into a page: the page's colours and font, identifiers of its own.
 
     Args:
         svg: of matplotlib, drawn in the colours that stand for the page's.

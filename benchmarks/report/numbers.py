@@ -6,7 +6,7 @@ from benchmarks.measuring.result import Measure
 
 
 def shown(value: float, unit: str) -> str:
-    """A figure with as many digits as it deserves, without its unit but for percent.
+    """Format a figure with as many digits as it deserves, without its unit but for percent.
 
     Args:
         value: the figure.
@@ -26,13 +26,13 @@ def shown(value: float, unit: str) -> str:
     return f"{value:.2f}" if size >= 0.095 or not size else f"{value:.2g}"
 
 
-def spread(one: Measure) -> str:
-    """From least to most, empty when the figure repeats exactly or was taken once."""
-    if one.is_exact or (len(one.samples) < 2 and one.least == one.most):
+def spread(figure: Measure) -> str:
+    """Format least and most; empty when the figure repeats exactly or was taken once."""
+    if figure.is_exact or (len(figure.samples) < 2 and figure.least == figure.most):
         return ""
-    return f"{shown(one.least, one.unit)}\u2013{shown(one.most, one.unit)}"
+    return f"{shown(figure.least, figure.unit)}\u2013{shown(figure.most, figure.unit)}"
 
 
 def unit_shown(unit: str) -> str:
-    """The unit behind a figure of `shown`."""
+    """Return the unit that stands behind a figure formatted by `shown`."""
     return "" if unit in ("share", "lines") else unit

@@ -28,13 +28,17 @@ from runtime.errors import OcrError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STAGE_COLOURS = {
-    **{"decode": "s3", "resize": "s5", "normalise": "s2", "network": "s1", "ctc": "s4"},
+    "decode": "s3",
+    "resize": "s5",
+    "normalise": "s2",
+    "network": "s1",
+    "ctc": "s4",
     "output": "s6",
 }
 
 
 def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) -> str:
-    """The whole page.
+    """Render the whole page.
 
     Args:
         entries: the results, in any order.
@@ -58,19 +62,30 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         undefined=jinja2.ChainableUndefined,
     )
     environment.filters.update(
-        **{"shown": shown, "spread": spread, "unit_shown": unit_shown, "bars": bars},
-        **{"grouped": grouped, "stages": stages, "thread_bars": _thread_bars, "heat": _heat},
-        **{"machine": machine_shown, "name": name_of, "flat": _flat, "paths": _paths},
+        shown=shown,
+        spread=spread,
+        unit_shown=unit_shown,
+        bars=bars,
+        grouped=grouped,
+        stages=stages,
+        thread_bars=_thread_bars,
+        heat=_heat,
+        machine=machine_shown,
+        name=name_of,
+        flat=_flat,
+        paths=_paths,
         curves=lambda cells, name: Markup(latency_curves(cells, name)),
         reliability=lambda entry: Markup(
             reliability(entry.result.details["forms"], f"{entry.anchor}-reliability")
         ),
         colour=lambda stage: _STAGE_COLOURS.get(stage, "s6"),
-        **{"picture": _picture, "has_pictures": _has_pictures},
-        truth=lambda pair: Markup("").join(_marked(Markup, pair, is_label=True)),
-        reading=lambda pair: Markup("").join(_marked(Markup, pair, is_label=False)),
+        picture=_picture,
+        has_pictures=_has_pictures,
+        truth=lambda pair: Markup("").join(_mark_differences(Markup, pair, is_label=True)),
+        reading=lambda pair: Markup("").join(_mark_differences(Markup, pair, is_label=False)),
     )
-    shown_entries = [one for one in entries if one.result.benchmark != "suite"]
+    # The suite only tells which steps ran; its failures are shown, it has no section.
+    shown_entries = [entry for entry in entries if entry.result.benchmark != "suite"]
     times = [entry.result.time[:10] for entry in entries if entry.result.time]
     return environment.get_template("page.html").render(
         title="Benchmarks of distilrec",
@@ -80,39 +95,39 @@ def render_page(entries: Sequence[Entry], unreadable: Sequence[Failure] = ()) ->
         heading=lambda kind: HEADINGS.get(kind, kind.capitalize()),
         tiles=tiles(shown_entries),
         failures=_failures(entries, unreadable),
-        machines="; ".join(dict.fromkeys(machine_shown(one.result.machine) for one in entries)),
+        machines="; ".join(dict.fromkeys(machine_shown(entry.result.machine) for entry in entries)),
         newest=max(times, default=""),
         warnings=list(_warnings(entries)),
     )
 
 
 def _warnings(entries: Sequence[Entry]) -> Iterator[str]:
-    """What a reader has to know before believing any figure."""
-    busy = [one for one in entries if any("busy" in remark for remark in one.result.remarks)]
+    """Yield what a reader has to know before believing any figure."""
+    busy = [entry for entry in entries if any("busy" in remark for remark in entry.result.remarks)]
     if busy:
         yield (
             f"{len(busy)} of {len(entries)} results were taken while the machine was busy with "
             "something else. Their times mislead; what was read and how well does not."
         )
-    if any(one.result.settings.get("size") == "quick" for one in entries):
+    if any(entry.result.settings.get("size") == "quick" for entry in entries):
         yield "This was a quick run, of one round and few lines: a look, not figures to quote."
 
 
 def _failures(
     entries: Sequence[Entry], unreadable: Sequence[Failure]
 ) -> list[tuple[Entry | None, list[str], Failure]]:
-    """Entry, all that has one reason, and the first of it; what failed comes first."""
+    """Group failures of one entry by reason, failed before absent: entry, names, first failure."""
     found: dict[tuple[str, str], tuple[Entry | None, list[str], Failure]] = {}
-    pairs: list[tuple[Entry | None, Failure]] = [(None, one) for one in unreadable]
-    pairs += [(entry, one) for entry in entries for one in entry.result.failures]
-    for entry, one in pairs:
-        key = (entry.anchor if entry else "", one.reason)
-        found.setdefault(key, (entry, [], one))[1].append(one.what)
+    pairs: list[tuple[Entry | None, Failure]] = [(None, failure) for failure in unreadable]
+    pairs += [(entry, failure) for entry in entries for failure in entry.result.failures]
+    for entry, failure in pairs:
+        key = (entry.anchor if entry else "", failure.reason)
+        found.setdefault(key, (entry, [], failure))[1].append(failure.what)
     return sorted(found.values(), key=lambda row: row[2].is_absent)
 
 
 def machine_shown(machine: Mapping[str, Any]) -> str:
-    """A machine in one line."""
+    """Describe a machine in one line."""
     gpus = ", ".join(machine.get("gpus") or []) or "no GPU"
     cpus = machine["cpus_available"]
     memory = f", {machine['memory_gib']:g} GiB" if machine.get("memory_gib") else ""
@@ -120,7 +135,7 @@ def machine_shown(machine: Mapping[str, Any]) -> str:
 
 
 def _thread_bars(groups: Mapping[str, Any], threads: int) -> list[Bar]:
-    """This project with few threads up to all of them."""
+    """Return bars of this project with few threads up to all of them."""
     rows = {f"ours {number}": row for number, row in groups["threads"].items()}
     every = groups.get("reading", {}).get("ours")
     if every:
@@ -133,7 +148,7 @@ def _thread_bars(groups: Mapping[str, Any], threads: int) -> list[Bar]:
 
 
 def _heat(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Rows of the heat map; colour by the logarithm, so that a ratio looks the same anywhere."""
+    """Lay out the heat map's rows; colour follows the logarithm, so equal ratios look equal."""
     least, most = best_and_worst(cells)
     span = math.log(most / least) or 1.0
     by_shape = {(cell["batch"], cell["width_px"]): cell for cell in cells}
@@ -151,7 +166,7 @@ def _heat(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _picture(entry: Entry, name: str | None) -> str | None:
-    """A PNG beside the result as a data URI; None where it is not."""
+    """Return a PNG beside the result as a data URI; None where there is none."""
     path = entry.path.parent / name if name else None
     if path is None or not path.is_file():
         return None
@@ -162,8 +177,8 @@ def _has_pictures(entry: Entry, form: Mapping[str, Any]) -> bool:
     return any(_picture(entry, line["picture"]) for line in form["worst"])
 
 
-def _marked(markup: Any, pair: tuple[str, str], is_label: bool) -> Iterator[Any]:
-    """Label or reading, what differs from the other marked."""
+def _mark_differences(markup: Any, pair: tuple[str, str], is_label: bool) -> Iterator[Any]:
+    """Yield label or reading in pieces, those that differ from the other marked."""
     label, text = pair
     for kind, start, end, other_start, other_end in SequenceMatcher(
         None, label, text, autojunk=False
@@ -182,7 +197,7 @@ def _flat(value: Any) -> str:
 
 
 def _paths(inputs: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Nested entries as `a / b` and text."""
+    """Flatten nested entries to pairs of a path `a / b` and text."""
     found: list[tuple[str, str]] = []
     for key, value in inputs.items():
         name = f"{before} / {key}" if before else str(key)

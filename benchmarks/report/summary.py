@@ -11,7 +11,7 @@ from benchmarks.report.views import HEADINGS, Entry, bars, by_benchmark, grouped
 
 
 def render_summary(entries: Sequence[Entry]) -> str:
-    """Markdown: a heading for each benchmark, a table and the command of each result."""
+    """Render Markdown: a heading for each benchmark, a table and the command of each result."""
     lines: list[str] = []
     for kind, group in by_benchmark(entries).items():
         if kind == "suite":
@@ -22,10 +22,9 @@ def render_summary(entries: Sequence[Entry]) -> str:
             lines.append(f"{name_of(entry)}: {machine_shown(entry.result.machine)}.\n")
             lines += [f"Note: {remark}.\n" for remark in entry.result.remarks]
             lines += [*_table(rows), ""] if len(rows) > 1 else ["No figures.\n"]
-            lines += [
-                f"- {one.what}: {'not here' if one.is_absent else 'failed'}: {one.reason}"
-                for one in entry.result.failures
-            ]
+            for failure in entry.result.failures:
+                state = "not here" if failure.is_absent else "failed"
+                lines.append(f"- {failure.what}: {state}: {failure.reason}")
             lines.append(f"\n```\n{entry.command or 'command not recorded'}\n```\n")
     return "\n".join(lines)
 
@@ -44,7 +43,7 @@ def _accuracy(entry: Entry) -> Iterator[list[str]]:
             number = max(1, row["lines"])
             shares = [row[key] / number for key in ("exact", "any_case", "letters_and_digits")]
             shares.append(row["character_errors"])
-            yield [name, pack, str(row["lines"]), *(shown(one, "share") for one in shares)]
+            yield [name, pack, str(row["lines"]), *(shown(share, "share") for share in shares)]
 
 
 def _throughput(entry: Entry) -> Iterator[list[str]]:
@@ -70,7 +69,7 @@ def _latency(entry: Entry) -> Iterator[list[str]]:
             times = (inside["p50"], inside["p99"], whole["p50"], whole["p99"])
             rate = 1000 * cell["batch"] / whole["p50"]
             shape = f"{cell['batch']} x {cell['width_px']}"
-            yield [name, shape, *(shown(one, "ms") for one in times), shown(rate, "")]
+            yield [name, shape, *(shown(time_ms, "ms") for time_ms in times), shown(rate, "")]
 
 
 def _training(entry: Entry) -> Iterator[list[str]]:
@@ -85,8 +84,8 @@ def _training(entry: Entry) -> Iterator[list[str]]:
 
 def _anything(entry: Entry) -> Iterator[list[str]]:
     yield ["figure", "median", "min\u2013max", "unit"]
-    for one in entry.result.measures:
-        yield [one.name, shown(one.value, one.unit), spread(one), one.unit]
+    for figure in entry.result.measures:
+        yield [figure.name, shown(figure.value, figure.unit), spread(figure), figure.unit]
 
 
 _TABLES = {

@@ -46,12 +46,12 @@ class Entry:
 
     @property
     def command(self) -> str:
-        """As it may be typed again."""
+        """The command as it may be typed again."""
         return " ".join(self.result.command)
 
 
 def name_of(entry: Entry) -> str:
-    """What the page calls a result: what went in, and beside whom."""
+    """Return what the page calls a result: what went in, and beside whom."""
     result, inputs = entry.result, entry.result.inputs
     if result.benchmark == "throughput":
         rows = grouped(result).get("reading", {})
@@ -60,7 +60,7 @@ def name_of(entry: Entry) -> str:
         return f"{inputs['model']['name']}{beside}, {inputs['lines']['number']:,} lines"
     if result.benchmark == "accuracy":
         lines = inputs["lines"]
-        number = sum(one["number"] for one in lines.values())
+        number = sum(pack["number"] for pack in lines.values())
         forms = result.details["forms"] or inputs["models"]
         return f"{', '.join(forms)} on {number:,} lines of {', '.join(lines)}"
     if result.benchmark == "latency":
@@ -98,24 +98,27 @@ class Bar:
 
 
 def by_benchmark(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Entries of each benchmark, in the order of the page; unknown ones come last."""
+    """Group entries by benchmark, in the order of the page; unknown benchmarks come last."""
     kinds = dict.fromkeys(entry.result.benchmark for entry in entries)
-    ordered = [*(one for one in ORDER if one in kinds), *(one for one in kinds if one not in ORDER)]
+    ordered = [
+        *(kind for kind in ORDER if kind in kinds),
+        *(kind for kind in kinds if kind not in ORDER),
+    ]
     return {
         kind: [entry for entry in entries if entry.result.benchmark == kind] for kind in ordered
     }
 
 
 def grouped(result: Result) -> dict[str, dict[str, dict[str, Measure]]]:
-    """Measures as group -> subject -> quantity -> figure, by the parts of their names.
+    """Group measures as group -> subject -> quantity -> figure, by the parts of their names.
 
     A name with other than three parts has the last for its quantity, the first for its group.
     """
     found: dict[str, dict[str, dict[str, Measure]]] = {}
-    for one in result.measures:
-        parts = one.name.split(" / ")
+    for figure in result.measures:
+        parts = figure.name.split(" / ")
         group, subject = parts[0], " / ".join(parts[1:-1]) or parts[0]
-        found.setdefault(group, {}).setdefault(subject, {})[parts[-1]] = one
+        found.setdefault(group, {}).setdefault(subject, {})[parts[-1]] = figure
     return found
 
 
@@ -125,7 +128,7 @@ def bars(
     reference: str = "",
     titles: Mapping[str, str] | None = None,
 ) -> list[Bar]:
-    """Bars of one quantity, the longest being the largest value with its spread.
+    """Return bars of one quantity, the longest standing for the largest value with its spread.
 
     Args:
         rows: subject -> quantity -> figure.
@@ -134,18 +137,20 @@ def bars(
         titles: subject -> what to call it.
     """
     values = {name: row[quantity] for name, row in rows.items() if quantity in row}
-    longest = max((one.most for one in values.values()), default=0.0) or 1.0
+    longest = max((figure.most for figure in values.values()), default=0.0) or 1.0
     base = values[reference].value if reference in values else None
     return [
         Bar(
             name,
-            _label(name, {**TITLES, **(titles or {})}),
-            one,
-            *(one.value / longest, one.least / longest, one.most / longest),
-            ratio=one.value / base if base and name != reference else None,
+            label=_label(name, {**TITLES, **(titles or {})}),
+            measure=figure,
+            share=figure.value / longest,
+            least=figure.least / longest,
+            most=figure.most / longest,
+            ratio=figure.value / base if base and name != reference else None,
             is_ours=name.startswith("ours"),
         )
-        for name, one in values.items()
+        for name, figure in values.items()
     ]
 
 
@@ -158,8 +163,8 @@ def _label(name: str, titles: Mapping[str, str]) -> str:
 def stages(rows: Mapping[str, Mapping[str, Measure]]) -> list[tuple[str, Measure, float]]:
     """Stage, its figure, and its share of them all."""
     measures = [(stage, next(iter(row.values()))) for stage, row in rows.items()]
-    total = sum(one.value for _, one in measures) or 1.0
-    return [(stage, one, one.value / total) for stage, one in measures]
+    total = sum(figure.value for _, figure in measures) or 1.0
+    return [(stage, figure, figure.value / total) for stage, figure in measures]
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ class Tile:
 
 
 def tiles(entries: Sequence[Entry]) -> list[Tile]:
-    """The one figure of each result that answers most."""
+    """Return the figures for the top of the page, the most telling one of each result."""
     return [tile for entry in entries for tile in _tile(entry)]
 
 
@@ -200,9 +205,9 @@ def _tile(entry: Entry) -> Iterator[Tile]:
         yield from _speed_tile(entry)
     elif kind == "latency":
         for name, backend in result.details["backends"].items():
-            cells = [one for one in backend["cells"] if one["batch"] == 1]
+            cells = [cell for cell in backend["cells"] if cell["batch"] == 1]
             if cells:
-                cell = min(cells, key=lambda one: abs(one["width_px"] - 320))
+                cell = min(cells, key=lambda cell: abs(cell["width_px"] - 320))
                 title = result.details["titles"].get(name, name)
                 yield Tile(
                     f"{shown(cell['end_to_end']['p50'], 'ms')}\u202fms",
@@ -231,6 +236,6 @@ def _speed_tile(entry: Entry) -> Iterator[Tile]:
 
 
 def best_and_worst(cells: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Least and most ms a line inside the engine of a latency sweep."""
+    """Return least and most ms a line inside the engine of a latency sweep."""
     values = [cell["engine"]["p50"] / cell["batch"] for cell in cells]
     return min(values), max(values)

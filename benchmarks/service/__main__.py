@@ -16,20 +16,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.measuring.lines import find_lines, write_lines
-from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from benchmarks.service.clients import Tally, Work, run_clients, run_flood
 from benchmarks.service.memory import MemoryWatch
-from benchmarks.service.offline import measure_offline
+from benchmarks.service.offline import (
+    OfflineTexts,
+    add_arguments,
+    failed_lines,
+    measure_offline,
+    read_offline,
+)
 from benchmarks.service.process import ServiceProcess
-from runtime.errors import OcrError
-from runtime.files import sha256_of_file
 
 _FLOOD_FACTOR = 10
 _RECOVERED_WITHIN_S = 30.0
@@ -37,53 +41,40 @@ _SOAK_STEP_S = 10.0
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.service", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.service", __doc__)
     add = parser.add_argument
-    add("--model", type=Path, required=True, help="an .onnx file")
-    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
-    add("--count", type=int, default=500, help="different images; default: %(default)s")
+    add_arguments(parser, count=500)
     add("--clients", type=int, default=32, help="at once; default: %(default)s")
     add("--per-request", type=int, default=4, help="images in a request; default: %(default)s")
     add("--minutes", type=float, default=5.0, help="of load in all; default: %(default)s")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--soak", type=int, default=0, metavar="N", help="images more, to see whether it grows")
     add("--flood-seconds", type=float, default=10.0, help="0: none; default: %(default)s")
-    add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
-    add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     options = options_parser().parse_args(arguments)
-    try:
-        result = run(options)
-        if options.output is not None:
-            save_result(options.output, result)
-    except OcrError as error:
-        print(f"benchmarks.service: {error}", file=sys.stderr)
-        return 2
-    for one in result.measures:
-        print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g} .. {one.most:.4g})")
-    for failure in result.failures:
-        print(f"FAILED: {failure.what}: {failure.reason}")
-    return 1 if result.failures else 0
+    return exit_status("benchmarks.service", lambda: run(options), _lines_of, options.output)
+
+
+def _lines_of(result: Result) -> Iterator[str]:
+    """Yield what is printed in the end."""
+    for figure in result.measures:
+        spread = f"{figure.least:.4g} .. {figure.most:.4g}"
+        yield f"{figure.name}: {figure.value:.4g} {figure.unit} ({spread})"
+    yield from failed_lines(result)
 
 
 def run(options: argparse.Namespace) -> Result:
     """Start a service, load it, and return what was found."""
     around = surroundings()
-    lines = find_lines(options.images, options.count)
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "lines.json"
-        write_lines(file, lines)
-        texts = measure_offline(options.model, file, 0.0)["texts"]
-        images = [Path(line.path).read_bytes() for line in lines]
+        asked = read_offline(options, Path(scratch))
         with ServiceProcess(options.model, Path(scratch) / "log", options.serve) as service:
-            load = _Load(service, options, file, images, texts)
+            load = _Load(service, options, asked)
             measures = load.measures()
             status = service.end()
     if status:
@@ -92,10 +83,7 @@ def run(options: argparse.Namespace) -> Result:
         benchmark="service",
         title="The service under load",
         command=("python", "-m", "benchmarks.service", *sys.argv[1:]),
-        inputs={
-            "model": {"name": options.model.name, "sha256": sha256_of_file(options.model)},
-            "images": {"name": options.images.name, "count": len(lines)},
-        },
+        inputs=asked.inputs,
         settings={
             "clients": options.clients,
             "per_request": options.per_request,
@@ -106,7 +94,7 @@ def run(options: argparse.Namespace) -> Result:
         },
         measures=tuple(measures),
         failures=tuple(load.failures),
-        details={"different_texts": len(set(texts)), **load.details},
+        details={"different_texts": len(set(asked.texts)), **load.details},
         **around,
     )
 
@@ -115,23 +103,20 @@ class _Load:
     """The steps of a run on one service."""
 
     def __init__(
-        self,
-        service: ServiceProcess,
-        options: argparse.Namespace,
-        lines: Path,
-        images: Sequence[bytes],
-        texts: Sequence[str | None],
+        self, service: ServiceProcess, options: argparse.Namespace, asked: OfflineTexts
     ) -> None:
-        self._service, self._options, self._lines = service, options, lines
+        self._service, self._options, self._lines = service, options, asked.file
         self._works = {
-            f"requests of {number}": Work(service.host, service.port, images, texts, number)
+            f"requests of {number}": Work(
+                service.host, service.port, asked.images, asked.texts, number
+            )
             for number in dict.fromkeys((1, options.per_request))
         }
         self.failures: list[Failure] = []
         self.details: dict[str, Any] = {}
 
     def measures(self) -> list[Measure]:
-        """All steps, in their order."""
+        """Carry out all steps in their order and return their figures."""
         found = [measure("start", "s", "lower", [self._service.seconds_to_start])]
         found += self._rounds()
         if self._options.flood_seconds:
@@ -152,7 +137,7 @@ class _Load:
 
         def num_images() -> int:
             counted = [soak, *itertools.chain.from_iterable(tallies.values())]
-            return sum(one.num_right for one in counted)
+            return sum(tally.num_right for tally in counted)
 
         with steps, MemoryWatch(self._service.replica_pids, num_images) as memory:
             for _ in range(options.rounds):
@@ -185,7 +170,7 @@ class _Load:
                 values = [tally.percentile_ms(percent) for tally in several]
                 measures.append(measure(f"{name} / p{percent}", "ms", "lower", values))
         measures.append(measure("replicas / peak memory", "MiB", "lower", [memory.peak_mib]))
-        self.details["replicas' MiB, every second"] = [round(one, 1) for one in memory.mib]
+        self.details["replicas' MiB, every second"] = [round(mib, 1) for mib in memory.mib]
         self.details["images read by then"] = memory.images
         for name, unit, slope in (
             ("slope", "MiB/min", memory.slope_mib_per_min),
@@ -205,7 +190,7 @@ class _Load:
         self._check("soak", tally)
 
     def _flood(self) -> list[Measure]:
-        """Ten times what it can take, and how soon it answers a newcomer afterwards."""
+        """Ask for ten times the capacity, and time how soon a newcomer is answered afterwards."""
         work = self._works[f"requests of {self._options.per_request}"]
         capacity = run_clients(work, self._options.clients, 3.0).images_per_s
         rate = _FLOOD_FACTOR * capacity
@@ -238,7 +223,7 @@ class _Load:
         ]
 
     def _kill(self) -> list[Measure]:
-        """One replica is killed while all clients ask."""
+        """Kill one replica while all clients ask, and return the longest wait."""
         work = self._works["requests of 1"]
         tallies: list[Tally] = []
         load = threading.Thread(

@@ -33,8 +33,8 @@ class Work:
     per_request: int = 1
 
     def request(self, begin: int) -> tuple[bytes, list[str | None], dict[str, str]]:
-        """A body with the images from `begin` on, the texts expected, and its headers."""
-        places = [(begin + one) % len(self.images) for one in range(self.per_request)]
+        """Return a body with the images from `begin` on, the texts expected, and its headers."""
+        places = [(begin + number) % len(self.images) for number in range(self.per_request)]
         texts = [self.texts[place] for place in places]
         if self.per_request == 1:
             headers = {"Content-Type": "application/octet-stream"}
@@ -47,11 +47,8 @@ class Work:
             )
             pieces += [head.encode(), self.images[place], b"\r\n"]
         pieces.append(f"--{_BOUNDARY}--\r\n".encode())
-        return (
-            b"".join(pieces),
-            texts,
-            {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"},
-        )
+        headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        return b"".join(pieces), texts, headers
 
 
 @dataclass
@@ -80,17 +77,17 @@ class Tally:
 
     @property
     def is_faultless(self) -> bool:
-        """Whether every request was answered, and rightly."""
+        """Tell whether every request was answered, and with the right texts."""
         return set(self.statuses) <= {"200"} and not self.num_wrong
 
     def percentile_ms(self, percent: float) -> float:
-        """Latency in ms that so many percent of the requests stay within."""
+        """Return the latency in ms that `percent` of the requests stay within."""
         ordered = sorted(self.latencies_s)
         place = min(len(ordered) - 1, int(len(ordered) * percent / 100))
         return 1000 * ordered[place] if ordered else float("nan")
 
     def count(self, status: str, seconds: float) -> None:
-        """One request was answered, or was not."""
+        """Count a request that was answered, or was not."""
         self.statuses[status] += 1
         if status == "200":
             self.latencies_s.append(seconds)
@@ -98,7 +95,7 @@ class Tally:
     def compare(self, expected: Sequence[str | None], body: bytes) -> None:
         """Hold the texts of an answer against those expected."""
         results = json.loads(body)["results"]
-        read = [None if one["error"] else one["text"] for one in results]
+        read = [None if result["error"] else result["text"] for result in results]
         if len(read) != len(expected):
             self.num_wrong += len(expected)
             self.wrong.append(f"{len(read)} answers for {len(expected)} images")
@@ -113,7 +110,7 @@ class Tally:
 
 
 def run_clients(work: Work, num_clients: int, seconds: float, tally: Tally | None = None) -> Tally:
-    """So many clients at once, each asking as soon as it was answered.
+    """Run clients at once, each of which asks again as soon as it was answered.
 
     Args:
         work: what they ask for.
@@ -145,7 +142,7 @@ def run_flood(
     timeout_s: float = _TIMEOUT_S,
     are_newcomers: bool = False,
 ) -> Tally:
-    """Requests at a given rate, whether or not the ones before were answered.
+    """Send requests at a given rate, whether or not those before were answered.
 
     Args:
         work: what is asked for.
@@ -200,7 +197,7 @@ def _ask_and_count(
 def ask(
     connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
 ) -> tuple[str, bytes]:
-    """Status and body of one answer; `lost` when none came."""
+    """Send one request; return status and body of the answer, `lost` when none came."""
     try:
         connection.request("POST", "/recognize", body, headers)
         response = connection.getresponse()

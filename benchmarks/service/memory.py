@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
 
 import numpy as np
 
@@ -53,12 +52,7 @@ class MemoryWatch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         self._is_over.set()
         self._thread.join()
 
@@ -68,7 +62,7 @@ class MemoryWatch:
             held = [resident_mib(pid) for pid in self._pids()]
             self.seconds.append(time.perf_counter() - begin)
             self.images.append(self._num_images())
-            self.mib.append(sum(one for one in held if one is not None))
+            self.mib.append(sum(mib for mib in held if mib is not None))
 
     def _slope_over(self, progress: Sequence[float]) -> float:
         half = len(self.mib) // 2

@@ -14,16 +14,81 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.lines import read_lines
+from benchmarks.measuring.lines import find_lines, read_lines, write_lines
 from benchmarks.measuring.machine import ROOT
+from benchmarks.measuring.result import Result, named_file
 from runtime import Recognizer
 from runtime.errors import EngineError
 from runtime.infer.records import JsonLinesWriter
 
 _WARM_UP = 16
+
+
+@dataclass(frozen=True)
+class OfflineTexts:
+    """The images that clients send, and what a recogniser reads in them offline.
+
+    Args:
+        file: their lines, as `write_lines` has written them.
+        images: bytes of the files.
+        texts: one for each image, None for one that cannot be read.
+        inputs: of the result.
+    """
+
+    file: Path
+    images: list[bytes]
+    texts: list[str | None]
+    inputs: dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser, count: int) -> None:
+    """Add model, images, options of the service and output.
+
+    Args:
+        parser: of a command that starts a service.
+        count: of images, by default.
+    """
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="an .onnx file")
+    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
+    add("--count", type=int, default=count, help="different images; default: %(default)s")
+    add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
+    add("--output", type=Path, metavar="FILE", help="everything as JSON")
+
+
+def read_offline(options: argparse.Namespace, scratch: Path) -> OfflineTexts:
+    """Read the images that the arguments of `add_arguments` name.
+
+    Args:
+        options: of the command line.
+        scratch: a folder for the list of lines.
+
+    Raises:
+        OcrError: if there are none, or the model cannot read.
+    """
+    lines = find_lines(options.images, options.count)
+    file = scratch / "lines.json"
+    write_lines(file, lines)
+    return OfflineTexts(
+        file,
+        [Path(line.path).read_bytes() for line in lines],
+        measure_offline(options.model, file, 0.0)["texts"],
+        {
+            "model": named_file(options.model),
+            "images": {"name": options.images.name, "count": len(lines)},
+        },
+    )
+
+
+def failed_lines(result: Result) -> Iterator[str]:
+    """Yield a line for each failure."""
+    for failure in result.failures:
+        yield f"FAILED: {failure.what}: {failure.reason}"
 
 
 def measure_offline(model: Path, lines: Path, seconds: float) -> dict[str, Any]:
@@ -58,7 +123,7 @@ class _Nowhere(io.StringIO):
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--lines", type=Path, required=True)
@@ -67,7 +132,7 @@ def main() -> None:
     images = [Path(line.path).read_bytes() for line in read_lines(options.lines)]
     with Recognizer(options.model) as recognizer:
         if not options.seconds:
-            texts = [None if one.error else one.text for one in recognizer(images)]
+            texts = [None if line.error else line.text for line in recognizer(images)]
             print(json.dumps({"texts": texts}))
             return
         recognizer(images[:_WARM_UP])

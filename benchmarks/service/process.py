@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import EngineError
@@ -64,15 +63,15 @@ class ServiceProcess:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def replica_pids(self) -> list[int]:
-        """Process ids of its replicas."""
+        """Return the process ids of the service's replicas."""
         return [pid for pid, name in self._family().items() if "ServeReplica" in name]
 
     def family_pids(self) -> list[int]:
-        """Process ids of itself and of all that it started."""
+        """Return the process ids of the service and of all that it started."""
         return list(self._family())
 
     def cpu_seconds(self) -> float:
-        """CPU time that itself and all that it started have taken."""
+        """Return the CPU time that the service and all that it started have taken."""
         ticks = 0
         for pid in self._family():
             try:
@@ -127,12 +126,7 @@ class ServiceProcess:
         self.process.wait()
         raise EngineError(f"the service did not start; it said: {self.log.strip()[-500:]}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         if self.process.poll() is None:
             try:
                 self.end()
@@ -143,7 +137,7 @@ class ServiceProcess:
 
 
 def resident_mib(pid: int) -> float | None:
-    """Memory in MiB that a process holds, None once it has ended."""
+    """Return the memory in MiB that a process holds, None once it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError):

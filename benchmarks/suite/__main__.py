@@ -15,20 +15,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.result import Failure, Result, measure, save_result, surroundings
 from benchmarks.report.__main__ import collect, write_report
 from benchmarks.suite.plan import SIZES, Wanted, steps_of
-from benchmarks.suite.run import Outcome, run_steps
+from benchmarks.suite.run import run_steps
 from runtime.errors import OcrError
 
 SUITE_RESULT = "suite.json"
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.suite", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.suite", __doc__)
     add = parser.add_argument
     add("--output", type=Path, default=Path("output/bench"), metavar="DIR")
     add("--data", type=Path, metavar="PACKS", help="folder of packs with val.tsv: real lines too")
@@ -43,14 +42,14 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     name = "quick" if options.quick else "thorough" if options.thorough else "default"
     folder: Path = options.output
     try:
         wanted = Wanted(folder, SIZES[name], options.data, options.model, options.paddleocr)
-        _check(wanted)
+        _require_inputs(wanted)
         if options.fresh:
             (folder / "state.json").unlink(missing_ok=True)
         around = surroundings()
@@ -62,16 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command=("python", "-m", "benchmarks.suite", *given),
             settings={"size": name},
             measures=tuple(
-                measure(f"suite / {one.name} / duration", "s", "lower", [one.seconds])
-                for one in outcomes
-                if one.is_good
+                measure(f"suite / {outcome.name} / duration", "s", "lower", [outcome.seconds])
+                for outcome in outcomes
+                if outcome.is_good
             ),
-            failures=tuple(_failures(outcomes)),
+            failures=tuple(
+                Failure(outcome.name, outcome.reason, outcome.is_absent, outcome.tail)
+                for outcome in outcomes
+                if outcome.reason is not None
+            ),
             **around,
         )
         save_result(folder / "results" / SUITE_RESULT, result)
+        # The page shows results of this and of earlier runs, and how the suite itself went.
         files = [step.result for step in steps if step.result is not None]
-        files = [*(one for one in files if one.is_file()), folder / "results" / SUITE_RESULT]
+        files = [*(file for file in files if file.is_file()), folder / "results" / SUITE_RESULT]
         entries, unreadable = collect(files)
         write_report(entries, unreadable, folder / "index.html", folder / "summary.md")
     except KeyboardInterrupt:
@@ -80,28 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OcrError, OSError) as error:
         print(f"benchmarks.suite: {error}", file=sys.stderr)
         return 2
-    for one in outcomes:
-        state = "ok" if one.is_good else "not here" if one.is_absent else "FAILED"
-        print(f"{one.name:22} {state:9} {one.seconds:6.1f} s  {one.reason or ''}".rstrip())
+    for outcome in outcomes:
+        state = "ok" if outcome.is_good else "not here" if outcome.is_absent else "FAILED"
+        print(
+            f"{outcome.name:22} {state:9} {outcome.seconds:6.1f} s  {outcome.reason or ''}".rstrip()
+        )
     print(f"{folder / 'index.html'}: {len(entries) - 1} results")
-    failed = unreadable or any(not one.is_good and not one.is_absent for one in outcomes)
+    failed = unreadable or any(
+        not outcome.is_good and not outcome.is_absent for outcome in outcomes
+    )
     return int(bool(failed))
 
 
-def _check(wanted: Wanted) -> None:
+def _require_inputs(wanted: Wanted) -> None:
     for flag, path in (("--data", wanted.data), ("--paddleocr", wanted.paddleocr)):
         if path is not None and not path.is_dir():
             raise OcrError(f"{flag}: expected a folder, got {path}; check the path")
     if wanted.model is not None and not wanted.model.is_file():
         raise OcrError(f"--model: expected a file, got {wanted.model}; check the path")
-
-
-def _failures(outcomes: Sequence[Outcome]) -> list[Failure]:
-    return [
-        Failure(one.name, one.reason, one.is_absent, one.tail)
-        for one in outcomes
-        if one.reason is not None
-    ]
 
 
 if __name__ == "__main__":

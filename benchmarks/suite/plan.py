@@ -93,12 +93,12 @@ class Wanted:
 
 
 def steps_of(wanted: Wanted) -> list[Step]:
-    """All steps in order."""
+    """Return all steps in order."""
     return [*_preparing(wanted), *_measuring(wanted)]
 
 
 def engine_absence() -> str | None:
-    """Why no TensorRT engine can be built and run here; None where it can."""
+    """Tell why no TensorRT engine can be built and run here; None where it can."""
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
     try:
@@ -111,22 +111,16 @@ def engine_absence() -> str | None:
 
 def _preparing(wanted: Wanted) -> Iterator[Step]:
     model, lines = wanted.output / "model", wanted.output / "lines"
-    yield Step(
-        "model",
-        (
-            *("export", "-c", "configs/small.yml", "--checkpoint", "weights/small_start"),
-            *("--network", "Student", "--output-dir", shown(model), "--images", "images"),
-            *("--fp16", "--engine", "none"),
-        ),
-    )
-    yield Step(
-        "lines",
-        (
-            *("training.data.synthetic", "--output", shown(lines), "--force", "--seed", "77"),
-            *("--count", str(wanted.size.lines), "--dictionary", "configs/small_dict.txt"),
-            *("--use-space-char", "--difficulty", "0.4", "--min-length", "3", "--max-length", "14"),
-        ),
-    )
+    yield Step("model", (
+        "export", "-c", "configs/small.yml", "--checkpoint", "weights/small_start",
+        "--network", "Student", "--output-dir", shown(model), "--images", "images",
+        "--fp16", "--engine", "none",
+    ))  # fmt: skip
+    yield Step("lines", (
+        "training.data.synthetic", "--output", shown(lines), "--force", "--seed", "77",
+        "--count", str(wanted.size.lines), "--dictionary", "configs/small_dict.txt",
+        "--use-space-char", "--difficulty", "0.4", "--min-length", "3", "--max-length", "14",
+    ))  # fmt: skip
     absent = engine_absence()
     for precision, file in (("fp32", "student.onnx"), ("fp16", "student_fp16.onnx")):
         words = ("--onnx", shown(model / file), "--saveEngine", shown(model / f"{precision}.plan"))
@@ -140,8 +134,11 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
     student, half = shown(model / "student.onnx"), shown(model / "student_fp16.onnx")
     labels = shown(wanted.output / "lines" / "train.txt")
     has_engine = engine_absence() is None
-    plans = [shown(model / f"{one}.plan") for one in ("fp32", "fp16")] if has_engine else []
-    own = ("model", "lines", *(("engine_fp32", "engine_fp16") if has_engine else ()))
+    plans = (
+        [shown(model / f"{precision}.plan") for precision in ("fp32", "fp16")] if has_engine else []
+    )
+    engines = ("engine_fp32", "engine_fp16") if has_engine else ()
+    own = ("model", "lines", *engines)
 
     def measuring(
         name: str, command: tuple[str, ...], needs: tuple[str, ...] = own, absent: str | None = None
@@ -151,26 +148,21 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
 
     forms = ("--models", student, half, *plans)
     yield measuring(
-        "accuracy",
-        ("benchmarks.accuracy", "--labels", "images/labels.txt", labels, *forms),
+        "accuracy", ("benchmarks.accuracy", "--labels", "images/labels.txt", labels, *forms)
     )
     reading = (
-        *("benchmarks.throughput", "--rounds", str(size.rounds)),
-        *("--cold-starts", str(size.cold_starts), "--count", str(size.lines)),
-    )
+        "benchmarks.throughput", "--rounds", str(size.rounds),
+        "--cold-starts", str(size.cold_starts), "--count", str(size.lines),
+    )  # fmt: skip
     has_peer = importlib.util.find_spec("rapidocr") is not None
     peer = ("--peer", "rapidocr" if has_peer else "none")
     yield measuring("throughput", (*reading, *peer, "--images", labels, "--model", student))
     yield from _with_peers(wanted, measuring, reading, labels, student)
-    yield measuring(
-        "latency",
-        (
-            *("benchmarks.latency", "--model", student, "--half", half),
-            *(("--plans", *plans) if plans else ()),
-            *("--batches", *map(str, size.batches), "--widths", *map(str, size.widths)),
-            *("--rounds", str(min(3, size.rounds)), "--seconds", str(size.seconds)),
-        ),
-    )
+    latency = ["benchmarks.latency", "--model", student, "--half", half]
+    latency += ["--plans", *plans] if plans else []
+    latency += ["--batches", *map(str, size.batches), "--widths", *map(str, size.widths)]
+    latency += ["--rounds", str(min(3, size.rounds)), "--seconds", str(size.seconds)]
+    yield measuring("latency", tuple(latency))
     checkout = ("--paddleocr", shown(wanted.paddleocr)) if wanted.paddleocr else ()
     yield measuring("training", ("benchmarks.training", *size.training, *checkout), ())
 
@@ -178,7 +170,7 @@ def _measuring(wanted: Wanted) -> Iterator[Step]:
 def _with_peers(
     wanted: Wanted, measuring: _Measuring, reading: tuple[str, ...], labels: str, student: str
 ) -> Iterator[Step]:
-    """What needs others' models, others' code, or real lines."""
+    """Yield the steps that need others' models, others' code, or real lines."""
     strong, absent = wanted.model, None
     if strong is None:
         try:
@@ -190,22 +182,21 @@ def _with_peers(
     file = ("--model", shown(strong)) if strong else ()
     yield measuring("throughput_strong", (*reading, "--images", lines, *file), needs, absent)
     if wanted.data is not None:
-        packs = [shown(one) for one in sorted(wanted.data.glob("*/val.tsv"))]
+        packs = [shown(file) for file in sorted(wanted.data.glob("*/val.tsv"))]
         model = ("--models", shown(strong)) if strong else ()
         count = ("--count", str(max(50, wanted.size.lines // 4)))
         command = ("benchmarks.accuracy", "--labels", *packs, *model, *count)
         nothing = None if packs else f"no */val.tsv in {wanted.data}"
         yield measuring("accuracy_real", command, (), absent or nothing)
     if wanted.paddleocr is not None:
-        words = (
-            *("--peer", "paddleocr", "--paddleocr", shown(wanted.paddleocr)),
-            *("--inference", shown(wanted.output / "model" / "student")),
-        )
-        command = (*reading, *words, "--images", labels, "--model", student)
+        inference = shown(wanted.output / "model" / "student")
+        peer = ("--peer", "paddleocr", "--paddleocr", shown(wanted.paddleocr))
+        command = (*reading, *peer, "--inference", inference, "--images", labels)
+        command = (*command, "--model", student)
         yield measuring("throughput_paddleocr", command, ("model", "lines"))
 
 
 def shown(path: Path) -> str:
-    """A path as a command has it: from the repository's root where it lies inside."""
+    """Write a path as commands have it: from the repository's root where it lies inside."""
     place = Path(os.path.abspath(path))
     return str(place.relative_to(ROOT)) if place.is_relative_to(ROOT) else str(place)

@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether others can build upon it."""
+        """Tell whether the step succeeded, so that others can build upon it."""
         return self.status == 0
 
 
@@ -81,7 +81,7 @@ def run_steps(steps: Sequence[Step], folder: Path, timeout_s: float) -> list[Out
                 continue
             outcome = _run(step, state, folder / "logs", timeout_s, outcomes, bar)
             outcomes[step.name] = states[step.name] = outcome
-            rows = {name: asdict(one) for name, one in states.items()}
+            rows = {name: asdict(outcome) for name, outcome in states.items()}
             write_atomically(folder / "state.json", json.dumps(rows, indent=1).encode())
     return list(outcomes.values())
 
@@ -95,7 +95,7 @@ def _read_states(path: Path) -> dict[str, Outcome]:
 
 
 def state_of_code() -> str:
-    """A hash that changes with the commit and with every change not committed."""
+    """Return a hash that changes with the commit and with every uncommitted change."""
     commit = git_revision()["commit"]
     try:
         found = subprocess.run(
@@ -108,7 +108,7 @@ def state_of_code() -> str:
 
 
 def _need(step: Step, outcomes: dict[str, Outcome]) -> str | None:
-    """The step that this one builds upon and that has not succeeded."""
+    """Return the step that this one builds upon and that has not succeeded."""
     return next((name for name in step.needs if not outcomes[name].is_good), None)
 
 
@@ -152,20 +152,20 @@ def _run(
 def _wait(
     process: subprocess.Popen[bytes], step: Step, log: Path, timeout_s: float, bar: Any
 ) -> int | None:
-    """The exit status, None beyond the time limit; the bar shows what the step says meanwhile."""
+    """Return the exit status, None beyond the time limit; meanwhile show the log's last line."""
     until = time.perf_counter() + timeout_s
     while time.perf_counter() < until:
         try:
             return process.wait(_POLL_S)
         except subprocess.TimeoutExpired:
             if sys.stderr.isatty():
-                said = (_last_lines(log) or [""])[-1]
-                bar.set_postfix_str(f"{step.name}: {said[:_SHOWN_CHARACTERS]}")
+                last_line = (_last_lines(log) or [""])[-1]
+                bar.set_postfix_str(f"{step.name}: {last_line[:_SHOWN_CHARACTERS]}")
     return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """See to it that nothing of a step goes on, neither after its end nor after Ctrl-C."""
+    """End all processes of a step, after its own end as after Ctrl-C."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -178,7 +178,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_lines(log: Path) -> list[str]:
-    """The end of a log, each state of a progress bar a line of its own."""
+    """Return the end of a log, each state of a progress bar a line of its own."""
     with log.open("rb") as stream:
         stream.seek(0, 2)
         stream.seek(max(0, stream.tell() - _LAST_BYTES))

@@ -17,21 +17,23 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.measuring.alternation import Attempt, Check, run_in_alternation
-from benchmarks.measuring.comparison import (
-    EACH,
-    failures,
-    figures_by_contender,
-    speeds,
-    table,
-)
+from benchmarks.measuring.alternation import Attempt, run_in_alternation, same_as_first
+from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, speeds, table
 from benchmarks.measuring.lines import find_lines, write_lines
 from benchmarks.measuring.machine import ROOT
-from benchmarks.measuring.result import Failure, Measure, Result, measure, save_result, surroundings
+from benchmarks.measuring.result import (
+    Failure,
+    Measure,
+    Result,
+    measure,
+    named_file,
+    save_result,
+    surroundings,
+)
 from benchmarks.throughput.cold_start import measure_cold_start
 from benchmarks.throughput.contenders import (
     PEERS,
@@ -46,11 +48,12 @@ from benchmarks.throughput.contenders import (
 )
 from runtime.cpu import available_cpus
 from runtime.errors import OcrError
-from runtime.files import sha256_of_file
 
 _COLUMNS = {
-    **{"right": "right", "exact": "exact", "network_share": "in network"},
-    **{"peak_mib": "peak MiB"},
+    "right": "right",
+    "exact": "exact",
+    "network_share": "in network",
+    "peak_mib": "peak MiB",
 }
 _FIGURES = (
     ("right", "right", "lines", "higher", True),
@@ -63,10 +66,8 @@ _FIGURES = (
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.throughput", description=(__doc__ or "").splitlines()[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.throughput", __doc__)
     add = parser.add_argument
     add("--peer", choices=PEERS, default="rapidocr", help="default: %(default)s")
     add("--paddleocr", type=Path, metavar="DIR", help="a checkout of PaddleOCR")
@@ -84,7 +85,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:
@@ -109,38 +110,37 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
     around = surroundings()
     if options.peer == "paddleocr":
         around["remarks"] = (*around["remarks"], THREADS_OF_ITS_OWN)
+    for model in (options.model, options.eight_bit):
+        if model is not None and not model.is_file():
+            raise OcrError(f"no such model: expected a file, got {model}; check the path")
     if options.model is None:
         options.model = bundled_model("rapidocr")
-    elif not options.model.is_file():
-        raise OcrError(f"no such model: expected a file, got {options.model}; check the path")
-    if options.eight_bit is not None and not options.eight_bit.is_file():
-        raise OcrError(f"no such model: expected a file, got {options.eight_bit}; check the path")
+    eight_bit = {} if options.eight_bit is None else {"8-bit form": named_file(options.eight_bit)}
     lines = find_lines(options.images, options.count)
     chosen = choose(options)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "lines.json"
         write_lines(file, lines)
         attempts = _attempts(chosen, file, options)
+        # Cold starts come last and read a single line, so that imports and loading dominate.
         one_line = Path(scratch) / "line.json"
         write_lines(one_line, lines[:1])
         cold, cold_failures = _cold_starts(chosen, one_line, options)
-    reading = [one for one in attempts if one.contender in chosen.reading]
+    reading = [attempt for attempt in attempts if attempt.contender in chosen.reading]
     print(table(reading, chosen.reference, "lines/s", _COLUMNS, chosen.absent))
     measures = (*_measures(attempts, chosen), *cold)
-    for one in measures:
-        if not one.name.startswith("reading"):
-            print(f"{one.name}: {one.value:.4g} {one.unit} ({one.least:.4g}-{one.most:.4g})")
-    figures = [one.figures for one in attempts if one.figures is not None]
+    for figure in measures:
+        if not figure.name.startswith("reading"):
+            spread = f"{figure.least:.4g}-{figure.most:.4g}"
+            print(f"{figure.name}: {figure.value:.4g} {figure.unit} ({spread})")
+    figures = [attempt.figures for attempt in attempts if attempt.figures is not None]
     return Result(
         benchmark="throughput",
         title="A folder of lines, end to end",
         command=("python", "-m", "benchmarks.throughput", *command),
         inputs={
-            "model": {
-                "name": options.model.name,
-                "sha256": sha256_of_file(options.model),
-            },
-            **_eight_bit_input(options.eight_bit),
+            "model": named_file(options.model),
+            **eight_bit,
             "lines": {
                 "name": options.images.name,
                 "number": len(lines),
@@ -154,12 +154,6 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         details={"references": {"reading": chosen.reference}, "titles": TITLES},
         **around,
     )
-
-
-def _eight_bit_input(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    return {"8-bit form": {"name": path.name, "sha256": sha256_of_file(path)}}
 
 
 def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[Attempt]:
@@ -178,21 +172,8 @@ def _attempts(chosen: Chosen, file: Path, options: argparse.Namespace) -> list[A
             )
             bar.update()
 
-        return run_in_alternation(
-            contenders, options.rounds, options.timeout, ROOT, _equal_inputs(), report
-        )
-
-
-def _equal_inputs() -> Check:
-    """Refuses figures of a run that decoded other pixels than the first."""
-    first: list[str] = []
-
-    def check(figures: dict[str, Any]) -> str | None:
-        got = figures["inputs_sha256"]
-        first.append(got)
-        return None if got == first[0] else f"read other pixels: {got[:12]} instead of {first[0]}"
-
-    return check
+        check = same_as_first("inputs_sha256", "read other pixels")
+        return run_in_alternation(contenders, options.rounds, options.timeout, ROOT, check, report)
 
 
 def _measures(attempts: Sequence[Attempt], chosen: Chosen) -> Iterator[Measure]:
@@ -220,19 +201,18 @@ def _cold_starts(
 ) -> tuple[list[Measure], list[Failure]]:
     if not options.cold_starts:
         return [], []
-    to_run = {
+    commands = {
         name: command_of(name, line, options, options.threads, ["--cold"])
         for name in chosen.reading
     }
-    measures, failed = [], []
     try:
-        seconds = measure_cold_start(to_run, options.cold_starts, ROOT)
+        seconds = measure_cold_start(commands, options.cold_starts, ROOT)
     except OcrError as error:
-        failed.append(Failure("cold start", str(error)))
-        seconds = {}
-    for name, each in seconds.items():
-        measures.append(measure(f"cold start / {name} / one image", "s", "lower", each))
-    return measures, failed
+        return [], [Failure("cold start", str(error))]
+    return [
+        measure(f"cold start / {name} / one image", "s", "lower", runs)
+        for name, runs in seconds.items()
+    ], []
 
 
 if __name__ == "__main__":

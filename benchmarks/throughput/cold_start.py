@@ -31,7 +31,7 @@ def measure_cold_start(
     for number in range(runs + 1):
         for name in sorted(to_run, reverse=bool(number % 2)):
             seconds[name].append(_seconds(to_run[name], folder))
-    return {name: each[1:] for name, each in seconds.items()}
+    return {name: durations[1:] for name, durations in seconds.items()}
 
 
 def _seconds(command: Sequence[str], folder: Path) -> float:

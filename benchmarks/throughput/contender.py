@@ -48,19 +48,19 @@ class Opened:
 
 
 def ours(options: argparse.Namespace) -> Opened:
-    """This project: reads paths, and loads them as it does for that."""
+    """Open this project's recogniser, which reads paths and decodes them itself."""
     from runtime import Recognizer, read_image
 
     recognizer = Recognizer(options.model, device="cpu", threads=options.threads)
 
     def read(paths: Sequence[str]) -> list[str]:
-        return [one.text for one in recognizer(paths)]
+        return [line.text for line in recognizer(paths)]
 
     return Opened(read, lambda paths: map(read_image, paths))
 
 
 def rapidocr(options: argparse.Namespace) -> Opened:
-    """RapidOCR's recogniser, given all lines at once, which is how it is fastest."""
+    """Open RapidOCR's recogniser, which is given all lines at once, as it is fastest."""
     from rapidocr import RapidOCR
     from rapidocr.ch_ppocr_rec import TextRecInput
     from rapidocr.utils.load_image import LoadImage
@@ -86,22 +86,14 @@ def rapidocr(options: argparse.Namespace) -> Opened:
     return Opened(read, lambda paths: map(load_image, paths))
 
 
-def paddleocr(options: argparse.Namespace) -> Opened:
-    """PaddleOCR's `predict_rec.py` on paddle, as it comes, with the exported folder."""
-    return _paddleocr(options, options.inference)
+def paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = False) -> Opened:
+    """Open PaddleOCR's `predict_rec.py`.
 
-
-def paddleocr_onednn(options: argparse.Namespace) -> Opened:
-    """The same with `--enable_mkldnn`, what PaddleOCR offers to be faster on a CPU."""
-    return _paddleocr(options, options.inference, onednn=True)
-
-
-def paddleocr_onnx(options: argparse.Namespace) -> Opened:
-    """PaddleOCR's `predict_rec.py` on onnxruntime, with the same file as the others."""
-    return _paddleocr(options, None)
-
-
-def _paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = False) -> Opened:
+    Args:
+        options: of the command line.
+        folder: the exported folder, which paddle runs; None runs the ONNX file on onnxruntime.
+        onednn: `--enable_mkldnn`, PaddleOCR's option to be faster on a CPU.
+    """
     import cv2
 
     from benchmarks.throughput.paddleocr_reader import PaddleOcrReader
@@ -115,17 +107,17 @@ def _paddleocr(options: argparse.Namespace, folder: Path | None, onednn: bool = 
     return Opened(lambda paths: reader(list(load(paths))), load, lambda: reader.busy_s)
 
 
-CONTENDERS = {
+CONTENDERS: dict[str, Callable[[argparse.Namespace], Opened]] = {
     "ours": ours,
     "rapidocr": rapidocr,
-    "paddleocr": paddleocr,
-    "paddleocr-onednn": paddleocr_onednn,
-    "paddleocr-onnx": paddleocr_onnx,
+    "paddleocr": lambda options: paddleocr(options, options.inference),
+    "paddleocr-onednn": lambda options: paddleocr(options, options.inference, onednn=True),
+    "paddleocr-onnx": lambda options: paddleocr(options, None),
 }
 
 
 def peak_memory_mib() -> float | None:
-    """Most memory that this process has held, in MiB; None where the system does not tell."""
+    """Return this process's peak memory in MiB; None where the system does not tell."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -150,13 +142,14 @@ def _accuracy(lines: Sequence[LabelledLine], texts: Sequence[str]) -> dict[str, 
     if not scores.num_read:
         return {"right": None}
     return {
-        **{"right": scores.num_alike, "exact": scores.num_exact},
+        "right": scores.num_alike,
+        "exact": scores.num_exact,
         "character_errors": scores.character_error_rate,
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
     add("name", choices=(*CONTENDERS, "stages"))
@@ -212,7 +205,7 @@ def _stages(model: Path, paths: Sequence[str]) -> dict[str, object]:
         seconds = time.perf_counter() - start
     return {
         EACH: [len(paths) / seconds],
-        "ms_a_line": {stage: 1000 * each / len(paths) for stage, each in spent.items()},
+        "ms_a_line": {stage: 1000 * total_s / len(paths) for stage, total_s in spent.items()},
         "inputs_sha256": _sha256_of(map(read_image, paths)),
     }
 

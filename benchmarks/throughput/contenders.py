@@ -53,7 +53,7 @@ class Chosen:
 
 
 def choose(options: Namespace) -> Chosen:
-    """The contenders that the options ask for and this machine has."""
+    """Choose the contenders that the options ask for and this machine has."""
     absent = {}
     if options.peer == "rapidocr" and importlib.util.find_spec("rapidocr") is None:
         absent["rapidocr"] = "rapidocr is not installed: pip install rapidocr"
@@ -78,7 +78,7 @@ def choose(options: Namespace) -> Chosen:
 
 
 def contender(label: str, name: str, lines: Path, options: Namespace, threads: int) -> Contender:
-    """One of them as a command.
+    """Make a contender of the command that runs it.
 
     Args:
         label: in the results.
@@ -93,7 +93,7 @@ def contender(label: str, name: str, lines: Path, options: Namespace, threads: i
 def command_of(
     name: str, lines: Path, options: Namespace, threads: int, more: Sequence[str] = ()
 ) -> list[str]:
-    """The command behind `contender`."""
+    """Return the command that a contender runs; arguments as `contender`."""
     is_eight_bit = name == EIGHT_BIT
     model = options.eight_bit if is_eight_bit else options.model
     program = "ours" if is_eight_bit else name
@@ -106,7 +106,7 @@ def command_of(
 
 
 def bundled_model(peer: str) -> Path:
-    """The recogniser that comes with the peer.
+    """Find the recogniser that is installed with a peer.
 
     Raises:
         OcrError: if the peer is not installed, or brings none.

@@ -48,22 +48,18 @@ class PaddleOcrReader:
         scratch = Path(self._scratch.name)
         if folder is not None:
             _accept_json_programs(folder, scratch)
-        arguments = utility.init_args().parse_args(
-            [
-                *("--rec_model_dir", str(model if folder is None else scratch)),
-                *("--use_onnx", str(folder is None), "--use_gpu", "False"),
-                *("--enable_mkldnn", str(onednn), "--cpu_threads", str(threads)),
-                *("--rec_algorithm", "CRNN", "--rec_image_shape", f"3,{spec.height},320"),
-                *_characters(spec, scratch),
-            ]
-        )
+        words = [f"--rec_model_dir={model if folder is None else scratch}"]
+        words += [f"--use_onnx={folder is None}", "--use_gpu=False", "--rec_algorithm=CRNN"]
+        words += [f"--enable_mkldnn={onednn}", f"--cpu_threads={threads}"]
+        words += [f"--rec_image_shape=3,{spec.height},320", *_characters(spec, scratch)]
+        arguments = utility.init_args().parse_args(words)
         self._recognizer: Any = recognizer_class(arguments)
         self.busy_s = 0.0
         if folder is not None:
             self._recognizer.predictor = _Timed(self._recognizer.predictor, self)
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """The text of each image, BGR uint8 [h, w, 3]."""
+        """Return the text of each image, BGR uint8 [h, w, 3]."""
         results, _ = self._recognizer(list(images))
         return [text for text, _ in results]
 
@@ -86,10 +82,10 @@ class _Timed:
 
 
 def _characters(spec: RecognizerSpec, scratch: Path) -> list[str]:
-    """The model's characters as PaddleOCR takes them."""
+    """Write the model's characters to a file; return PaddleOCR's options for them."""
     dictionary = scratch / "characters.txt"
     listed = spec.listed_characters
-    dictionary.write_text("".join(f"{one}\n" for one in listed), encoding="utf-8")
+    dictionary.write_text("".join(f"{character}\n" for character in listed), encoding="utf-8")
     has_space = len(listed) < len(spec.characters)
     return ["--rec_char_dict_path", str(dictionary), "--use_space_char", str(has_space)]
 

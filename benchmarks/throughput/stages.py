@@ -20,7 +20,7 @@ STAGES = ("decode", "resize", "normalise", "network", "ctc", "output")
 
 
 def stage_seconds(model: Path, paths: Sequence[str], output: Path) -> dict[str, float]:
-    """Seconds of all lines in each stage.
+    """Read all lines one by one and add up the seconds of each stage.
 
     Args:
         model: an ONNX file.
@@ -48,6 +48,8 @@ def stage_seconds(model: Path, paths: Sequence[str], output: Path) -> dict[str, 
             width = spec.width.input_width(line.shape[1])
             batch = batch_from_lines([line], width, spec.mean, spec.std)
             marks.append(time.perf_counter())
+            # The network is timed inside the session; what the session does around it, choosing
+            # the best class of each time step, counts as CTC.
             before_s = clock.busy_s
             indices, values = session.run(batch)
             network_s = clock.busy_s - before_s

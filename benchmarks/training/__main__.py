@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
 from benchmarks.training.parts import (
@@ -38,10 +39,8 @@ SPINNING = (
 
 
 def options_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training", description=(__doc__ or "").split("\n")[0]
-    )
+    """Return the parser of the command's options."""
+    parser = command_parser("benchmarks.training", __doc__)
     add = parser.add_argument
     add("--rounds", type=_count, default=3, help="processes of each contender")
     add("--steps", type=_count, default=6, help="timed steps of each process")
@@ -78,7 +77,7 @@ def _count(text: str) -> int:
 
 
 def _interpreter(text: str) -> str:
-    """A path as seen from anywhere; links stay, since a virtual environment lives by them."""
+    """Make a path absolute; links stay, since a virtual environment lives by them."""
     return os.path.abspath(text) if os.sep in text else text
 
 
@@ -95,6 +94,7 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
         parts.append(measure_real(options, settings))
     if options.profile:
         parts.append(measure_profile(options, settings))
+    # Remarks on the machine come first, then those of each part.
     remarks = (*around.pop("remarks"), *(remark for part in parts for remark in part.remarks))
     return Result(
         benchmark="training",
@@ -120,7 +120,7 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status: 1 when a contender failed, 2 on a wrong option."""
+    """Run the command line; return 1 when a contender failed, 2 on a wrong option."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = options_parser().parse_args(given)
     try:

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.training.settings import (
-    HEIGHT_PX,
-    MAX_TEXT_LENGTH,
-    TIME_STRIDE_PX,
-    StepSettings,
-)
+from benchmarks.training.settings import HEIGHT_PX, MAX_TEXT_LENGTH, TIME_STRIDE_PX, StepSettings
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Inputs:
 
 
 def random_inputs(settings: StepSettings) -> Inputs:
-    """Images of noise and labels that CTC can spell in their width."""
+    """Draw images of noise, and labels that CTC can spell in their width."""
     rng = np.random.default_rng(settings.seed)
     size = settings.batch_size
     images = rng.uniform(-1.0, 1.0, (size, 3, HEIGHT_PX, settings.width_px)).astype(np.float32)
@@ -60,7 +55,7 @@ def random_inputs(settings: StepSettings) -> Inputs:
 
 
 def first_weight(name: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
-    """Weights that depend on nothing but name, shape and seed.
+    """Draw weights that depend on nothing but name, shape and seed.
 
     So the first loss of every contender is the same number, if their networks are the same.
 

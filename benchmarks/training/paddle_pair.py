@@ -13,12 +13,7 @@ import paddle
 
 from benchmarks.parity.paddleocr import import_paddleocr
 from benchmarks.training.inputs import Inputs, first_weight
-from benchmarks.training.settings import (
-    OURS,
-    OURS_FROZEN_TEACHER,
-    PADDLEOCR,
-    StepSettings,
-)
+from benchmarks.training.settings import OURS, OURS_FROZEN_TEACHER, PADDLEOCR, StepSettings
 from training import build_loss, build_model
 from training.config import Config, load_config
 from training.kernels import fast_path_enabled, set_fast_path
@@ -44,7 +39,7 @@ class Pair:
     optimizer: paddle.optimizer.Optimizer
 
     def step(self, batch: dict[str, paddle.Tensor]) -> float:
-        """Forward, losses, backward, update; returns the loss."""
+        """Run forward, losses, backward and update; return the loss."""
         total = self.loss(self.model(batch["image"]), batch)["loss"]
         total.backward()
         self.optimizer.step()
@@ -53,27 +48,21 @@ class Pair:
 
 
 def benchmark_config(settings: StepSettings) -> Config:
-    """The config with the sizes of `settings` and a constant learning rate."""
-    frozen = settings.contender == OURS_FROZEN_TEACHER
-    overrides = [_OPTIMIZER, *_sizes(settings)]
-    if frozen:
+    """Read the config with the sizes of `settings` and a constant learning rate."""
+    sizes = {
+        "Backbone.scale": settings.scale,
+        "Neck.hidden_size": settings.hidden_size,
+        "Head.mid_channels": settings.mid_channels,
+    }
+    overrides = [_OPTIMIZER]
+    for network in NETWORKS:
+        overrides += [f"Architecture.Models.{network}.{key}={sizes[key]}" for key in sizes]
+    if settings.contender == OURS_FROZEN_TEACHER:
         overrides += [
             "Architecture.Models.Teacher.freeze_params=true",
             "Loss.loss_config_list.0.DistillationCTCLoss.model_name_list=[Student]",
         ]
     return load_config(Path(settings.config), overrides)
-
-
-def _sizes(settings: StepSettings) -> list[str]:
-    return [
-        f"Architecture.Models.{network}.{key}={value}"
-        for network in NETWORKS
-        for key, value in (
-            ("Backbone.scale", settings.scale),
-            ("Neck.hidden_size", settings.hidden_size),
-            ("Head.mid_channels", settings.mid_channels),
-        )
-    ]
 
 
 def build_pair(settings: StepSettings) -> Pair:
@@ -100,27 +89,31 @@ def build_pair(settings: StepSettings) -> Pair:
     return Pair(model, loss, optimizer)
 
 
+def tensors_of(inputs: Inputs) -> dict[str, paddle.Tensor]:
+    """Return a batch by the names that losses know."""
+    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
+    return {name: paddle.to_tensor(array) for name, array in arrays.items()}
+
+
 def prepare_paddle(
     settings: StepSettings, inputs: Inputs
 ) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
-    """A step on one batch, the batch as paddle holds it, and notes."""
-    pair = build_pair(settings)
-    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
-    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
+    """Return a step on one batch, the batch as paddle holds it, and notes."""
+    pair, batch = build_pair(settings), tensors_of(inputs)
     notes = {
         # paddle takes one thread unless this variable is set before it is imported.
         "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
         "framework": f"paddle {paddle.__version__}",
         "fast_kernels": fast_path_enabled(),
         "trainable_parameters": sum(
-            int(one.size) for one in pair.model.parameters() if one.trainable
+            int(parameter.size) for parameter in pair.model.parameters() if parameter.trainable
         ),
     }
     return lambda: pair.step(batch), Inputs(*(tensor.numpy() for tensor in batch.values())), notes
 
 
 def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
-    """PaddleOCR's own model and loss, from the checkout it lies in."""
+    """Build PaddleOCR's own model and loss from its checkout."""
     distillation_model, combined_loss = import_paddleocr(Path(settings.paddleocr))
     # Its constructors change the config they are given.
     architecture = copy.deepcopy(config.sections["Architecture"])

@@ -73,7 +73,7 @@ class Part:
 
 
 def step_settings(options: argparse.Namespace) -> StepSettings:
-    """What every contender is told; sizes that no option gives are the config's."""
+    """Return the settings of every contender; sizes that no option gives are the config's."""
     network = load_config(CONFIG).sections["Architecture"]["Models"]["Student"]
     return StepSettings(
         contender=OURS,
@@ -92,7 +92,7 @@ def step_settings(options: argparse.Namespace) -> StepSettings:
 
 
 def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """Names to run, and those that cannot be run with the reason.
+    """Return the names to run, and those that cannot be run with the reason.
 
     Raises:
         ConfigError: if an option names an unknown one.
@@ -123,12 +123,11 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
     names, not_run = choose_contenders(options)
     expected = random_inputs(settings).sha256
     contenders = [
-        Contender(
+        _contender(
             name,
-            (
-                options.pytorch_python if name == PYTORCH else sys.executable,
-                *("-m", "benchmarks.training.step", replace(settings, contender=name).to_json()),
-            ),
+            "step",
+            replace(settings, contender=name).to_json(),
+            options.pytorch_python if name == PYTORCH else sys.executable,
         )
         for name in names
     ]
@@ -150,7 +149,7 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
 
 
 def same_inputs(expected: str) -> Check:
-    """A check that a contender was fed the batch with this hash."""
+    """Return a check that a contender was fed the batch with this hash."""
 
     def check(figures: dict[str, Any]) -> str | None:
         got = figures.get("inputs_sha256")
@@ -183,18 +182,11 @@ def measure_real(options: argparse.Namespace, settings: StepSettings) -> Part:
     """Run both width policies on labelled lines and print their table."""
     files = tuple(str(label_file_of(path)) for path in options.real)
     pair = replace(settings, steps=options.real_steps)
-    contenders = [
-        Contender(
-            variant,
-            (
-                *(sys.executable, "-m", "benchmarks.training.real"),
-                RealSettings(
-                    variant, files, pair, options.num_workers, options.max_text_length
-                ).to_json(),
-            ),
-        )
+    variants = [
+        RealSettings(variant, files, pair, options.num_workers, options.max_text_length)
         for variant in (BY_WIDTH, FIXED_WIDTH)
     ]
+    contenders = [_contender(work.variant, "real", work.to_json()) for work in variants]
     attempts = _alternate(contenders, options, options.rounds)
     print(f"\n{len(files)} label files, data loading and augmentation included, both as ours:")
     print(table(attempts, FIXED_WIDTH, "images/s", _REAL_COLUMNS))
@@ -210,13 +202,7 @@ def measure_real(options: argparse.Namespace, settings: StepSettings) -> Part:
 def measure_profile(options: argparse.Namespace, settings: StepSettings) -> Part:
     """Profile ours and paddle once each and print the table; recording makes speeds untrue."""
     contenders = [
-        Contender(
-            name,
-            (
-                *(sys.executable, "-m", "benchmarks.training.profile"),
-                replace(settings, contender=name).to_json(),
-            ),
-        )
+        _contender(name, "profile", replace(settings, contender=name).to_json())
         for name in (OURS, PADDLE)
     ]
     attempts = _alternate(contenders, options, 1)
@@ -227,6 +213,12 @@ def measure_profile(options: argparse.Namespace, settings: StepSettings) -> Part
     for failure in failed:
         print(f"{failure.what}: failed: {failure.reason}")
     return Part(PROFILE, tuple(attempts), failures=failed)
+
+
+def _contender(
+    name: str, module: str, settings: str, interpreter: str = sys.executable
+) -> Contender:
+    return Contender(name, (interpreter, "-m", f"benchmarks.training.{module}", settings))
 
 
 def _alternate(

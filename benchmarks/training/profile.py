@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.training.inputs import random_inputs
-from benchmarks.training.settings import OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS, StepSettings
+from benchmarks.training.settings import StepSettings
 
 _MARK = "marked:"
 _KINDS = (
@@ -45,7 +45,7 @@ OTHER, BETWEEN = "other operations", "Python between operations"
 
 
 def kind_of(event: str) -> str | None:
-    """Kind of an event by its name, None for one that only surrounds others."""
+    """Return the kind of an event by its name, None for an event that only surrounds others."""
     lowered = event.lower()
     return next((kind for part, kind in _KINDS if part in lowered), None)
 
@@ -66,7 +66,7 @@ def seconds_by_kind(roots: Iterable[Any], wall_s: float) -> dict[str, float]:
         for child in root.children_node:
             _add(child, totals)
     totals[BETWEEN] = max(0.0, wall_s - sum(totals.values()))
-    return dict(sorted(totals.items(), key=lambda one: -one[1]))
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
 def _add(event: Any, totals: dict[str, float]) -> None:
@@ -82,18 +82,12 @@ def _add(event: Any, totals: dict[str, float]) -> None:
 
 def measure(settings: StepSettings) -> dict[str, Any]:
     """Profile `steps` steps after `warmup` others."""
-    summary = "process settings: none"
-    if settings.contender in (OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS):
-        from training.process_settings import apply_process_settings
-
-        summary = apply_process_settings().summary()
+    summary = settings.apply_process_settings()
     import paddle
 
-    from benchmarks.training.paddle_pair import build_pair
+    from benchmarks.training.paddle_pair import build_pair, tensors_of
 
-    pair, inputs = build_pair(settings), random_inputs(settings)
-    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
-    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
+    pair, batch = build_pair(settings), tensors_of(random_inputs(settings))
     _mark_layers(pair.model)
     _mark(pair.loss, "loss")
     for _ in range(max(1, settings.warmup)):
@@ -118,7 +112,7 @@ def measure(settings: StepSettings) -> dict[str, Any]:
 
 
 def _marked_step(pair: Any, batch: dict[str, Any]) -> None:
-    """`Pair.step` with the optimizer marked."""
+    """Take a training step as `Pair.step` does, with the optimizer marked."""
     from paddle.profiler import RecordEvent
 
     pair.loss(pair.model(batch["image"]), batch)["loss"].backward()
@@ -162,22 +156,22 @@ def _mark(layer: Any, kind: str) -> None:
 
 
 def profile_table(seconds: Mapping[str, Mapping[str, float]]) -> str:
-    """Milliseconds and shares, a row per kind, a pair of columns per contender.
+    """Format milliseconds and shares, a row per kind, a pair of columns per contender.
 
     Args:
         seconds: contender -> kind -> seconds a step.
     """
     kinds = sorted(
-        {kind for one in seconds.values() for kind in one},
-        key=lambda kind: -max(one.get(kind, 0.0) for one in seconds.values()),
+        {kind for spent in seconds.values() for kind in spent},
+        key=lambda kind: -max(spent.get(kind, 0.0) for spent in seconds.values()),
     )
     wide = max(map(len, [*kinds, "a step"]), default=0)
     lines = [" " * wide + "".join(f"  {name + ' ms':>20} {'share':>6}" for name in seconds)]
     for kind in [*kinds, "a step"]:
         cells = ""
-        for one in seconds.values():
-            total = sum(one.values())
-            value = total if kind == "a step" else one.get(kind, 0.0)
+        for spent in seconds.values():
+            total = sum(spent.values())
+            value = total if kind == "a step" else spent.get(kind, 0.0)
             cells += f"  {1000 * value:20.1f} {value / total:6.1%}"
         lines.append(f"{kind:{wide}}{cells}")
     return "\n".join(lines)

@@ -53,19 +53,19 @@ class RealSettings:
     max_text_length: int
 
     def to_json(self) -> str:
-        """As one argument of a command."""
+        """Return the settings as one argument of a command."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> RealSettings:
-        """Back from `to_json`."""
+        """Read the settings that `to_json` returned."""
         given = json.loads(text)
         pair, files = StepSettings(**given.pop("pair")), tuple(given.pop("label_files"))
         return cls(pair=pair, label_files=files, **given)
 
 
 def label_file_of(path: Path) -> Path:
-    """A label file itself, or the training label file of a folder.
+    """Return a label file itself, or the training label file of a folder.
 
     Raises:
         DatasetError: if there is none.
@@ -81,7 +81,7 @@ def label_file_of(path: Path) -> Path:
 
 
 def spread_batches(batches: Sequence[list[int]], widths: Sequence[float], count: int) -> list[int]:
-    """Positions of `count` batches at even distances by width, in the epoch's order.
+    """Choose `count` batches at even distances by width; return their positions in order.
 
     Args:
         batches: of an epoch.
@@ -90,18 +90,20 @@ def spread_batches(batches: Sequence[list[int]], widths: Sequence[float], count:
     """
     by_width = np.argsort(np.asarray(widths), kind="stable")
     middles = ((np.arange(count) + 0.5) * len(batches) / count).astype(int)
-    return sorted(int(one) for one in by_width[middles])
+    return sorted(int(position) for position in by_width[middles])
 
 
 def _build_data(settings: RealSettings, folder: Path) -> tuple[DataPart, int]:
-    """The training part of the benchmark's config on these lines, and K."""
+    """Build the training part of the benchmark's config on these lines; return it and K."""
     from benchmarks.training.paddle_pair import benchmark_config
     from training.data.build import build_data, read_data
     from training.recognition.task import RecognitionTask
     from training.registry import Problems
 
     lines = [pair for file in settings.label_files for pair in labelled_images(Path(file))]
-    characters = sorted({one for _, text in lines for one in text if not one.isspace()})
+    characters = sorted(
+        {character for _, text in lines for character in text if not character.isspace()}
+    )
     dictionary, labels = folder / "characters.txt", folder / "lines.tsv"
     dictionary.write_text("\n".join(characters) + "\n", encoding="utf-8")
     labels.write_text("".join(f"{path}\t{text}\n" for path, text in lines), encoding="utf-8")
@@ -141,7 +143,7 @@ def measure(settings: RealSettings) -> dict[str, Any]:
         chosen = spread_batches(planned, ratios, pair.steps)
         # Before the clock come the widest ones: memory and workers have settled then.
         before = [int(np.argmax(ratios))] * (max(1, pair.warmup) + 2 * part.num_workers)
-        batches = [planned[one] for one in [*before, *chosen]]
+        batches = [planned[position] for position in [*before, *chosen]]
         timed = list(_steps(part, batches, pair))[len(before) :]
     return {**_figures(timed), "classes": classes, "lines": len(part.dataset.usable),
             "num_workers": part.num_workers, "settings": summary}  # fmt: skip
@@ -163,7 +165,7 @@ def _steps(
         started = time.perf_counter()
         for loaded in loader.load(batches, 0):
             arrived = time.perf_counter()
-            samples = [one for one in loaded if isinstance(one, Sample)]
+            samples = [sample for sample in loaded if isinstance(sample, Sample)]
             if len(samples) < len(loaded):
                 raise DatasetError(
                     f"{len(loaded) - len(samples)} lines of a batch could not be loaded: expected "
@@ -182,15 +184,15 @@ def _steps(
 
 
 def _figures(steps: list[dict[str, float]]) -> dict[str, Any]:
-    """Rate over all steps together, since their widths differ; widths and share of waiting."""
-    seconds = sum(one["step_s"] for one in steps)
-    widths = [one["width_px"] for one in steps]
+    """Return the rate over all steps together, since widths differ; widths; share of waiting."""
+    seconds = sum(step["step_s"] for step in steps)
+    widths = [step["width_px"] for step in steps]
     return {
-        "images_per_s_each": [round(sum(one["images"] for one in steps) / seconds, 4)],
-        "waiting_share": round(sum(one["waited_s"] for one in steps) / seconds, 4),
+        "images_per_s_each": [round(sum(step["images"] for step in steps) / seconds, 4)],
+        "waiting_share": round(sum(step["waited_s"] for step in steps) / seconds, 4),
         "mean_width_px": round(float(np.mean(widths)), 1),
-        "widths_px": [int(one) for one in widths],
-        "step_s": [round(one["step_s"], 5) for one in steps],
+        "widths_px": [int(width) for width in widths],
+        "step_s": [round(step["step_s"], 5) for step in steps],
     }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS, PADDLE, PYTORCH, PADDLEOCR = (
-    *("ours", "ours-frozen-teacher", "paddle+settings", "paddle", "pytorch", "paddleocr"),
-)
+OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS = "ours", "ours-frozen-teacher", "paddle+settings"
+PADDLE, PYTORCH, PADDLEOCR = "paddle", "pytorch", "paddleocr"
 DESCRIPTIONS = {
     OURS: "process settings and fast kernels",
     OURS_FROZEN_TEACHER: "as ours, the Teacher forward only and without a CTC loss",
@@ -55,11 +54,19 @@ class StepSettings:
     seed: int = 2021
     paddleocr: str = ""
 
+    def apply_process_settings(self) -> str:
+        """Set up the process as the contender asks for, before paddle; return what was set."""
+        if self.contender not in (OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS):
+            return "process settings: none"
+        from training.process_settings import apply_process_settings
+
+        return apply_process_settings().summary()
+
     def to_json(self) -> str:
-        """As one argument of a command."""
+        """Return the settings as one argument of a command."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> StepSettings:
-        """Back from `to_json`."""
+        """Read the settings that `to_json` returned."""
         return cls(**json.loads(text))

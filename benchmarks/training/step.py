@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.training.inputs import Inputs, random_inputs
-from benchmarks.training.settings import (
-    OURS,
-    OURS_FROZEN_TEACHER,
-    PADDLE_SETTINGS,
-    PYTORCH,
-    StepSettings,
-)
+from benchmarks.training.settings import PYTORCH, StepSettings
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,7 @@ def prepare(settings: StepSettings) -> Prepared:
         from benchmarks.training.torch_pair import prepare_torch
 
         return Prepared(*prepare_torch(settings, batch))
-    summary = "process settings: none"
-    if settings.contender in (OURS, OURS_FROZEN_TEACHER, PADDLE_SETTINGS):
-        from training.process_settings import apply_process_settings
-
-        summary = apply_process_settings().summary()
+    summary = settings.apply_process_settings()
     from benchmarks.training.paddle_pair import prepare_paddle
 
     step, inputs, notes = prepare_paddle(settings, batch)
@@ -71,9 +61,9 @@ def measure(prepared: Prepared, batch_size: int, warmup: int, steps: int) -> dic
         wall_s.append(time.perf_counter() - wall)
         cpu_s.append(time.process_time() - cpu)
     return {
-        "images_per_s_each": [round(batch_size / one, 4) for one in wall_s],
-        "step_s": [round(one, 5) for one in wall_s],
-        "cpu_s": [round(one, 5) for one in cpu_s],
+        "images_per_s_each": [round(batch_size / seconds, 4) for seconds in wall_s],
+        "step_s": [round(seconds, 5) for seconds in wall_s],
+        "cpu_s": [round(seconds, 5) for seconds in cpu_s],
         "cpus_busy": round(sum(cpu_s) / sum(wall_s), 2),
         "median_step_s": statistics.median(wall_s),
         "peak_memory_mib": _peak_memory_mib(),
@@ -85,7 +75,7 @@ def measure(prepared: Prepared, batch_size: int, warmup: int, steps: int) -> dic
 
 
 def _peak_memory_mib() -> int | None:
-    """Largest resident size of this process so far."""
+    """Return the largest resident size of this process so far, in MiB."""
     try:
         import resource
     except ImportError:

@@ -16,10 +16,15 @@ from benchmarks.training.inputs import Inputs, first_weight
 from benchmarks.training.settings import StepSettings
 
 _BLOCKS = (
-    *[(32, 64, 1, 3, False), (64, 128, 1, 3, False), (128, 128, 1, 3, False)],
-    *[(128, 256, (2, 1), 3, False), (256, 256, 1, 3, False), (256, 512, (2, 1), 3, False)],
+    (32, 64, 1, 3, False),
+    (64, 128, 1, 3, False),
+    (128, 128, 1, 3, False),
+    (128, 256, (2, 1), 3, False),
+    (256, 256, 1, 3, False),
+    (256, 512, (2, 1), 3, False),
     *[(512, 512, 1, 5, False)] * 5,
-    *[(512, 1024, (2, 1), 5, True), (1024, 1024, 1, 5, True)],
+    (512, 1024, (2, 1), 5, True),
+    (1024, 1024, 1, 5, True),
 )
 """Of each block: channels in and out before scaling, stride, kernel, squeeze-excitation."""
 
@@ -86,7 +91,7 @@ class _Network(nn.Module):
         self.head.add_module("fc2", nn.Linear(middle, settings.classes))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Float32 [N, 3, H, W] -> features [N, C, 1, T] and logits [N, T, K]."""
+        """Compute features [N, C, 1, T] and logits [N, T, K] of float32 [N, 3, H, W]."""
         features = self.backbone(images)
         encoder: Any = self.neck["encoder"]
         sequence = encoder["lstm"](features.squeeze(2).transpose(1, 2))[0]
@@ -109,19 +114,19 @@ def _mutual(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def prepare_torch(
     settings: StepSettings, inputs: Inputs
 ) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
-    """A step on one batch, the batch as PyTorch holds it, and notes."""
+    """Return a step on one batch, the batch as PyTorch holds it, and notes."""
     torch.set_num_threads(settings.pytorch_threads)
     model = nn.ModuleDict({name: _Network(settings) for name in ("Teacher", "Student")})
     _set_first_weights(model, settings.seed)
-    norms = [one for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)
-             for one in layer.parameters()]  # fmt: skip
-    known = {id(one) for one in norms}
-    others = [one for one in model.parameters() if id(one) not in known]
+    norms = [parameter for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)
+             for parameter in layer.parameters()]  # fmt: skip
+    known = {id(parameter) for parameter in norms}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
     optimizer = torch.optim.Adam(
         [{"params": others, "weight_decay": 2e-5}, {"params": norms, "weight_decay": 0.0}], lr=1e-3
     )
     images, labels, lengths = (
-        torch.from_numpy(one) for one in (inputs.images, inputs.labels, inputs.lengths)
+        torch.from_numpy(array) for array in (inputs.images, inputs.labels, inputs.lengths)
     )
 
     def step() -> float:
@@ -138,7 +143,7 @@ def prepare_torch(
         "threads": torch.get_num_threads(),
         "framework": f"torch {torch.__version__}",
         "fast_kernels": False,
-        "trainable_parameters": sum(one.numel() for one in model.parameters()),
+        "trainable_parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     return step, Inputs(images.numpy(), labels.numpy(), lengths.numpy()), notes
 

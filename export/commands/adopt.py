@@ -13,7 +13,7 @@ HELP = "a self-describing ONNX of somebody else's model: PaddleOCR's folder, or 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The model, its characters, the target."""
+    """Add the model, its characters and the target."""
     parser.add_argument(
         "model",
         type=Path,
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_told(parser: argparse.ArgumentParser) -> None:
-    """What a model may leave unsaid; the file that is written says it."""
+    """Add what a model may leave unsaid; the file that is written says it."""
     group = parser.add_argument_group(
         "what the model does not say", "Without these it is read as PaddleOCR's models are."
     )
@@ -60,7 +60,7 @@ def add_told(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Adopt one model; path, hash and parity."""
+    """Adopt one model; return path, hash and parity."""
     from export.recognition.adopt import adopt
     from runtime.recognition.model.told import Told
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
-    """Which network of which checkpoint."""
+    """Add the arguments that name a network of a checkpoint."""
     config = "the training config"
     parser.add_argument("-c", "--config", required=is_required, type=Path, help=config)
     parser.add_argument(
@@ -32,7 +32,7 @@ def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> Non
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """Lines to compare on."""
+    """Add the argument that names the lines to compare on."""
     parser.add_argument(
         "--images",
         nargs="+",
@@ -43,14 +43,14 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def add_conversion(parser: argparse.ArgumentParser) -> None:
-    """The shape and opset of the ONNX model."""
+    """Add the shape and opset of the ONNX model."""
     parser.add_argument("--opset", type=int, default=14, help="of the ONNX operators; default: 14")
     parser.add_argument("--batch-size", type=int, metavar="N", help="fix N; open without it")
     parser.add_argument("--width", type=int, metavar="PX", help="fix W; open without it")
 
 
 def source_of(options: argparse.Namespace) -> Source:
-    """What `add_source` was given.
+    """Return the source that the arguments of `add_source` name.
 
     Raises:
         ConfigError: if the config cannot be read.
@@ -63,7 +63,7 @@ def source_of(options: argparse.Namespace) -> Source:
 
 
 def options_of(options: argparse.Namespace) -> ExportOptions:
-    """What `add_images`, `add_conversion` and the command's own arguments were given."""
+    """Return the options that `add_images`, `add_conversion` and the command's arguments give."""
     from export.chain import ExportOptions
 
     given = vars(options)

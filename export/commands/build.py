@@ -16,7 +16,7 @@ _AUTOMATIC = "auto"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Model, shapes, precision, builder."""
+    """Add model, shapes, precision and builder."""
     parser.add_argument("--onnx", required=True, type=Path, help="the recogniser, FP32 or FP16")
     parser.add_argument("--saveEngine", required=True, type=Path, metavar="PLAN")
     parser.add_argument(
@@ -87,7 +87,7 @@ def _add_builder(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Build, prove, write.
+    """Build an engine, prove it, and write it.
 
     Raises:
         OcrError: with every reason this project knows; no plan is written then.
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def command_line(options: argparse.Namespace) -> str:
-    """The command line that asks for the same again."""
+    """Return the command line that asks for the same again."""
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)
     words = ["python", "-m", "export", "build"]

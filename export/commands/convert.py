@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import (
-    add_conversion,
-    add_images,
-    add_source,
-    options_of,
-    source_of,
-)
+from export.commands.arguments import add_conversion, add_images, add_source, options_of, source_of
 
 HELP = "a checkpoint's network as ONNX, verified, and nothing else"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Source, lines, conversion, target."""
+    """Add source, lines, conversion and target."""
     add_source(parser)
     add_images(parser)
     add_conversion(parser)
@@ -27,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Convert one network; path, hash and parity."""
+    """Convert one network; return path, hash and parity."""
     source = source_of(options)
     from export.chain import convert_network
 

@@ -10,7 +10,7 @@ HELP = "what is installed, what each step needs, and how to mend it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Add nothing: the command takes no arguments."""
 
 
 def run(options: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""Bare `python -m export`: the whole road."""
+"""Bare `python -m export`: from a checkpoint to everything deployed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import (
-    add_conversion,
-    add_images,
-    add_source,
-    options_of,
-    source_of,
-)
+from export.commands.arguments import add_conversion, add_images, add_source, options_of, source_of
 from export.commands.precision import add_tie_tolerance, convert_file, half_path
 from runtime.errors import EngineError
 
@@ -25,7 +19,7 @@ log = logging.getLogger("export")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Source, conversion, and what else to write."""
+    """Add source, conversion, and what else to write."""
     add_source(parser)
     add_images(parser)
     add_conversion(parser)
@@ -53,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Export one network; paths, hashes and parity of everything written."""
+    """Export one network; return paths, hashes and parity of everything written."""
     source = source_of(options)
     from export.chain import export_network
 
@@ -69,7 +63,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         from export.engine.graph_file import graph_path, write_engine_graph
 
         result["gpu_graph"] = str(write_engine_graph(onnx, graph_path(Path(result["onnx"]))))
-    if options.engine != "none" and _has_engine(options.engine, onnx, plan):
+    if options.engine != "none" and _wants_engine(options.engine, onnx, plan):
         from export.engine import BuildOptions, EngineRequest, build_engine
 
         result["engine"] = build_engine(
@@ -85,8 +79,8 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     return result
 
 
-def _has_engine(backend: str, onnx: Path, plan: Path) -> bool:
-    """Whether an engine is to be built here; where it cannot be, how to build it elsewhere."""
+def _wants_engine(backend: str, onnx: Path, plan: Path) -> bool:
+    """Tell whether an engine is to be built here; where it cannot be, log how to elsewhere."""
     if backend != "auto":
         return True
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver

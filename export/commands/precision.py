@@ -13,7 +13,7 @@ HELP = "FP32 ONNX -> FP16 ONNX that reads the same, with a report of what stays 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The model, the lines, the tolerance."""
+    """Add the model, the lines and the tolerance."""
     parser.add_argument("--onnx", required=True, type=Path, help="the FP32 recogniser")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: NAME_fp16.onnx beside it"
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
-    """What `precision` and `build` share."""
+    """Add the arguments that `precision` and `build` share."""
     parser.add_argument(
         "--dictionary", type=Path, help="one character per line; for a model that carries none"
     )
@@ -31,7 +31,7 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def add_tie_tolerance(parser: argparse.ArgumentParser) -> None:
-    """How strictly FP16 has to read what FP32 reads."""
+    """Add the probability up to which another reading counts as a tie."""
     parser.add_argument(
         "--tieTolerance",
         type=float,
@@ -43,7 +43,7 @@ def add_tie_tolerance(parser: argparse.ArgumentParser) -> None:
 
 
 def tie_tolerance_of(options: argparse.Namespace) -> float:
-    """What `--tieTolerance` was given.
+    """Return the value of `--tieTolerance`, checked.
 
     Raises:
         ConfigError: if it is no probability.
@@ -57,7 +57,7 @@ def tie_tolerance_of(options: argparse.Namespace) -> float:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Convert, prove, write.
+    """Convert a model to FP16, prove it, and write it.
 
     Raises:
         OcrError: with every reason this project knows; nothing is written then.
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def half_path(onnx: Path) -> Path:
-    """Where the FP16 form of a model goes unless told otherwise."""
+    """Return where the FP16 form of a model goes by default."""
     return onnx.with_name(f"{onnx.stem}_fp16.onnx")
 
 

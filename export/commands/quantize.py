@@ -13,7 +13,7 @@ HELP = "FP32 ONNX -> 8-bit ONNX for CPUs, and what that costs in reading"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The model, the lines, the limits."""
+    """Add the model, the lines and the limits."""
     parser.add_argument("--onnx", required=True, type=Path, help="the FP32 recogniser")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: NAME_int8.onnx beside it"
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Quantise, judge, write.
+    """Quantise a model, judge its readings, and write it.
 
     Raises:
         OcrError: with every reason this project knows; nothing is written then.

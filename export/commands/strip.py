@@ -14,7 +14,7 @@ HELP = "the network's parameters alone, to fine-tune it or to look inside"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Source and target, or `--list`."""
+    """Add source and target, or `--list`."""
     add_source(parser, is_required=False)
     parser.add_argument("--output-dir", type=Path)
     parser.add_argument("--safetensors", action="store_true", help="write .safetensors too")
@@ -42,10 +42,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         return {
             "checkpoint": options.checkpoint,
             "networks": {
-                name or "(a single network)": {
-                    "values": count_values(arrays),
-                    "names": len(arrays),
-                }
+                name or "(a single network)": {"values": count_values(arrays), "names": len(arrays)}
                 for name, arrays in networks.items()
             },
         }

@@ -14,7 +14,7 @@ HELP = "compare forms of one network on line images: paddle, ONNX, FP16 ONNX, en
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The forms, the lines, the tolerances."""
+    """Add the forms, the lines and the tolerances."""
     parser.add_argument(
         "models",
         nargs="+",
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Compare; `passed` in the result gives the exit status.
+    """Compare the forms; `passed` in the result gives the exit status.
 
     Raises:
         ConfigError: if there is nothing to compare with.

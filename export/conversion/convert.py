@@ -54,7 +54,7 @@ def convert(
 
 
 def tool_versions() -> dict[str, str]:
-    """Versions of what a conversion goes through, for the model's provenance."""
+    """Return the versions of the conversion's tools, for the model's provenance."""
     return {tool: version(tool) for tool in _TOOLS}
 
 
@@ -91,8 +91,8 @@ def _paddle2onnx(program: Path, target: Path, opset: int) -> onnx.ModelProto:
     said = _last_words(child.stdout)
     if child.returncode:
         raise ArtifactError(
-            f"paddle2onnx cannot convert {program}: it {_ending(child.returncode)} and said: "
-            f"{said}{hint('convert')}"
+            f"paddle2onnx cannot convert {program}: it {_describe_ending(child.returncode)} and "
+            f"said: {said}{hint('convert')}"
         )
     if not target.is_file():
         raise ArtifactError(
@@ -101,7 +101,7 @@ def _paddle2onnx(program: Path, target: Path, opset: int) -> onnx.ModelProto:
     return load_model(target)
 
 
-def _ending(status: int) -> str:
+def _describe_ending(status: int) -> str:
     if status > 0:
         return f"ended with status {status}"
     with contextlib.suppress(ValueError):
@@ -110,7 +110,7 @@ def _ending(status: int) -> str:
 
 
 def _last_words(text: str) -> str:
-    """The end of what was said, on one line; of a traceback the error alone."""
+    """Return the end of a process's output on one line; of a traceback the error alone."""
     lines = text.strip().splitlines()
     if any(line.startswith("Traceback") for line in lines):
         frames = [number for number, line in enumerate(lines) if line[:1].isspace()]

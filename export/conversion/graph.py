@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onn
     """
     _check_ends(raw, spec)
     _set_input_shape(raw, spec, [batch_size, *spec.input_sizes])
-    model = _simplified(raw)
+    model = _simplify(raw)
     _name_values(model, spec)
     _name_dimensions(model, spec, input_shape(model))
     describe(model, spec)
@@ -46,14 +47,14 @@ def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onn
 
 
 def input_shape(model: onnx.ModelProto) -> list[int | None]:
-    """Sizes of the first input's dimensions, None where one is open; empty without an input.
+    """Return the first input's sizes, None where a dimension is open; empty without an input.
 
     Old files list their weights among the inputs; they do not count.
     """
     weights = {weight.name for weight in model.graph.initializer}
-    inputs = [one for one in model.graph.input if one.name not in weights]
+    inputs = [value for value in model.graph.input if value.name not in weights]
     dimensions = inputs[0].type.tensor_type.shape.dim if inputs else []
-    return [one.dim_value if one.dim_value > 0 else None for one in dimensions]
+    return [dimension.dim_value if dimension.dim_value > 0 else None for dimension in dimensions]
 
 
 def describe(model: onnx.ModelProto, spec: ModelSpec) -> None:
@@ -121,8 +122,8 @@ def _set_input_shape(model: onnx.ModelProto, spec: ModelSpec, shape: Sequence[in
         dimension.dim_value = size
 
 
-def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:
-    """Constants folded, BatchNorm merged into convolutions, dead parts gone."""
+def _simplify(raw: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold constants, merge BatchNorm into convolutions, and drop unused nodes."""
     import onnxslim
 
     model = onnxslim.slim(raw)
@@ -138,7 +139,7 @@ def _simplified(raw: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _name_values(model: onnx.ModelProto, spec: ModelSpec) -> None:
-    """Stable names for input, output, nodes, weights and values."""
+    """Give stable names to input, output, nodes, weights and values, in place."""
     graph = model.graph
     ends = {graph.input[0].name: spec.input_name, graph.output[0].name: spec.output_name}
     _number_values(graph, ends)
@@ -170,8 +171,7 @@ def _number_values(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     ordered = []
     for weight in used:
-        kept = onnx.TensorProto()
-        kept.CopyFrom(weight)
+        kept = deepcopy(weight)
         kept.name = renamed[weight.name]
         ordered.append(kept)
     del graph.initializer[:]

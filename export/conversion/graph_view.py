@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +42,12 @@ class GraphView:
         return list(self.model.graph.node)
 
     def values_of(self, name: str) -> NDArray[np.generic]:
-        """Values of a weight."""
+        """Return the values of a weight."""
         array: NDArray[np.generic] = numpy_helper.to_array(self.weights[name])
         return array
 
     def of_type(self, names: Iterable[str], element_type: int) -> list[str]:
-        """Those of `names` that have an element type."""
+        """Return those of `names` that have an element type."""
         return [name for name in names if self.types.get(name) == element_type]
 
 
@@ -85,13 +86,12 @@ def view(model: onnx.ModelProto) -> GraphView:
 
 
 def named_copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which every node has a name of its own.
+    """Copy a model so that every node has a name of its own.
 
     Raises:
         ArtifactError: if the graph holds control flow, into which the conversion does not reach.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = deepcopy(model)
     taken: set[str] = set()
     for number, node in enumerate(copy.graph.node):
         for attribute in node.attribute:
@@ -108,7 +108,7 @@ def named_copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def float_nodes(source: GraphView) -> list[onnx.NodeProto]:
-    """Nodes that take or make FP32 values and may be converted."""
+    """List the nodes that take or make FP32 values and may be converted."""
     return [
         node
         for node in source.nodes
@@ -118,11 +118,7 @@ def float_nodes(source: GraphView) -> list[onnx.NodeProto]:
 
 
 def replace_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
-    """Let a graph have these nodes, some of which may be its own."""
-    copies = []
-    for node in nodes:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        copies.append(copy)
+    """Replace a graph's nodes by these, some of which may be its own."""
+    copies = [deepcopy(node) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

@@ -23,7 +23,7 @@ class ModelFile:
     Args:
         path: of the file.
         model: its graph.
-        spec: its own, or told from graph and dictionary where it carries none.
+        spec: its own, or derived from graph and dictionary where it carries none.
         sha256: of the file.
     """
 
@@ -34,12 +34,12 @@ class ModelFile:
 
     @property
     def is_half(self) -> bool:
-        """Whether any of it is FP16 already."""
+        """Tell whether any of it is FP16 already."""
         return has_half(self.model)
 
     @property
     def is_eight_bit(self) -> bool:
-        """Whether any of it is 8-bit already."""
+        """Tell whether any of it is 8-bit already."""
         return has_eight_bit(self.model)
 
     @property
@@ -76,7 +76,7 @@ def read_model(path: Path, dictionary: Path | None = None) -> ModelFile:
 
 
 def _has_float_ends(model: onnx.ModelProto) -> bool:
-    """Whether what is fed and read is float32."""
+    """Tell whether inputs and outputs are float32."""
     weights = {weight.name for weight in model.graph.initializer}
     fed = [value for value in model.graph.input if value.name not in weights]
     ends = (*fed, *model.graph.output)

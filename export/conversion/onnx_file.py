@@ -46,28 +46,28 @@ def load_model(path: Path) -> onnx.ModelProto:
     """
     try:
         if not path.is_file():
-            raise _unreadable(path, "it is a folder" if path.is_dir() else "there is no such file")
+            raise _read_error(path, "it is a folder" if path.is_dir() else "there is no such file")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise _unreadable(path, f"expected at most 2 GiB, got {size / 2**30:.1f} GiB")
+            raise _read_error(path, f"expected at most 2 GiB, got {size / 2**30:.1f} GiB")
         if size:
             check_files(path, weights_of(path))
         model = onnx.load(str(path), load_external_data=False)
         if not model.graph.node:
-            raise _unreadable(path, "it is empty" if not size else "there is no network in it")
+            raise _read_error(path, "it is empty" if not size else "there is no network in it")
         _check_opset(model, path)
-        _complete(model, path)
+        _complete_weights(model, path)
         _check_inputs(model, path)
     except ArtifactError:
         raise
     except Exception as error:  # protobuf's DecodeError is a class of its C extension
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise _unreadable(path, str(reason)) from error
+        raise _read_error(path, str(reason)) from error
     return model
 
 
 def _check_opset(model: onnx.ModelProto, path: Path) -> None:
-    opsets = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
+    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     newest = onnx.defs.onnx_opset_version()
     if not opsets or not all(1 <= opset <= newest for opset in opsets):
         raise ArtifactError(
@@ -78,7 +78,7 @@ def _check_opset(model: onnx.ModelProto, path: Path) -> None:
 
 def _check_inputs(model: onnx.ModelProto, path: Path) -> None:
     for value in model.graph.input:
-        shape = [one.dim_value for one in value.type.tensor_type.shape.dim]
+        shape = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         if math.prod(size for size in shape if size > 0) > MOST_VALUES:
             raise ArtifactError(
                 f"{path}: its input {shown(value.name)} is too large for text lines: expected at "
@@ -87,27 +87,27 @@ def _check_inputs(model: onnx.ModelProto, path: Path) -> None:
             )
 
 
-def _complete(model: onnx.ModelProto, path: Path) -> None:
+def _complete_weights(model: onnx.ModelProto, path: Path) -> None:
     """Check every weight against its shape, and put in what lies in other files."""
     total = 0
     for tensor in _tensors(model):
         what = f"weight {shown(tensor.name)}"
         num_values = math.prod(tensor.dims)
         if any(size < 0 for size in tensor.dims):
-            raise _unreadable(path, f"{what} has the shape {list(tensor.dims)}")
+            raise _read_error(path, f"{what} has the shape {list(tensor.dims)}")
         if tensor.data_type == _Type.STRING:
             continue
         if tensor.data_type not in (*_NUM_BYTES, *_PACKED):
-            raise _unreadable(path, f"{what} has the unknown type {tensor.data_type}")
+            raise _read_error(path, f"{what} has the unknown type {tensor.data_type}")
         num_bytes = _num_bytes(tensor, num_values)
         total += num_bytes
         if total > MOST_BYTES:
-            raise _unreadable(path, f"expected at most 2 GiB of weights, got more with {what}")
+            raise _read_error(path, f"expected at most 2 GiB of weights, got more with {what}")
         if tensor.data_location == _Type.EXTERNAL:
             _read_beside(tensor, path, num_bytes)
         expected, got = _lengths(tensor, num_values, num_bytes)
         if expected != got:
-            raise _unreadable(
+            raise _read_error(
                 path,
                 f"{what} is incomplete: expected {expected} for {list(tensor.dims)}, got {got}",
             )
@@ -120,11 +120,11 @@ def _complete(model: onnx.ModelProto, path: Path) -> None:
 
 def _read_beside(tensor: onnx.TensorProto, path: Path, num_bytes: int) -> None:
     """Take a weight's bytes from its file, which `check_files` has seen."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    if "location" not in told:
-        raise _unreadable(path, f"weight {shown(tensor.name)} lies in a file without a name")
-    offset = int(told.get("offset") or 0)
-    with (path.parent / told["location"].replace("\\", "/")).open("rb") as file:
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in place:
+        raise _read_error(path, f"weight {shown(tensor.name)} lies in a file without a name")
+    offset = int(place.get("offset") or 0)
+    with (path.parent / place["location"].replace("\\", "/")).open("rb") as file:
         file.seek(offset)
         tensor.raw_data = file.read(num_bytes)
     tensor.data_location = _Type.DEFAULT
@@ -138,7 +138,7 @@ def _num_bytes(tensor: onnx.TensorProto, num_values: int) -> int:
 
 
 def _lengths(tensor: onnx.TensorProto, num_values: int, num_bytes: int) -> tuple[int, int]:
-    """How long a weight's data should be and are, in bytes or values as they are stored."""
+    """Return the length a weight's data should have and has, in bytes or values as stored."""
     values = getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type))
     if not values:
         return num_bytes, len(tensor.raw_data)
@@ -148,7 +148,7 @@ def _lengths(tensor: onnx.TensorProto, num_values: int, num_bytes: int) -> tuple
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor with values, those of nodes and inner graphs too."""
+    """Yield every tensor with values, those of nodes and inner graphs too."""
     graphs = [model.graph]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:
@@ -164,7 +164,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             yield from (*attribute.tensors, *([attribute.t] if attribute.HasField("t") else []))
 
 
-def _unreadable(path: Path, reason: str) -> ArtifactError:
+def _read_error(path: Path, reason: str) -> ArtifactError:
     return ArtifactError(
         f"cannot read the model {path}: {reason}; expected an ONNX file, export it again"
     )

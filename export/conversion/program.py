@@ -80,7 +80,7 @@ def save_program(
 
 
 def _check_whole(params: Path, network: Network) -> None:
-    """On a full disk paddle writes what goes there and says nothing."""
+    """Check the size of the parameters: on a full disk paddle writes a part and says nothing."""
     expected = sum(tensor.size * tensor.element_size() for tensor in network.parameters())
     got = params.stat().st_size
     if got < expected:

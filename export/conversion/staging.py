@@ -29,7 +29,7 @@ _in_use: set[str] = set()
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A folder to write into, whose files move to `target` when the block ends well.
+    """Yield a folder to write into, whose files move to `target` when the block ends well.
 
     It lies inside `target`, so that a full disk is met before anything of an earlier export is
     touched, and moving is renaming. When the block fails, nothing of it is left. What a killed
@@ -54,23 +54,23 @@ def staged(target: Path) -> Iterator[Path]:
             # The number of a process says little where several machines share the disk.
             stack.enter_context(OutputLock(folder, "output folder"))
         except OSError as error:
-            raise _refused(target, error) from error
+            raise _disk_error(target, error) from error
         try:
             yield folder
         except OSError as error:
             if error.errno in _OF_THE_DISK:
-                raise _refused(target, error) from error
+                raise _disk_error(target, error) from error
             raise
         try:
-            with _alone(target):
+            with _exclusively(target):
                 _move(folder, target)
         except OSError as error:
-            raise _refused(target, error) from error
+            raise _disk_error(target, error) from error
 
 
 def _make(target: Path) -> list[Path]:
-    """Make a folder; those that were not there before, outermost first."""
-    missing = [one for one in (target, *target.parents) if not one.exists()]
+    """Make a folder; return those that were not there before, outermost first."""
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     target.mkdir(parents=True, exist_ok=True)
     return missing[::-1]
 
@@ -82,17 +82,17 @@ def _unmake(made: list[Path]) -> None:
 
 
 def _discard(folder: Path) -> None:
-    for name in (folder, _complete(folder)):
+    for name in (folder, _complete_name(folder)):
         shutil.rmtree(name, ignore_errors=True)
     _in_use.discard(folder.name)
 
 
-def _complete(folder: Path) -> Path:
+def _complete_name(folder: Path) -> Path:
     return folder.with_name(_COMPLETE + folder.name.removeprefix(_PREFIX))
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def _exclusively(target: Path) -> Iterator[None]:
     """Wait until no other export moves its files to a folder, so that sets do not mix.
 
     Raises:
@@ -122,9 +122,9 @@ def _move(folder: Path, target: Path) -> None:
         if place.is_dir():
             raise IsADirectoryError(errno.EISDIR, f"{place} is a folder")
     # From here on a run that is killed has exported: the next one moves what is left.
-    complete = folder.rename(_complete(folder))
+    complete = folder.rename(_complete_name(folder))
     fresh = [place for place in places if not place.exists()]
-    before = _kept(complete, target, files)
+    before = _link_replaced(complete, target, files)
     try:
         for file, place in zip(files, places, strict=True):
             (complete / file).replace(place)
@@ -137,13 +137,13 @@ def _move(folder: Path, target: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What is to move, relative to the folder."""
-    files = (one.relative_to(folder) for one in folder.rglob("*") if one.is_file())
-    return sorted(one for one in files if one.parts[0] not in (_LOCK, _BEFORE))
+    """List the files to move, relative to the folder."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(file for file in files if file.parts[0] not in (_LOCK, _BEFORE))
 
 
-def _kept(complete: Path, target: Path, files: list[Path]) -> dict[Path, Path]:
-    """Second names for the files that will be replaced, where the disk knows such a thing."""
+def _link_replaced(complete: Path, target: Path, files: list[Path]) -> dict[Path, Path]:
+    """Hard-link the files that will be replaced, where the disk knows hard links."""
     kept = {}
     for number, file in enumerate(files):
         if not (target / file).is_file():
@@ -156,7 +156,7 @@ def _kept(complete: Path, target: Path, files: list[Path]) -> dict[Path, Path]:
     return kept
 
 
-def _refused(target: Path, error: OSError) -> ArtifactError:
+def _disk_error(target: Path, error: OSError) -> ArtifactError:
     return ArtifactError(
         f"cannot write in {target}: {error.strerror or error}; give a folder on a disk with room "
         "that may be written to"
@@ -170,18 +170,18 @@ def _flush(file: Path) -> None:
 
 def _settle_leftovers(target: Path) -> None:
     """Remove what killed runs left that were not ready to move, and move the rest of the others."""
-    for one in target.glob(".export*"):
-        match = _OWN.fullmatch(one.name)
-        if not match or one.name in _in_use or _is_running(int(match[2])) or one.is_symlink():
+    for folder in target.glob(".export*"):
+        match = _OWN.fullmatch(folder.name)
+        if not match or folder.name in _in_use or _is_running(int(match[2])) or folder.is_symlink():
             continue
         # A lock that is held says that the owner lives, if on another machine.
-        with suppress(ArtifactError), OutputLock(one, "output folder"):
+        with suppress(ArtifactError), OutputLock(folder, "output folder"):
             if match[1] == _COMPLETE:
-                with _alone(target):
-                    for file in _files(one):
+                with _exclusively(target):
+                    for file in _files(folder):
                         (target / file).parent.mkdir(parents=True, exist_ok=True)
-                        (one / file).replace(target / file)
-            shutil.rmtree(one, ignore_errors=True)
+                        (folder / file).replace(target / file)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_running(process: int) -> bool:

@@ -14,7 +14,7 @@ from export.engine.layer_info import layer_information
 from export.engine.network import bindings_of, parsed_network
 from export.engine.options import BuildOptions
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
-from runtime.engines.sidecar import Binding
+from runtime.engines.sidecar_fields import Binding
 from runtime.engines.tensorrt.library import TensorRtLibrary, log_of
 from runtime.engines.tensors import Profile, ShapeRange
 from runtime.errors import EngineError

@@ -21,7 +21,8 @@ from export.engine.proof import prove_engine
 from export.precision import half_model
 from export.proof.samples import Samples
 from runtime.engines import ENGINE_SUFFIXES
-from runtime.engines.sidecar import EngineSidecar, sidecar_path, this_platform
+from runtime.engines.sidecar import EngineSidecar, sidecar_path
+from runtime.engines.sidecar_fields import this_platform
 from runtime.engines.tensors import Profile
 from runtime.errors import ConfigError
 from runtime.files import sha256_of, write_atomically

@@ -14,7 +14,7 @@ from pathlib import Path
 from export.engine.build import Built
 from export.engine.options import BuildOptions
 from runtime.engines.cuda import Gpu
-from runtime.engines.sidecar import Binding
+from runtime.engines.sidecar_fields import Binding
 from runtime.engines.tensors import Profile, range_from_json
 from runtime.errors import EngineError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx
 
-from runtime.engines.sidecar import Binding
+from runtime.engines.sidecar_fields import Binding
 from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
 from runtime.engines.tensorrt.plan import DTYPES
 from runtime.errors import EngineError

@@ -12,7 +12,7 @@ from export.proof.samples import Samples
 def guilty_nodes(
     trials: Trials, half: Sequence[str], samples: Samples
 ) -> dict[str, ComparedSample | None]:
-    """Bisect: a segment that reads rightly when it alone is FP16 is left, another one is halved.
+    """Bisect the nodes: halve each segment that spoils a reading when it alone is FP16.
 
     Args:
         trials: what makes the forms.

@@ -33,19 +33,19 @@ class Errors:
         segments = [tuple(str(name) for name in part) for part in parts]
         few = samples.subset(range(min(len(samples), _MOST_SAMPLES)))
         measured = [
-            (0.0 if trials.is_spent else _squared_error(trials, set(one), few), one)
-            for one in segments
+            (0.0 if trials.is_spent else _squared_error(trials, set(names), few), names)
+            for names in segments
         ]
-        self._segments = sorted(measured, key=lambda one: -one[0])
+        self._segments = sorted(measured, key=lambda segment: -segment[0])
         """Error and names, the worst first."""
 
     def worst(self, kept: Set[str]) -> list[str]:
-        """Nodes whose keeping halves the squared error of what is FP16 yet, one at least.
+        """Return nodes whose keeping halves the squared error of what is FP16 yet, at least one.
 
         Args:
             kept: names of nodes that are FP32 by now.
         """
-        left = [one for one in self._segments if not set(one[1]) <= kept]
+        left = [segment for segment in self._segments if not set(segment[1]) <= kept]
         target = sum(error for error, _ in left) / 2
         chosen: list[str] = []
         for error, names in left:

@@ -41,10 +41,10 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
         if not half:
             return None
         candidate = trials.candidate(kept.keys())
-        agreement = _compared(trials, candidate, samples, suspects)
+        agreement = _compare(trials, candidate, samples, suspects)
         if agreement.is_equal:
             return agreement
-        suspects.update(one.position for one in agreement.differences)
+        suspects.update(sample.position for sample in agreement.differences)
         if trials.is_spent:
             log.warning("no FP16 form agrees after %d tries: keeping FP32", trials.num_made)
             return None
@@ -55,6 +55,8 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
             agreement.num_samples,
             agreement.num_not_finite,
         )
+        # A clear difference has a guilty node, which bisecting finds. Where there is none, the sum
+        # of all roundings turns a near tie; then the nodes with the largest errors are kept.
         is_tied = not agreement.num_not_finite and agreement.most_disputed <= CLEAR_MARGIN
         if is_tied and errors is None:
             log.info(
@@ -67,17 +69,17 @@ def grow(trials: Trials, kept: dict[str, Kept], samples: Samples) -> Agreement |
         guilty = guilty_nodes(trials, half, clear) if clear is not None else {}
         if guilty:
             for name, example in guilty.items():
-                kept[name] = Kept(name, operators[name], "text", _told(example))
+                kept[name] = Kept(name, operators[name], "text", _describe(example))
             errors = None
             continue
-        wrong = [one.position for one in agreement.differences]
+        wrong = [sample.position for sample in agreement.differences]
         errors = errors or Errors(trials, half, samples.subset(wrong))
         for name in errors.worst(kept.keys()):
-            detail = _told(agreement.differences[0] if agreement.differences else None)
+            detail = _describe(agreement.differences[0] if agreement.differences else None)
             kept[name] = Kept(name, operators[name], "error", f"its rounding adds to: {detail}")
 
 
-def _compared(
+def _compare(
     trials: Trials, candidate: ScoreForm, samples: Samples, suspects: Set[int]
 ) -> Agreement:
     """Compare the samples read wrongly before, or all once those are right."""
@@ -85,8 +87,10 @@ def _compared(
     if numbers:
         few = trials.compare(candidate, samples.subset(numbers))
         if not few.is_equal:
-            told = tuple(replace(one, position=numbers[one.position]) for one in few.samples)
-            return replace(few, samples=told)
+            renumbered = tuple(
+                replace(sample, position=numbers[sample.position]) for sample in few.samples
+            )
+            return replace(few, samples=renumbered)
     return trials.compare(candidate, samples)
 
 
@@ -94,11 +98,13 @@ def _clear_samples(agreement: Agreement, samples: Samples) -> Samples | None:
     """Take the samples whose other reading is no accident of rounding, None if there are none."""
     if agreement.num_not_finite and not agreement.differences:
         return samples
-    numbers = [one.position for one in agreement.differences if not one.margin <= CLEAR_MARGIN]
+    numbers = [
+        sample.position for sample in agreement.differences if not sample.margin <= CLEAR_MARGIN
+    ]
     return samples.subset(numbers[:_MOST_SAMPLES]) if numbers else None
 
 
-def _told(example: ComparedSample | None) -> str:
+def _describe(example: ComparedSample | None) -> str:
     if example is None:
         return "values that are not finite"
     return f"image {example.position}: {example.got!r} instead of {example.expected!r}"

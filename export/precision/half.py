@@ -11,6 +11,7 @@ large ones, leads kept regions through FP16, and fails where several nodes take 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from copy import deepcopy
 
 import numpy as np
 import onnx
@@ -38,8 +39,7 @@ def half_from_float(source: GraphView, kept: Set[str]) -> onnx.ModelProto:
         ArtifactError: if the result is not what was asked for.
     """
     half = {node.name for node in float_nodes(source)} - kept
-    model = onnx.ModelProto()
-    model.CopyFrom(source.model)
+    model = deepcopy(source.model)
     del model.graph.value_info[:]
     conversion = _Conversion(source, half)
     nodes = [made for node in source.nodes for made in conversion.converted(node)]
@@ -69,16 +69,15 @@ class _Conversion:
         }
 
     def converted(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        """The node in its type, after the casts that it needs and before those of outputs."""
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        """Yield the node in its type, after the casts that it needs and before those of outputs."""
+        copy = deepcopy(node)
         kind = FLOAT16 if node.name in self._half else FLOAT
         for index, name in enumerate(node.input):
             if name in self._source.weights:
                 copy.input[index] = self._weight(name, kind)
             elif self._source.types.get(name) == FLOAT:
                 if node.op_type in _ANY_TYPE:
-                    copy.input[index] = self._made(name)
+                    copy.input[index] = self._original_name(name)
                     continue
                 if (name, kind) not in self._names:
                     yield self._cast(name, kind)
@@ -96,49 +95,47 @@ class _Conversion:
         yield copy
         yield from casts
 
-    def _made(self, name: str) -> str:
-        """A value in the type that it is made in."""
+    def _original_name(self, name: str) -> str:
+        """Return the name of a value in the type that it is made in."""
         return self._names.get((name, FLOAT16)) or self._names[name, FLOAT]
 
     def _cast(self, name: str, kind: int) -> onnx.NodeProto:
-        taken = self._made(name) if kind == FLOAT else self._names[name, FLOAT]
+        taken = self._original_name(name) if kind == FLOAT else self._names[name, FLOAT]
         is_output = kind == FLOAT and name in self._outputs
         made = name if is_output else f"{name}__{'fp16' if kind == FLOAT16 else 'fp32'}"
         self._names[name, kind] = made
         return helper.make_node("Cast", [taken], [made], name=f"{made}__cast", to=kind)
 
     def _weight(self, name: str, kind: int) -> str:
-        """A weight in the type of the node that takes it; one that both kinds take is copied."""
+        """Return the name of a weight in its node's type; copy one that both types take."""
         weight = self._source.weights[name]
         if weight.data_type != FLOAT:
             self.weights[name] = weight
             return name
         if kind == FLOAT16:
             if name not in self.weights:
-                self.weights[name] = _rounded(weight, name)
+                self.weights[name] = _round_to_half(weight, name)
             return name
         users = self._source.consumers.get(name, ())
         is_shared = any(user.name in self._half for user in users)
         made = f"{name}_fp32" if is_shared else name
         if made not in self.weights:
-            copy = onnx.TensorProto()
-            copy.CopyFrom(weight)
-            copy.name = made
-            self.weights[made] = copy
+            self.weights[made] = deepcopy(weight)
+            self.weights[made].name = made
         return made
 
 
-def _rounded(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
-    """A tensor of FP32 values in FP16, rounded to nearest; what is too large is refused later."""
+def _round_to_half(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    """Round a tensor of FP32 values to nearest in FP16; what overflows is refused later."""
     with np.errstate(over="ignore"):
         return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name)
 
 
 def _halve_attributes(node: onnx.NodeProto) -> None:
-    """Let the constants that a node holds itself be FP16, in place."""
+    """Convert the constants that a node holds itself to FP16, in place."""
     for attribute in node.attribute:
         if attribute.HasField("t") and attribute.t.data_type == FLOAT:
-            attribute.t.CopyFrom(_rounded(attribute.t, attribute.t.name))
+            attribute.t.CopyFrom(_round_to_half(attribute.t, attribute.t.name))
         elif node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
             values = helper.get_attribute_value(attribute)
             value = numpy_helper.from_array(np.array(values, np.float16))

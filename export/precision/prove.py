@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 from dataclasses import dataclass
 
 import onnx
@@ -73,20 +74,21 @@ def half_model(
     spec = contract.spec
     inputs = (batch.inputs for batch in samples.batches())
     largest = largest_magnitudes(source, spec.input_name, inputs)
+    # What FP16 cannot hold, or is known to harm, stays FP32 before anything is tried.
     kept = kept_from_the_start(source, largest)
     num_from_the_start = len(kept)
     trials = Trials(source, contract, tie_tolerance, most_tries, is_quiet)
     try:
         agreement = grow(trials, kept, samples)
         achieved = "fp16" if len(kept) == num_from_the_start else "mixed"
-        if any(one.reason in ("range", "vanishing") for one in kept.values()):
+        if any(entry.reason in ("range", "vanishing") for entry in kept.values()):
             achieved = "mixed"
+        # No FP16 form agreed: the FP32 model itself is the result.
         if agreement is None:
             achieved = "fp32"
             for name in trials.names:
                 operator = next(node.op_type for node in source.nodes if node.name == name)
-                fallen = Kept(name, operator, "text", "no FP16 form agreed")
-                kept.setdefault(name, fallen)
+                kept.setdefault(name, Kept(name, operator, "text", "no FP16 form agreed"))
             agreement = trials.compare(trials.reference, samples)
         num_half = len(trials.names) - len(kept)
         in_order = tuple(kept[name] for name in trials.names if name in kept)
@@ -97,8 +99,7 @@ def half_model(
     finally:
         trials.close()
     log.info("precision %s", report)
-    described = onnx.ModelProto()
-    described.CopyFrom(result)
+    described = deepcopy(result)
     spec = describe_derived(described, model, spec, report.as_json(), source_sha256)
     _check_opens(described, spec, samples)
     return HalfModel(described, spec, report)

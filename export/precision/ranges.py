@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 
 import numpy as np
 import onnx
@@ -88,8 +89,7 @@ def _bound_gates(source: GraphView, largest: dict[str, float]) -> None:
 
 
 def _with_reductions(source: GraphView, measured: list[str]) -> onnx.ModelProto:
-    model = onnx.ModelProto()
-    model.CopyFrom(source.model)
+    model = deepcopy(source.model)
     for name in measured:
         target = f"{name}{_LARGEST}"
         # Flattened, so that no rank matters; its form with an axes attribute serves all opsets.
@@ -110,5 +110,5 @@ def _largest(array: NDArray[np.generic]) -> float:
 
 
 def described(largest: Mapping[str, float], name: str) -> str:
-    """A tensor with its range, for reports."""
+    """Describe a tensor by its range, for reports."""
     return f"{name}: |value| up to {largest[name]:.4g}"

@@ -51,12 +51,12 @@ class PrecisionReport:
     method: str = "FP16 rounding emulated on the CPU after every node"
 
     def as_json(self) -> dict[str, Any]:
-        """For a sidecar, a model's provenance or a command's output."""
+        """Return the report for a sidecar, a model's provenance or a command's output."""
         return {
             "achieved": self.achieved,
             "num_half": self.num_half,
             "num_float": self.num_float,
-            "kept": [asdict(one) for one in self.kept],
+            "kept": [asdict(entry) for entry in self.kept],
             "agreement": self.agreement.as_json(),
             "num_tries": self.num_tries,
             "tie_tolerance": self.tie_tolerance,

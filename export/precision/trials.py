@@ -53,21 +53,21 @@ class Trials:
 
     @property
     def is_spent(self) -> bool:
-        """Whether no more forms may be made."""
+        """Tell whether no more forms may be made."""
         return self.num_made >= self._most
 
     def model(self, kept: Set[str]) -> onnx.ModelProto:
-        """The form with these nodes in FP32."""
+        """Return the FP16 model with these nodes in FP32."""
         return half_from_float(self.source, kept)
 
     def candidate(self, kept: Set[str]) -> ScoreForm:
-        """What computes as the form with these nodes in FP32 would."""
+        """Return an emulated form with these nodes in FP32, all others in FP16."""
         self._num_made += 1
         self._progress.update()
         return self._form("FP16", emulated_session(self.model(kept)))
 
     def alone(self, half: Set[str]) -> ScoreForm:
-        """What computes as the form with all but these nodes in FP32 would."""
+        """Return an emulated form with these nodes in FP16, all others in FP32."""
         return self.candidate(set(self.names) - half)
 
     def compare(self, candidate: ScoreForm, samples: Samples) -> Agreement:

@@ -41,7 +41,7 @@ class ComparedSample:
 
     @property
     def is_equal(self) -> bool:
-        """Whether both forms read the same."""
+        """Tell whether both forms read the same."""
         return bool(self.expected == self.got)
 
     @property
@@ -84,36 +84,38 @@ class Agreement:
     @property
     def differences(self) -> list[ComparedSample]:
         """The samples read differently, ties left out."""
-        return [one for one in self.samples if not one.is_equal and not self._is_tie(one)]
+        return [
+            sample for sample in self.samples if not sample.is_equal and not self._is_tie(sample)
+        ]
 
     @property
     def num_ties(self) -> int:
         """Samples with another reading where the reference hardly preferred its own."""
-        return sum(not one.is_equal and self._is_tie(one) for one in self.samples)
+        return sum(not sample.is_equal and self._is_tie(sample) for sample in self.samples)
 
     @property
     def num_equal(self) -> int:
         """Samples that both forms read the same."""
-        return sum(one.is_equal for one in self.samples)
+        return sum(sample.is_equal for sample in self.samples)
 
     @property
     def is_equal(self) -> bool:
-        """Whether every sample reads the same, ties aside, and every value is a number."""
+        """Tell whether every sample reads the same, ties aside, and every value is a number."""
         return not self.differences and not self.num_not_finite
 
     @property
     def most_disputed(self) -> float:
         """The largest margin of any difference, 0.0 without differences."""
-        return max((one.margin for one in self.differences), default=0.0)
+        return max((sample.margin for sample in self.differences), default=0.0)
 
     @property
     def example(self) -> str:
         """The two readings of the worst sample read differently, empty without one."""
-        worst = max(self.differences, key=lambda one: one.difference, default=None)
+        worst = max(self.differences, key=lambda sample: sample.difference, default=None)
         return f"{worst.expected!r} against {worst.got!r}" if worst else ""
 
     def is_within(self, tolerance: float) -> bool:
-        """Whether every reading is equal and no probability differs by more."""
+        """Tell whether every reading is equal and no probability differs by more."""
         return not self.differences and self.max_difference <= tolerance
 
     def as_json(self) -> dict[str, Any]:
@@ -124,8 +126,10 @@ class Agreement:
             "num_equal": self.num_equal,
             "num_ties": self.num_ties,
         }
-        examples = [_finite(asdict(one)) for one in self.differences[:_MOST_EXAMPLES]]
-        return {**_finite(figures), "differences": examples}
+        examples = [
+            _replace_non_finite(asdict(sample)) for sample in self.differences[:_MOST_EXAMPLES]
+        ]
+        return {**_replace_non_finite(figures), "differences": examples}
 
     def _is_tie(self, sample: ComparedSample) -> bool:
         return self.tie_tolerance > 0 and sample.margin <= self.tie_tolerance
@@ -141,7 +145,7 @@ def compare(
     """Run both forms on the same batches.
 
     Args:
-        reference: gives all probabilities where ties are to be told.
+        reference: gives all probabilities where ties are to be recognised.
         candidate: the other.
         contract: of both.
         samples: to compare on.
@@ -169,6 +173,7 @@ def compare(
         num_not_finite += int((~np.isfinite(got.values)).sum())
         num_equal += int((expected.decisions == got.decisions).sum())
         num_decisions += expected.decisions.size
+        # A distance that is no number has to count as the worst, not to vanish in a maximum.
         largest = distances.reshape(len(distances), -1).max(axis=1)
         largest = np.where(np.isfinite(largest), largest, np.inf).tolist()
         margins = (
@@ -176,14 +181,14 @@ def compare(
         ).tolist()
         rows = (batch.positions, expected.readings, got.readings, largest, margins)
         compared += [ComparedSample(*row) for row in zip(*rows, strict=True)]
-    compared.sort(key=lambda one: one.position)
+    compared.sort(key=lambda sample: sample.position)
     return Agreement(
         samples=tuple(compared),
         samples_from=samples.samples_from,
         num_decisions=num_decisions,
         num_equal_decisions=num_equal,
         num_not_finite=num_not_finite,
-        max_difference=max((one.difference for one in compared), default=0.0),
+        max_difference=max((sample.difference for sample in compared), default=0.0),
         mean_difference=total / max(1, num_values),
         compares=compares,
         tie_tolerance=tie_tolerance,
@@ -201,11 +206,11 @@ def require(agreement: Agreement, what: str, tolerance: float = TOLERANCE) -> No
         return
     raise ParityError(
         f"{what} disagree: expected equal readings and probabilities within {tolerance:g}, got "
-        f"{told(agreement)}; nothing was written"
+        f"{difference_text(agreement)}; nothing was written"
     )
 
 
-def told(agreement: Agreement) -> str:
+def difference_text(agreement: Agreement) -> str:
     """Say in words how far two forms agree, for an error."""
     example = f", for example {agreement.example}" if agreement.example else ""
     return (
@@ -220,14 +225,14 @@ def _distances(expected: Outputs, got: Outputs) -> NDArray[np.float32]:
         if expected.is_whole == got.is_whole:
             return np.abs(expected.values - got.values)
         # Of one form the best alone is known: that is what the other thinks of its own choice.
-        return np.abs(_best(expected) - _best(got))
+        return np.abs(_best_values(expected) - _best_values(got))
 
 
-def _best(outputs: Outputs) -> NDArray[np.float32]:
+def _best_values(outputs: Outputs) -> NDArray[np.float32]:
     return outputs.values.max(axis=-1) if outputs.is_whole else outputs.values
 
 
-def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+def _replace_non_finite(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in figures.items()

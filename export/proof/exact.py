@@ -25,7 +25,7 @@ percentile of its rounding, and the median above the 20th and below the 80th, ni
 
 def exact_form(stripped: Stripped, spec: ModelSpec) -> ScoreForm:
     """Return the network in FP64: float [N, C, H, W] -> float64."""
-    network = _built(stripped, "float64", lambda values: values)
+    network = _build(stripped, "float64", lambda values: values)
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with paddle.no_grad():
@@ -45,31 +45,31 @@ def drawn_forms(stripped: Stripped, spec: ModelSpec) -> list[ScoreForm]:
     """
     return [
         ScoreForm("paddle", model_contract(spec), deployed_outputs(stripped.network)),
-        *(_drawn(stripped, spec, number, most_steps=1) for number in range(_NUM_NUDGED)),
+        *(_draw_form(stripped, spec, number, most_steps=1) for number in range(_NUM_NUDGED)),
     ]
 
 
 def wider_forms(stripped: Stripped, spec: ModelSpec) -> list[ScoreForm]:
     """Return further and wider draws of the network in FP32, for `measure_rounding`."""
     numbers = range(_NUM_NUDGED, _NUM_NUDGED + NUM_WIDER)
-    return [_drawn(stripped, spec, number, WIDER_STEPS) for number in numbers]
+    return [_draw_form(stripped, spec, number, WIDER_STEPS) for number in numbers]
 
 
-def _drawn(stripped: Stripped, spec: ModelSpec, number: int, most_steps: int) -> ScoreForm:
+def _draw_form(stripped: Stripped, spec: ModelSpec, number: int, most_steps: int) -> ScoreForm:
     generator = np.random.default_rng(number)
     moved = partial(nudged, generator=generator, most_steps=most_steps)
-    network = _built(stripped, "float32", moved)
+    network = _build(stripped, "float32", moved)
     run = deployed_outputs(network)
 
     def drawn(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _paddles_own_kernels(wanted=bool(number % 2)):
+        with _use_paddle_kernels(wanted=bool(number % 2)):
             return run(moved(batch))
 
     return ScoreForm(f"paddle, draw {number}", model_contract(spec), drawn)
 
 
 @contextmanager
-def _paddles_own_kernels(wanted: bool) -> Iterator[None]:
+def _use_paddle_kernels(wanted: bool) -> Iterator[None]:
     is_switched = wanted and fast_path_enabled()
     if is_switched:
         set_fast_path(False)
@@ -80,12 +80,10 @@ def _paddles_own_kernels(wanted: bool) -> Iterator[None]:
             set_fast_path(True)
 
 
-def _built(
-    stripped: Stripped,
-    dtype: str,
-    changed: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+def _build(
+    stripped: Stripped, dtype: str, changed: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> Network:
-    """The network built anew in `dtype`, its weights passed through `changed`."""
+    """Build the network anew in `dtype`, its weights passed through `changed`."""
     default = paddle.get_default_dtype()
     paddle.set_default_dtype(dtype)
     try:

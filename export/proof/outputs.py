@@ -39,7 +39,7 @@ class Form(Protocol):
 
     @property
     def is_exact(self) -> bool:
-        """Whether it computes in FP32 throughout."""
+        """Tell whether it computes in FP32 throughout."""
 
     def read(self, batch: Batch) -> Outputs:
         """Run one batch."""

@@ -50,6 +50,8 @@ def prove(
         ScoreForm("onnxruntime", contract, run_of_onnx(model, spec)),
     )
     agreements = [compare(reference, candidate, contract, samples) for candidate in candidates]
+    # Networks amplify rounding differently, so a form is held against the network in FP64, and
+    # how far it may be off is measured with the network in FP32 rounded in other ways.
     roundings = measure_rounding(
         exact_form(stripped, spec),
         drawn_forms(stripped, spec),
@@ -64,14 +66,22 @@ def prove(
         log.info(
             "verified: %s and %s read %d of %d images the same, probabilities within %.2g, on %s; "
             "%.2g times as far from float64 as rounding carries the median one, at most %.2g",
-            *(reference.name, candidate.name, agreement.num_equal, agreement.num_samples),
-            *(agreement.max_difference, agreement.samples_from, rounding.typical, rounding.worst),
+            reference.name,
+            candidate.name,
+            agreement.num_equal,
+            agreement.num_samples,
+            agreement.max_difference,
+            agreement.samples_from,
+            rounding.typical,
+            rounding.worst,
         )
         if not agreement.is_equal:
             log.warning(
                 "%s reads %d of %d images differently, where rounding alone decides: for example "
                 "%s",
-                *(candidate.name, len(agreement.differences), agreement.num_samples),
+                candidate.name,
+                len(agreement.differences),
+                agreement.num_samples,
                 agreement.example,
             )
     return figures

@@ -12,11 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.contract import (
-    ModelContract,
-    images_to_compare,
-    model_contract,
-)
+from export.contract import ModelContract, images_to_compare, model_contract
 from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, Agreement, compare
 from export.proof.forms import ScoreForm, form_of_file
 from export.proof.outputs import Form
@@ -83,20 +79,21 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         checkpoint, rounded = _form_of_checkpoint(options.source)
         forms.insert(0, checkpoint)
     (reference, contract), *candidates = forms
-    for form, other in candidates:
-        _check_same_network(reference, contract, form, other)
+    for form, form_contract in candidates:
+        _check_same_network(reference, contract, form, form_contract)
     named, num_unreadable, images_from = _images(options, contract)
     samples = contract.samples(list(named.values()), images_from)
     compared = [(form, compare(reference, form, contract, samples)) for form, _ in candidates]
     results = []
     for form, agreement in compared:
+        # Two forms in FP32 beyond the tolerance: rounding may account for it, which is measured.
         is_exact = reference.is_exact and form.is_exact
         rounding = None
         if is_exact and options.tolerance is None and not agreement.is_within(TOLERANCE):
             exact, draws, widen = rounded(reference)
             drawn = samples_to_draw(samples, [agreement])
             (rounding,) = measure_rounding(exact, draws, [form], drawn, widen)
-        results.append(_result(form, agreement, options.tolerance, is_exact, rounding))
+        results.append(_judge(form, agreement, options.tolerance, is_exact, rounding))
     report: dict[str, Any] = {
         "reference": reference.name,
         "num_unreadable": num_unreadable,
@@ -134,15 +131,15 @@ def _rounded_by_inputs(reference: Form) -> tuple[Form, Sequence[Form], Widen]:
 
 
 def _check_same_network(
-    reference: Form, contract: ModelContract, form: Form, other: ModelContract
+    reference: Form, contract: ModelContract, form: Form, form_contract: ModelContract
 ) -> None:
-    if contract.spec.task != other.spec.task:
+    if contract.spec.task != form_contract.spec.task:
         raise ArtifactError(
             f"{form.name} and {reference.name} are not forms of one network: expected the task "
-            f"{contract.spec.task}, got {other.spec.task}"
+            f"{contract.spec.task}, got {form_contract.spec.task}"
         )
     for what in contract.agreed_fields:
-        expected, got = getattr(contract.spec, what), getattr(other.spec, what)
+        expected, got = getattr(contract.spec, what), getattr(form_contract.spec, what)
         if expected != got:
             if isinstance(expected, tuple):
                 expected, got = f"{len(expected)} of them", f"{len(got)}, or others"
@@ -162,14 +159,14 @@ def _images(
     return named, num_unreadable, f"{len(named)} images"
 
 
-def _result(
+def _judge(
     form: Form,
     agreement: Agreement,
     tolerance: float | None,
     is_exact: bool,
     rounding: Rounding | None,
 ) -> dict[str, Any]:
-    """What came of one comparison; beyond the tolerance it passes if rounding explains it."""
+    """Judge one comparison; beyond the tolerance it passes if rounding explains it."""
     allowed = tolerance
     if allowed is None:
         allowed = TOLERANCE if is_exact else INEXACT_TOLERANCE
@@ -178,15 +175,25 @@ def _result(
     log.info(
         "%s %s: %d of %d read the same, %d of %d decisions equal, %s within %.3g (mean %.2g, "
         "allowed %.2g)",
-        *("passed" if is_passed else "FAILED", form.name, agreement.num_equal),
-        *(agreement.num_samples, agreement.num_equal_decisions, agreement.num_decisions),
-        *(agreement.compares, agreement.max_difference, agreement.mean_difference, allowed),
+        "passed" if is_passed else "FAILED",
+        form.name,
+        agreement.num_equal,
+        agreement.num_samples,
+        agreement.num_equal_decisions,
+        agreement.num_decisions,
+        agreement.compares,
+        agreement.max_difference,
+        agreement.mean_difference,
+        allowed,
     )
     if rounding is not None:
         log.info(
             "  it is %.3g times as far off as rounding carries the median line, at most %.3g times "
             "(allowed %g and %g)",
-            *(rounding.typical, rounding.worst, ALLOWED_TYPICAL, ALLOWED_WORST),
+            rounding.typical,
+            rounding.worst,
+            ALLOWED_TYPICAL,
+            ALLOWED_WORST,
         )
     return {
         "candidate": form.name,
@@ -211,8 +218,10 @@ def _accuracy(
             "check --labels and --images"
         )
     expected = [truth[number] for number in labelled]
-    read = {reference.name: [one.expected for one in compared[0][1].samples]}
-    read |= {form.name: [one.got for one in agreement.samples] for form, agreement in compared}
+    read = {reference.name: [sample.expected for sample in compared[0][1].samples]}
+    read |= {
+        form.name: [sample.got for sample in agreement.samples] for form, agreement in compared
+    }
     accuracy = {
         name: contract.accuracy([readings[number] for number in labelled], expected)
         for name, readings in read.items()
@@ -247,9 +256,9 @@ def _draw_worst(
     for position in worst:
         label = [f"{reference.name}: {compared[0][1].samples[position].expected}"]
         for form, agreement in compared:
-            one = agreement.samples[position]
-            sign = "=" if one.is_equal else "\u2260"
-            label.append(f"{sign} {Path(form.name).name}: {one.got}   ({one.difference:.2g})")
+            sample = agreement.samples[position]
+            sign = "=" if sample.is_equal else "\u2260"
+            label.append(f"{sign} {Path(form.name).name}: {sample.got}   ({sample.difference:.2g})")
         drawn.append((images[position], "\n".join(label)))
     characters = {character for _, label in drawn for character in label if character != "\n"}
     ascii_only = {character for character in characters if character.isascii()}

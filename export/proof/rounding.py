@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.proof.compare import TOLERANCE, Agreement, told
+from export.proof.compare import TOLERANCE, Agreement, difference_text
 from export.proof.forms import ScoreForm
 from export.proof.outputs import Form
 from export.proof.samples import Samples, evenly_spaced
@@ -92,16 +92,16 @@ class Rounding:
 
     @property
     def is_decided(self) -> bool:
-        """Whether rounding leaves the network determined enough to be compared at all."""
+        """Tell whether rounding leaves the network determined enough to be compared at all."""
         return bool(np.median(self.draws) <= UNDECIDED)
 
     @property
     def explains(self) -> bool:
-        """Whether the form is no farther off than rounding accounts for."""
+        """Tell whether the form is no farther off than rounding accounts for."""
         return self.typical <= ALLOWED_TYPICAL and self.worst <= ALLOWED_WORST
 
     def as_json(self) -> dict[str, Any]:
-        """The figures; a ratio that is not finite, which JSON has not, is None."""
+        """Return the figures; a ratio that is not finite, which JSON has not, is None."""
         ratios = {"typical": self.typical, "worst": self.worst}
         return {
             "num_samples": int(self.candidate.size),
@@ -109,7 +109,10 @@ class Rounding:
             "largest_draw": float(self.draws.max()),
             "median_draw": float(np.median(self.draws)),
             "num_unstable": 0 if self.wider is None else int((self.wider > 0).sum()),
-            **{name: round(one, 2) if np.isfinite(one) else None for name, one in ratios.items()},
+            **{
+                name: round(ratio, 2) if np.isfinite(ratio) else None
+                for name, ratio in ratios.items()
+            },
         }
 
 
@@ -137,16 +140,20 @@ def measure_rounding(
     distances = _all_distances(reference, (*draws, *candidates), samples)
     drawn = distances[: len(draws)]
     roundings = [Rounding(drawn, row) for row in distances[len(draws) :]]
-    is_doubtful = [one.outliers.size > 0 and one.typical <= ALLOWED_TYPICAL for one in roundings]
+    is_doubtful = [
+        rounding.outliers.size > 0 and rounding.typical <= ALLOWED_TYPICAL for rounding in roundings
+    ]
     if widen is None or not any(is_doubtful):
         return tuple(roundings)
-    chosen = np.unique(np.concatenate([*compress((r.outliers for r in roundings), is_doubtful)]))
+    chosen = np.unique(
+        np.concatenate([*compress((rounding.outliers for rounding in roundings), is_doubtful)])
+    )
     wider = np.zeros(len(samples))
     few = samples.subset(chosen.tolist())
     wider[chosen] = _all_distances(reference, widen(), few).max(axis=0)
     return tuple(
-        replace(one, wider=wider) if doubtful else one
-        for one, doubtful in zip(roundings, is_doubtful, strict=True)
+        replace(rounding, wider=wider) if doubtful else rounding
+        for rounding, doubtful in zip(roundings, is_doubtful, strict=True)
     )
 
 
@@ -165,9 +172,9 @@ def samples_to_draw(samples: Samples, agreements: Sequence[Agreement]) -> Sample
     chosen = set(evenly_spaced(range(len(samples)), _NUM_DRAWN))
     for agreement in agreements:
         chosen |= {
-            one.position
-            for one in agreement.samples
-            if not one.is_equal or not one.difference <= TOLERANCE
+            sample.position
+            for sample in agreement.samples
+            if not sample.is_equal or not sample.difference <= TOLERANCE
         }
     return samples.subset(sorted(chosen))
 
@@ -188,14 +195,14 @@ def require_explained(rounding: Rounding, agreement: Agreement, what: str) -> No
             f"{what} disagree: expected to be as far from the exact network as rounding carries "
             f"it, at most {ALLOWED_TYPICAL:g} times on the median line and {ALLOWED_WORST:g} times "
             f"on any, got {rounding.typical:.3g} and {rounding.worst:.3g} times, "
-            f"{told(agreement)}; nothing was written"
+            f"{difference_text(agreement)}; nothing was written"
         )
     if not rounding.is_decided:
         raise ParityError(
             f"{what} cannot be compared: expected a network that rounding moves by at most "
             f"{UNDECIDED:g} on the median line, got {np.median(rounding.draws):.3g}, "
-            f"{told(agreement)}; nothing was written; train the network further, or give images "
-            "like those it was trained on (--images)"
+            f"{difference_text(agreement)}; nothing was written; train the network further, or "
+            "give images like those it was trained on (--images)"
         )
 
 
@@ -205,16 +212,16 @@ def nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     They are held against the form itself, for want of one in FP64; its distance from them and from
     a right conversion are both differences of two draws.
     """
-    return [_nudging(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
+    return [_nudge_inputs_of(form, number, most_steps=1) for number in range(_NUM_NUDGED_INPUTS)]
 
 
 def widely_nudged_inputs(form: ScoreForm) -> list[ScoreForm]:
     """Return further and wider draws of such a form, for `measure_rounding`."""
     numbers = range(_NUM_NUDGED_INPUTS, _NUM_NUDGED_INPUTS + NUM_WIDER)
-    return [_nudging(form, number, most_steps=WIDER_STEPS) for number in numbers]
+    return [_nudge_inputs_of(form, number, most_steps=WIDER_STEPS) for number in numbers]
 
 
-def _nudging(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
+def _nudge_inputs_of(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
     generator, run = np.random.default_rng(seed), form.run
 
     def moved(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -226,7 +233,7 @@ def _nudging(form: ScoreForm, seed: int, most_steps: int) -> ScoreForm:
 def nudged(
     values: NDArray[np.float32], generator: np.random.Generator, most_steps: int = 1
 ) -> NDArray[np.float32]:
-    """Each value moved by up to `most_steps` numbers of FP32, at random; zeros stay."""
+    """Move each value by up to `most_steps` numbers of FP32, at random; zeros stay."""
     steps = generator.integers(-most_steps, most_steps + 1, values.shape, dtype=np.int8)
     steps *= values != 0
     return (values + steps * np.spacing(values)).astype(np.float32, copy=False)

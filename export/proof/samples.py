@@ -42,10 +42,10 @@ class Samples(Protocol):
         """What they are, for reports."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return how many samples there are."""
 
     def batches(self, most: int | None = None) -> Iterator[Batch]:
-        """Batch those of equal size.
+        """Batch the samples of equal size.
 
         Args:
             most: N at most; as memory allows when None.
@@ -55,9 +55,7 @@ class Samples(Protocol):
         """Take only the samples of these numbers, in their order."""
 
 
-def readable_images(
-    paths: Sequence[str | Path],
-) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
+def readable_images(paths: Sequence[str | Path]) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
     """Read images; return those that can be read, by their paths, and how many cannot.
 
     Raises:

@@ -104,7 +104,7 @@ def eight_bit_model(
             if num_kept and not order:
                 order = _most_harmful_first(quantizer, ready, shares, reference, batches, is_quiet)
             kept = order[:num_kept]
-            names = {one.node for one in kept}
+            names = {entry.node for entry in kept}
             result = quantizer.quantized([name for name in nodes if name not in names])
             form = _form("8 bit", result, contract)
             reading = Reading.of(compare(reference, form, contract, judging), labels)
@@ -118,7 +118,7 @@ def eight_bit_model(
                 f"{len(nodes) - num_kept} nodes in 8 bit {reading}; keep the FP32 model, give "
                 "more images like those to be read, or say what may be lost (--maxLoss, --minEqual)"
             )
-    in_order = sorted(kept, key=lambda one: nodes.index(one.node))
+    in_order = sorted(kept, key=lambda entry: nodes.index(entry.node))
     report = EightBitReport(
         len(nodes) - num_kept, tuple(in_order), len(measured), reading, num_tries
     )
@@ -141,7 +141,7 @@ def _refuse_other_than_float(model: onnx.ModelProto) -> None:
 
 
 def _numbers_to_keep(num_nodes: int) -> Iterator[int]:
-    """0, 1, 2, 4, … nodes that stay FP32; at least half of them have to be 8-bit."""
+    """Yield 0, 1, 2, 4, … nodes that stay FP32, up to half of all nodes."""
     yield 0
     number = 1
     while number <= num_nodes // 2:
@@ -157,7 +157,7 @@ def _most_harmful_first(
     batches: Sequence[Batch],
     is_quiet: bool,
 ) -> list[Kept]:
-    """Each node in 8 bit by itself, by how far it moves the probabilities for what it saves."""
+    """Order nodes by how far each alone in 8 bit moves probabilities, for what it saves."""
     from tqdm import tqdm
 
     few = batches[:: max(1, len(batches) // _MOST_FOR_SENSITIVITY)]

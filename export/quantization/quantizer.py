@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Quantizer:
         self._measure(input_name, batches)
 
     def quantized(self, nodes: Sequence[str]) -> onnx.ModelProto:
-        """The form in which these nodes are 8-bit; all others as they were.
+        """Return the form in which these nodes are 8-bit, all others as they were.
 
         Raises:
             ArtifactError: if the quantiser fails.
@@ -49,12 +50,10 @@ class Quantizer:
         from onnxruntime import quantization
 
         target = self._scratch / "quantized.onnx"
-        copy = onnx.ModelProto()
-        copy.CopyFrom(self._model)
         try:
             with errors_only():  # it advises what has been done
                 quantization.quantize_static(
-                    copy,
+                    deepcopy(self._model),
                     str(target),
                     quant_format=quantization.QuantFormat.QDQ,
                     per_channel=True,
@@ -66,7 +65,7 @@ class Quantizer:
                 )
             return onnx.load(target)
         except Exception as error:  # it raises whatever it meets
-            raise _failed(error) from error
+            raise _quantizer_error(error) from error
 
     def _measure(self, input_name: str, batches: Sequence[Batch]) -> None:
         from onnxruntime import quantization
@@ -85,7 +84,7 @@ class Quantizer:
                 calibrator.collect_data(_OneBatch(input_name, batch))
             save_tensors_data(calibrator.compute_data(), str(self._ranges))
         except Exception as error:  # as above
-            raise _failed(error) from error
+            raise _quantizer_error(error) from error
 
 
 class _OneBatch:
@@ -98,7 +97,7 @@ class _OneBatch:
         return next(self._inputs, None)
 
 
-def _failed(error: Exception) -> ArtifactError:
+def _quantizer_error(error: Exception) -> ArtifactError:
     reason = " ".join(str(error).split())[:300]
     return ArtifactError(
         f"onnxruntime's quantiser failed: {reason}; the FP32 model is as it was; "

@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def ready_for_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
 def worth_quantizing(
     model: onnx.ModelProto, input_name: str, batch: NDArray[np.float32]
 ) -> dict[str, float]:
-    """Nodes with enough arithmetic: dense convolutions and products with constant weights.
+    """Choose nodes with enough arithmetic: dense convolutions, products with constant weights.
 
     Depthwise convolutions have little arithmetic for what they move, and lose much by 8 bit; what
     squeezes an image to one pixel, and small products, do not repay the conversion.
@@ -80,7 +81,7 @@ def worth_quantizing(
     Returns:
         {node: its share of the multiply-adds}, in the graph's order.
     """
-    weights = {one.name: one for one in model.graph.initializer}
+    weights = {weight.name: weight for weight in model.graph.initializer}
     nodes = [node for node in model.graph.node if _is_dense(node, weights)]
     total = _multiply_adds(model, nodes, weights, input_name, batch)
     shares = {node.name: total[node.name] / sum(total.values()) for node in nodes}
@@ -88,13 +89,13 @@ def worth_quantizing(
 
 
 def _opset_of(model: onnx.ModelProto) -> int:
-    return int(next((one.version for one in model.opset_import if not one.domain), 1))
+    return int(next((opset.version for opset in model.opset_import if not opset.domain), 1))
 
 
 def _is_dense(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
     if node.op_type not in OPERATORS or node.input[1] not in weights:
         return False
-    return next((one.i for one in node.attribute if one.name == "group"), 1) == 1
+    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1) == 1
 
 
 def _multiply_adds(
@@ -104,11 +105,10 @@ def _multiply_adds(
     input_name: str,
     batch: NDArray[np.float32],
 ) -> dict[str, int]:
-    """By node's name, for one batch."""
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
+    """Count the multiply-adds of each node for one batch."""
+    exposed = deepcopy(model)
     names = [node.output[0] for node in nodes]
-    own = {one.name for one in exposed.graph.output}
+    own = {output.name for output in exposed.graph.output}
     exposed.graph.output.extend(
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
         for name in names
@@ -127,7 +127,7 @@ def _multiply_adds(
 
 @contextmanager
 def errors_only() -> Iterator[None]:
-    """Nothing less than errors is logged within the block, by anyone."""
+    """Log nothing less than errors within the block, whoever logs."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

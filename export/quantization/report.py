@@ -61,7 +61,7 @@ class Reading:
 
     @classmethod
     def of(cls, agreement: Agreement, truth: Sequence[Any]) -> Reading:
-        """Count.
+        """Count equal, right, lost and gained readings.
 
         Args:
             agreement: of 8 bit with FP32.
@@ -84,12 +84,12 @@ class Reading:
             mean_difference=agreement.mean_difference,
             samples_from=agreement.samples_from,
             examples=tuple(
-                (one.expected, one.got) for one in agreement.differences[:_MOST_EXAMPLES]
+                (sample.expected, sample.got) for sample in agreement.differences[:_MOST_EXAMPLES]
             ),
         )
 
     def is_within(self, limits: Limits) -> bool:
-        """Whether it reads well enough."""
+        """Tell whether the form reads well enough."""
         num_lost = self.num_right_fp32 - self.num_right
         return (
             num_lost <= limits.max_loss * self.num_labelled
@@ -126,7 +126,7 @@ class EightBitReport:
     achieved: str = "int8"
 
     def as_json(self) -> dict[str, Any]:
-        """For a model's provenance or a command's output."""
+        """Return the report for a model's provenance or a command's output."""
         return asdict(self)
 
     def __str__(self) -> str:

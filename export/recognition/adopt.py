@@ -81,9 +81,9 @@ def adopt(
     told = told or Told()
     with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
         if source.is_dir():
-            model, spec = _adopted_folder(source, dictionary, told, opset, images)
+            model, spec = _adopt_folder(source, dictionary, told, opset, images)
         else:
-            model, spec = _adopted_file(source, dictionary, told)
+            model, spec = _adopt_file(source, dictionary, told)
         describe(model, spec)
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
@@ -98,7 +98,7 @@ def adopt(
     }
 
 
-def _adopted_file(
+def _adopt_file(
     source: Path, dictionary: Path | None, told: Told
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     model = load_model(source)
@@ -132,12 +132,8 @@ def _adopted_file(
     return model, replace(spec, provenance=provenance)
 
 
-def _adopted_folder(
-    folder: Path,
-    dictionary: Path | None,
-    told: Told,
-    opset: int,
-    images: Sequence[str | Path],
+def _adopt_folder(
+    folder: Path, dictionary: Path | None, told: Told, opset: int, images: Sequence[str | Path]
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     for name in _FOR_FILES:
         if name in told.said:
@@ -163,6 +159,7 @@ def _adopted_folder(
     )
     model = convert(program, spec, opset)
     batch_size, _, _, width = input_shape(model)
+    # The converted network is run to see what it emits: time steps, classes, place of the blank.
     facts = ModelFacts(
         where=str(program),
         spec=None,
@@ -182,10 +179,11 @@ def _adopted_folder(
             "the .onnx file"
         )
     contract = RecognizerContract(spec)
-    parity = _proven(
+    parity = _prove(
         ScoreForm("paddle", contract, run_of_program(program, batch_size)),
         ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
-        *(images, str(program)),
+        images,
+        str(program),
     )
     params = program.with_suffix(".pdiparams").read_bytes()
     return model, replace(
@@ -202,7 +200,7 @@ def _adopted_folder(
     )
 
 
-def _proven(
+def _prove(
     program: ScoreForm, model: ScoreForm, images: Sequence[str | Path], where: str
 ) -> dict[str, Any]:
     """Compare the two; a difference beyond the tolerance passes only if rounding explains it."""
@@ -211,7 +209,10 @@ def _proven(
     if agreement.is_within(TOLERANCE):
         return agreement.as_json()
     (rounding,) = measure_rounding(
-        *(program, nudged_inputs(program), [model], samples_to_draw(samples, [agreement])),
+        program,
+        nudged_inputs(program),
+        [model],
+        samples_to_draw(samples, [agreement]),
         lambda: widely_nudged_inputs(program),
     )
     require_explained(rounding, agreement, f"{where} in paddle and in onnxruntime")
@@ -222,7 +223,7 @@ def _program_in(folder: Path) -> Path:
     for name in PROGRAMS:
         if (folder / name).is_file():
             return folder / name
-    there = ", ".join(sorted(one.name for one in folder.iterdir())[:8]) or "nothing"
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise ArtifactError(
         f"{folder} holds no inference program: expected {' or '.join(PROGRAMS)} with "
         f".pdiparams, got {there}; give a folder that PaddleOCR's export wrote, or an .onnx file"

@@ -87,7 +87,7 @@ def _turn_output(
 
 
 def _free_place(graph: onnx.GraphProto) -> str:
-    """A prefix that no value of the graph bears."""
+    """Return a prefix that no name of the graph's values has."""
     names = [name for node in graph.node for name in node.output]
     names += [value.name for value in (*graph.input, *graph.initializer)]
     place = "adopted"

@@ -16,7 +16,7 @@ _WIDTH_PX = 320
 
 
 def inference_yml(spec: RecognizerSpec, model_name: str = "") -> str:
-    """Content of `inference.yml`.
+    """Return the content of `inference.yml`.
 
     Args:
         spec: of the exported network.
@@ -33,10 +33,7 @@ def inference_yml(spec: RecognizerSpec, model_name: str = "") -> str:
                 {"KeepKeys": {"keep_keys": ["image", "label_ctc", "label_gtc", "length"]}},
             ]
         },
-        "PostProcess": {
-            "name": "CTCLabelDecode",
-            "character_dict": list(spec.listed_characters),
-        },
+        "PostProcess": {"name": "CTCLabelDecode", "character_dict": list(spec.listed_characters)},
     }
     text: str = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
     return text

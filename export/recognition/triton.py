@@ -44,7 +44,7 @@ def write_repository(
     place = folder / name
     (place / "1").mkdir(parents=True, exist_ok=True)
     (place / "1" / "model.onnx").write_bytes(model)
-    labels = "".join(f"{one}\n" for one in ("blank", *spec.characters))
+    labels = "".join(f"{label}\n" for label in ("blank", *spec.characters))
     (place / LABELS).write_text(labels, encoding="utf-8")
     config = "\n".join(_config(name, spec, batch_size, widths_px or width_buckets(spec))) + "\n"
     (place / "config.pbtxt").write_text(config, encoding="utf-8")
@@ -52,7 +52,7 @@ def write_repository(
 
 
 def width_buckets(spec: RecognizerSpec, count: int = NUM_WARMED_UP) -> list[int]:
-    """The `count` narrowest input widths in px that the width policy gives."""
+    """Return the `count` narrowest input widths in px that the width policy gives."""
     policy = spec.width
     first = policy.input_width(1)
     widths = range(first, policy.max_px + policy.step_px, policy.step_px)
@@ -66,19 +66,19 @@ def _config(
     line = [spec.channels, spec.height, spec.width.max_px if is_fixed else -1]
     # Of a model whose N is fixed Triton wants it among the dimensions, and batches nothing.
     batch = [] if batch_size is None else [batch_size]
-    yield f"name: {_quoted(name)}"
+    yield f"name: {_quote(name)}"
     yield 'platform: "onnxruntime_onnx"'
     yield f"max_batch_size: {0 if batch else MAX_BATCH_SIZE}"
     yield _tensor("input", spec.input_name, [*batch, *line])
     yield _tensor("output", spec.output_name, [*batch, -1, spec.num_classes], LABELS)
     if not batch:
         yield f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}"
-    for one in widths_px:
-        dims = [*batch, spec.channels, spec.height, one]
+    for width_px in widths_px:
+        dims = [*batch, spec.channels, spec.height, width_px]
         yield "model_warmup {"
-        yield f"  name: {_quoted(f'{one} px')}"
+        yield f"  name: {_quote(f'{width_px} px')}"
         yield f"  batch_size: {1 if batch else MAX_BATCH_SIZE}"  # a sample of 0 is skipped
-        yield f"  inputs {{ key: {_quoted(spec.input_name)}"
+        yield f"  inputs {{ key: {_quote(spec.input_name)}"
         yield f"    value {{ data_type: TYPE_FP32, dims: {dims}, zero_data: true }} }}"
         yield "}"
     described = {
@@ -87,16 +87,16 @@ def _config(
         "preprocessing": f"(x / 255 - mean) / std on {spec.color_order}, then 0.0 to the right",
     }
     for key, value in described.items():
-        yield f"parameters {{ key: {_quoted(key)} value {{ string_value: {_quoted(value)} }} }}"
+        yield f"parameters {{ key: {_quote(key)} value {{ string_value: {_quote(value)} }} }}"
 
 
 def _tensor(kind: str, name: str, dims: Sequence[int], label_file: str = "") -> str:
-    labels = f", label_filename: {_quoted(label_file)}" if label_file else ""
-    return f"{kind} [{{ name: {_quoted(name)}, data_type: TYPE_FP32, dims: {dims}{labels} }}]"
+    labels = f", label_filename: {_quote(label_file)}" if label_file else ""
+    return f"{kind} [{{ name: {_quote(name)}, data_type: TYPE_FP32, dims: {dims}{labels} }}]"
 
 
-def _quoted(text: str) -> str:
-    """A string of the protobuf text format, UTF-8 in octal escapes where it is not plain ASCII."""
+def _quote(text: str) -> str:
+    """Quote a string of the protobuf text format, what is not plain ASCII as octal UTF-8."""
     plain = b"".join(
         bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
         for byte in text.encode()

@@ -7,142 +7,30 @@ written down when the plan is built, and compared here first.
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from runtime.engines.tensors import (
-    Profile,
-    ShapeRange,
-    Sizes,
-    TensorInfo,
-    is_shape,
-    range_from_json,
+from runtime.engines.sidecar_fields import (
+    ENTRY_FIELDS,
+    FORMAT_VERSION,
+    REMEDY,
+    SIDECAR_FIELDS,
+    Binding,
+    bindings_from_json,
+    numbers_of,
+    profiles_from_json,
+    this_platform,
 )
+from runtime.engines.tensors import Profile
 from runtime.errors import ArtifactError, EngineError
-from runtime.fields import (
-    Field,
-    check_fields,
-    choice,
-    mapping,
-    matching,
-    optional,
-    sha256,
-    shown,
-    text,
-    whole,
-)
+from runtime.fields import check_fields, shown
 from runtime.files import written_atomically
-
-FORMAT_VERSION = 2
-"""Format 1 knew recognisers alone, and one input of theirs in its profiles."""
-HARDWARE_LEVELS = ("none", "ampere_plus", "same_compute_capability")
 
 _NEXT_MAJOR = {8: 10, 10: 11}
 """Majors whose version-compatible plans run in one later major, as the support matrix says."""
 _MAX_BYTES = 32 * 2**20
-_MOST_PARTS = 1024
-_REMEDY = "build the engine again"
-_CAPABILITY = matching(r"[0-9]{1,3}\.[0-9]{1,3}", "a compute capability such as '8.6'")
-
-
-def _is_profile(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and 0 < len(value) <= _MOST_PARTS
-        and all(isinstance(name, str) for name in value)
-        and all(isinstance(one, ShapeRange) for one in value.values())
-    )
-
-
-def _some(accepts: Any) -> Field:
-    """Return a field of between one and `_MOST_PARTS` objects."""
-    return Field(
-        f"a list of 1 to {_MOST_PARTS} objects",
-        lambda value: (
-            isinstance(value, tuple)
-            and 0 < len(value) <= _MOST_PARTS
-            and all(accepts(part) for part in value)
-        ),
-    )
-
-
-_BINDING_FIELDS = {
-    "name": text(shortest=1),
-    "dtype": text(shortest=1),
-    "shape": Field("up to eight sizes, -1 where one is open", lambda value: is_shape(value, -1)),
-    "mode": choice("input", "output"),
-}
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One input or output of the engine.
-
-    Args:
-        dtype: as NumPy names it, e.g. `uint8`.
-        shape: -1 where it is open.
-        mode: `input` or `output`.
-    """
-
-    name: str
-    dtype: str
-    shape: Sizes
-    mode: str
-
-    def __post_init__(self) -> None:
-        check_fields(vars(self), _BINDING_FIELDS, "impossible binding", _REMEDY)
-
-    @property
-    def info(self) -> TensorInfo:
-        """It as an engine tells it."""
-        return TensorInfo(
-            self.name, self.dtype, tuple(None if size < 0 else size for size in self.shape)
-        )
-
-
-_SIDECAR_FIELDS = {
-    "task": text(shortest=1),
-    "spec": mapping(),
-    "plan_sha256": sha256(),
-    "onnx_sha256": sha256(),
-    "graph_sha256": sha256(),
-    "library": choice("tensorrt", "tensorrt_rtx"),
-    "library_version": matching(
-        r"[0-9]{1,6}(\.[0-9A-Za-z]{1,20}){0,8}", "a version such as '10.16.1'"
-    ),
-    "profiles": _some(_is_profile),
-    "bindings": _some(lambda part: isinstance(part, Binding)),
-    "rebuild_command": text(longest=65_536),
-    "driver_version": optional(text()),
-    "gpu_name": optional(text()),
-    "compute_capability": optional(_CAPABILITY),
-    "target_compute_capabilities": Field(
-        "a list of compute capabilities such as '8.6'",
-        lambda value: isinstance(value, tuple) and all(map(_CAPABILITY.accepts, value)),
-    ),
-    "platform": optional(text(shortest=1)),
-    "version_compatible": choice(False, True),
-    "hardware_compatibility": choice(*HARDWARE_LEVELS),
-    "precision": mapping(),
-    "parity": mapping(),
-    "options": mapping(),
-    "format_version": whole(1, FORMAT_VERSION),
-}
-_LIST = Field("a list", lambda value: isinstance(value, list))
-_TOLD = ("plan_sha256", "onnx_sha256", "graph_sha256", "library", "library_version")
-_ENTRY_FIELDS = {
-    **{name: _SIDECAR_FIELDS[name] for name in (*_TOLD, "rebuild_command", "format_version")},
-    **{"spec": mapping(), "profiles": _LIST, "bindings": _LIST},
-}
-"""What JSON must hold before it can be made a description; the rest has defaults."""
-
-
-def this_platform() -> str:
-    """Return system and processor, e.g. `linux-x86_64`: a plan runs on no other."""
-    return f"{platform.system()}-{platform.machine()}".lower().replace("amd64", "x86_64")
 
 
 @dataclass(frozen=True)
@@ -195,14 +83,14 @@ class EngineSidecar:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        check_fields(vars(self), _SIDECAR_FIELDS, "the engine's description is unusable", _REMEDY)
+        check_fields(vars(self), SIDECAR_FIELDS, "the engine's description is unusable", REMEDY)
         inputs = {binding.name: len(binding.shape) for binding in self.of_mode("input")}
         for profile in self.profiles:
             dimensions = {name: len(shapes.min) for name, shapes in profile.items()}
             if dimensions != inputs:
                 raise ArtifactError(
                     "the engine's description is unusable: profiles: expected shapes of "
-                    f"{shown(inputs)} dimensions, got {shown(dimensions)}; {_REMEDY}"
+                    f"{shown(inputs)} dimensions, got {shown(dimensions)}; {REMEDY}"
                 )
 
     @property
@@ -365,16 +253,6 @@ def sidecar_path(plan: str | Path) -> Path:
     return Path(f"{plan}.json")
 
 
-def numbers_of(version: str) -> tuple[int, ...]:
-    """`10.16.1.11` -> (10, 16, 1, 11); what is not a number ends it."""
-    numbers = []
-    for part in version.split("."):
-        if not part.isdecimal():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
-
-
 def _from_entries(cls: type[EngineSidecar], entries: Any) -> EngineSidecar:
     if not isinstance(entries, dict):
         raise ArtifactError(f"damaged: expected an object, got {shown(entries)}")
@@ -383,55 +261,16 @@ def _from_entries(cls: type[EngineSidecar], entries: Any) -> EngineSidecar:
         raise ArtifactError(
             f"expected a format up to {FORMAT_VERSION}, got {shown(version)}; update the program"
         )
-    check_fields(entries, _ENTRY_FIELDS, "damaged", _REMEDY)
-    known = {one.name: entries[one.name] for one in fields(cls) if one.name in entries}
-    bindings = tuple(Binding(**_values(part, _BINDING_FIELDS)) for part in entries["bindings"])
+    check_fields(entries, ENTRY_FIELDS, "damaged", REMEDY)
+    names = [entry.name for entry in fields(cls)]
+    known = {name: entries[name] for name in names if name in entries}
     if version == 1:
-        known = {**known, "task": "rec"}
-        profiles = [_line_profile(part, bindings) for part in entries["profiles"]]
-    else:
-        profiles = [_profile(part) for part in entries["profiles"]]
-    known |= {"profiles": tuple(profiles), "bindings": bindings, "format_version": FORMAT_VERSION}
+        known["task"] = "rec"
+    bindings = bindings_from_json(entries["bindings"])
+    profiles = profiles_from_json(entries["profiles"], entries["format_version"], bindings)
+    known |= {"profiles": profiles, "bindings": bindings, "format_version": FORMAT_VERSION}
     targets = "target_compute_capabilities"
     if isinstance(known.get(targets), list):
         known[targets] = tuple(known[targets])
-    check_fields(known, {"task": _SIDECAR_FIELDS["task"]}, "damaged", _REMEDY)
+    check_fields(known, {"task": SIDECAR_FIELDS["task"]}, "damaged", REMEDY)
     return cls(**known)
-
-
-def _profile(entries: Any) -> Profile:
-    if not isinstance(entries, dict):
-        raise ArtifactError(f"damaged: expected shapes by input, got {shown(entries)}")
-    return {name: _range(shapes) for name, shapes in entries.items()}
-
-
-def _line_profile(entries: Any, bindings: tuple[Binding, ...]) -> Profile:
-    """Translate a profile of format 1, which told the model's input [N, C, H, W].
-
-    The engine takes images [N, H, W, C] and one number for each of them.
-    """
-    shapes = _range(entries)
-    if len(shapes.min) != 4:
-        raise ArtifactError(f"damaged: profiles: expected four sizes, got {shown(shapes.min)}")
-    images = ShapeRange(*((n, h, w, c) for n, c, h, w in (shapes.min, shapes.opt, shapes.max)))
-    numbers = ShapeRange(*((sizes[0],) for sizes in (shapes.min, shapes.opt, shapes.max)))
-    inputs = [binding for binding in bindings if binding.mode == "input"]
-    return {one.name: images if len(one.shape) == 4 else numbers for one in inputs}
-
-
-def _range(entries: Any) -> ShapeRange:
-    if not isinstance(entries, dict):
-        raise ArtifactError(f"damaged: expected an object with min, opt, max, got {shown(entries)}")
-    return range_from_json(entries)
-
-
-def _values(entries: Any, table: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the fields of a part: lists become tuples, what is missing None."""
-    if not isinstance(entries, dict):
-        raise ArtifactError(
-            f"damaged: expected an object with {', '.join(table)}, got {shown(entries)}"
-        )
-    values = {name: entries.get(name) for name in table}
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }

@@ -12,7 +12,8 @@ from onnx import helper
 
 from export.inspection import described
 from export.recognition.inference_yml import inference_yml
-from runtime.engines.sidecar import Binding, EngineSidecar
+from runtime.engines.sidecar import EngineSidecar
+from runtime.engines.sidecar_fields import Binding
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec

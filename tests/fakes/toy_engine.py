@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime.engines.sidecar import Binding, EngineSidecar
+from runtime.engines.sidecar import EngineSidecar
+from runtime.engines.sidecar_fields import Binding
 from runtime.engines.tensors import ShapeRange
 from runtime.files import sha256_of
 from runtime.recognition.best_path_session import line_profile

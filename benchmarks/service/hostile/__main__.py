@@ -28,17 +28,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.measuring.lines import find_lines, write_lines
-from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, save_result
-from benchmarks.measuring.result import surroundings as measured_surroundings
+from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
 from benchmarks.service.clients import Work
 from benchmarks.service.hostile.attack import Target
 from benchmarks.service.hostile.attacks import ATTACKS
 from benchmarks.service.hostile.measure import Finding, HonestLoad, measure_attack, steady_rate
 from benchmarks.service.hostile.table import table
-from benchmarks.service.offline import measure_offline
+from benchmarks.service.offline import OfflineTexts, add_arguments, failed_lines, read_offline
 from benchmarks.service.process import ServiceProcess
-from runtime.files import sha256_of_file
 
 _DESCRIPTORS = 1024
 """What a process has where nobody raised it, and what `connections` goes beyond."""
@@ -48,16 +46,14 @@ _NAME = "attacked"
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     described = "\n".join(f"  {name:17} {made.__doc__}" for name, made in ATTACKS.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.service.hostile",
-        description=(__doc__ or "").splitlines()[0],
+    parser = command_parser(
+        "benchmarks.service.hostile",
+        __doc__,
         epilog=f"attacks:\n{described}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", type=Path, required=True, help="an .onnx file")
-    add("--images", type=Path, required=True, help="a label file, or a folder of them or of images")
-    add("--count", type=int, default=50, help="different images; default: %(default)s")
+    add_arguments(parser, count=50)
     add("--attacks", nargs="+", choices=list(ATTACKS), metavar="NAME", help="default: all")
     add("--seconds", type=float, default=60.0, help="of each attack; default: %(default)s")
     add("--calm", type=float, default=10.0, help="seconds before and after; default: %(default)s")
@@ -66,8 +62,6 @@ def options_parser() -> argparse.ArgumentParser:
     add("--share", type=float, default=0.3, help="of capacity they ask for; default: %(default)s")
     add("--rate", type=float, metavar="IMAGES/S", help="they ask for, instead of a share")
     add("--sources", nargs="+", default=["127.0.0.2"], help="attacks come from; honest: 127.0.0.1")
-    add("--serve", nargs=argparse.REMAINDER, default=[], help="options of runtime.serve; the last")
-    add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
 
 
@@ -75,25 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = options_parser().parse_args(arguments)
 
-    def measured() -> Result:
-        result = run(options)
-        if options.output is not None:
-            save_result(options.output, result)
-        return result
-
-    return exit_status("benchmarks.service.hostile", measured, _lines_of)
+    return exit_status(
+        "benchmarks.service.hostile", lambda: run(options), _lines_of, options.output
+    )
 
 
 def run(options: argparse.Namespace) -> Result:
     """Attack a service in every way asked for, and return what was found."""
-    surroundings = measured_surroundings()
-    lines = find_lines(options.images, options.count)
+    around = surroundings()
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "lines.json"
-        write_lines(file, lines)
-        texts = measure_offline(options.model, file, 0.0)["texts"]
-        images = [Path(line.path).read_bytes() for line in lines]
-        siege = _Siege(options, Path(scratch) / "log", images, texts)
+        asked = read_offline(options, Path(scratch))
+        siege = _Siege(options, Path(scratch) / "log", asked)
         with siege, tqdm(options.attacks or list(ATTACKS), desc="attacks") as names:
             for name in names:
                 names.set_postfix_str(name)
@@ -102,10 +88,7 @@ def run(options: argparse.Namespace) -> Result:
         benchmark="service_hostile",
         title="The service under attack",
         command=("python", "-m", "benchmarks.service.hostile", *sys.argv[1:]),
-        inputs={
-            "model": {"name": options.model.name, "sha256": sha256_of_file(options.model)},
-            "images": {"name": options.images.name, "count": len(lines)},
-        },
+        inputs=asked.inputs,
         settings={
             "seconds": options.seconds,
             "calm": options.calm,
@@ -119,22 +102,15 @@ def run(options: argparse.Namespace) -> Result:
         measures=tuple(figure for finding in siege.findings for figure in _measures(finding)),
         failures=tuple(siege.failures),
         details={finding.attack: finding.as_json() for finding in siege.findings},
-        **surroundings,
+        **around,
     )
 
 
 class _Siege:
     """A service that is attacked, started anew where an attack has spoilt it."""
 
-    def __init__(
-        self,
-        options: argparse.Namespace,
-        log: Path,
-        images: Sequence[bytes],
-        texts: Sequence[str | None],
-    ) -> None:
-        self._options, self._log = options, log
-        self._images, self._texts = images, texts
+    def __init__(self, options: argparse.Namespace, log: Path, asked: OfflineTexts) -> None:
+        self._options, self._log, self._asked = options, log, asked
         self._service: ServiceProcess | None = None
         self.images_per_s: float | None = options.rate
         self.findings: list[Finding] = []
@@ -142,11 +118,12 @@ class _Siege:
 
     def attack(self, name: str) -> None:
         """Attack in this way and keep what was found."""
-        options, service = self._options, self._started()
-        work = Work(service.host, service.port, self._images, self._texts)
+        options, service = self._options, self._ensure_started()
+        images, texts = self._asked.images, self._asked.texts
+        work = Work(service.host, service.port, images, texts)
         if self.images_per_s is None:
             self.images_per_s = steady_rate(work, options.clients, options.share)
-        target = Target(service.host, service.port, _NAME, self._images[0], tuple(options.sources))
+        target = Target(service.host, service.port, _NAME, images[0], tuple(options.sources))
         load = HonestLoad(work, self.images_per_s, options.clients)
         try:
             finding = measure_attack(
@@ -173,10 +150,11 @@ class _Siege:
         if finding.recovered_after_s is None:
             tail = tuple(service.log.splitlines()[-10:])
             self.failures.append(Failure(name, "no answer afterwards", tail=tail))
+        # A service that grew or fell silent would spoil the next attack's figures.
         if not (finding.met["memory"] and finding.met["answers after"]):
             self._kill()
 
-    def _started(self) -> ServiceProcess:
+    def _ensure_started(self) -> ServiceProcess:
         if self._service is None:
             options = ["--name", _NAME, *self._options.serve]
             service = ServiceProcess(
@@ -229,8 +207,7 @@ def _lines_of(result: Result) -> Iterator[str]:
     """Yield what is printed in the end."""
     met = sum(all(finding["met"].values()) for finding in result.details.values())
     yield f"{met} of {len(result.details)} attacks leave honest clients what is aimed at"
-    for failure in result.failures:
-        yield f"FAILED: {failure.what}: {failure.reason}"
+    yield from failed_lines(result)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from benchmarks.service.hostile.attack import Attack, Target
@@ -52,7 +51,7 @@ class Attacker:
 
     def begin(self) -> None:
         """Let it begin."""
-        self._say("begin")
+        self._write_line("begin")
 
     def stop(self) -> None:
         """Let it stop; what came of its connections stands in `outcomes` then.
@@ -60,29 +59,24 @@ class Attacker:
         Raises:
             OSError: if it ended before.
         """
-        said, _ = self._process.communicate("stop\n", timeout=_SECONDS_TO_STOP)
+        output, _ = self._process.communicate("stop\n", timeout=_SECONDS_TO_STOP)
         if self._process.returncode:
             raise OSError(f"the attacker ended with status {self._process.returncode}")
-        self.outcomes = json.loads(said.splitlines()[-1])
+        self.outcomes = json.loads(output.splitlines()[-1])
 
     def __enter__(self) -> Attacker:
         command = [sys.executable, "-m", "benchmarks.service.hostile.attacker"]
         self._process = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._say(self._order)
+        self._write_line(self._order)
         assert self._process.stdout is not None
         if self._process.stdout.readline() != "ready\n":
             self._process.kill()
             raise OSError(f"the attacker ended with status {self._process.wait()}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -91,7 +85,7 @@ class Attacker:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
 
-    def _say(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()

@@ -72,7 +72,7 @@ class Memory:
 
     @property
     def is_flat(self) -> bool:
-        """Whether it grew no more than stated above."""
+        """Tell whether it grew no more than stated above."""
         peak, kept = self.peak - self.before, self.after - self.before
         return peak <= MOST_PEAK_MIB and kept <= MOST_KEPT_MIB
 
@@ -116,7 +116,7 @@ class Finding:
 
     @property
     def is_met(self) -> bool:
-        """Whether all were."""
+        """Tell whether all aims were met."""
         return all(self.met.values())
 
     def as_json(self) -> dict[str, Any]:
@@ -184,6 +184,7 @@ def measure_attack(
         replicas = [resident_mib(pid) or 0.0 for pid in replica_pids()]
         return resident_mib(server_pid) or 0.0, sum(replicas)
 
+    # The attacker builds what it sends before the calm phase, and ends by itself in any case.
     with Attacker(attack, target, size, 2 * seconds + _GIVES_UP_AFTER_S) as attacker:
         before = load.run(calm_seconds)
         held_before = held()
@@ -196,6 +197,7 @@ def measure_attack(
             attacker.stop()
     recovered_after_s = _seconds_to_an_answer(load.work)
     after = Phase(0.0, None, None, None)
+    # A service that does not answer any more gets no calm phase afterwards.
     if recovered_after_s is not None:
         after = load.run(calm_seconds)
     server_memory, replica_memory = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
-from runtime.engines.sidecar import numbers_of
+from runtime.engines.sidecar_fields import numbers_of
 from runtime.errors import EngineError
 
 logger = logging.getLogger(__name__)

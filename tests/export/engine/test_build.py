@@ -24,7 +24,8 @@ from export.engine import BuildOptions, EngineRequest, build_engine
 from export.engine.build import Built, build_plan
 from export.engine.configure import configured
 from export.precision import half_model
-from runtime.engines.sidecar import EngineSidecar, this_platform
+from runtime.engines.sidecar import EngineSidecar
+from runtime.engines.sidecar_fields import this_platform
 from runtime.engines.tensorrt.library import TensorRtLibrary, log_of
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, ConfigError, EngineError, ParityError

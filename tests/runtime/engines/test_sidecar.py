@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.engines.sidecar import (
-    Binding,
-    EngineSidecar,
-    numbers_of,
-    sidecar_path,
-    this_platform,
-)
+from runtime.engines.sidecar import EngineSidecar, sidecar_path
+from runtime.engines.sidecar_fields import Binding, numbers_of, this_platform
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of
