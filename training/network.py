@@ -32,17 +32,25 @@ class Network(nn.Layer):
         self.head = head
         self.return_all_feats = return_all_feats
         self.is_frozen = False
+        self.keeps_statistics = False
 
-    def freeze(self) -> None:
-        """Keep parameters and statistics as they are: `train()` has no effect any more."""
+    def freeze(self, keeps_statistics: bool = True) -> None:
+        """Keep the parameters as they are.
+
+        Args:
+            keeps_statistics: `train()` has no effect any more, so that BatchNorm's statistics stay
+                and dropout is off; else only the parameters stay, as PaddleOCR freezes a network.
+        """
         self.is_frozen = True
+        self.keeps_statistics = keeps_statistics
         for parameter in self.parameters():
             parameter.trainable = False
-        self.eval()
+        if keeps_statistics:
+            self.eval()
 
     def train(self) -> None:
-        """Set training mode, unless frozen."""
-        if not self.is_frozen:
+        """Set training mode, unless frozen with its statistics."""
+        if not self.keeps_statistics:
             super().train()
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:

@@ -22,6 +22,7 @@ _NETWORK_KEYS = frozenset(
     [
         "pretrained",
         "freeze_params",
+        "frozen_statistics",
         "return_all_feats",
         "in_channels",
         "Transform",
@@ -45,6 +46,8 @@ class NetworkPlan:
         in_channels: C of the image.
         pretrained: checkpoint that it starts from.
         is_frozen: `freeze_params`.
+        keeps_statistics: `frozen_statistics`, whether freezing keeps BatchNorm's statistics and
+            switches dropout off; PaddleOCR's way is false.
         returns_all_features: `return_all_feats`.
     """
 
@@ -55,6 +58,7 @@ class NetworkPlan:
     in_channels: int = 3
     pretrained: str | None = None
     is_frozen: bool = False
+    keeps_statistics: bool = True
     returns_all_features: bool = False
 
 
@@ -97,7 +101,7 @@ class ModelPlan:
         head = plan.head.build(in_channels=channels, out_channels=num_classes)
         network = self.task.network(backbone, neck, head, plan.returns_all_features)
         if plan.is_frozen:
-            network.freeze()
+            network.freeze(plan.keeps_statistics)
         return network
 
 
@@ -166,7 +170,7 @@ def _read_network(
     if section.get("Transform") is not None:
         message = f"no transform is supported: expected nothing, got {section['Transform']!r}"
         problems.add(f"{path}.Transform", message)
-    for key in ("freeze_params", "return_all_feats"):
+    for key in ("freeze_params", "frozen_statistics", "return_all_feats"):
         if not isinstance(section.get(key, False), bool):
             problems.add(f"{path}.{key}", f"expected true or false, got {section[key]!r}")
     in_channels = section.get("in_channels", 3)
@@ -194,5 +198,6 @@ def _read_network(
         in_channels=in_channels,
         pretrained=section.get("pretrained") or None,
         is_frozen=section.get("freeze_params", False),
+        keeps_statistics=section.get("frozen_statistics", True),
         returns_all_features=section.get("return_all_feats", False),
     )

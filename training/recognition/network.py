@@ -11,14 +11,29 @@ from training.network import Network
 
 
 class RecognitionNetwork(Network):
-    """A `Network` whose head gives (features, logits) of every time step."""
+    """A `Network` that reads by CTC.
+
+    The head's `logits` give the class logits of every time step from the features; called with the
+    batch it returns what the losses take, which may be more.
+    """
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to class probabilities float32 [N, T, K]."""
-        _, logits = self.stages(images)["head_out"]
-        return F.softmax(logits, axis=2)
+        features = self.backbone(images)
+        if hasattr(self, "neck"):
+            features = self.neck(features)
+        return F.softmax(self.head.logits(features), axis=2)
 
     def trained(self, head_out: Any) -> Any:
-        """Return the logits [N, T, K], or (features, logits) where the head returns both."""
-        features, logits = head_out
-        return (features, logits) if self.head.return_feats else logits
+        """Return the output for losses: logits [N, T, K], or all that a head has besides them."""
+        return head_out
+
+    def stages(self, images: paddle.Tensor, batch: Any = None) -> dict[str, Any]:
+        """Return the output of backbone, neck and head by name.
+
+        The neck of a head of several decoders is the one in its CTC branch.
+        """
+        stages = super().stages(images, batch)
+        if isinstance(stages["head_out"], dict) and "ctc_neck" in stages["head_out"]:
+            stages["neck_out"] = stages["head_out"]["ctc_neck"]
+        return stages

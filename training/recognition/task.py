@@ -70,8 +70,14 @@ class RecognitionTask:
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-        """Report a network without a sequence for its head."""
-        if section.get("Neck") is None:
+        """Report a network without a sequence for its head, or with one neck too many."""
+        head = section.get("Head")
+        name = str(head.get("name")) if isinstance(head, Mapping) else ""
+        has_own_neck = getattr(HEADS.builders.get(name), "has_own_neck", False)
+        has_neck = section.get("Neck") is not None
+        if has_own_neck and has_neck:
+            yield "Neck", f"{name} has a neck of its own in its head_list: expected none here"
+        if not has_own_neck and not has_neck:
             yield (
                 "Neck",
                 "a CTC head needs a sequence: expected a Neck, got none; "

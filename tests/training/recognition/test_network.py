@@ -94,3 +94,16 @@ def test_a_free_network_follows_train_and_eval(tiny_network: Section) -> None:
     assert not any(layer.training for layer in built.sublayers(include_self=True))
     built.train()
     assert all(layer.training for layer in built.sublayers(include_self=True))
+
+
+def test_frozen_paddleocr_s_way_statistics_still_move(
+    tiny_network: Section, images: paddle.Tensor
+) -> None:
+    built = network(tiny_network, freeze_params=True, frozen_statistics=False)
+    built.train()
+    assert built.training and built.is_frozen
+    norm = next(layer for layer in built.sublayers() if hasattr(layer, "_mean"))
+    before = norm._mean.numpy().copy()
+    outputs = built(images)
+    assert all(output.stop_gradient for output in outputs.values())
+    assert (norm._mean.numpy() != before).any()

@@ -8,6 +8,7 @@ import paddle
 from paddle import nn
 
 from training.backbones.layers import uniform_attr
+from training.distillation.divergences import logits_of
 from training.kernels import Linear
 
 
@@ -42,12 +43,15 @@ class CTCHead(nn.Layer):
             self.fc2 = _linear(mid_channels, out_channels, fc_decay)
         self.has_two_layers = mid_channels is not None
 
-    def forward(self, x: paddle.Tensor, batch: Any = None) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Map float32 [N, T, C] to the last layer's input [N, T, C'] and logits [N, T, K]."""
-        if not self.has_two_layers:
-            return x, self.fc(x)
-        features = self.fc1(x)
-        return features, self.fc2(features)
+    def forward(self, x: paddle.Tensor, batch: Any = None) -> Any:
+        """Map float32 [N, T, C] to logits [N, T, K]; with `return_feats` (features, logits)."""
+        features = self.fc1(x) if self.has_two_layers else x
+        logits = self.fc2(features) if self.has_two_layers else self.fc(features)
+        return (features, logits) if self.return_feats else logits
+
+    def logits(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map float32 [N, T, C] to class logits float32 [N, T, K]."""
+        return logits_of(self.forward(x))
 
 
 def _linear(in_channels: int, out_channels: int, decay: float) -> nn.Linear:

@@ -12,16 +12,17 @@ from training.recognition.heads import HEADS, CTCHead
 
 
 def test_one_layer() -> None:
-    head = CTCHead(6, 5, fc_decay=0.1)
+    head = CTCHead(6, 5, fc_decay=0.1, return_feats=True)
     x = paddle.randn([2, 3, 6])
     features, logits = head(x)
     assert list(head.state_dict()) == ["fc.weight", "fc.bias"]
     assert bool((features == x).all())
     assert paddle.allclose(logits, x @ head.fc.weight + head.fc.bias, atol=1e-6)
+    assert bool((head.logits(x) == logits).all())
 
 
 def test_two_layers() -> None:
-    head = CTCHead(6, 5, mid_channels=4)
+    head = CTCHead(6, 5, mid_channels=4, return_feats=True)
     x = paddle.randn([2, 3, 6])
     features, logits = head(x)
     assert list(head.state_dict()) == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]

@@ -1,0 +1,96 @@
+"""Merges what training keeps apart: convolution and BatchNorm, and branches into one kernel.
+
+A layer that can be merged has a method `reparameterise()`, which changes it in place and leaves
+one convolution with a bias under PaddleOCR's name. The mathematics: in evaluation BatchNorm is an
+affine map, a convolution with smaller kernel is one with zeros around it, and convolutions of one
+input that are added are one convolution (Ding et al. 2021, RepVGG, arXiv:2101.03697).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import paddle
+from paddle import nn
+
+Kernel = npt.NDArray[np.float64]
+
+
+def reparameterise(network: nn.Layer) -> int:
+    """Merge every layer of a network that can be; return how many were.
+
+    Args:
+        network: in evaluation mode; its outputs there change by rounding only.
+    """
+    layers = [layer for layer in network.sublayers() if hasattr(layer, "reparameterise")]
+    for layer in layers:
+        layer.reparameterise()
+    return len(layers)
+
+
+def folded(conv: nn.Layer, norm: nn.Layer, output_axis: int = 0) -> tuple[Kernel, Kernel]:
+    """Return kernel and bias of a convolution followed by BatchNorm in evaluation, as float64.
+
+    Args:
+        conv: convolution, or transposed convolution, with or without bias.
+        norm: BatchNorm behind it.
+        output_axis: of the kernel's output channels: 0, or 1 if it is transposed.
+    """
+    scale, shift = affine(norm)
+    kernel = conv.weight.numpy().astype(np.float64)
+    shape = [1] * kernel.ndim
+    shape[output_axis] = -1
+    bias = 0.0 if conv.bias is None else conv.bias.numpy().astype(np.float64)
+    return kernel * scale.reshape(shape), shift + bias * scale
+
+
+def affine(norm: nn.Layer) -> tuple[Kernel, Kernel]:
+    """Return factor and summand [C] float64 of a BatchNorm in evaluation."""
+    mean, variance, weight, bias = (
+        tensor.numpy().astype(np.float64)
+        for tensor in (norm._mean, norm._variance, norm.weight, norm.bias)
+    )
+    scale = weight / np.sqrt(variance + norm._epsilon)
+    return scale, bias - mean * scale
+
+
+def padded(kernel: Kernel, size: Sequence[int]) -> Kernel:
+    """Return a kernel [.., h, w] in the middle of a larger one of this size, zeros around it."""
+    borders = [(0, 0)] * (kernel.ndim - 2)
+    for wanted, given in zip(size, kernel.shape[-2:], strict=True):
+        borders.append(((wanted - given) // 2, (wanted - given + 1) // 2))
+    return np.pad(kernel, borders)
+
+
+def identity_kernel(channels: int, group_channels: int, size: Sequence[int]) -> Kernel:
+    """Return the kernel [C, C / groups, h, w] of a convolution that changes nothing."""
+    kernel = np.zeros((channels, group_channels, *size))
+    rows = np.arange(channels)
+    kernel[rows, rows % group_channels, size[0] // 2, size[1] // 2] = 1.0
+    return kernel
+
+
+def merged_conv(conv: nn.Conv2D, kernel: Kernel, bias: Kernel) -> nn.Conv2D:
+    """Return a convolution like another, with kernel and bias of its own, in evaluation mode.
+
+    Args:
+        conv: whose stride, dilation and groups are taken; its padding keeps the size.
+        kernel: [C_out, C_in / groups, h, w].
+        bias: [C_out].
+    """
+    num_outputs, group_channels, *size = kernel.shape
+    merged = nn.Conv2D(
+        group_channels * conv._groups,
+        num_outputs,
+        size,
+        stride=conv._stride,
+        padding=conv._padding if list(conv._kernel_size) == size else [side // 2 for side in size],
+        dilation=conv._dilation,
+        groups=conv._groups,
+    )
+    merged.weight.set_value(paddle.to_tensor(kernel.astype(np.float32)))
+    merged.bias.set_value(paddle.to_tensor(bias.astype(np.float32)))
+    merged.eval()
+    return merged
