@@ -58,7 +58,7 @@ class ModelFiles:
 
 
 class Reader:
-    """A recogniser in a process of its own; Ray makes it an actor."""
+    """A recogniser in a process of its own: an actor of Ray, or a replica of Ray Serve."""
 
     def open(self, model: str | ModelFiles, options: Mapping[str, Any]) -> str:
         """Open the model and return its description.
@@ -76,18 +76,20 @@ class Reader:
                     (Path(folder) / name).write_bytes(data)
                 dictionary = None if model.dictionary is None else Path(folder) / model.dictionary
                 place = Path(folder) / model.model
-                self._recognizer = Recognizer(place, **{**options, "dictionary": dictionary})
+                self.recognizer = Recognizer(place, **{**options, "dictionary": dictionary})
         else:
-            self._recognizer = Recognizer(model, **options)
+            self.recognizer = Recognizer(model, **options)
         self._fetchers = ThreadPoolExecutor(_FETCHES_AT_ONCE, "fetch")
-        return self._recognizer.description
+        return self.recognizer.description
 
     def read(self, sources: Sequence[ImageSource]) -> list[Recognition]:
         """Read a shard; images at addresses are fetched first."""
-        return self._recognizer(list(self._fetchers.map(self._fetch, sources)))
+        if any(map(is_address, sources)):
+            sources = list(self._fetchers.map(self._fetch, sources))
+        return self.recognizer(sources)
 
     def _fetch(self, source: ImageSource) -> ImageSource:
         """Fetch a source that is an address; return any other unchanged."""
         if is_address(source):
-            return fetched(str(source), self._recognizer.max_pixels)
+            return fetched(str(source), self.recognizer.max_pixels)
         return source

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runtime.errors import EngineError
+from runtime.errors import EngineError, OcrError
 
 _MOST_CPUS = 4
-"""A process does not keep more CPUs busy: its threads share Python's interpreter lock."""
+"""A reader of files does not keep more CPUs busy: its threads share Python's interpreter lock."""
+_CPUS_PER_REPLICA = 8
+"""More threads than this in a process begin to wait for Python's interpreter lock."""
 
 Resources = Mapping[str, float]
 
@@ -74,6 +76,46 @@ def readers_on(
             f"{' and a GPU' if readers.gpus else ''}, got {_listed(machines)}; lower --threads"
         )
     return readers
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The number of replicas, and the resources of each.
+
+    Args:
+        replicas: number of replicas.
+        cpus, gpus: of the cluster, for each replica.
+        threads: of the engine in each replica.
+    """
+
+    replicas: int
+    cpus: float
+    gpus: float
+    threads: int
+
+
+def sizes_for(cpus: float, gpus: float, replicas: int | None) -> Sizes:
+    """Divide the free resources among replicas, so that each replica finds what it asks for.
+
+    Args:
+        cpus, gpus: free in the cluster.
+        replicas: wanted number; when None one for each GPU, else one for every 8 CPUs.
+
+    Raises:
+        OcrError: if there is no CPU.
+    """
+    if cpus <= 0:
+        raise OcrError(
+            "the Ray cluster has no CPU free: expected at least a part of one; stop other work "
+            "there, or leave --ray-address out"
+        )
+    if replicas is None:
+        replicas = int(gpus) or max(1, int(cpus // _CPUS_PER_REPLICA))
+    # Ray counts in ten-thousandths; rounded down, all replicas together never ask for too much.
+    each_cpu, each_gpu = (int(free / replicas * 10_000) / 10_000 for free in (cpus, gpus))
+    if each_cpu >= 1:
+        each_cpu = int(each_cpu)
+    return Sizes(replicas, each_cpu, min(1.0, each_gpu), max(1, int(each_cpu)))
 
 
 def _listed(machines: Sequence[Resources]) -> str:

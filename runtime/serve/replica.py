@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.recognition.recognizer import Recognizer
+from runtime.cluster.reader import Reader
 from runtime.recognition.record import record_from_recognition
 from runtime.serve.allocator import give_back_large_blocks
 from runtime.serve.batcher import Record
@@ -17,8 +17,8 @@ SPARE_CALLS = 1
 """Calls beyond those made at once, for a call whose caller went away."""
 
 
-class Reader:
-    """Reads the bytes of image files with a model.
+class Replica:
+    """A `Reader` of the bytes of image files, which takes several calls at once.
 
     Args:
         options: the model and how to read with it.
@@ -31,13 +31,16 @@ class Reader:
     def __init__(self, options: ReaderOptions, threads: int | None = None) -> None:
         silence_opencv()
         give_back_large_blocks()
-        self.recognizer = Recognizer(
-            options.model,
-            dictionary=options.dictionary,
-            device=options.device,
-            batch_size=options.max_batch,
-            max_pixels=options.max_pixels,
-            threads=threads,
+        self.reader = Reader()
+        self.description = self.reader.open(
+            str(options.model),
+            {
+                "dictionary": options.dictionary,
+                "device": options.device,
+                "batch_size": options.max_batch,
+                "max_pixels": options.max_pixels,
+                "threads": threads,
+            },
         )
         self._threads = ThreadPoolExecutor(CALLS_PER_REPLICA + SPARE_CALLS, "read")
 
@@ -55,7 +58,7 @@ class Reader:
         # Only bytes: a string would be opened as a path.
         if not all(isinstance(image, bytes) for image in images):
             raise TypeError("expected the bytes of image files")
-        records = [record_from_recognition(result) for result in self.recognizer.stream(images)]
+        records = [record_from_recognition(result) for result in self.reader.read(images)]
         for record in records:
             del record["file"]
         return records

@@ -13,59 +13,17 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
+from runtime.cluster.sizing import Sizes, sizes_for
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Record, ReplicaLost
 from runtime.serve.ray_cluster import RayCluster, keep_replica_on_loopback
-from runtime.serve.replica import SPARE_CALLS, Reader
+from runtime.serve.replica import SPARE_CALLS, Replica
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 
-_CPUS_PER_REPLICA = 8
-"""More threads than this in a process begin to wait for Python's interpreter lock."""
-
 _READY_WITHIN_S = 5.0
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The number of replicas, and the resources of each.
-
-    Args:
-        replicas: number of replicas.
-        cpus, gpus: of the cluster, for each replica.
-        threads: of the engine in each replica.
-    """
-
-    replicas: int
-    cpus: float
-    gpus: float
-    threads: int
-
-
-def sizes_for(cpus: float, gpus: float, replicas: int | None) -> Sizes:
-    """Divide the free resources among replicas, so that each replica finds what it asks for.
-
-    Args:
-        cpus, gpus: free in the cluster.
-        replicas: wanted number; when None one for each GPU, else one for every 8 CPUs.
-
-    Raises:
-        OcrError: if there is no CPU.
-    """
-    if cpus <= 0:
-        raise OcrError(
-            "the Ray cluster has no CPU free: expected at least a part of one; stop other work "
-            "there, or leave --ray-address out"
-        )
-    if replicas is None:
-        replicas = int(gpus) or max(1, int(cpus // _CPUS_PER_REPLICA))
-    # Ray counts in ten-thousandths; rounded down, all replicas together never ask for too much.
-    each_cpu, each_gpu = (int(free / replicas * 10_000) / 10_000 for free in (cpus, gpus))
-    if each_cpu >= 1:
-        each_cpu = int(each_cpu)
-    return Sizes(replicas, each_cpu, min(1.0, each_gpu), max(1, int(each_cpu)))
 
 
 @dataclass(frozen=True)
@@ -208,8 +166,8 @@ class Replicas:
         return replace(options, model=options.model.resolve(), dictionary=dictionary)
 
 
-class _Replica(Reader):
-    """A `Reader` in a process that Ray Serve started."""
+class _Replica(Replica):
+    """A `Replica` in a process that Ray Serve started."""
 
     def __init__(self, options: ReaderOptions, threads: int, is_local: bool) -> None:
         if is_local:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.cluster.sizing import Readers, readers_on
-from runtime.errors import EngineError
+from runtime.cluster.sizing import Readers, Sizes, readers_on, sizes_for
+from runtime.errors import EngineError, OcrError
 
 LAPTOP = {"CPU": 2.0}
 SERVER = {"CPU": 30.0}
@@ -60,3 +60,31 @@ def test_what_cannot_be_had_is_said(
 def test_it_says_what_was_chosen() -> None:
     assert Readers(1, 2, 0).description == "1 reader of 2 CPUs"
     assert Readers(3, 1, 1).description == "3 readers of 1 CPU and a GPU each"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "replicas", "sizes"),
+    [
+        (2.0, 0.0, None, Sizes(1, 2, 0, 2)),
+        (2.0, 0.0, 2, Sizes(2, 1, 0, 1)),
+        (2.0, 0.0, 3, Sizes(3, 0.6666, 0, 1)),
+        (1.0, 0.0, 1, Sizes(1, 1, 0, 1)),
+        (0.5, 0.0, 1, Sizes(1, 0.5, 0, 1)),
+        (64.0, 0.0, None, Sizes(8, 8, 0, 8)),
+        (20.0, 0.0, 3, Sizes(3, 6, 0, 6)),
+        (16.0, 4.0, None, Sizes(4, 4, 1, 4)),
+        (16.0, 4.0, 2, Sizes(2, 8, 1, 8)),
+        (16.0, 1.0, 2, Sizes(2, 8, 0.5, 8)),
+    ],
+)
+def test_shares_never_exceed_what_is_free(
+    cpus: float, gpus: float, replicas: int | None, sizes: Sizes
+) -> None:
+    got = sizes_for(cpus, gpus, replicas)
+    assert got == sizes
+    assert got.cpus * got.replicas <= cpus and got.gpus * got.replicas <= max(gpus, 0)
+
+
+def test_no_cpu_is_said_instead_of_waited_for() -> None:
+    with pytest.raises(OcrError, match="no CPU free"):
+        sizes_for(0.0, 1.0, None)

@@ -26,26 +26,26 @@ class LocalBackend:
     """Reads in this process. `before` may hold a call up or make it fail."""
 
     def __init__(self, model: Path, max_pixels: int) -> None:
-        from runtime.serve.replica import Reader
+        from runtime.serve.replica import Replica
 
-        self._reader = Reader(ReaderOptions(model, max_pixels=max_pixels), threads=1)
+        self._replica = Replica(ReaderOptions(model, max_pixels=max_pixels), threads=1)
         self.num_replicas, self.is_up = 1, True
         self.calls: list[int] = []
         self.before: Callable[[Sequence[bytes]], Any] | None = None
 
     @property
     def spec(self) -> RecognizerSpec:
-        return self._reader.recognizer.spec
+        return self._replica.reader.recognizer.spec
 
     @property
     def description(self) -> str:
-        return self._reader.recognizer.description
+        return self._replica.description
 
     async def read(self, images: Sequence[bytes]) -> Sequence[Record]:
         self.calls.append(len(images))
         if self.before is not None:
             await self.before(images)
-        return await self._reader(images)
+        return await self._replica(images)
 
     async def is_ready(self) -> bool:
         return self.is_up

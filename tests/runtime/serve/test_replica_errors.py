@@ -13,7 +13,7 @@ import pytest
 
 from runtime.errors import EngineError, OcrError
 from runtime.serve.batcher import ReplicaLost
-from runtime.serve.replica import Reader
+from runtime.serve.replica import Replica
 from runtime.serve.replicas import Replicas, open_model
 from runtime.serve.settings import ReaderOptions
 from tests.runtime.conftest import write_toy_model
@@ -78,10 +78,10 @@ def test_a_model_that_cannot_be_opened_is_said_before_anything_is_started(tmp_pa
 
 
 def test_a_reader_takes_bytes_alone(toy_file: Path) -> None:
-    reader = Reader(ReaderOptions(toy_file))
+    replica = Replica(ReaderOptions(toy_file))
     for other in ("/etc/passwd", Path("/etc/passwd"), bytearray(b"x")):
         with pytest.raises(TypeError, match="bytes of image files"):
-            asyncio.run(reader([other]))  # type: ignore[list-item]
+            asyncio.run(replica([other]))  # type: ignore[list-item]
 
 
 def test_a_network_that_emits_nothing_sensible_is_an_engine_error(tmp_path: Path) -> None:
@@ -89,18 +89,18 @@ def test_a_network_that_emits_nothing_sensible_is_an_engine_error(tmp_path: Path
 
     poisoned = write_toy_model(tmp_path / "toy.onnx", poisoned=True)
     with pytest.raises(OcrError):
-        asyncio.run(Reader(ReaderOptions(poisoned))([png()]))
+        asyncio.run(Replica(ReaderOptions(poisoned))([png()]))
 
 
 def test_calls_leave_no_memory_behind(toy_file: Path) -> None:
     """OpenCV keeps 0.9 KiB of every thread that ends: none may end with a call."""
     from tests.runtime.serve.conftest import png
 
-    reader, image = Reader(ReaderOptions(toy_file), threads=1), png()
+    replica, image = Replica(ReaderOptions(toy_file), threads=1), png()
 
     async def calls(number: int) -> None:
         for _ in range(number):
-            await reader([image])
+            await replica([image])
 
     asyncio.run(calls(200))
     before = allocated_bytes()

@@ -18,41 +18,11 @@ import pytest
 from benchmarks.service.clients import Tally, Work, run_clients
 from benchmarks.service.process import ServiceProcess
 from runtime import Recognizer
-from runtime.errors import OcrError
-from runtime.serve.replicas import Sizes, sizes_for
 from tests.listening import addresses_listened_at, is_loopback, needs_proc
 from tests.runtime.serve.conftest import png
 
 httpx = pytest.importorskip("httpx")
 GIVEN_BACK_WITHIN_S = 60
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "replicas", "sizes"),
-    [
-        (2.0, 0.0, None, Sizes(1, 2, 0, 2)),
-        (2.0, 0.0, 2, Sizes(2, 1, 0, 1)),
-        (2.0, 0.0, 3, Sizes(3, 0.6666, 0, 1)),
-        (1.0, 0.0, 1, Sizes(1, 1, 0, 1)),
-        (0.5, 0.0, 1, Sizes(1, 0.5, 0, 1)),
-        (64.0, 0.0, None, Sizes(8, 8, 0, 8)),
-        (20.0, 0.0, 3, Sizes(3, 6, 0, 6)),
-        (16.0, 4.0, None, Sizes(4, 4, 1, 4)),
-        (16.0, 4.0, 2, Sizes(2, 8, 1, 8)),
-        (16.0, 1.0, 2, Sizes(2, 8, 0.5, 8)),
-    ],
-)
-def test_shares_never_exceed_what_is_free(
-    cpus: float, gpus: float, replicas: int | None, sizes: Sizes
-) -> None:
-    got = sizes_for(cpus, gpus, replicas)
-    assert got == sizes
-    assert got.cpus * got.replicas <= cpus and got.gpus * got.replicas <= max(gpus, 0)
-
-
-def test_no_cpu_is_said_instead_of_waited_for() -> None:
-    with pytest.raises(OcrError, match="no CPU free"):
-        sizes_for(0.0, 1.0, None)
 
 
 def work(service: ServiceProcess, images: list[bytes], texts: list[str], number: int) -> Work:
