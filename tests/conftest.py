@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.beside import PADDLEOCR_NUMBERS, REAL_LINES
 from tests.skips import deselected_lines, skipped_lines
 
 CHARACTERS = "abcdefghijkl"
@@ -146,17 +146,18 @@ def single_network() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def real_lines() -> Path:
     """Folder with packs of real line images, to be named by DISTILREC_DATA; else skipped."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("DISTILREC_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no real line images at {folder}; name their folder in DISTILREC_DATA")
-    return folder
+    if not REAL_LINES.is_dir():
+        pytest.skip(f"no real line images at {REAL_LINES}; name their folder in DISTILREC_DATA")
+    return REAL_LINES
 
 
 @pytest.fixture(scope="session")
 def golden_weights() -> Path:
-    """Return PaddleOCR's own checkpoint of the small config beside its numbers."""
-    return Path(__file__).resolve().parent / "golden" / "rec_v2_small" / "weights.pdparams"
+    """Return PaddleOCR's own checkpoint of the small config, in a folder beside; else skip."""
+    path = PADDLEOCR_NUMBERS / "rec_v2_small" / "weights.pdparams"
+    if not path.is_file():
+        pytest.skip(f"no checkpoint of PaddleOCR at {path}; name its folder in DISTILREC_GOLDEN")
+    return path
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

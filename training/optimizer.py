@@ -120,8 +120,27 @@ def adamw(
     beta1: float = 0.9,
     beta2: float = 0.999,
     epsilon: float = 1e-8,
+    no_weight_decay_name: str | None = None,
+    one_dim_param_no_weight_decay: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> paddle.optimizer.Optimizer:
-    """Build AdamW (Loshchilov & Hutter 2019); decay 0.01 where none is given."""
+    """Build AdamW (Loshchilov & Hutter 2019); decay 0.01 where none is given.
+
+    Args:
+        parameters, learning_rate, weight_decay, grad_clip: as paddle takes them.
+        beta1, beta2, epsilon: of the moments.
+        no_weight_decay_name: words; a parameter with one of them in its name is not decayed.
+        one_dim_param_no_weight_decay: leave out biases and scales.
+        names: of the parameters in the model, by paddle's own names.
+    """
+    words = (no_weight_decay_name or "").split()
+    named = names or {}
+    left_out = {
+        parameter.name
+        for parameter in parameters
+        if any(word in named.get(parameter.name, parameter.name) for word in words)
+        or (one_dim_param_no_weight_decay and len(parameter.shape) == 1)
+    }
     return paddle.optimizer.AdamW(
         learning_rate,
         beta1,
@@ -129,6 +148,7 @@ def adamw(
         epsilon,
         parameters,
         weight_decay=0.01 if weight_decay is None else weight_decay,
+        apply_decay_param_fun=lambda name: name not in left_out,
         grad_clip=grad_clip,
     )
 
@@ -149,7 +169,7 @@ def momentum(
 OPTIMIZERS = Registry(
     "optimizer",
     {"Adam": adam, "AdamW": adamw, "Momentum": momentum},
-    injected=frozenset({"parameters", "learning_rate", "weight_decay", "grad_clip"}),
+    injected=frozenset({"parameters", "learning_rate", "weight_decay", "grad_clip", "names"}),
 )
 _SHARED_KEYS = frozenset({"lr", "regularizer", "weight_decay", "clip_norm", "clip_norm_global"})
 
@@ -188,7 +208,11 @@ class OptimizerPlan:
     clip_norm_global: float | None = None
 
     def build(
-        self, parameters: Sequence[Any], epochs: int, step_each_epoch: int
+        self,
+        parameters: Sequence[Any],
+        epochs: int,
+        step_each_epoch: int,
+        names: Mapping[str, str] | None = None,
     ) -> tuple[paddle.optimizer.Optimizer, Schedule]:
         """Build optimizer and schedule.
 
@@ -196,6 +220,7 @@ class OptimizerPlan:
             parameters: the trainable parameters.
             epochs: epochs of the run.
             step_each_epoch: steps of an epoch.
+            names: of the parameters in the model, by paddle's own names.
         """
         schedule: Schedule = self.schedule.build(epochs=epochs, step_each_epoch=step_each_epoch)
         clip: Any = None
@@ -209,6 +234,7 @@ class OptimizerPlan:
             learning_rate=schedule,
             weight_decay=decay,
             grad_clip=clip,
+            names=names,
         )
         return optimizer, schedule
 

@@ -160,6 +160,38 @@ def test_adamw_s_decay_stands_beside_the_gradient() -> None:
     assert stepped(adamw, 3, 2) == pytest.approx(3 * (1 - 0.1 * 0.01) - 0.1, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("options", "decayed"),
+    [
+        ({}, {"norm", "weight", "bias"}),
+        ({"no_weight_decay_name": "norm pos_embed"}, {"weight", "bias"}),
+        ({"one_dim_param_no_weight_decay": True}, {"norm", "weight"}),
+    ],
+)
+def test_adamw_leaves_parameters_out_of_the_decay(
+    options: dict[str, Any], decayed: set[str]
+) -> None:
+    shapes = {"norm": [2, 2], "weight": [2, 2], "bias": [2]}
+    weights = {
+        name: paddle.create_parameter(
+            shape, "float32", default_initializer=paddle.nn.initializer.Constant(3.0)
+        )
+        for name, shape in shapes.items()
+    }
+    problems = Problems()
+    plan = read_optimizer(
+        {"name": "AdamW", "lr": {"learning_rate": 0.1}, "weight_decay": 0.5, **options}, problems
+    )
+    problems.raise_any()
+    assert plan is not None
+    names = {weight.name: f"blocks.{name}" for name, weight in weights.items()}
+    optimizer, _ = plan.build(list(weights.values()), 1, 1, names)
+    paddle.add_n([weight.sum() for weight in weights.values()]).backward()
+    optimizer.step()
+    moved = {name for name, weight in weights.items() if float(weight.max()) < 3.0 - 0.1 - 0.1}
+    assert moved == decayed
+
+
 def clipped(config: dict[str, Any]) -> tuple[float, float]:
     """Norms by which two weights with gradients of norm 3 and 4 moved at rate 1."""
     weights = [paddle.create_parameter([4], "float32") for _ in range(2)]

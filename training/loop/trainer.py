@@ -64,7 +64,10 @@ class Trainer:
         self.steps_per_epoch = len(self._plan(0))
         self.parameters = [parameter for parameter in run.model.parameters() if parameter.trainable]
         self.optimizer, self.schedule = run.plan.optimizer.build(
-            self.parameters, run.settings.epoch_num, self.steps_per_epoch
+            self.parameters,
+            run.settings.epoch_num,
+            self.steps_per_epoch,
+            {parameter.name: name for name, parameter in run.model.named_parameters()},
         )
         self.fingerprint = fingerprint_of(
             {"Train": train, "Eval": evaluation}, run.task, self._plan(0)
