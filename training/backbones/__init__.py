@@ -2,10 +2,20 @@
 
 from training.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from training.backbones.mobilenet_v3 import MobileNetV3
+from training.backbones.pphgnet import PPHGNet
+from training.backbones.pphgnet_v2 import PPHGNetV2
+from training.backbones.pplcnet_v3 import PPLCNetV3
 from training.registry import Registry
 
 BACKBONES = Registry(
     "backbone",
-    {"MobileNetV1Enhance": MobileNetV1Enhance, "MobileNetV3": MobileNetV3},
+    {
+        "MobileNetV1Enhance": MobileNetV1Enhance,
+        "MobileNetV3": MobileNetV3,
+        "PPHGNetV2_B4": PPHGNetV2,
+        "PPHGNet_small": PPHGNet,
+        "PPLCNetV3": PPLCNetV3,
+    },
     injected=frozenset({"in_channels"}),
+    unused=frozenset({"dropout_prob", "pretrained", "use_ssld"}),
 )

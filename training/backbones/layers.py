@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import paddle
 from paddle import ParamAttr, nn
@@ -11,6 +12,15 @@ from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
 from training.kernels import DepthwiseConv2D, PointwiseConv2D
+
+GATE_SLOPE = 0.1666667
+"""paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
+
+
+def round_channels(channels: float, divisor: int) -> int:
+    """Return the nearest multiple of `divisor` that loses at most a tenth (Howard et al. 2019)."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 def build_conv(
@@ -21,7 +31,11 @@ def build_conv(
     groups: int = 1,
     weight_attr: ParamAttr | None = None,
 ) -> nn.Conv2D:
-    """Build a convolution without bias whose padding keeps the size at stride 1."""
+    """Build a convolution without bias whose padding keeps the size at stride 1.
+
+    The padding of an even kernel is one larger below and on the right.
+    """
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
     kind = nn.Conv2D
     if groups > 1 and groups == in_channels == out_channels:
         kind = DepthwiseConv2D
@@ -32,7 +46,7 @@ def build_conv(
         out_channels,
         kernel_size,
         stride=stride if isinstance(stride, int) else list(stride),
-        padding=(kernel_size - 1) // 2,
+        padding=before if before == after else [before, after, before, after],
         groups=groups,
         weight_attr=weight_attr,
         bias_attr=False,
@@ -47,18 +61,83 @@ def uniform_attr(fan_in: int, l2_decay: float) -> ParamAttr:
     )
 
 
+class ConvBN(nn.Layer):
+    """Convolution and BatchNorm, then `relu`, `hardswish` or nothing.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, groups: of the convolution, which has no
+            bias and keeps the size at stride 1.
+        activation: behind BatchNorm.
+        weight_attr: how the kernel is initialised, decayed and how fast it learns.
+        norm_attr: the same for both parameters of BatchNorm.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: Literal["relu", "hardswish"] | None = None,
+        weight_attr: ParamAttr | None = None,
+        norm_attr: ParamAttr | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = build_conv(in_channels, out_channels, kernel_size, stride, groups, weight_attr)
+        self.bn = nn.BatchNorm2D(out_channels, weight_attr=norm_attr, bias_attr=norm_attr)
+        self.activation = activation
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
+        x = self.bn(self.conv(x))
+        if self.activation == "relu":
+            return F.relu(x)
+        return F.hardswish(x) if self.activation == "hardswish" else x
+
+
+def build_conv_bn(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int | Sequence[int] = 1,
+    groups: int = 1,
+    activation: Literal["relu", "hardswish"] | None = None,
+    learning_rate: float = 1.0,
+) -> ConvBN:
+    """Build a convolution that starts as Kaiming's and a BatchNorm without weight decay.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, groups, activation: as `ConvBN` takes them.
+        learning_rate: factor of the learning rate of both.
+    """
+    kaiming = nn.initializer.KaimingNormal()
+    return ConvBN(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        groups,
+        activation,
+        weight_attr=ParamAttr(initializer=kaiming, learning_rate=learning_rate),
+        norm_attr=ParamAttr(regularizer=L2Decay(0.0), learning_rate=learning_rate),
+    )
+
+
 class SqueezeExcitation(nn.Layer):
     """Channel gates from the global average (Hu et al. 2018), hard-sigmoid as MobileNetV3.
 
     Args:
         channels: C.
-        slope: slope of the hard-sigmoid, about 1/6 in MobileNetV1Enhance, 0.2 in MobileNetV3.
+        slope: slope of the hard-sigmoid, `GATE_SLOPE` in most backbones, 0.2 in MobileNetV3.
+        learning_rate: factor of the learning rate.
     """
 
-    def __init__(self, channels: int, slope: float) -> None:
+    def __init__(self, channels: int, slope: float, learning_rate: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2D(channels, channels // 4, 1)
-        self.conv2 = nn.Conv2D(channels // 4, channels, 1)
+        attr = ParamAttr(learning_rate=learning_rate)
+        self.conv1 = nn.Conv2D(channels, channels // 4, 1, weight_attr=attr, bias_attr=attr)
+        self.conv2 = nn.Conv2D(channels // 4, channels, 1, weight_attr=attr, bias_attr=attr)
         self.slope = slope
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

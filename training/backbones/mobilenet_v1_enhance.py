@@ -10,13 +10,11 @@ import paddle
 from paddle import ParamAttr, nn
 from paddle.regularizer import L2Decay
 
-from training.backbones.layers import SqueezeExcitation, build_conv
+from training.backbones.layers import GATE_SLOPE, SqueezeExcitation, build_conv
 from training.kernels import BatchNormHardSwish, MaxPool2D
 
 _RANDOM_SHARE = 0.3
 """Share of Kaiming's standard deviation that a near-identity start keeps."""
-_GATE_SLOPE = 0.1666667
-"""paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class DepthwiseSeparable(nn.Layer):
             in_channels, in_channels, block.kernel_size, block.stride, groups=in_channels
         )
         self._se = (
-            SqueezeExcitation(in_channels, slope=_GATE_SLOPE)
+            SqueezeExcitation(in_channels, slope=GATE_SLOPE)
             if block.has_squeeze_excitation
             else None
         )

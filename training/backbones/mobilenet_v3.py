@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import paddle
 from paddle import nn
-from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
-from training.backbones.layers import SqueezeExcitation, build_conv
+from training.backbones.layers import ConvBN, SqueezeExcitation, round_channels
 
 SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
 _INPUT_CHANNELS = 16
@@ -26,7 +25,7 @@ class _Unit:
     expanded_channels: int
     out_channels: int
     has_squeeze_excitation: bool
-    activation: str
+    activation: Literal["relu", "hardswish"]
     stride: Stride
 
 
@@ -66,44 +65,13 @@ def _small(stride: Sequence[int]) -> list[_Unit]:
     ]
 
 
-def _divisible_by_8(channels: float) -> int:
-    """Return the nearest multiple of 8 that loses at most a tenth (Howard et al. 2019)."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-class ConvBN(nn.Layer):
-    """Convolution and BatchNorm, then `relu`, `hardswish` or nothing."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: Stride = 1,
-        groups: int = 1,
-        activation: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.conv = build_conv(in_channels, out_channels, kernel_size, stride, groups)
-        self.bn = nn.BatchNorm2D(out_channels)
-        self.activation = activation
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
-        x = self.bn(self.conv(x))
-        if self.activation == "relu":
-            return F.relu(x)
-        return F.hardswish(x) if self.activation == "hardswish" else x
-
-
 class InvertedResidual(nn.Layer):
     """Expand, depthwise, optional squeeze-excitation, project, add when shapes allow."""
 
     def __init__(self, in_channels: int, unit: _Unit, scale: float, has_gates: bool) -> None:
         super().__init__()
-        expanded = _divisible_by_8(scale * unit.expanded_channels)
-        self.out_channels = _divisible_by_8(scale * unit.out_channels)
+        expanded = round_channels(scale * unit.expanded_channels, 8)
+        self.out_channels = round_channels(scale * unit.out_channels, 8)
         self.expand_conv = ConvBN(in_channels, expanded, 1, activation=unit.activation)
         self.bottleneck_conv = ConvBN(
             expanded, expanded, unit.kernel_size, unit.stride, expanded, unit.activation
@@ -153,9 +121,9 @@ class MobileNetV3(nn.Layer):
             units = _large(large_stride or (1, 2, 2, 2))
         else:
             units = _small(small_stride or (2, 2, 2, 2))
-        last_channels = _divisible_by_8(scale * (960 if model_name == "large" else 576))
+        last_channels = round_channels(scale * (960 if model_name == "large" else 576), 8)
 
-        channels = _divisible_by_8(_INPUT_CHANNELS * scale)
+        channels = round_channels(_INPUT_CHANNELS * scale, 8)
         self.conv1 = ConvBN(in_channels, channels, 3, stride=2, activation="hardswish")
         blocks = []
         for unit in units:
