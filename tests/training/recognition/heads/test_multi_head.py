@@ -210,10 +210,10 @@ _MISTAKES = {
     "no Neck": ([{"CTCHead": {"Head": None}}, SAR], r"0\.CTCHead\.Neck: expected a mapping with"),
     "no options": ([{"CTCHead": None}, SAR], r"0\.CTCHead: expected Neck and Head, got None"),
     "key": ([{"CTCHead": {"Neck": _NECK, "Hed": {}}}, SAR], r"CTCHead\.Hed: .*did you mean Head"),
-    "neck's name": ([{"CTCHead": {"Neck": {"name": "f"}}}, SAR], r"CTCHead\.Neck\.name: expected"),
+    "neck's name": ([{"CTCHead": {"Neck": {"name": "f"}}}, SAR], r"0\.CTCHead\.Neck\.name: "),
     "neck's type": (
         [{"CTCHead": {"Neck": {"name": "fc", "encoder_type": "fc"}}}, SAR],
-        r"CTCHead\.Neck\.encoder_type: expected the encoder's type under name alone",
+        r"0\.CTCHead\.Neck\.encoder_type: ",
     ),
     "neck's option": (
         [{"CTCHead": {"Neck": {"name": "fc", "hidden_siz": 4}}}, SAR],
