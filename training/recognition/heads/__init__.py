@@ -1,6 +1,11 @@
-"""Heads by PaddleOCR's names: sequence [N, T, C] -> logits [N, T, K]."""
+"""Heads by PaddleOCR's names: sequence [N, T, C], or features with a neck within -> logits."""
 
 from training.recognition.heads.ctc_head import CTCHead
+from training.recognition.heads.multi_head import MultiHead
 from training.registry import Registry
 
-HEADS = Registry("head", {"CTCHead": CTCHead}, injected=frozenset({"in_channels", "out_channels"}))
+HEADS = Registry(
+    "head",
+    {"CTCHead": CTCHead, "MultiHead": MultiHead},
+    injected=frozenset({"in_channels", "out_channels"}),
+)
