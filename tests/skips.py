@@ -12,6 +12,7 @@ NOTHING = "nothing on this machine"
 
 _REMEDIES = (
     (r"real line images", "DISTILREC_DATA=FOLDER_OF_PACKS make test"),
+    (r"no reference numbers", "DISTILREC_GOLDEN=FOLDER_OF_NUMBERS make test"),
     (r"no browser", "apt-get install chromium, or playwright install chromium"),
     (r"PyTorch", "pip install torch"),
     (r"DISTILREC_PADDLEX_PYTHON", "DISTILREC_PADDLEX_PYTHON=PYTHON make test-slow"),

@@ -14,6 +14,7 @@ from tests.skips import NOTHING, deselected_lines, remedy, skipped_lines
     ("reason", "expected"),
     [
         ("no real line images at /x; name their folder in DISTILREC_DATA", "DISTILREC_DATA="),
+        ("no reference numbers at /x; name their folder in DISTILREC_GOLDEN", "DISTILREC_GOLDEN="),
         ("could not import 'tensorrt_rtx': No module", "pip install tensorrt-rtx"),
         ("could not import 'cuda.bindings.runtime': No module", "pip install cuda-python"),
         ("paddle sees no GPU", "make test-gpu"),

@@ -12,6 +12,9 @@ from paddle.regularizer import L2Decay
 
 from training.kernels import DepthwiseConv2D, PointwiseConv2D
 
+GATE_SLOPE = 0.1666667
+"""paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
+
 
 def build_conv(
     in_channels: int,
@@ -21,7 +24,11 @@ def build_conv(
     groups: int = 1,
     weight_attr: ParamAttr | None = None,
 ) -> nn.Conv2D:
-    """Build a convolution without bias whose padding keeps the size at stride 1."""
+    """Build a convolution without bias whose padding keeps the size at stride 1.
+
+    The padding of an even kernel is one larger below and on the right.
+    """
+    before, after = (kernel_size - 1) // 2, kernel_size // 2
     kind = nn.Conv2D
     if groups > 1 and groups == in_channels == out_channels:
         kind = DepthwiseConv2D
@@ -32,7 +39,7 @@ def build_conv(
         out_channels,
         kernel_size,
         stride=stride if isinstance(stride, int) else list(stride),
-        padding=(kernel_size - 1) // 2,
+        padding=before if before == after else [before, after, before, after],
         groups=groups,
         weight_attr=weight_attr,
         bias_attr=False,
@@ -52,13 +59,15 @@ class SqueezeExcitation(nn.Layer):
 
     Args:
         channels: C.
-        slope: slope of the hard-sigmoid, about 1/6 in MobileNetV1Enhance, 0.2 in MobileNetV3.
+        slope: slope of the hard-sigmoid, `GATE_SLOPE` in most backbones, 0.2 in MobileNetV3.
+        learning_rate: factor of the learning rate.
     """
 
-    def __init__(self, channels: int, slope: float) -> None:
+    def __init__(self, channels: int, slope: float, learning_rate: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2D(channels, channels // 4, 1)
-        self.conv2 = nn.Conv2D(channels // 4, channels, 1)
+        attr = ParamAttr(learning_rate=learning_rate)
+        self.conv1 = nn.Conv2D(channels, channels // 4, 1, weight_attr=attr, bias_attr=attr)
+        self.conv2 = nn.Conv2D(channels // 4, channels, 1, weight_attr=attr, bias_attr=attr)
         self.slope = slope
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
