@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from training.network import Network
 from training.networks import ALONE, Model, ModelPlan
 from training.plan import DeployedPlan
 from training.registry import unknown_name
+
+log = logging.getLogger("export")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
         return single.build_network(section, num_classes)
 
     alone = build()
-    load_into(alone, parameters, f"{network} of {where}")
+    report = load_into(alone, parameters, f"{network} of {where}")
+    if report.left_out:
+        log.info("%s", report)
     alone.eval()
     found = networks_in(whole_parameters)
     if model.is_distillation and set(found) == set(model.networks):

@@ -117,6 +117,11 @@ class RepDWConv(DepthwiseBranches):
         super().__init__(channels, kernel_size)
         self.reparam_conv: nn.Conv2D | None = None
 
+    @property
+    def optional_state(self) -> dict[str, str]:
+        """Name what a checkpoint may hold beside the branches, and why it is not needed."""
+        return {"reparam_conv": "it follows from the branches"} if self.reparam_conv is None else {}
+
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to the same shape."""
         return super().forward(x) if self.reparam_conv is None else self.reparam_conv(x)
@@ -168,6 +173,7 @@ class PPLCNetV4(nn.Layer):
 
     Args:
         in_channels: C of the image, 3.
+        det: the form for detection, which is not built.
         model_size: tier, one of `RECOGNITION_TABLES`.
         lr_mult_list: factors of the learning rate: of the branched stem, and of the
             squeeze-excitations of the five stages; PaddleOCR leaves all else at 1.
@@ -184,6 +190,7 @@ class PPLCNetV4(nn.Layer):
     def __init__(
         self,
         in_channels: int = 3,
+        det: Literal[False] = False,
         model_size: Literal["tiny", "small", "medium"] = "small",
         lr_mult_list: Six = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
         net_config: Mapping[str, Any] | None = None,
