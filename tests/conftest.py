@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.beside import PADDLEOCR_NUMBERS, REAL_LINES
+from tests.beside import REAL_LINES, paddleocr_numbers
 from tests.skips import deselected_lines, skipped_lines
 
 CHARACTERS = "abcdefghijkl"
@@ -154,10 +154,7 @@ def real_lines() -> Path:
 @pytest.fixture(scope="session")
 def golden_weights() -> Path:
     """Return PaddleOCR's own checkpoint of the small config, in a folder beside; else skip."""
-    path = PADDLEOCR_NUMBERS / "rec_v2_small" / "weights.pdparams"
-    if not path.is_file():
-        pytest.skip(f"no checkpoint of PaddleOCR at {path}; name its folder in DISTILREC_GOLDEN")
-    return path
+    return paddleocr_numbers("rec_v2_small", "weights.pdparams")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

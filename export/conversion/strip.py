@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from export.contract import contract_of
 from runtime.errors import ConfigError, ParityError
+from training.backbones.reparameterise import drop_training_parts, reparameterise
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import (
     Parameters,
@@ -28,6 +30,10 @@ from training.networks import ALONE, Model, ModelPlan
 from training.plan import DeployedPlan
 from training.registry import unknown_name
 
+_MERGED_TOLERANCE = 1e-4
+"""Of a probability: BatchNorm with a small variance amplifies the rounding of a merged kernel."""
+log = logging.getLogger("export")
+
 
 @dataclass(frozen=True)
 class Stripped:
@@ -35,10 +41,12 @@ class Stripped:
 
     Args:
         name: its name in the config.
-        network: in evaluation mode, weights loaded.
-        parameters: its arrays, float32, every name that paddle gives them, without prefix.
+        network: as it is deployed, in evaluation mode: without parts that only training runs, its
+            branches merged.
+        parameters: its arrays as trained, float32, every name that paddle gives them, without
+            prefix.
         counts: values of every network in the checkpoint.
-        build: builds it anew, weights at random.
+        build: builds it anew, weights at random, branches apart.
     """
 
     name: str
@@ -77,11 +85,10 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     section = replace(model.networks[name], is_frozen=False, returns_all_features=False)
     single = ModelPlan(model.task, {ALONE: section})
 
-    def build() -> Network:
-        return single.build_network(section, num_classes)
-
-    alone = build()
-    load_into(alone, parameters, f"{network} of {where}")
+    alone = single.build_network(section, num_classes)
+    report = load_into(alone, parameters, f"{network} of {where}")
+    if report.left_out:
+        log.info("%s", report)
     alone.eval()
     found = networks_in(whole_parameters)
     if model.is_distillation and set(found) == set(model.networks):
@@ -89,7 +96,42 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, contract.probe_shapes)
     counts = {name or network: count_values(arrays) for name, arrays in found.items()}
-    return Stripped(network, alone, arrays_of(alone), counts, build)
+    trained = arrays_of(alone)
+
+    def build() -> Network:
+        network = single.build_network(section, num_classes)
+        drop_training_parts(network)
+        return network
+
+    _make_deployable(alone, contract.probe_shapes)
+    return Stripped(network, alone, trained, counts, build)
+
+
+def _make_deployable(network: Network, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Leave out what only training runs, merge branches, and prove that nothing else changed.
+
+    Raises:
+        ParityError: if the merged network computes something else.
+    """
+    dropped = drop_training_parts(network)
+    if dropped:
+        log.info("left out, because only training runs it: %s", ", ".join(dropped))
+    rng = np.random.default_rng(0)
+    batches = [rng.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
+    apart = [deployed_outputs(network)(batch) for batch in batches]
+    num_merged = reparameterise(network)
+    if not num_merged:
+        return
+    merged = [deployed_outputs(network)(batch) for batch in batches]
+    difference = max(
+        float(np.abs(before - after).max()) for before, after in zip(apart, merged, strict=True)
+    )
+    if not difference <= _MERGED_TOLERANCE:
+        raise ParityError(
+            f"merging {num_merged} layers changed the network's output by {difference:.3g}: "
+            f"expected {_MERGED_TOLERANCE} at most; this is a bug, please report it"
+        )
+    log.info("merged %d layers; output within %.2g", num_merged, difference)
 
 
 def _prove_equal(

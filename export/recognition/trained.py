@@ -29,12 +29,14 @@ class TrainedRecognizer:
 
     def check_parameters(self, parameters: Parameters, where: str) -> None:
         """Raise ArtifactError if the head has another number of classes than the dictionary."""
-        for name in ("head.fc2.bias", "head.fc.bias"):
-            if name in parameters:
-                self.charset.check_head(int(parameters[name].shape[0]), where)
-                return
+        for head in ("head", "head.ctc_head"):
+            for name in (f"{head}.fc2.bias", f"{head}.fc.bias"):
+                if name in parameters:
+                    self.charset.check_head(int(parameters[name].shape[0]), where)
+                    return
         raise ConfigError(
-            "the checkpoint has no CTC head: expected head.fc.bias or head.fc2.bias among its names"
+            "the checkpoint has no CTC head: expected head.fc.bias, head.fc2.bias, or the same "
+            "below head.ctc_head, among its names"
         )
 
     @property

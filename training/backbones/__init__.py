@@ -5,6 +5,8 @@ from training.backbones.mobilenet_v3 import MobileNetV3
 from training.backbones.pphgnet import PPHGNet
 from training.backbones.pphgnet_v2 import PPHGNetV2
 from training.backbones.pplcnet_v3 import PPLCNetV3
+from training.backbones.pplcnet_v4 import PPLCNetV4
+from training.backbones.rep_svtr import RepSVTR
 from training.registry import Registry
 
 BACKBONES = Registry(
@@ -15,6 +17,8 @@ BACKBONES = Registry(
         "PPHGNetV2_B4": PPHGNetV2,
         "PPHGNet_small": PPHGNet,
         "PPLCNetV3": PPLCNetV3,
+        "PPLCNetV4": PPLCNetV4,
+        "RepSVTR": RepSVTR,
     },
     injected=frozenset({"in_channels"}),
     unused=frozenset({"dropout_prob", "pretrained", "use_ssld"}),

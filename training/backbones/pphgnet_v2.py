@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import paddle
 from paddle import ParamAttr, nn
@@ -121,6 +121,11 @@ class PPHGNetV2(nn.Layer):
 
     Source: PaddleOCR `rec_pphgnetv2`; PP-OCRv5.
     """
+
+    training_only: ClassVar[tuple[str, ...]] = ("last_conv", "fc")
+    optional_state: ClassVar[dict[str, str]] = dict.fromkeys(
+        training_only, "the classifier of images, which reading does not use"
+    )
 
     def __init__(
         self,

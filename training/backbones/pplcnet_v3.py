@@ -153,6 +153,13 @@ class LearnableRepLayer(nn.Layer):
         with_conv = [] if self.conv_1x1 is None else [self.conv_1x1]
         return branches + [(layer.conv, layer.bn) for layer in (*with_conv, *self.conv_kxk)]
 
+    @property
+    def optional_state(self) -> dict[str, str]:
+        """A kernel merged beside its branches, as PaddleOCR saved exported networks until 2024."""
+        if self.is_merged:
+            return {}
+        return {"reparam_conv": "it follows from the branches beside it"}
+
     def reparameterise(self) -> None:
         """Replace the branches by one convolution, `reparam_conv`; harmless when repeated.
 

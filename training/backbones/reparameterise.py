@@ -1,7 +1,8 @@
-"""Merges what training keeps apart: convolution and BatchNorm, and branches into one kernel.
+"""Leaves out what only training needs, and merges what training keeps apart.
 
 A layer that can be merged has a method `reparameterise()`, which changes it in place and leaves
-one convolution with a bias under PaddleOCR's name. The mathematics: in evaluation BatchNorm is an
+one convolution with a bias under PaddleOCR's name; one with parts that only training runs names
+them in `training_only`. The mathematics: in evaluation BatchNorm is an
 affine map, a convolution with smaller kernel is one with zeros around it, and convolutions of one
 input that are added are one convolution (Ding et al. 2021, RepVGG, arXiv:2101.03697).
 """
@@ -16,6 +17,17 @@ import paddle
 from paddle import nn
 
 Kernel = npt.NDArray[np.float64]
+
+
+def drop_training_parts(network: nn.Layer) -> list[str]:
+    """Delete the layers that a deployed network does not run; return their names."""
+    dropped = []
+    for path, layer in network.named_sublayers(include_self=True):
+        for name in getattr(layer, "training_only", ()):
+            if name in layer._sub_layers:
+                del layer._sub_layers[name]
+                dropped.append(f"{path}.{name}".lstrip("."))
+    return dropped
 
 
 def reparameterise(network: nn.Layer) -> int:

@@ -44,7 +44,8 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
         recover(prefix)  # before the search: a save that was cut off may not have its names yet
     prefix = parameters_path(prefix).with_suffix("")
     recover(prefix)
-    load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
+    report = load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
+    log.info("%s", report)
     states = read_states(prefix)
     _load_optimizer(trainer, read_optimizer_state(prefix), f"{prefix}.pdopt")
     try:

@@ -60,6 +60,7 @@ class MultiHead(nn.Layer):
     """
 
     has_own_neck: ClassVar[bool] = True
+    training_only: ClassVar[tuple[str, ...]] = ("before_gtc", "gtc_head", "sar_head")
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import paddle
 from paddle import nn
@@ -38,6 +39,8 @@ class PositionalEncoding(nn.Layer):
 
     The table `pe`, float32 [5000, 1, C], is part of the state as in PaddleOCR's checkpoints.
     """
+
+    optional_state: ClassVar[dict[str, str]] = {"pe": "the table follows from its width"}
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

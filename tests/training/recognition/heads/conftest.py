@@ -13,20 +13,18 @@ import paddle
 import pytest
 import yaml
 
+from tests.beside import paddleocr_numbers
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import read_parameters
 from training.recognition.heads import HEADS, MultiHead
 
-_GOLDEN = Path(__file__).resolve().parents[5] / "shared" / "golden"
 Tensors = Mapping[str, paddle.Tensor]
 
 
 @pytest.fixture(scope="session")
 def shared_golden() -> Path:
     """Return the folder of PaddleOCR's numbers that are too large for this repository."""
-    if not _GOLDEN.is_dir():
-        pytest.skip(f"no numbers of PaddleOCR at {_GOLDEN}")
-    return _GOLDEN
+    return paddleocr_numbers()
 
 
 @dataclass(frozen=True)
