@@ -18,8 +18,8 @@ from paddle.nn import functional as F
 
 from training.kernels import Linear, PointwiseConv2D
 
-_HIDDEN_SCORE = -1e4
-"""Added to scores outside the window: no weight is left, and float16 can hold it."""
+_HIDDEN_SCORE = -1e3
+"""Added to scores outside the window: no weight is left, and float16 has room for it."""
 
 
 def sequence_of(features: paddle.Tensor) -> paddle.Tensor:

@@ -191,10 +191,10 @@ class SVTRNet(nn.Layer):
         if len(chosen["mixer"]) != num_blocks:
             message = f"expected one for each of {num_blocks} blocks, got {len(chosen['mixer'])}"
             found.append(("mixer", message))
-        for kernel in chosen["local_mixer"]:
-            if "Conv" in chosen["mixer"] and any(size % 2 == 0 for size in kernel):
-                message = f"a convolution keeps its map: expected odd sizes, got {list(kernel)}"
-                found.append(("local_mixer", message))
+        even = [list(pair) for pair in chosen["local_mixer"] if not all(side % 2 for side in pair)]
+        if even and "Conv" in chosen["mixer"]:
+            message = f"a convolution keeps the size of its map: expected odd sizes, got {even[0]}"
+            found.append(("local_mixer", message))
         is_merged = chosen["patch_merging"] in _MERGINGS
         if not is_merged and len(set(widths)) > 1:
             message = f"only merging changes the width: expected equal ones, got {list(widths)}"
@@ -223,8 +223,8 @@ class SVTRNet(nn.Layer):
             images: float32 [N, 3, H, W] of `img_size`.
 
         Returns:
-            float32 [N, out_channels, 1, T]; without `last_stage` [N, L, C] of L positions, three
-            rows of W / 4 for 48 px.
+            float32 [N, out_channels, 1, T]; without `last_stage` the sequence [N, L, C] of all
+            positions, L = 3 W / 4 for 48 px.
 
         Raises:
             ConfigError: an image of another size, or a width left open.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -180,11 +180,7 @@ class SVTRv2(nn.Layer):
         super().__init__()
         if not uses_drop_rates:
             if drop_rate or attn_drop_rate:
-                log.warning(
-                    "SVTRv2: drop_rate %s and attn_drop_rate %s have no effect, as in PaddleOCR; "
-                    "uses_drop_rates: true makes them count",
-                    *(drop_rate, attn_drop_rate),
-                )
+                _warn_of_drop_rates()
             drop_rate = attn_drop_rate = 0.0
         self.pope = PatchEmbedding(in_channels, dims[0], max_sz if use_pos_embed else None)
         build_attention = partial(
@@ -270,6 +266,15 @@ class SVTRv2(nn.Layer):
         if self.use_pool:
             return F.avg_pool2d(map_of(x, rows), [rows, 2])
         return map_of(x, rows) if self.feat2d else x
+
+
+@cache
+def _warn_of_drop_rates() -> None:
+    """Say once that rates which a config gives have no effect."""
+    log.warning(
+        "SVTRv2: drop_rate and attn_drop_rate have no effect, as in PaddleOCR; "
+        "uses_drop_rates: true makes them count"
+    )
 
 
 _OPTIONS = {

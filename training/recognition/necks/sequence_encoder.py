@@ -141,7 +141,22 @@ class SequenceEncoder(nn.Layer):
         return find_more(given) if find_more is not None else []
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, C, 1, T] to float32 [N, T, out_channels]."""
+        """Map a map to its sequence.
+
+        Args:
+            x: float32 [N, C, 1, T].
+
+        Returns:
+            float32 [N, T, out_channels].
+
+        Raises:
+            ConfigError: the backbone left another number of rows, or a sequence already.
+        """
+        if len(x.shape) != 4:
+            raise ConfigError(
+                f"the neck takes a map [N, C, 1, T], got {list(x.shape)}; with SVTRNet's "
+                "last_stage: false set Head.use_pool: true of MultiHead, with SVTRv2 its use_pool"
+            )
         if self.encoder is None:
             return self.encoder_reshape(x)
         if self.encoder.takes_map:

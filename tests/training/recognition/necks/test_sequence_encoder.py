@@ -72,6 +72,11 @@ def test_more_than_one_row_is_named() -> None:
         build(encoder_type="reshape")(paddle.zeros([1, 6, 2, 9]))
 
 
+def test_a_sequence_in_the_place_of_a_map_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"takes a map .*got \[1, 9, 6\]; .*use_pool: true"):
+        build(encoder_type="lightsvtr")(paddle.zeros([1, 9, 6]))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
