@@ -32,7 +32,8 @@ test-slow: $(VENV)/.installed-dev
 # On a machine with a GPU, ten minutes: the tests, then what only a GPU shows, into GPU_RESULT. What is
 # not installed (TensorRT, onnxruntime-gpu) is left out and said. On a bare machine without a registry
 # PYTHON=python3 VENV= takes what is there. DISTILREC_ONNX and DISTILREC_PLAN name a model and its
-# engine, DISTILREC_DATA a folder of line images, DISTILREC_MINUTES how long random shapes are run (1).
+# engine, DISTILREC_DATA a folder of line images, DISTILREC_GOLDEN one of PaddleOCR's numbers,
+# DISTILREC_MINUTES how long random shapes are run (1).
 GPU_RESULT ?= output/gpu.json
 test-gpu: $(if $(VENV),$(VENV)/.installed-dev)
 	$(GPU_RUN) -m pytest -m gpu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,7 @@ def set_full_size_weights(model: nn.Layer, case: Case) -> None:
     assert taken == statistics.size
 
 
-def value_of(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+def value_of(name: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
     """Return the weight that a parameter has in the full-size cases: a function of its name."""
     rng = np.random.RandomState((zlib.crc32(name.encode()) ^ (seed * 2654435761)) & 0xFFFFFFFF)
     last = name.rsplit(".", 1)[-1]
@@ -166,7 +166,7 @@ def value_of(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32
     return value.astype(np.float32)
 
 
-def full_size_image(height: int, width: int, seed: int) -> NDArray[np.float32]:
+def full_size_image(height: int = 48, width: int = 320, seed: int = 5) -> NDArray[np.float32]:
     """Return the two images [2, 3, H, W] of the full-size cases."""
     rng = np.random.RandomState(seed)
     coarse = rng.uniform(-1, 1, (2, 3, height // 4, width // 4))

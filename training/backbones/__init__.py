@@ -7,6 +7,8 @@ from training.backbones.pphgnet_v2 import PPHGNetV2
 from training.backbones.pplcnet_v3 import PPLCNetV3
 from training.backbones.pplcnet_v4 import PPLCNetV4
 from training.backbones.rep_svtr import RepSVTR
+from training.backbones.svtrnet import SVTRNet
+from training.backbones.svtrv2 import SVTRv2
 from training.registry import Registry
 
 BACKBONES = Registry(
@@ -19,7 +21,9 @@ BACKBONES = Registry(
         "PPLCNetV3": PPLCNetV3,
         "PPLCNetV4": PPLCNetV4,
         "RepSVTR": RepSVTR,
+        "SVTRNet": SVTRNet,
+        "SVTRv2": SVTRv2,
     },
     injected=frozenset({"in_channels"}),
-    unused=frozenset({"dropout_prob", "pretrained", "use_ssld"}),
+    unused=frozenset({"dropout_prob", "local_k", "pretrained", "use_ssld"}),
 )

@@ -14,7 +14,7 @@ from runtime.errors import ConfigError
 from training.recognition.heads.ctc_head import CTCHead
 from training.recognition.heads.nrtr_head import NRTRHead
 from training.recognition.heads.sar_head import SARHead
-from training.recognition.necks import NECKS
+from training.recognition.necks import read_encoder
 from training.registry import Component, Problems, Registry, unknown_name
 
 _CTC = "CTCHead"
@@ -208,23 +208,6 @@ def _read_ctc(options: object, path: str, problems: Problems) -> dict[str, Compo
     for key in options.keys() - {"Neck", "Head"}:
         problems.add(f"{path}.{key}", unknown_name("key", key, ["Neck", "Head"]))
     return {
-        "neck": _read_neck(options.get("Neck"), f"{path}.Neck", problems),
+        "neck": read_encoder(options.get("Neck"), f"{path}.Neck", problems),
         "ctc": _CTC_HEADS.read_options(_CTC, options.get("Head"), f"{path}.Head", problems),
     }
-
-
-def _read_neck(section: object, path: str, problems: Problems) -> Component | None:
-    """Read a `SequenceEncoder` whose `encoder_type` stands under `name`."""
-    if not isinstance(section, Mapping) or "name" not in section:
-        problems.add(path, f"expected a mapping with a name, got {section!r}")
-        return None
-    if "encoder_type" in section:
-        problems.add(f"{path}.encoder_type", "expected the encoder's type under name alone")
-        return None
-    options = {"encoder_type" if key == "name" else key: section[key] for key in section}
-    found = Problems()
-    neck = NECKS.read_options("SequenceEncoder", options, path, found)
-    for problem in found:
-        is_name = problem.path == f"{path}.encoder_type"
-        problems.add(f"{path}.name" if is_name else problem.path, problem.message)
-    return neck

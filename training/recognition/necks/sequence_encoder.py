@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
 
 from runtime.errors import ConfigError
 from training.backbones.layers import uniform_attr
+from training.recognition.necks.recurrent import EncoderWithCascadeRNN, EncoderWithRNN
+from training.recognition.necks.svtr import EncoderWithLightSVTR, EncoderWithSVTR
+from training.registry import unknown_name
 
 _FC_DECAY = 1e-5
 
@@ -32,7 +35,9 @@ class Im2Seq(nn.Layer):
 class EncoderWithFC(nn.Layer):
     """One linear layer per time step."""
 
-    def __init__(self, in_channels: int, hidden_size: int) -> None:
+    takes_map: ClassVar[bool] = False
+
+    def __init__(self, in_channels: int, hidden_size: int = 48) -> None:
         super().__init__()
         self.out_channels = hidden_size
         self.fc = nn.Linear(
@@ -47,71 +52,35 @@ class EncoderWithFC(nn.Layer):
         return self.fc(x)
 
 
-class EncoderWithRNN(nn.Layer):
-    """Two bidirectional LSTM layers."""
-
-    def __init__(self, in_channels: int, hidden_size: int) -> None:
-        super().__init__()
-        self.out_channels = 2 * hidden_size
-        self.lstm = nn.LSTM(in_channels, hidden_size, num_layers=2, direction="bidirectional")
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, T, C] to float32 [N, T, 2 hidden_size]."""
-        return self.lstm(x)[0]
-
-
-class BidirectionalLSTM(nn.Layer):
-    """One bidirectional LSTM layer and, if asked, a linear layer behind it."""
-
-    def __init__(
-        self, in_channels: int, hidden_size: int, out_channels: int, with_linear: bool
-    ) -> None:
-        super().__init__()
-        self.rnn = nn.LSTM(in_channels, hidden_size, direction="bidirectional")
-        self.linear = nn.Linear(2 * hidden_size, out_channels) if with_linear else None
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, T, C] to float32 [N, T, out_channels]."""
-        recurrent = self.rnn(x)[0]
-        return recurrent if self.linear is None else self.linear(recurrent)
-
-
-class EncoderWithCascadeRNN(nn.Layer):
-    """Bidirectional LSTMs one behind another, each with its own width."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        hidden_size: int,
-        out_channels: Sequence[int],
-        num_layers: int,
-        with_linear: bool,
-    ) -> None:
-        super().__init__()
-        widths = [in_channels, *out_channels[:num_layers]]
-        self.out_channels = widths[-1]
-        self.encoder = nn.LayerList(
-            [
-                BidirectionalLSTM(width, hidden_size, next_width, with_linear)
-                for width, next_width in pairwise(widths)
-            ]
-        )
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, T, C] to float32 [N, T, out_channels[-1]]."""
-        for layer in self.encoder:
-            x = layer(x)
-        return x
+ENCODERS: Mapping[str, type[nn.Layer] | None] = {
+    "reshape": None,
+    "fc": EncoderWithFC,
+    "rnn": EncoderWithRNN,
+    "cascadernn": EncoderWithCascadeRNN,
+    "svtr": EncoderWithSVTR,
+    "lightsvtr": EncoderWithLightSVTR,
+}
+"""Of each encoder type; `reshape` has none."""
 
 
 class SequenceEncoder(nn.Layer):
     """Turns a one-row feature map into a sequence and encodes it.
 
+    An option that is not given has the default of the chosen encoder, whose class says what it is.
+
     Args:
         in_channels: C of the backbone.
-        encoder_type: `reshape` (nothing more), `fc`, `rnn`, `cascadernn`.
-        hidden_size: size of the linear layer or of each LSTM direction.
-        out_channels, num_layers, with_linear: of `cascadernn` alone.
+        encoder_type: one of `ENCODERS`: `reshape` (nothing more), `fc`, `rnn`, `cascadernn`, or
+            the attention of `svtr` and `lightsvtr`.
+        hidden_size: size of the linear layer or of each LSTM direction; others ignore it.
+        out_channels, num_layers, with_linear: of `cascadernn`.
+        dims, depth, use_guide, num_heads, qkv_bias, mlp_ratio, drop_rate, attn_drop_rate,
+            drop_path, qk_scale: of `svtr` and `lightsvtr`.
+        hidden_dims, kernel_size: of `svtr`.
+        local_kernel: of `lightsvtr`.
+
+    Raises:
+        ConfigError: options that the chosen encoder does not have, or that do not fit together.
 
     Source: Shi et al. 2015, CRNN (arXiv:1507.05717); PaddleOCR `necks/rnn`.
     """
@@ -119,55 +88,99 @@ class SequenceEncoder(nn.Layer):
     def __init__(
         self,
         in_channels: int,
-        encoder_type: Literal["reshape", "fc", "rnn", "cascadernn"],
-        hidden_size: int = 48,
+        encoder_type: Literal["reshape", "fc", "rnn", "cascadernn", "svtr", "lightsvtr"],
+        hidden_size: int | None = None,
         out_channels: Sequence[int] | None = None,
-        num_layers: int = 2,
-        with_linear: bool = False,
+        num_layers: int | None = None,
+        with_linear: bool | None = None,
+        dims: int | None = None,
+        depth: int | None = None,
+        hidden_dims: int | None = None,
+        use_guide: bool | None = None,
+        num_heads: int | None = None,
+        qkv_bias: bool | None = None,
+        mlp_ratio: float | None = None,
+        drop_rate: float | None = None,
+        attn_drop_rate: float | None = None,
+        drop_path: float | None = None,
+        kernel_size: tuple[int, int] | None = None,
+        qk_scale: float | None = None,
+        local_kernel: int | None = None,
     ) -> None:
+        arguments = {key: value for key, value in locals().items() if key in _OPTIONS}
         super().__init__()
-        given = {
-            "encoder_type": encoder_type,
-            "hidden_size": hidden_size,
-            "out_channels": out_channels,
-            "num_layers": num_layers,
-            "with_linear": with_linear,
-        }
-        for key, message in self.problems_of(given):
+        options = {key: value for key, value in arguments.items() if value is not None}
+        for key, message in self.problems_of({"encoder_type": encoder_type, **options}):
             raise ConfigError(f"SequenceEncoder.{key}: {message}")
         self.encoder_reshape = Im2Seq()
-        self.out_channels = in_channels
-        if encoder_type == "reshape":
-            self.encoder = None
-            return
-        if encoder_type == "cascadernn":
-            self.encoder = EncoderWithCascadeRNN(
-                in_channels, hidden_size, out_channels or (), num_layers, with_linear
-            )
-        else:
-            encoder = EncoderWithFC if encoder_type == "fc" else EncoderWithRNN
-            self.encoder = encoder(in_channels, hidden_size)
-        self.out_channels = self.encoder.out_channels
+        self.encoder, self.out_channels = None, in_channels
+        encoder = ENCODERS[encoder_type]
+        if encoder is not None:
+            known = _options_of(encoder)
+            options = {key: value for key, value in options.items() if key in known}
+            self.encoder = encoder(in_channels, **options)
+            self.out_channels = self.encoder.out_channels
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Report widths of `cascadernn` that do not fit its layers."""
-        if options.get("encoder_type") != "cascadernn":
-            return []
-        widths = list(options.get("out_channels") or ())
-        num_layers, emitted = options.get("num_layers", 2), 2 * options.get("hidden_size", 48)
-        if num_layers < 1 or len(widths) != num_layers:
-            message = f"cascadernn: expected {num_layers} widths, one a layer, got {widths}"
-            return [("out_channels", message)]
-        if not options.get("with_linear") and any(width != emitted for width in widths):
-            message = (
-                f"cascadernn without with_linear emits {emitted} channels a layer: "
-                f"expected {emitted} for each, got {widths}"
-            )
-            return [("out_channels", message)]
-        return []
+        """Report options of another encoder, and those that do not fit together.
+
+        Args:
+            options: of the right types; None stands for one that is not given.
+        """
+        encoder_type = str(options.get("encoder_type"))
+        if encoder_type not in ENCODERS:
+            return [("encoder_type", unknown_name("encoder", encoder_type, ENCODERS))]
+        encoder = ENCODERS[encoder_type]
+        given = {key: value for key, value in options.items() if value is not None}
+        known = {"encoder_type", *_EVERYWHERE, *(_options_of(encoder) if encoder else ())}
+        foreign = sorted(given.keys() - known)
+        if foreign:
+            return [(key, _foreign(key, encoder_type, known)) for key in foreign]
+        find_more = getattr(encoder, "problems_of", None)
+        return find_more(given) if find_more is not None else []
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, C, 1, T] to float32 [N, T, out_channels]."""
-        sequence = self.encoder_reshape(x)
-        return sequence if self.encoder is None else self.encoder(sequence)
+        """Map a map to its sequence.
+
+        Args:
+            x: float32 [N, C, 1, T].
+
+        Returns:
+            float32 [N, T, out_channels].
+
+        Raises:
+            ConfigError: the backbone left another number of rows, or a sequence already.
+        """
+        if len(x.shape) != 4:
+            raise ConfigError(
+                f"the neck takes a map [N, C, 1, T], got {list(x.shape)}; with SVTRNet's "
+                "last_stage: false set Head.use_pool: true of MultiHead, with SVTRv2 its use_pool"
+            )
+        if self.encoder is None:
+            return self.encoder_reshape(x)
+        if self.encoder.takes_map:
+            return self.encoder_reshape(self.encoder(x))
+        return self.encoder(self.encoder_reshape(x))
+
+
+_OPTIONS = frozenset(inspect.signature(SequenceEncoder).parameters) - {
+    "in_channels",
+    "encoder_type",
+}
+_EVERYWHERE = frozenset({"hidden_size"})
+"""PaddleOCR's own option of SequenceEncoder, given to every encoder that has it."""
+
+
+def _options_of(encoder: type[nn.Layer]) -> frozenset[str]:
+    """Return the names of an encoder's options."""
+    return frozenset(inspect.signature(encoder).parameters) - {"in_channels"}
+
+
+def _foreign(key: str, encoder_type: str, known: set[str]) -> str:
+    """Compose the message for an option that the chosen encoder does not have."""
+    owners = [name for name, encoder in ENCODERS.items() if encoder and key in _options_of(encoder)]
+    if not owners:
+        return unknown_name(f"option of {encoder_type}", key, known - {"encoder_type"})
+    options = ", ".join(sorted(known - {"encoder_type"}))
+    return f"an option of {' and '.join(owners)}: expected one of {encoder_type}'s {options}"

@@ -8,7 +8,8 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.recognition.necks import NECKS
+from training.recognition.necks import NECKS, read_encoder
+from training.registry import Problems
 
 LSTM = [
     f"{kind}_{part}_l0{way}"
@@ -71,12 +72,34 @@ def test_more_than_one_row_is_named() -> None:
         build(encoder_type="reshape")(paddle.zeros([1, 6, 2, 9]))
 
 
+def test_a_sequence_in_the_place_of_a_map_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"takes a map .*got \[1, 9, 6\]; .*use_pool: true"):
+        build(encoder_type="lightsvtr")(paddle.zeros([1, 9, 6]))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "needs the option encoder_type"),
         ({"encoder_type": "svtrnet"}, "expected 'reshape' or 'fc' or 'rnn' or 'cascadernn'"),
-        ({"encoder_type": "rnn", "hidden_dim": 4}, "did you mean hidden_size"),
+        ({"encoder_type": "rnn", "hidden_sizes": 4}, "did you mean hidden_size"),
+        (
+            {"encoder_type": "rnn", "dims": 64},
+            "Neck.dims: an option of svtr and lightsvtr: expected one of rnn's hidden_size",
+        ),
+        (
+            {"encoder_type": "svtr", "local_kernel": 7},
+            "local_kernel: an option of lightsvtr: expected one of svtr's attn_drop_rate, depth",
+        ),
+        ({"encoder_type": "reshape", "num_layers": 2}, "num_layers: an option of cascadernn"),
+        (
+            {"encoder_type": "svtr", "hidden_dims": 60},
+            "hidden_dims: expected a multiple of the 8 heads, got 60",
+        ),
+        ({"encoder_type": "lightsvtr", "dims": 60}, "dims: expected a multiple of the 8 heads"),
+        ({"encoder_type": "svtr", "kernel_size": [1, 4]}, r"kernel_size: expected odd .* \[1, 4\]"),
+        ({"encoder_type": "svtr", "kernel_size": 3}, "kernel_size: expected a list of 2 values"),
+        ({"encoder_type": "lightsvtr", "local_kernel": 6}, "local_kernel: expected an odd width"),
         ({"encoder_type": "cascadernn"}, "Neck.out_channels: cascadernn: expected 2 widths"),
         (
             {"encoder_type": "cascadernn", "out_channels": [8, 8, 8], "hidden_size": 4},
@@ -91,3 +114,39 @@ def test_more_than_one_row_is_named() -> None:
 def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+def test_hidden_size_is_taken_by_every_encoder_as_paddleocr_does() -> None:
+    assert build(encoder_type="lightsvtr", hidden_size=48).out_channels == 64
+    assert build(encoder_type="reshape", hidden_size=48).out_channels == 6
+
+
+def test_a_neck_within_multihead_is_named_by_its_encoder() -> None:
+    problems = Problems()
+    section = {"name": "svtr", "dims": 16, "hidden_dims": 24, "kernel_size": [1, 3]}
+    component = read_encoder(section, "Neck", problems)
+    assert component is not None and not problems
+    neck = component.build(in_channels=16)
+    assert neck.out_channels == 16 and neck.encoder.conv1.conv.weight.shape == [2, 16, 1, 3]
+    assert section["name"] == "svtr"
+    reshape = read_encoder({"name": "reshape"}, "Neck", problems)
+    assert reshape is not None and reshape.build(in_channels=16).out_channels == 16
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"name": "svrt"}, "Neck.name: unknown encoder 'svrt': .*did you mean svtr"),
+        ({"dims": 16}, "Neck.name: unknown encoder None"),
+        ("svtr", "Neck: expected a mapping with a name, got 'svtr'"),
+        ({"name": "svtr", "dim": 16}, "Neck.dim: unknown option .*did you mean dims"),
+        ({"name": "svtr", "dims": "16"}, "Neck.dims: expected a whole number"),
+        ({"name": "lightsvtr", "hidden_dims": 120}, "Neck.hidden_dims: an option of svtr:"),
+        ({"name": "svtr", "encoder_type": "rnn"}, "Neck.encoder_type: the name is the encoder"),
+    ],
+)
+def test_mistakes_within_multihead_are_named(section: object, problem: str) -> None:
+    problems = Problems()
+    assert read_encoder(section, "Neck", problems) is None
+    with pytest.raises(ConfigError, match=problem):
+        problems.raise_any()
