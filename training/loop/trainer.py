@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.loop.divergence import refuse_non_finite_losses, refuse_non_finite_weights
+from training.loop.ema import ModelEMA
 from training.loop.evaluation import Evaluation, evaluate
 from training.loop.fingerprint import fingerprint_of
 from training.loop.parallel import Group, synchronize_batch_norm
@@ -71,6 +73,7 @@ class Trainer:
             {"Train": train, "Eval": evaluation}, run.task, self._plan(0)
         )
         self.precision = Precision(run.settings)
+        self.ema = ModelEMA.of(run.model, run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
 
@@ -180,6 +183,8 @@ class Trainer:
             # The first step names the optimizer's state; without the guard a second run in the
             # same process would get other names, and its checkpoints would fit no other run.
             self.precision.update(self.optimizer)
+        if self.ema is not None:
+            self.ema.update()
         figures["lr"] = float(self.optimizer.get_lr())
         self.optimizer.clear_grad()
         self.schedule.step()
@@ -220,8 +225,12 @@ class Trainer:
         self.progress.add_step(figures, samples, seconds, waited, best)
 
     def _evaluate(self) -> Evaluation:
-        """Evaluate, log, and keep the model if it is the best so far."""
-        result = evaluate(self.run, self.eval_part, self.eval_loader)
+        """Evaluate, log, and keep the model if it is the best so far.
+
+        Averages of the weights, where there are any, are evaluated in their place.
+        """
+        with nullcontext() if self.ema is None else self.ema.applied():
+            result = evaluate(self.run, self.eval_part, self.eval_loader)
         self.progress.add_evaluation(result.figures)
         indicator = self.run.metric.main_indicator
         best = self.position.best.get(indicator, -1.0)
@@ -231,11 +240,17 @@ class Trainer:
         return result
 
     def _save(self, name: str) -> None:
-        """Save a checkpoint in the main process; raises DivergenceError if it is not finite."""
+        """Save a checkpoint in the main process; raises DivergenceError if it is not finite.
+
+        The parameters are the averages, where there are any; the others are saved beside them.
+        """
         if not self.group.is_main:
             return
-        parameters = arrays_of(self.run.model)
+        parameters, averages = arrays_of(self.run.model), None
         refuse_non_finite_weights(parameters, self.position.global_step, self.folder)
+        if self.ema is not None:
+            averages = {"train_state": parameters, **self.ema.as_state()}
+            parameters = {name: value.numpy() for name, value in self.ema.averages().items()}
         save_checkpoint(
             self.folder / name,
             parameters,
@@ -252,6 +267,7 @@ class Trainer:
                 "config_sha256": self.run.plan.config.sha256,
                 "data": self.fingerprint,
             },
+            averages,
         )
 
 
