@@ -155,11 +155,12 @@ def problems_of_order(
         is_sized: whether a sampler decides about the sizes of images.
     """
     names = [name for name, _ in entries]
-    required = [("DecodeImage",), ENCODES, ("KeepKeys",), *([] if is_sized else [RESIZES])]
-    for choices in required:
+    listed = ", ".join(map(str, names))
+    for choices in (("DecodeImage",), ENCODES, ("KeepKeys",)):
         if not set(choices) & set(names):
-            listed = ", ".join(map(str, names))
             yield f"expected {' or '.join(choices)} in the list, got {listed}"
+    if not is_sized and not set(RESIZES) & set(names):
+        yield f"expected {' or '.join(RESIZES)} in the list, or a sampler, got {listed}"
     for first, second in _ORDER:
         if first in names and second in names and names.index(first) > names.index(second):
             yield f"expected {first} before {second}, got it after"
