@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, parse_yaml, read_yaml
@@ -17,7 +17,9 @@ from training.registry import Problem, Problems, Registry, unknown_name
 
 SECTIONS = ("Global", "Optimizer", "Architecture", "Loss", "PostProcess", "Metric", "Train", "Eval")
 UNUSED_SECTIONS = frozenset({"profiler_options", "wandb", "Export"})
+DecayType = Literal["threshold", "exponential", "normal"]
 _COUNTS = (
+    "ema_gamma",
     "epoch_num",
     "max_text_length",
     "print_batch_step",
@@ -53,6 +55,12 @@ class GlobalConfig:
         save_res_path: file that `training.predict` writes.
         seed: of weights, order and augmentation.
         fast_cpu: compiled training kernels and process settings on a CPU.
+        use_ema: evaluate and save an exponential moving average of the weights.
+        ema_decay: 0 .. 1, decay of the average.
+        ema_gamma: steps over which the decay of `exponential` grows.
+        ema_decay_type: how the decay grows from the first step on.
+        ema_filter_no_grad: leave parameters that do not learn out of the average.
+        ema_exact_correction: divide the average by the true sum of its weights.
         max_unreadable_share: share, 0 .. 1, of the lines of a data set or an epoch whose images
             cannot be read; a larger one stops the run.
     """
@@ -79,6 +87,12 @@ class GlobalConfig:
     save_res_path: str | None = None
     seed: int = 2021
     fast_cpu: bool = True
+    use_ema: bool = False
+    ema_decay: float = 0.9998
+    ema_gamma: int = 2000
+    ema_decay_type: DecayType = "threshold"
+    ema_filter_no_grad: bool = False
+    ema_exact_correction: bool = False
     max_unreadable_share: float = MOST_SHARE
 
     def is_evaluation_due(self, step: int) -> bool:
@@ -95,6 +109,9 @@ class GlobalConfig:
             for key in _COUNTS
             if key in options and options[key] < 1
         ]
+        decay = options.get("ema_decay", 0.0)
+        if not 0 <= decay < 1:
+            problems.append(("ema_decay", f"expected 0 to below 1, got {decay}"))
         share = options.get("max_unreadable_share", MOST_SHARE)
         if not 0 <= share <= 1:
             problems.append(("max_unreadable_share", f"expected 0 to 1, got {share}"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.config import GlobalConfig
     from training.data.build import DataPlan
     from training.data.dataset import SampleDataset
+    from training.data.planned import PlannedBatch, Size
     from training.data.sample import Sample, SampleSource, Transform
     from training.loop.parallel import Group
     from training.network import Network
@@ -70,11 +71,19 @@ class Batching(Protocol):
     def fitted_to(self, network: Network) -> Batching:
         """Return the batching that suits a network's strides."""
 
-    def plan(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
-        """Return the indices of each training batch of an epoch: a pure function of the seed."""
+    def plan(self, epoch: int, num_processes: int = 1) -> list[PlannedBatch]:
+        """Return the training batches of an epoch: a pure function of the seed."""
 
-    def training_batch(self, samples: Sequence[Sample], group: Group) -> Batch:
-        """Return the batch of these samples, of one shape in every process of the group."""
+    def training_batch(
+        self, samples: Sequence[Sample], group: Group, size: Size | None = None
+    ) -> Batch:
+        """Return the batch of these samples, of one shape in every process of the group.
+
+        Args:
+            samples: of one planned batch, or this process's share of it.
+            group: the processes.
+            size: of the planned batch.
+        """
 
     def evaluation_batches(self, samples: Iterable[Sample]) -> Iterator[Batch]:
         """Yield batches as the samples would be served."""
@@ -106,9 +115,14 @@ class Task(Protocol):
 
     @staticmethod
     def problems_of_transforms(
-        entries: Sequence[tuple[str, Mapping[str, Any]]],
+        entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
     ) -> Iterable[str]:
-        """Yield what is wrong with a list of transforms, each known by itself."""
+        """Yield what is wrong with a list of transforms, each known by itself.
+
+        Args:
+            entries: name and options of each.
+            is_sized: whether a sampler decides about the sizes of images.
+        """
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield path and message of sections that do not fit together."""
@@ -119,7 +133,10 @@ class Task(Protocol):
 
     @property
     def injected(self) -> Mapping[str, Any]:
-        """Parameters that the task supplies to data sets, transforms and post-processing."""
+        """Parameters that the task supplies to transforms and post-processing."""
+
+    def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
+        """Return the parameters that the task supplies to the data set of a section."""
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         """Build the transforms of a data section."""

@@ -27,6 +27,7 @@ from runtime.recognition.labels import labelled_images
 
 if TYPE_CHECKING:
     from training.data.build import DataPart
+    from training.data.planned import PlannedBatch
 
 BY_WIDTH, FIXED_WIDTH = "width-aware", "fixed-width"
 WIDTH_STEP_PX = {BY_WIDTH: 32, FIXED_WIDTH: 0}
@@ -80,7 +81,9 @@ def label_file_of(path: Path) -> Path:
     )
 
 
-def spread_batches(batches: Sequence[list[int]], widths: Sequence[float], count: int) -> list[int]:
+def spread_batches(
+    batches: Sequence[Sequence[int]], widths: Sequence[float], count: int
+) -> list[int]:
     """Choose `count` batches at even distances by width; return their positions in order.
 
     Args:
@@ -150,7 +153,7 @@ def measure(settings: RealSettings) -> dict[str, Any]:
 
 
 def _steps(
-    part: DataPart, batches: list[list[int]], pair: StepSettings
+    part: DataPart, batches: list[PlannedBatch], pair: StepSettings
 ) -> Iterator[dict[str, float]]:
     """Train on the batches as the training loop does; yields what each took."""
     from benchmarks.training.paddle_pair import build_pair

@@ -32,6 +32,7 @@ from runtime.spec import MODEL_FIELDS, ModelSpec
 from training.config import GlobalConfig
 from training.data.build import DataPlan
 from training.data.dataset import SampleDataset
+from training.data.planned import PlannedBatch, Size
 from training.data.sample import Draw, Sample, SampleSource, Transform
 from training.distillation.losses import SHARED_LOSSES, LossOfEach
 from training.loop.parallel import Group
@@ -145,11 +146,14 @@ class InOrder:
     def fitted_to(self, network: Network) -> InOrder:
         return self
 
-    def plan(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
+    def plan(self, epoch: int, num_processes: int = 1) -> list[PlannedBatch]:
         indices, size = self.dataset.indices(epoch), self.plan_.loader.batch_size_per_card
-        return [indices[start : start + size] for start in range(0, len(indices), size)]
+        starts = range(0, len(indices), size)
+        return [PlannedBatch(tuple(indices[start : start + size])) for start in starts]
 
-    def training_batch(self, samples: Sequence[Sample], group: Group) -> Batch:
+    def training_batch(
+        self, samples: Sequence[Sample], group: Group, size: Size | None = None
+    ) -> Batch:
         arrays = stacked(samples, ("image", "brightness"))
         return Batch(tuple(sample.name for sample in samples), arrays)
 
@@ -192,11 +196,16 @@ class BrightnessTask:
         return ()
 
     @staticmethod
-    def problems_of_transforms(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    def problems_of_transforms(
+        entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
+    ) -> Iterable[str]:
         return () if any(name == "Decode" for name, _ in entries) else ("expected Decode",)
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         return ()
+
+    def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
+        return {}
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         return [transform.build() for transform in plan.transforms]

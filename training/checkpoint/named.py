@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import CheckpointError
 from training.checkpoint.parameters import PARAMETERS, SAFETENSORS, parameters_path
-from training.checkpoint.saved import OPTIMIZER, STATES, is_waiting
+from training.checkpoint.saved import AVERAGES, OPTIMIZER, STATES, is_waiting
 
 if TYPE_CHECKING:
     from training.plan import Plan
@@ -55,8 +55,10 @@ def _reason_against_resuming(checkpoint: str) -> str:
     if reason:
         return reason
     prefix = parameters_path(checkpoint).with_suffix("")
-    for suffix in (OPTIMIZER, STATES):
+    for suffix in (OPTIMIZER, STATES, AVERAGES):
         file = prefix.with_name(prefix.name + suffix)
+        if suffix == AVERAGES and not file.is_file():
+            continue
         if not file.is_file():
             return (
                 f"no file {file}: a run resumes from {PARAMETERS}, {OPTIMIZER} and {STATES}; to "

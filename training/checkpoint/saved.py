@@ -1,6 +1,6 @@
-"""Checkpoints in PaddleOCR's files: `.pdparams`, `.pdopt`, `.states`.
+"""Checkpoints in PaddleOCR's files: `.pdparams`, `.pdopt`, `.states`, and `.pdema` with averages.
 
-The three files of a save appear together: they are first written beside the old ones, and the set
+The files of a save appear together: they are first written beside the old ones, and the set
 is complete ("sealed") once the last of them is there, so that a run killed at any moment leaves
 either the old or the new set.
 """
@@ -20,8 +20,10 @@ from runtime.files import write_atomically
 from training.checkpoint.parameters import NAME_TABLE, PARAMETERS
 from training.checkpoint.safe_pickle import dump_pickle, load_pickle
 
-OPTIMIZER, STATES = ".pdopt", ".states"
+OPTIMIZER, STATES, AVERAGES = ".pdopt", ".states", ".pdema"
 _STAGED = ".new"
+_NONE = b""
+"""A staged file without content stands for one that the new set has not."""
 
 
 def save_checkpoint(
@@ -29,17 +31,29 @@ def save_checkpoint(
     parameters: Mapping[str, NDArray[Any]],
     optimizer_state: Mapping[str, Any],
     states: Mapping[str, Any],
+    averages: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `<prefix>.pdparams`, `.pdopt` and `.states` as one set.
+    """Write `<prefix>.pdparams`, `.pdopt` and `.states` as one set, with averages also `.pdema`.
+
+    Args:
+        prefix: path without suffix.
+        parameters: what is evaluated and deployed.
+        optimizer_state: moments and learning rate.
+        states: position and best figures.
+        averages: of a run with averaged weights, whose `parameters` they are: `train_state`,
+            the weights that it goes on with, and the averages themselves.
 
     Raises:
         CheckpointError: if the disk refuses; the set that was there before is whole.
     """
-    contents = {PARAMETERS: parameters, OPTIMIZER: optimizer_state, STATES: states}
+    contents = {PARAMETERS: parameters, OPTIMIZER: optimizer_state, AVERAGES: averages}
     try:
         recover(prefix)
-        for suffix, content in contents.items():
-            write_atomically(_file(prefix, suffix + _STAGED), dump_pickle(dict(content)))
+        for suffix, content in [*contents.items(), (STATES, states)]:
+            if content is not None:
+                write_atomically(_file(prefix, suffix + _STAGED), dump_pickle(dict(content)))
+            elif _file(prefix, suffix).is_file():
+                write_atomically(_file(prefix, suffix + _STAGED), _NONE)
         recover(prefix)
     except OSError as error:
         with suppress(OSError):
@@ -58,15 +72,17 @@ def is_waiting(prefix: Path) -> bool:
 def recover(prefix: Path) -> None:
     """Finish a save that was cut off after it was sealed, or drop one that was not."""
     is_sealed = is_waiting(prefix)
-    for suffix in (PARAMETERS, OPTIMIZER, STATES):
+    for suffix in (PARAMETERS, OPTIMIZER, AVERAGES, STATES):
         staged = _file(prefix, suffix + _STAGED)
         if not staged.is_file():
             continue
         with suppress(FileNotFoundError):  # another process of this run was first
-            if is_sealed:
+            if is_sealed and staged.stat().st_size > len(_NONE):
                 staged.replace(_file(prefix, suffix))
-            else:
-                staged.unlink()
+                continue
+            if is_sealed:
+                _file(prefix, suffix).unlink(missing_ok=True)
+            staged.unlink()
     for part in prefix.parent.glob(f".{glob.escape(prefix.name)}.*{_STAGED}.part*"):
         part.unlink(missing_ok=True)
 
@@ -91,6 +107,31 @@ def read_states(prefix: Path) -> dict[str, Any]:
         CheckpointError: as `load_pickle`.
     """
     return _read_mapping(_file(prefix, STATES))
+
+
+def read_averages(prefix: Path) -> dict[str, Any] | None:
+    """Read `<prefix>.pdema`: `train_state`, `ema_state` and `step`; None where there is none.
+
+    Raises:
+        CheckpointError: as `load_pickle`.
+    """
+    path = _file(prefix, AVERAGES)
+    if not path.is_file():
+        return None
+    content = _read_mapping(path)
+    return {
+        name: _as_arrays(value) if isinstance(value, dict) else value
+        for name, value in content.items()
+    }
+
+
+def _as_arrays(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays by structured name; paddle saves each with a name of its own before it."""
+    return {
+        name: value[1] if isinstance(value, tuple) and len(value) == 2 else value
+        for name, value in state.items()
+        if name != NAME_TABLE
+    }
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

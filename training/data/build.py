@@ -8,11 +8,12 @@ from typing import Any
 
 from runtime.cpu import available_cpus
 from training.data.dataset import SampleDataset
-from training.data.label_file import SimpleDataSet
+from training.data.label_file import MultiScaleDataSet, SimpleDataSet
 from training.data.lmdb_file import LMDBDataSet
+from training.data.sampler import SAMPLERS, MultiScaleSampler
 from training.data.synthetic import SyntheticDataSet
 from training.data.unreadable import MOST_SHARE
-from training.registry import Component, Problems, Registry
+from training.registry import Component, Problems, Registry, unknown_name
 from training.task import Batching, Report, Task
 
 EVAL_SEED_OFFSET = 1_000_003
@@ -22,6 +23,7 @@ DATASETS = Registry(
     "dataset",
     {
         "SimpleDataSet": SimpleDataSet,
+        "MultiScaleDataSet": MultiScaleDataSet,
         "LMDBDataSet": LMDBDataSet,
         "SyntheticDataSet": SyntheticDataSet,
     },
@@ -29,6 +31,7 @@ DATASETS = Registry(
     unused=frozenset({"ds_width"}),
 )
 _SHARED_KEYS = frozenset({"transforms", "ext_op_transform_idx"})
+_KEYS = ("dataset", "loader", "sampler")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class DataPlan:
         loader: the `loader` section.
         transforms_before_joining: `ext_op_transform_idx`, how many transforms another sample
             passes before it is joined.
+        sampler: the `sampler` section; None where the loader alone decides about batches.
     """
 
     path: str
@@ -91,6 +95,7 @@ class DataPlan:
     transforms: tuple[Component, ...]
     loader: LoaderOptions
     transforms_before_joining: int = 1
+    sampler: MultiScaleSampler | None = None
 
     @property
     def is_training(self) -> bool:
@@ -111,29 +116,47 @@ def read_data(section: object, path: str, task: type[Task], problems: Problems) 
         problems.add(path, f"expected a section with dataset and loader, got {section!r}")
         return None
     num_problems = len(problems)
+    for key in section.keys() - set(_KEYS):
+        problems.add(f"{path}.{key}", unknown_name(f"key of {path}", key, _KEYS))
     dataset = section["dataset"]
     own = {key: value for key, value in dataset.items() if key not in _SHARED_KEYS}
     source = DATASETS.read(own, f"{path}.dataset", problems)
-    transforms = _read_transforms(
-        dataset.get("transforms"), f"{path}.dataset.transforms", task, problems
-    )
+    sampler = _read_sampler(section, path, problems)
+    transforms = _read_transforms(section, path, task, problems)
     where = f"{path}.dataset.ext_op_transform_idx"
     before = _read_joining(dataset.get("ext_op_transform_idx", 1), transforms, where, problems)
     loader = LOADERS.read_options("loader", section.get("loader"), f"{path}.loader", problems)
     if len(problems) > num_problems or source is None or loader is None:
         return None
-    return DataPlan(path, source, tuple(transforms), loader.build(), before)
+    built = None if sampler is None else sampler.build()
+    return DataPlan(path, source, tuple(transforms), loader.build(), before, built)
+
+
+def _read_sampler(section: Mapping[str, Any], path: str, problems: Problems) -> Component | None:
+    """Read the `sampler` of a section; None where there is none, or it cannot be used."""
+    name = section["dataset"].get("name")
+    if "sampler" not in section:
+        if name == MultiScaleDataSet.__name__:
+            message = f"{name} takes the sizes of its images from {path}.sampler: expected it, "
+            problems.add(f"{path}.dataset.name", f"{message}got none; or use SimpleDataSet")
+        return None
+    if path != "Train":
+        problems.add(f"{path}.sampler", "only Train has a sampler: take it out")
+        return None
+    return SAMPLERS.read(section["sampler"], f"{path}.sampler", problems)
 
 
 def _read_transforms(
-    section: object, path: str, task: type[Task], problems: Problems
+    section: Mapping[str, Any], path: str, task: type[Task], problems: Problems
 ) -> list[Component]:
-    if not isinstance(section, list):
-        problems.add(path, f"expected a list of transforms, got {section!r}")
+    listed = section["dataset"].get("transforms")
+    path = f"{path}.dataset.transforms"
+    if not isinstance(listed, list):
+        problems.add(path, f"expected a list of transforms, got {listed!r}")
         return []
     entries: list[tuple[str, Mapping[str, Any]]] = []
     components = []
-    for index, entry in enumerate(section):
+    for index, entry in enumerate(listed):
         if not isinstance(entry, Mapping) or len(entry) != 1:
             message = f"expected one transform with its options, got {entry!r}"
             problems.add(f"{path}.{index}", message)
@@ -144,7 +167,7 @@ def _read_transforms(
         component = task.transforms.read_options(name, options, where, problems)
         if component is not None:
             components.append(component)
-    for message in task.problems_of_transforms(entries):
+    for message in task.problems_of_transforms(entries, is_sized="sampler" in section):
         problems.add(path, message)
     return components
 
@@ -197,7 +220,7 @@ def build_data(
             used.
     """
     part_seed = seed if plan.is_training else seed + EVAL_SEED_OFFSET
-    source = plan.dataset.build(seed=part_seed, **task.injected)
+    source = plan.dataset.build(seed=part_seed, **task.supplied_to(plan))
     transforms = task.transforms_of(plan)
     report = task.report_on(plan, source, transforms)
     report.refuse_unreadable(max_unreadable_share)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.data.planned import PlannedBatch, Size
 from training.data.sample import (
     OF_ONE_SAMPLE,
     Draw,
@@ -49,26 +50,35 @@ class SampleDataset:
         usable = set(self.usable)
         return [index for index in self.source.indices(epoch) if index in usable]
 
-    def load(self, index: int, epoch: int) -> Sample | Failure:
+    def load_batch(self, batch: PlannedBatch, epoch: int) -> list[Sample | Failure]:
+        """Return the samples of a batch, each as `load` gives it."""
+        return [self.load(index, epoch, batch.size) for index in batch.indices]
+
+    def load(self, index: int, epoch: int, size: Size | None = None) -> Sample | Failure:
         """Return the sample after all transforms, or why it cannot be used.
 
         In training a neighbour, the same every time, takes the place of an unusable sample and
         names it under `replaced`.
+
+        Args:
+            index: of the source.
+            epoch: from 0.
+            size: that its batch gives its image, if it does.
         """
-        first = self._load_one(index, epoch)
+        first = self._load_one(index, epoch, size)
         if isinstance(first, Sample) or not self.is_training:
             return first
         for step in range(1, _SUBSTITUTES + 1):
             substitute = self.usable[(index + step * 7919) % len(self.usable)]
-            outcome = self._load_one(substitute, epoch)
+            outcome = self._load_one(substitute, epoch, size)
             if isinstance(outcome, Sample):
                 outcome.replaced = first
                 return outcome
         return first
 
-    def _load_one(self, index: int, epoch: int) -> Sample | Failure:
+    def _load_one(self, index: int, epoch: int, size: Size | None) -> Sample | Failure:
         rng = np.random.default_rng([self.seed, epoch, index])
-        draw = Draw(rng, lambda: self._other_sample(rng, epoch))
+        draw = Draw(rng, lambda: self._other_sample(rng, epoch), size)
         name = f"sample {index}"
         try:
             sample = self.source.read(index, epoch)

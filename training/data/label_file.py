@@ -1,8 +1,10 @@
-"""SimpleDataSet: PaddleOCR label files, `relative path<TAB>text`."""
+"""SimpleDataSet and MultiScaleDataSet: PaddleOCR label files, `relative path<TAB>text`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,15 +73,20 @@ class SimpleDataSet:
 
     def _read_label_file(self, file: Path, delimiter: str) -> None:
         labels = read_labels(file, delimiter, remedy="check Train/Eval.dataset")
-        self._rows += labels.rows
+        rows = [self._read_row(row, delimiter) for row in labels.rows]
+        self._rows += rows
         self.malformed += labels.malformed
-        with_tabs = [row.number for row in labels.rows if "\t" in row.text]
+        with_tabs = [row.number for row in rows if "\t" in row.text]
         if with_tabs:
             self.notes.append(
                 f"{len(with_tabs)} lines of {file} have a tab in the text, e.g. line "
                 f"{with_tabs[0]}: PaddleOCR leaves out what stands behind it; take it away if it "
                 "is no text"
             )
+
+    def _read_row(self, row: LabelRow, delimiter: str) -> LabelRow:
+        """Return a row as it is used."""
+        return row
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -143,3 +150,37 @@ class SimpleDataSet:
             if path.exists():
                 raise
             raise ImageError(f"{path}: {self._reason(index, path)}") from error
+
+
+class MultiScaleDataSet(SimpleDataSet):
+    """A `SimpleDataSet` whose batches a `MultiScaleSampler` plans.
+
+    Args:
+        data_dir, label_file_list, ratio_list, delimiter, seed: as `SimpleDataSet` takes them.
+        ds_width: whether batches as PaddleOCR plans them are as wide as their lines; then width
+            and height of the image, in px, may stand behind the text of each line.
+
+    Raises:
+        DatasetError: if a file is missing or holds no usable line.
+
+    Source: PaddleOCR `simple_dataset`.
+    """
+
+    def __init__(
+        self,
+        data_dir: str,
+        label_file_list: Sequence[str] | str,
+        ratio_list: float | Sequence[float] = 1.0,
+        delimiter: str = "\t",
+        ds_width: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.ds_width = ds_width
+        super().__init__(data_dir, label_file_list, ratio_list, delimiter, seed)
+
+    def _read_row(self, row: LabelRow, delimiter: str) -> LabelRow:
+        """Take width and height off the text; the shape is read from the image itself."""
+        if not self.ds_width:
+            return row
+        mark = re.escape(delimiter)
+        return replace(row, text=re.sub(rf"{mark}\d+{mark}\d+\Z", "", row.text))

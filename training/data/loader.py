@@ -24,6 +24,7 @@ import cv2
 
 from runtime.errors import DatasetError
 from training.data.dataset import SampleDataset
+from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 
 Loaded = list[Sample | Failure]
@@ -32,19 +33,19 @@ _END_WAIT_S = 5.0
 
 
 def _work(dataset: SampleDataset, pipe: multiprocessing.connection.Connection) -> None:
-    """Answer requests of (indices, epoch) until the pipe is closed."""
+    """Answer requests of (planned batch, epoch) until the pipe is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Ctrl-C is for the training process, which then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     while True:
         try:
-            indices, epoch = pipe.recv()
+            batch, epoch = pipe.recv()
         except EOFError:
             return
         answer: Loaded | Exception
         try:
-            answer = [dataset.load(index, epoch) for index in indices]
+            answer = dataset.load_batch(batch, epoch)
         except Exception as error:
             answer = _portable(error)
         pipe.send(answer)
@@ -83,14 +84,14 @@ class _Worker:
         self.process.start()
         far_end.close()
 
-    def ask(self, indices: list[int], epoch: int) -> Loaded | Exception:
+    def ask(self, batch: PlannedBatch, epoch: int) -> Loaded | Exception:
         """Return the samples, or what went wrong in loading them.
 
         Raises:
             DatasetError: if the process died.
         """
         try:
-            self._pipe.send((indices, epoch))
+            self._pipe.send((batch, epoch))
             answer: Loaded | Exception = self._pipe.recv()
         except (EOFError, OSError) as error:
             self.process.join(_END_WAIT_S)
@@ -147,21 +148,21 @@ class Loader:
             worker.end()
         self._threads, self._workers, self._idle = None, [], queue.SimpleQueue()
 
-    def load(self, batches: Iterable[list[int]], epoch: int) -> Iterator[Loaded]:
+    def load(self, batches: Iterable[PlannedBatch], epoch: int) -> Iterator[Loaded]:
         """Yield the samples of each batch, in the order of `batches`.
 
         Raises:
             DatasetError: if a worker dies.
         """
         if self.num_workers == 0:
-            for indices in batches:
-                yield [self.dataset.load(index, epoch) for index in indices]
+            for batch in batches:
+                yield self.dataset.load_batch(batch, epoch)
             return
         threads = self._start()
         ahead: deque[Future[Loaded]] = deque()
         try:
-            for indices in batches:
-                ahead.append(threads.submit(_ask_idle, self._idle, indices, epoch))
+            for batch in batches:
+                ahead.append(threads.submit(_ask_idle, self._idle, batch, epoch))
                 if len(ahead) >= self.num_workers * _BATCHES_AHEAD_PER_WORKER:
                     yield ahead.popleft().result()
             while ahead:
@@ -183,7 +184,7 @@ class Loader:
         return self._threads
 
 
-def _ask_idle(idle: queue.SimpleQueue[Any], indices: list[int], epoch: int) -> Loaded:
+def _ask_idle(idle: queue.SimpleQueue[Any], batch: PlannedBatch, epoch: int) -> Loaded:
     """Let a worker that does nothing load a batch.
 
     Raises:
@@ -194,7 +195,7 @@ def _ask_idle(idle: queue.SimpleQueue[Any], indices: list[int], epoch: int) -> L
     try:
         if worker is None:
             raise DatasetError("a data worker died: expected it to go on loading, got no answer")
-        answer = worker.ask(indices, epoch)
+        answer = worker.ask(batch, epoch)
     except BaseException:
         idle.put(None)
         raise

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import OcrError
+from training.data.planned import Size
 
 Image = NDArray[np.uint8]
 OF_ONE_SAMPLE = (OcrError, cv2.error, MemoryError)
@@ -67,10 +68,12 @@ class Draw:
     Args:
         rng: generator that belongs to this sample alone.
         other_sample: another sample, chosen with `rng`, after the first transforms.
+        size: that of the images of the sample's batch, where the batch decides it.
     """
 
     rng: np.random.Generator
     other_sample: Callable[[], Sample]
+    size: Size | None = None
 
 
 class Transform(Protocol):

@@ -11,6 +11,7 @@ import paddle
 from runtime.errors import DatasetError
 from training.data.build import DataPart
 from training.data.loader import Loader
+from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.run import Run
@@ -47,7 +48,7 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
     batch_size = part.plan.loader.batch_size_per_card
     indices = part.dataset.indices(0)
     starts = range(0, len(indices), batch_size)
-    chunks = [indices[start : start + batch_size] for start in starts]
+    chunks = [PlannedBatch(tuple(indices[start : start + batch_size])) for start in starts]
     failures: list[Failure] = []
 
     def samples() -> Iterator[Sample]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.data.build import DataPart
+from training.data.planned import PlannedBatch
 from training.task import Task
 
 _ORDER = "the order of the training samples"
@@ -15,14 +16,14 @@ _DATA = {"Train": "the training samples", "Eval": "the evaluation samples"}
 
 
 def fingerprint_of(
-    parts: Mapping[str, DataPart], task: Task, plan: Sequence[Sequence[int]]
+    parts: Mapping[str, DataPart], task: Task, plan: Sequence[PlannedBatch]
 ) -> dict[str, dict[str, Any]]:
     """Return hashes of everything that decides which samples a run sees, and in which order.
 
     Args:
         parts: `Train` and `Eval`.
         task: of the run.
-        plan: sample indices of each batch of the first epoch.
+        plan: the batches of the first epoch.
 
     Returns:
         {what: {hash, count}}, plain values for a checkpoint.
@@ -33,7 +34,7 @@ def fingerprint_of(
     }
     for what, listed in task.fingerprint.items():
         found[what] = {"hash": _hash(list(listed)), "count": len(listed)}
-    found[_ORDER] = {"hash": _hash([list(batch) for batch in plan]), "count": len(plan)}
+    found[_ORDER] = {"hash": _hash(list(map(_as_plain, plan))), "count": len(plan)}
     return found
 
 
@@ -63,6 +64,11 @@ def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
             change += "; the rest of this epoch may repeat some samples and leave others out"
         found.append(change)
     return found
+
+
+def _as_plain(batch: PlannedBatch) -> list[Any]:
+    size = [] if batch.size is None else [[batch.size.height, batch.size.width]]
+    return [*batch.indices, *size]
 
 
 def _hash(value: object) -> str:

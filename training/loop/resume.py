@@ -16,7 +16,13 @@ from training.checkpoint.parameters import (
     parameters_path,
     read_parameters,
 )
-from training.checkpoint.saved import read_optimizer_state, read_states, recover
+from training.checkpoint.saved import (
+    AVERAGES,
+    read_averages,
+    read_optimizer_state,
+    read_states,
+    recover,
+)
 from training.data.unreadable import Unreadable
 from training.loop.fingerprint import changes
 
@@ -46,6 +52,7 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
     recover(prefix)
     report = load_into(trainer.run.model, read_parameters(prefix), f"checkpoint {prefix}")
     log.info("%s", report)
+    _load_averages(trainer, prefix)
     states = read_states(prefix)
     _load_optimizer(trainer, read_optimizer_state(prefix), f"{prefix}.pdopt")
     try:
@@ -69,6 +76,25 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
     for change in changes(states.get("data"), trainer.fingerprint):
         log.warning("%s", change)
     return position
+
+
+def _load_averages(trainer: Trainer, prefix: Path) -> None:
+    """Load the averages of the weights, and those that training goes on with."""
+    saved, ema = read_averages(prefix), trainer.ema
+    file = f"{prefix}{AVERAGES}"
+    if saved is not None:
+        state = saved.get("train_state")
+        if not isinstance(state, Mapping):
+            raise CheckpointError(f"{file} lacks train_state: expected the weights of the run")
+        load_into(trainer.run.model, state, file)
+    if ema is None:
+        if saved is not None:
+            log.info("the averages of %s are left out: Global.use_ema is false", file)
+    elif saved is None:
+        log.warning("there is no %s: the averages begin anew", file)
+        ema.reset()
+    else:
+        ema.load_state(saved, file)
 
 
 def _count(value: Any) -> int:

@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import paddle
 from paddle.utils import unique_name
-from tqdm import tqdm
 
 from runtime.errors import DatasetError
 from training.checkpoint.parameters import arrays_of
 from training.checkpoint.saved import save_checkpoint
 from training.data.build import DataPart
 from training.data.loader import Loader
+from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.loop.divergence import refuse_non_finite_losses, refuse_non_finite_weights
+from training.loop.ema import ModelEMA
 from training.loop.evaluation import Evaluation, evaluate
 from training.loop.fingerprint import fingerprint_of
-from training.loop.logs import MetricLog, RunningMean
 from training.loop.parallel import Group, synchronize_batch_norm
 from training.loop.position import Position
 from training.loop.precision import Precision
+from training.loop.progress import Progress
 from training.losses import TOTAL
 from training.run import Run
 from training.task import Batch
@@ -60,7 +63,7 @@ class Trainer:
         self.position = position
         self.folder = Path(run.settings.save_model_dir)
         self.batching = train.batching.fitted_to(run.main_network)
-        self._planned: tuple[int, list[list[int]]] = (-1, [])
+        self._planned: tuple[int, list[PlannedBatch]] = (-1, [])
         self.steps_per_epoch = len(self._plan(0))
         self.parameters = [parameter for parameter in run.model.parameters() if parameter.trainable]
         self.optimizer, self.schedule = run.plan.optimizer.build(
@@ -73,10 +76,11 @@ class Trainer:
             {"Train": train, "Eval": evaluation}, run.task, self._plan(0)
         )
         self.precision = Precision(run.settings)
+        self.ema = ModelEMA.of(run.model, run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
 
-    def _plan(self, epoch: int) -> list[list[int]]:
+    def _plan(self, epoch: int) -> list[PlannedBatch]:
         """Plan the batches of an epoch for all processes, once."""
         if self._planned[0] != epoch:
             planned = self.batching.plan(epoch, self.group.size)
@@ -97,21 +101,8 @@ class Trainer:
         """
         settings = self.run.settings
         self._try_first_batch()
-        self.metric_log = (
-            MetricLog(self.folder, self.position.global_step, settings.use_visualdl)
-            if self.group.is_main
-            else None
-        )
         total = settings.epoch_num * self.steps_per_epoch
-        self.progress = tqdm(
-            total=total,
-            initial=self.position.global_step,
-            unit="step",
-            mininterval=0.5,
-            disable=not self.group.is_main,
-        )
-        self.means = RunningMean(settings.log_smooth_window)
-        self.speed = RunningMean(settings.log_smooth_window)
+        self.progress = Progress(self.folder, settings, self.position, total, self.group.is_main)
         self.run.model.train()
         try:
             last: Evaluation | None = None
@@ -121,8 +112,6 @@ class Trainer:
             return self._evaluate() if last is None else last
         finally:
             self.progress.close()
-            if self.metric_log is not None:
-                self.metric_log.close()
             self.loader.close()
             self.eval_loader.close()
 
@@ -130,17 +119,17 @@ class Trainer:
         """Train the rest of an epoch; return the evaluation after its last step, or None."""
         position = self.position
         planned = self._plan(epoch)
-        batches = [self.group.share(batch) for batch in planned[position.step_in_epoch :]]
+        batches = list(map(self._own_part, planned[position.step_in_epoch :]))
         max_share = self.run.settings.max_unreadable_share
         as_saved = f"; {self.folder} is as last saved"
         num_own = sum(map(len, planned)) // self.group.size
         last: Evaluation | None = None
         started = time.perf_counter()
-        for loaded in self.loader.load(batches, epoch):
+        for own, loaded in zip(batches, self.loader.load(batches, epoch), strict=True):
             waited = time.perf_counter() - started
             position.unreadable.add_replaced(loaded)
             position.unreadable.refuse_above(max_share, num_own, f"epoch {epoch + 1}", as_saved)
-            batch = self._collate(loaded)
+            batch = self._collate(own, loaded)
             figures = self._step(batch)
             position.advance(len(planned))
             self._log_step(figures, batch, time.perf_counter() - started, waited)
@@ -169,13 +158,17 @@ class Trainer:
             summary = unreadable.describe(num_samples)
             log.warning("epoch %d: %s; others took their place", epoch + 1, summary)
 
-    def _collate(self, loaded: Sequence[Sample | Failure]) -> Batch:
+    def _own_part(self, batch: PlannedBatch) -> PlannedBatch:
+        """Return this process's part of a planned batch."""
+        return replace(batch, indices=tuple(self.group.share(batch)))
+
+    def _collate(self, planned: PlannedBatch, loaded: Sequence[Sample | Failure]) -> Batch:
         samples = []
         for sample in loaded:
             if isinstance(sample, Failure):
                 raise DatasetError(f"no sample could be loaded in place of {sample}")
             samples.append(sample)
-        return self.batching.training_batch(samples, self.group)
+        return self.batching.training_batch(samples, self.group, planned.size)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """Run forward, backward and update; return every loss, the rate and, if asked, accuracy."""
@@ -193,6 +186,8 @@ class Trainer:
             # The first step names the optimizer's state; without the guard a second run in the
             # same process would get other names, and its checkpoints would fit no other run.
             self.precision.update(self.optimizer)
+        if self.ema is not None:
+            self.ema.update()
         figures["lr"] = float(self.optimizer.get_lr())
         self.optimizer.clear_grad()
         self.schedule.step()
@@ -203,10 +198,13 @@ class Trainer:
         return figures
 
     def _try_first_batch(self) -> None:
-        """Run one batch through everything, so that errors show before the first step."""
-        indices = self.group.share(self._plan(self.position.epoch)[0])
-        loaded = [self.train_part.dataset.load(index, self.position.epoch) for index in indices]
-        batch = self._collate(loaded)
+        """Run one batch through everything, so that errors show before the first step.
+
+        Of several heights the largest, which every network can take in evaluation mode.
+        """
+        epoch = self.position.epoch
+        planned = self._own_part(max(self._plan(epoch), key=_height))
+        batch = self._collate(planned, self.train_part.dataset.load_batch(planned, epoch))
         tensors = tensors_of(batch)
         self.run.model.eval()
         with paddle.no_grad():
@@ -224,37 +222,19 @@ class Trainer:
     def _log_step(
         self, figures: dict[str, float], batch: Batch, seconds: float, waited: float
     ) -> None:
-        """Average a step's figures; every `print_batch_step` steps show and record them."""
-        self.means.add(figures)
+        """Show and record a step's figures."""
         samples = len(batch.names) * self.group.size
-        self.speed.add({"samples": samples, "seconds": seconds, "waited": waited})
-        self.progress.update()
-        if self.position.global_step % self.run.settings.print_batch_step:
-            return
-        means, speed = self.means.means(), self.speed.means()
-        means["lr"] = figures["lr"]
-        means["samples_per_s"] = speed["samples"] / speed["seconds"]
-        means["data_share"] = speed["waited"] / speed["seconds"]
-        shown = {
-            "loss": f"{means[TOTAL]:.3g}",
-            "lr": f"{means['lr']:.2e}",
-            "img/s": f"{means['samples_per_s']:.1f}",
-        }
-        if "acc" in means:
-            shown["acc"] = f"{means['acc']:.3f}"
         best = self.position.best.get(self.run.metric.main_indicator)
-        if best is not None:
-            shown["best"] = f"{best:.3f}"
-        self.progress.set_postfix(shown)
-        self._record("train", means)
+        self.progress.add_step(figures, samples, seconds, waited, best)
 
     def _evaluate(self) -> Evaluation:
-        """Evaluate, log, and keep the model if it is the best so far."""
-        result = evaluate(self.run, self.eval_part, self.eval_loader)
-        self._record("eval", result.figures)
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
-        if self.group.is_main:
-            self.progress.write(f"step {self.position.global_step}: {shown}")
+        """Evaluate, log, and keep the model if it is the best so far.
+
+        Averages of the weights, where there are any, are evaluated in their place.
+        """
+        with nullcontext() if self.ema is None else self.ema.applied():
+            result = evaluate(self.run, self.eval_part, self.eval_loader)
+        self.progress.add_evaluation(result.figures)
         indicator = self.run.metric.main_indicator
         best = self.position.best.get(indicator, -1.0)
         if result.figures[indicator] >= best:
@@ -262,17 +242,18 @@ class Trainer:
             self._save(BEST)
         return result
 
-    def _record(self, kind: str, figures: dict[str, float]) -> None:
-        if self.metric_log is not None:
-            epoch = self.position.current_epoch
-            self.metric_log.write(kind, self.position.global_step, {"epoch": epoch, **figures})
-
     def _save(self, name: str) -> None:
-        """Save a checkpoint in the main process; raises DivergenceError if it is not finite."""
+        """Save a checkpoint in the main process; raises DivergenceError if it is not finite.
+
+        The parameters are the averages, where there are any; the others are saved beside them.
+        """
         if not self.group.is_main:
             return
-        parameters = arrays_of(self.run.model)
+        parameters, averages = arrays_of(self.run.model), None
         refuse_non_finite_weights(parameters, self.position.global_step, self.folder)
+        if self.ema is not None:
+            averages = {"train_state": parameters, **self.ema.as_state()}
+            parameters = {name: value.numpy() for name, value in self.ema.averages().items()}
         save_checkpoint(
             self.folder / name,
             parameters,
@@ -289,7 +270,12 @@ class Trainer:
                 "config_sha256": self.run.plan.config.sha256,
                 "data": self.fingerprint,
             },
+            averages,
         )
+
+
+def _height(batch: PlannedBatch) -> int:
+    return 0 if batch.size is None else batch.size.height
 
 
 def tensors_of(batch: Batch) -> dict[str, paddle.Tensor]:

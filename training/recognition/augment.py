@@ -182,6 +182,8 @@ class RecConAug:
         image_shape: [height, width, channels]; the joint line is no wider in ratio.
         max_text_length: of the joint text.
         ext_data_num: how many lines to try.
+        longest_label: characters of the longest label; no joint text is longer, whereas PaddleOCR
+            joins such lines and then takes another line in their place.
 
     Source: PaddleOCR `RecConAug`.
     """
@@ -195,11 +197,12 @@ class RecConAug:
         image_shape: Sequence[int] = (32, 320, 3),
         max_text_length: int = 25,
         ext_data_num: int = 1,
+        longest_label: int | None = None,
     ) -> None:
         self.prob = prob
         self.height = image_shape[0]
         self.max_ratio = image_shape[1] / image_shape[0]
-        self.max_text_length = max_text_length
+        self.max_text_length = min(max_text_length, longest_label or max_text_length)
         self.ext_data_num = ext_data_num
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:

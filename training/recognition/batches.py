@@ -14,8 +14,12 @@ from runtime.batching import batches_by_width
 from runtime.errors import ConfigError
 from runtime.recognition.preprocess import batch_from_lines
 from runtime.recognition.spec import WidthPolicy
+from training.data.planned import PlannedBatch, Size
 from training.data.sample import Sample
-from training.task import Batch
+from training.data.sampler import MultiScaleSampler
+from training.recognition.inputs import InputWidths
+from training.recognition.labels import ctc_label
+from training.task import Batch, stacked
 
 if TYPE_CHECKING:
     from training.data.build import LoaderOptions
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from training.network import Network
 
 _WINDOW_BATCHES = 64
+_PROBED_WIDTH_PX = 64
 
 
 def plan_batches(
@@ -91,20 +96,19 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
         time_stride_px: px of input width per time step.
     """
     width = width_policy.input_width(max(sample.image.shape[1] for sample in samples))
-    needed = max(width_for_label(sample.values["label"], time_stride_px) for sample in samples)
+    labels = [ctc_label(sample.values) for sample in samples]
+    needed = max(width_for_label(label, time_stride_px) for label in labels)
     if needed <= width:
         return width
     return -(-needed // width_policy.step_px) * width_policy.step_px
 
 
-def padded_labels(samples: Sequence[Sample]) -> NDArray[np.int64]:
-    """Pad labels with 0 to the longest: int64 [N, L]."""
-    labels = np.zeros(
-        (len(samples), max(len(sample.values["label"]) for sample in samples)), np.int64
-    )
-    for row, sample in zip(labels, samples, strict=True):
-        row[: len(sample.values["label"])] = sample.values["label"]
-    return labels
+def padded_labels(labels: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int64]:
+    """Pad labels with 0 to L, the longest of them where `length` is None: int64 [N, L]."""
+    padded = np.zeros((len(labels), length or max(map(len, labels))), np.int64)
+    for row, label in zip(padded, labels, strict=True):
+        row[: len(label)] = label
+    return padded
 
 
 def label_counts(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
@@ -119,12 +123,14 @@ class LineBatching:
     Args:
         dataset: the lines.
         ratios: width over height of lines whose files have been looked at already.
-        width_policy: input width from the image.
-        height: H in px.
+        width_policy: input width from the image, where no batch has a size of its own.
+        height: H in px; of several scales the largest.
         loader: batch size, order, and whether a last incomplete batch is left out.
         keep_keys: the arrays that a batch hands to the loss.
         num_classes: K, for `label_ace`.
         time_stride_px: px of input width per time step; known once there is a network.
+        label_length: L of `label_ctc`.
+        sampler: plans training batches of several scales; None for those of one.
     """
 
     dataset: SampleDataset
@@ -135,26 +141,45 @@ class LineBatching:
     keep_keys: tuple[str, ...]
     num_classes: int
     time_stride_px: int = 1
+    label_length: int | None = None
+    sampler: MultiScaleSampler | None = None
 
     def fitted_to(self, network: Network) -> LineBatching:
         """Return the batching whose widths leave a network time steps enough for every label."""
-        return replace(self, time_stride_px=time_stride_px(network, self.height))
+        width = max(_PROBED_WIDTH_PX, self.width_policy.min_px)
+        return replace(self, time_stride_px=time_stride_px(network, self.height, width))
 
-    def plan(self, epoch: int, num_processes: int = 1) -> list[list[int]]:
-        """Return the indices of each training batch of an epoch: a pure function of the seed."""
+    def plan(self, epoch: int, num_processes: int = 1) -> list[PlannedBatch]:
+        """Return the training batches of an epoch: a pure function of the seed."""
         indices = self.dataset.indices(epoch)
-        widths = [
-            planned_width(self._ratio(index, epoch), self.height, self.width_policy)
-            for index in indices
-        ]
+        ratios = [self._ratio(index, epoch) for index in indices]
+        if self.sampler is not None:
+            of_epoch = (indices, ratios, self.dataset.seed, epoch, num_processes)
+            if self.loader.width_step:
+                return self.sampler.plan_by_width(*of_epoch)
+            follows_lines = getattr(self.dataset.source, "ds_width", False)
+            return self.sampler.plan_as_paddleocr(*of_epoch, ds_width=follows_lines)
+        widths = [planned_width(ratio, self.height, self.width_policy) for ratio in ratios]
         seed = [self.dataset.seed, epoch]
         rng = np.random.default_rng(seed) if self.loader.shuffle else None
         batch_size = self.loader.batch_size_per_card * num_processes
-        return plan_batches(indices, widths, batch_size, rng, self.loader.drop_last)
+        batches = plan_batches(indices, widths, batch_size, rng, self.loader.drop_last)
+        return [PlannedBatch(tuple(batch)) for batch in batches]
 
-    def training_batch(self, samples: Sequence[Sample], group: Group) -> Batch:
-        """Pad lines, uint8 [H, w, 3], to the width that suits the widest and the longest label."""
-        width = batch_width(samples, self.width_policy, self.time_stride_px)
+    def training_batch(
+        self, samples: Sequence[Sample], group: Group, size: Size | None = None
+    ) -> Batch:
+        """Pad lines, uint8 [H, w, 3], to the width that suits the widest and the longest label.
+
+        Args:
+            samples: of one planned batch, or this process's share of it.
+            group: the processes.
+            size: of the planned batch.
+        """
+        policy = self.width_policy
+        if size is not None:
+            policy = InputWidths(self.loader.width_step, self.loader.max_width).policy(size.width)
+        width = batch_width(samples, policy, self.time_stride_px)
         return self.collate(samples, group.largest(width))
 
     def evaluation_batches(self, samples: Iterable[Sample]) -> Iterator[Batch]:
@@ -169,20 +194,26 @@ class LineBatching:
         """Pad lines (uint8 [H, w, 3], w <= `width` px) and labels to a batch.
 
         Returns:
-            of `image` float32 [N, 3, H, W], `label` int64 [N, L] padded with 0, `length` int64
-            [N], `valid_ratio` float32 [N] and `label_ace` int64 [N, K] what `keep_keys` names.
+            What `keep_keys` names of `image` float32 [N, 3, H, W]; `label` int64 [N, L] padded
+            with 0 to the longest, or `label_ctc` to `max_text_length`; `label_sar` and `label_gtc`
+            as they were encoded; `length` int64 [N], that of the CTC label; `valid_ratio` float32
+            [N], the share of the width that the line fills; `label_ace` int64 [N, K].
         """
-        labels = padded_labels(samples)
+        labels = [ctc_label(sample.values) for sample in samples]
+        padded = padded_labels(labels, self.label_length)
         arrays: dict[str, NDArray[Any]] = {
             "image": batch_from_lines([sample.image for sample in samples], width),
-            "label": labels,
-            "length": np.array([len(sample.values["label"]) for sample in samples], np.int64),
+            "label": padded,
+            "label_ctc": padded,
+            "length": np.array(list(map(len, labels)), np.int64),
             "valid_ratio": np.array(
                 [sample.image.shape[1] / width for sample in samples], np.float32
             ),
         }
         if "label_ace" in self.keep_keys:
-            arrays["label_ace"] = label_counts(labels, self.num_classes)
+            arrays["label_ace"] = label_counts(padded, self.num_classes)
+        missing = [key for key in self.keep_keys if key not in arrays]
+        arrays |= stacked(samples, missing)
         names = tuple(sample.name for sample in samples)
         return Batch(names, {key: arrays[key] for key in self.keep_keys})
 
@@ -191,11 +222,10 @@ class LineBatching:
         return self.dataset.source.ratio(index, epoch) if known is None else known
 
 
-def time_stride_px(network: Network, height: int) -> int:
+def time_stride_px(network: Network, height: int, width: int = _PROBED_WIDTH_PX) -> int:
     """Return the px of input width per time step, found by running one blank image."""
     import paddle  # not in the processes that load data
 
-    width = 64
     was_training = network.training
     network.eval()
     with paddle.no_grad():

@@ -20,7 +20,7 @@ from runtime.recognition.spec import WidthPolicy
 from training.data.sample import OF_ONE_SAMPLE, Failure, SampleSource
 from training.data.unreadable import Unreadable
 from training.recognition.batches import planned_width
-from training.recognition.transforms import CTCLabelEncode
+from training.recognition.labels import LabelEncode
 
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 40
@@ -153,7 +153,7 @@ def inspect_source(
     source: SampleSource,
     name: str,
     charset: Charset,
-    encode: CTCLabelEncode,
+    encode: LabelEncode,
     height: int,
     width_policy: WidthPolicy,
     malformed: Sequence[str] = (),
@@ -212,7 +212,7 @@ def _usable_texts(
     source: SampleSource,
     indices: Sequence[int],
     charset: Charset,
-    encode: CTCLabelEncode,
+    encode: LabelEncode,
 ) -> dict[int, str]:
     """Return the labels that can be used by their index; drop the others."""
     texts = {}

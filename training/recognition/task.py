@@ -8,18 +8,33 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
-from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import RecognizerSpec
 from training.data.synthetic import SyntheticDataSet
 from training.recognition.batches import LineBatching
 from training.recognition.decode import POST_PROCESSES
 from training.recognition.heads import HEADS
+from training.recognition.inputs import (
+    deployed_input,
+    heights,
+    image_shape,
+    keep_keys,
+    width_policy_of,
+    widths_of,
+)
+from training.recognition.labels import CTCLabelEncode, LabelEncode, MultiLabelEncode, ctc_label
 from training.recognition.losses import LOSSES
 from training.recognition.metrics import METRICS
 from training.recognition.necks import NECKS
 from training.recognition.network import RecognitionNetwork
 from training.recognition.predict import Prediction, predict, results_text, table
 from training.recognition.report import DataReport, inspect_source
-from training.recognition.transforms import TRANSFORMS, CTCLabelEncode, problems_of_order
+from training.recognition.transforms import (
+    ENCODES,
+    TRANSFORMS,
+    KeepKeys,
+    ResizeToBatch,
+    problems_of_order,
+)
 from training.registry import Problems, Registry
 from training.task import Batch, Report
 
@@ -85,16 +100,24 @@ class RecognitionTask:
             )
 
     @staticmethod
-    def problems_of_transforms(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
+    def problems_of_transforms(
+        entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
+    ) -> Iterable[str]:
         """Report transforms that are missing or stand in the wrong order."""
-        return problems_of_order(entries)
+        return problems_of_order(entries, is_sized)
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Report heights that differ, and losses that lack what they need of data or dictionary."""
-        train, evaluation = image_shape(plan.train), image_shape(plan.evaluation)
-        if train[1] != evaluation[1]:
-            message = f"expected the training height {train[1]}, got {evaluation[1]}"
+        trained, evaluated = heights(plan.train), image_shape(plan.evaluation)[1]
+        if evaluated not in trained:
+            listed = " or ".join(map(str, trained))
+            message = f"expected the training height {listed}, got {evaluated}"
             yield "Eval.dataset.transforms", message
+        for data in (plan.train, plan.evaluation):
+            longest, length = self.longest_label(data), data.dataset.options.get("max_text_length")
+            if length is not None and length > longest:
+                message = f"expected at most {longest}, the longest label, got {length}"
+                yield f"{data.path}.dataset.max_text_length", message
         for part in plan.loss.parts:
             name, path = part.component.name, part.component.path
             if name == "ACELoss" and "label_ace" not in keep_keys(plan.train):
@@ -115,17 +138,37 @@ class RecognitionTask:
 
     @property
     def injected(self) -> Mapping[str, Any]:
-        """Dictionary and longest label, as data sets, transforms and decoders take them."""
+        """Dictionary and longest label, as transforms and decoders take them."""
         return {
             "charset": self.charset,
             "characters": self.charset.characters,
             "max_text_length": self.max_text_length,
         }
 
+    def longest_label(self, plan: DataPlan) -> int:
+        """Return the characters of the longest text that a section's labels can hold."""
+        encode = next(transform for transform in plan.transforms if transform.name in ENCODES)
+        longest: int = encode.build(**self.injected).longest
+        return longest
+
+    def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
+        """Return dictionary and longest label of the data set of a section."""
+        return {**self.injected, "max_text_length": self.longest_label(plan)}
+
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
-        """Build the transforms of a data section."""
-        injected = {**self.injected, "width_policy": width_policy_of(plan)}
-        return [transform.build(**injected) for transform in plan.transforms]
+        """Build the transforms of a data section; a sampler's images are resized at the end."""
+        injected = {
+            **self.injected,
+            "width_policy": width_policy_of(plan),
+            "longest_label": self.longest_label(plan),
+        }
+        transforms = [transform.build(**injected) for transform in plan.transforms]
+        if plan.sampler is not None:
+            (place,) = (
+                place for place, step in enumerate(transforms) if isinstance(step, KeepKeys)
+            )
+            transforms.insert(place, ResizeToBatch(widths_of(plan)))
+        return transforms
 
     def report_on(
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
@@ -136,7 +179,7 @@ class RecognitionTask:
             source,
             plan.path,
             self.charset,
-            next(transform for transform in transforms if isinstance(transform, CTCLabelEncode)),
+            _label_encode(transforms),
             image_shape(plan)[1],
             width_policy_of(plan),
             getattr(source, "malformed", ()),
@@ -148,14 +191,17 @@ class RecognitionTask:
         """Return batches of lines of similar width."""
         assert isinstance(report, DataReport)
         is_rendered = isinstance(dataset.source, SyntheticDataSet)
+        encode = _label_encode(dataset.transforms)
         return LineBatching(
             dataset=dataset,
             ratios={} if is_rendered else report.ratios,
             width_policy=width_policy_of(plan),
-            height=image_shape(plan)[1],
+            height=max(heights(plan)),
             loader=plan.loader,
             keep_keys=keep_keys(plan),
             num_classes=self.num_classes,
+            label_length=encode.max_text_length if isinstance(encode, MultiLabelEncode) else None,
+            sampler=plan.sampler,
         )
 
     @property
@@ -165,7 +211,7 @@ class RecognitionTask:
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
         """Decode the networks' outputs for a batch, and add them to the run's metric."""
-        run.metric(run.post_process(outputs, batch.arrays["label"]))
+        run.metric(run.post_process(outputs, ctc_label(batch.arrays)))
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the readings of every network for each image file."""
@@ -182,34 +228,10 @@ class RecognitionTask:
         return results_text(predictions)
 
 
-def image_shape(plan: DataPlan) -> tuple[int, int, int]:
-    """Return [C, H, W] of a section's `RecResizeImg`."""
-    channels, height, width = (plan.options_of("RecResizeImg") or {})["image_shape"]
-    return channels, height, width
-
-
-def keep_keys(plan: DataPlan) -> tuple[str, ...]:
-    """Return the arrays that a section's batches hand to the loss."""
-    return tuple((plan.options_of("KeepKeys") or {})["keep_keys"])
-
-
-def width_policy_of(plan: DataPlan) -> WidthPolicy:
-    """Return the input widths of a section's images."""
-    loader, shape_width = plan.loader, image_shape(plan)[2]
-    if loader.width_step == 0:
-        return WidthPolicy(shape_width, shape_width, shape_width)
-    max_px = loader.max_width or (shape_width if plan.is_training else WidthPolicy().max_px)
-    return WidthPolicy(loader.width_step, min(loader.width_step, max_px), max_px)
-
-
-def deployed_input(plan: DataPlan) -> tuple[int, WidthPolicy]:
-    """Return input height in px and width policy of the deployed model, from an `Eval` section.
-
-    As in evaluation; where that pads to PaddleOCR's fixed width, no line is narrower than that
-    width and longer ones are not squeezed, as PaddleOCR serves.
-    """
-    _, height, shape_width = image_shape(plan)
-    if plan.loader.width_step:
-        return height, width_policy_of(plan)
-    max_px = plan.loader.max_width or WidthPolicy().max_px
-    return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
+def _label_encode(transforms: Sequence[Transform]) -> LabelEncode:
+    """Return the transform that encodes labels."""
+    return next(
+        transform
+        for transform in transforms
+        if isinstance(transform, CTCLabelEncode | MultiLabelEncode)
+    )

@@ -7,14 +7,21 @@ from typing import Any, Literal
 
 from runtime.errors import DatasetError
 from runtime.images.read import read_image
-from runtime.recognition.charset import Charset
 from runtime.recognition.preprocess import resize_line
 from runtime.recognition.spec import WidthPolicy
 from training.data.sample import Draw, Sample
 from training.recognition.augment import BaseDataAugmentation, RecAug, RecConAug
+from training.recognition.inputs import InputWidths
+from training.recognition.labels import CTCLabelEncode, MultiLabelEncode, decoder_label
 from training.registry import Registry
 
-KEEPABLE = ("image", "label", "length", "label_ace", "valid_ratio")
+_ORDERS = (
+    ("image", "label", "length"),
+    ("image", "label_ctc", "label_sar", "length"),
+    ("image", "label_ctc", "label_gtc", "length"),
+)
+"""What batches begin with: for CTC alone, and for CTC with a second decoder."""
+_FURTHER = ("label_ace", "valid_ratio")
 
 
 class DecodeImage:
@@ -31,40 +38,19 @@ class DecodeImage:
         return sample
 
 
-class CTCLabelEncode:
-    """Encodes text as class indices; a text that cannot be written exactly is refused."""
-
-    def __init__(self, charset: Charset, max_text_length: int) -> None:
-        self.charset = charset
-        self.max_text_length = max_text_length
-
-    def reason_to_drop(self, text: str) -> str | None:
-        """Return why `text`, as `Charset.label_text` gives it, cannot be a label, or None."""
-        if not text:
-            return "empty label"
-        if len(text) > self.max_text_length:
-            return "longer than max_text_length"
-        return "unknown characters" if self.charset.unknown(text) else None
-
-    def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Encode the text of a sample; raises DatasetError when it cannot be a label."""
-        sample.text = self.charset.label_text(sample.text)
-        reason = self.reason_to_drop(sample.text)
-        if reason is not None:
-            raise DatasetError(f"{sample.name}: {reason}: {sample.text!r}")
-        sample.values["label"] = self.charset.encode(sample.text)
-        return sample
-
-
 class RecResizeImg:
     """Resize to the network's height; padding and normalising happen when batches are made.
 
     Args:
         width_policy: the limit on the width.
         image_shape: [C, H, W]; W is the limit in training.
+        eval_mode: whether lines that are padded to one width are not squeezed into it; where
+            widths follow the images this is the rule of evaluation anyway.
     """
 
-    def __init__(self, width_policy: WidthPolicy, image_shape: Sequence[int]) -> None:
+    def __init__(
+        self, width_policy: WidthPolicy, image_shape: Sequence[int], eval_mode: bool = False
+    ) -> None:
         self.height = image_shape[1]
         self.width_policy = width_policy
 
@@ -74,11 +60,34 @@ class RecResizeImg:
         return sample
 
 
+class ResizeToBatch:
+    """Resize to the height that the batch has, where a sampler draws heights.
+
+    Args:
+        widths: input widths at the width of a scale.
+
+    Source: PaddleOCR `simple_dataset.MultiScaleDataSet`, which resizes before `KeepKeys`.
+    """
+
+    def __init__(self, widths: InputWidths) -> None:
+        self.widths = widths
+
+    def __call__(self, sample: Sample, draw: Draw) -> Sample:
+        """Resize the image of a sample, uint8 [h, w, 3], to [H, content width, 3]."""
+        if draw.size is None:
+            raise DatasetError(f"{sample.name}: its batch has no size: plan batches by the sampler")
+        policy = self.widths.policy(draw.size.width)
+        sample.image = resize_line(sample.image, draw.size.height, policy)
+        return sample
+
+
 class KeepKeys:
     """The arrays that a batch hands to the loss, in order.
 
     Args:
-        keep_keys: of `KEEPABLE`; `image`, `label`, `length` first.
+        keep_keys: `image`, `label`, `length` of `CTCLabelEncode`, or `image`, `label_ctc`,
+            `label_sar` or `label_gtc`, `length` of `MultiLabelEncode`; then any of `label_ace`
+            (of the former alone) and `valid_ratio`.
     """
 
     def __init__(self, keep_keys: Sequence[str]) -> None:
@@ -90,9 +99,12 @@ class KeepKeys:
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Report an order that no loss would understand."""
         keys = tuple(options["keep_keys"])
-        if keys[:3] == KEEPABLE[:3] and set(keys) <= set(KEEPABLE):
-            return []
-        message = f"expected {', '.join(KEEPABLE[:3])}, then any of {', '.join(KEEPABLE[3:])}"
+        for order in _ORDERS:
+            further = _FURTHER if "label" in order else _FURTHER[1:]
+            if keys[: len(order)] == order and set(keys[len(order) :]) <= set(further):
+                return []
+        orders = ", or ".join(", ".join(order) for order in _ORDERS)
+        message = f"expected {orders}, then any of {', '.join(_FURTHER)} (label_ace with label)"
         return [("keep_keys", f"{message}; got {', '.join(map(str, keys))}")]
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
@@ -108,37 +120,73 @@ TRANSFORMS = Registry(
         "RecConAug": RecConAug,
         "BaseDataAugmentation": BaseDataAugmentation,
         "CTCLabelEncode": CTCLabelEncode,
+        "MultiLabelEncode": MultiLabelEncode,
         "RecResizeImg": RecResizeImg,
+        "SVTRRecResizeImg": RecResizeImg,
         "KeepKeys": KeepKeys,
     },
-    injected=frozenset({"charset", "width_policy"}),
-    unused=frozenset({"infer_mode", "eval_mode", "padding", "character_dict_path", "Image"}),
+    injected=frozenset({"charset", "width_policy", "longest_label"}),
+    unused=frozenset(
+        {
+            *("infer_mode", "padding", "Image"),
+            *("character_dict_path", "use_space_char", "lower"),
+        }
+    ),
     supplied=frozenset({"max_text_length"}),
 )
+ENCODES = ("CTCLabelEncode", "MultiLabelEncode")
+RESIZES = ("RecResizeImg", "SVTRRecResizeImg")
 _AUGMENTATIONS = ("RecAug", "RecConAug", "BaseDataAugmentation")
 _ORDER = (
-    *(("DecodeImage", name) for name in (*_AUGMENTATIONS, "RecResizeImg")),
-    *((name, "RecResizeImg") for name in _AUGMENTATIONS),
-    ("RecConAug", "CTCLabelEncode"),
+    *(("DecodeImage", name) for name in (*_AUGMENTATIONS, *RESIZES)),
+    *((name, resize) for name in _AUGMENTATIONS for resize in RESIZES),
+    *(("RecConAug", encode) for encode in ENCODES),
 )
 """Pairs of which the first has to come first."""
-_REQUIRED = ("DecodeImage", "CTCLabelEncode", "RecResizeImg", "KeepKeys")
 
 
-def problems_of_order(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield what is wrong with a list of transforms, each known by itself."""
+def problems_of_order(
+    entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
+) -> Iterator[str]:
+    """Yield what is wrong with a list of transforms, each known by itself.
+
+    Args:
+        entries: name and options of each.
+        is_sized: whether a sampler decides about the sizes of images.
+    """
     names = [name for name, _ in entries]
-    for name in _REQUIRED:
-        if name not in names:
-            yield f"expected {name} in the list, got {', '.join(map(str, names))}"
+    listed = ", ".join(map(str, names))
+    for choices in (("DecodeImage",), ENCODES, ("KeepKeys",)):
+        if not set(choices) & set(names):
+            yield f"expected {' or '.join(choices)} in the list, got {listed}"
+    if not is_sized and not set(RESIZES) & set(names):
+        yield f"expected {' or '.join(RESIZES)} in the list, or a sampler, got {listed}"
     for first, second in _ORDER:
         if first in names and second in names and names.index(first) > names.index(second):
             yield f"expected {first} before {second}, got it after"
-    shape = next(
-        (options.get("image_shape") for name, options in entries if name == "RecResizeImg"), None
-    )
-    if shape is not None and not _is_shape(shape):
-        yield f"expected image_shape [3, height, width], got {shape!r}"
+    yield from _problems_of_labels(entries)
+    for name, options in entries:
+        if name not in RESIZES:
+            continue
+        if is_sized:
+            yield f"the sampler decides about the sizes of images: take {name} out"
+        shape = options.get("image_shape")
+        if shape is not None and not _is_shape(shape):
+            yield f"expected image_shape [3, height, width], got {shape!r}"
+
+
+def _problems_of_labels(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield what KeepKeys asks for and the label's transform does not make."""
+    encodes = [(name, options) for name, options in entries if name in ENCODES]
+    if len(encodes) > 1:
+        yield f"expected one of {' and '.join(ENCODES)}, got {len(encodes)}"
+    kept = next((options.get("keep_keys") for name, options in entries if name == "KeepKeys"), None)
+    if not encodes or not isinstance(kept, list) or KeepKeys.problems_of({"keep_keys": kept}):
+        return
+    ((name, options), *_) = encodes
+    made = ["label"] if name == "CTCLabelEncode" else ["label_ctc", decoder_label(options)]
+    if [key for key in kept if key in ("label", "label_ctc", "label_sar", "label_gtc")] != made:
+        yield f"expected {', '.join(made)} of {name} among keep_keys, got {', '.join(kept)}"
 
 
 def _is_shape(shape: Any) -> bool:

@@ -8,7 +8,7 @@ import io
 import os
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,13 @@ from training.checkpoint.parameters import (
     read_parameters,
     write_parameters,
 )
-from training.checkpoint.saved import read_optimizer_state, read_states, recover, save_checkpoint
+from training.checkpoint.saved import (
+    read_averages,
+    read_optimizer_state,
+    read_states,
+    recover,
+    save_checkpoint,
+)
 
 ONE = np.ones((2, 3), np.float32)
 NAME_TABLE = "StructuredToParameterName@@"
@@ -247,18 +253,22 @@ class Killed(BaseException):
     """The process is gone: nothing of it runs any more."""
 
 
-def save(prefix: Path, number: int) -> None:
+def save(prefix: Path, number: int, averaged: Collection[int] = ()) -> None:
     array = np.full((2,), number, np.float32)
-    save_checkpoint(prefix, {"backbone.w": array}, {"m": array, "lr": 0.5}, {"epoch": number})
+    averages = {"ema_state": {"backbone.w": array}, "step": number} if number in averaged else None
+    states = {"epoch": number}
+    save_checkpoint(prefix, {"backbone.w": array}, {"m": array, "lr": 0.5}, states, averages)
 
 
 def content_of(prefix: Path) -> set[int]:
-    """The number that each of the three files was saved with."""
-    return {
+    """The number that each of the files was saved with."""
+    numbers = {
         int(read_parameters(prefix)["backbone.w"][0]),
         int(read_optimizer_state(prefix)["m"][0]),
         int(read_states(prefix)["epoch"]),
     }
+    averages = read_averages(prefix)
+    return numbers if averages is None else {*numbers, averages["step"]}
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, last: int, half_written: bool) -> Callable[[], int]:
@@ -291,18 +301,21 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, last: int, half_written: bool) -> C
     return lambda: tried
 
 
-@pytest.mark.parametrize("half_written", [False, True])
+@pytest.mark.parametrize(
+    ("half_written", "averaged"),
+    [(False, ()), (True, ()), (True, (1, 2)), (False, (1,)), (False, (2,))],
+)
 def test_killed_anywhere_the_old_or_the_new_set_is_there(
-    tmp_path: Path, half_written: bool
+    tmp_path: Path, half_written: bool, averaged: Collection[int]
 ) -> None:
     outcomes = []
     for last in range(200):
         prefix = tmp_path / str(last) / "latest"
-        save(prefix, 1)
+        save(prefix, 1, averaged)
         with pytest.MonkeyPatch.context() as patch:
             kill_at(patch, last, half_written)
             try:
-                save(prefix, 2)
+                save(prefix, 2, averaged)
                 finished = True
             except Killed:
                 finished = False
@@ -317,7 +330,7 @@ def test_killed_anywhere_the_old_or_the_new_set_is_there(
         numbers = content_of(prefix)
         assert len(numbers) == 1, (last, numbers)
         outcomes.append(numbers.pop())
-        assert len(list(prefix.parent.iterdir())) == 3
+        assert len(list(prefix.parent.iterdir())) == 3 + (outcomes[-1] in averaged)
         if finished:
             break
     assert finished and len(outcomes) > 15

@@ -20,12 +20,15 @@ from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
 from training.data.dataset import SampleDataset
 from training.data.loader import Loader
+from training.data.planned import PlannedBatch
 from training.data.sample import Sample
 from training.data.synthetic import SyntheticDataSet
 from training.recognition.augment import RecAug
 from training.recognition.transforms import CTCLabelEncode, DecodeImage, RecResizeImg
 
-BATCHES = [[5, 2], [0], [7, 6, 1], [3, 4], [5, 5], [2, 0, 1], [6]]
+BATCHES = [
+    PlannedBatch(indices) for indices in ((5, 2), (0,), (7, 6, 1), (3, 4), (5, 5), (2, 0, 1), (6,))
+]
 
 # Transforms for workers have to be importable by them, which this file is not.
 TRANSFORMS = """
@@ -125,7 +128,7 @@ def test_a_worker_that_dies_is_one_clear_error(worker_module: Any) -> None:
             samples(loader)
         with pytest.raises(DatasetError, match="a data worker died"):  # and not for ever after
             samples(loader)
-        assert len(next(loader.load([[0, 1]], 0))) == 2
+        assert len(next(loader.load([PlannedBatch((0, 1))], 0))) == 2
 
 
 def test_a_worker_that_is_killed_amid_an_answer_does_not_hang_the_run(worker_module: Any) -> None:
@@ -154,12 +157,13 @@ def test_workers_end_with_a_training_process_that_is_killed(tmp_path: Path) -> N
             import time
             from training.data.dataset import SampleDataset
             from training.data.loader import Loader
+            from training.data.planned import PlannedBatch
             from training.data.synthetic import SyntheticDataSet
 
             if __name__ == "__main__":
                 source = SyntheticDataSet(tuple("abc"), count=8, seed=1)
                 loader = Loader(SampleDataset(source, [], range(8), True, 1), 2)
-                next(loader.load([[0], [1], [2], [3], [4]], 0))
+                next(loader.load([PlannedBatch((place,)) for place in range(5)], 0))
                 print(*loader.worker_ids, flush=True)
                 time.sleep(60)
             """

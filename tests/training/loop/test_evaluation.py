@@ -78,11 +78,10 @@ def test_lines_that_cannot_be_read_are_reported(
     part = run.data("Eval")
     load = type(part.dataset).load
 
-    def load_some(dataset: Any, index: int, epoch: int) -> Any:
-        bad = index in broken
-        return (
-            Failure(f"line {index}", f"line {index} is cut") if bad else load(dataset, index, epoch)
-        )
+    def load_some(dataset: Any, index: int, epoch: int, size: Any = None) -> Any:
+        if index in broken:
+            return Failure(f"line {index}", f"line {index} is cut")
+        return load(dataset, index, epoch, size)
 
     monkeypatch.setattr(type(part.dataset), "load", load_some)
     broken = {2, 4}
