@@ -33,8 +33,14 @@ Images = Sequence[NDArray[np.uint8]]
 class TrainedContract(Protocol):
     """What a task says of the networks of one config that are exported."""
 
-    def check_parameters(self, parameters: Parameters, where: str) -> None:
-        """Raise ArtifactError if a checkpoint's head does not fit the config."""
+    def check_parameters(self, network: str, parameters: Parameters, where: str) -> None:
+        """Raise ArtifactError if a checkpoint's head does not fit the config.
+
+        Args:
+            network: its name in the config.
+            parameters: of it.
+            where: they are from, for messages.
+        """
 
     @property
     def probe_shapes(self) -> Sequence[tuple[int, int, int, int]]:

@@ -94,7 +94,7 @@ def read_case(folder: Path) -> Case:
         arrays = {name.replace(".", "/"): archive[name] for name in archive.files}
     outputs = {
         kind: {
-            name.removeprefix(kind).removeprefix("/"): array
+            name.removeprefix(kind).removeprefix("/").removeprefix("out"): array
             for name, array in arrays.items()
             if name.split("/")[0] == kind
         }

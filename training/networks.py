@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from training.backbones import BACKBONES
@@ -49,6 +49,7 @@ class NetworkPlan:
         keeps_statistics: `frozen_statistics`, whether freezing keeps BatchNorm's statistics and
             switches dropout off; PaddleOCR's way is false.
         returns_all_features: `return_all_feats`.
+        of_task: keys that only its task knows.
     """
 
     path: str
@@ -60,6 +61,7 @@ class NetworkPlan:
     is_frozen: bool = False
     keeps_statistics: bool = True
     returns_all_features: bool = False
+    of_task: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,14 @@ class ModelPlan:
         """Tell whether there are several networks."""
         return ALONE not in self.networks
 
-    def build(self, num_classes: int) -> Model:
+    def build(self, num_classes: Callable[[NetworkPlan], int]) -> Model:
         """Build the networks with random weights; `pretrained` is not loaded.
 
         Args:
-            num_classes: K of every head, for tasks whose heads have classes.
+            num_classes: tells K of a network's head, for tasks whose heads have classes.
         """
         networks = {
-            name: self.build_network(network, num_classes)
+            name: self.build_network(network, num_classes(network))
             for name, network in self.networks.items()
         }
         return DistillationModel(networks) if self.is_distillation else networks[ALONE]
@@ -120,7 +122,7 @@ def build_model(architecture: object, num_classes: int = 0) -> Model:
     plan = read_architecture(architecture, problems)
     problems.raise_any()
     assert plan is not None
-    return plan.build(num_classes)
+    return plan.build(lambda network: num_classes)
 
 
 def read_architecture(section: object, problems: Problems) -> ModelPlan | None:
@@ -165,8 +167,9 @@ def _read_network(
         return None
     num_problems = len(problems)
     # The network's own keys.
-    for key in section.keys() - _NETWORK_KEYS:
-        problems.add(f"{path}.{key}", unknown_name("key", key, _NETWORK_KEYS))
+    known = _NETWORK_KEYS | task.network_keys
+    for key in section.keys() - known:
+        problems.add(f"{path}.{key}", unknown_name("key", key, known))
     if section.get("Transform") is not None:
         message = f"no transform is supported: expected nothing, got {section['Transform']!r}"
         problems.add(f"{path}.Transform", message)
@@ -200,4 +203,5 @@ def _read_network(
         is_frozen=section.get("freeze_params", False),
         keeps_statistics=section.get("frozen_statistics", True),
         returns_all_features=section.get("return_all_feats", False),
+        of_task={key: section[key] for key in task.network_keys if section.get(key) is not None},
     )

@@ -136,18 +136,20 @@ def _assemble(plan: Plan) -> Run:
     choose_device(settings)
     paddle.seed(settings.seed)
     with unique_name.guard():
-        model = plan.model.build(task.num_classes)
+        model = plan.model.build(task.num_classes_of)
     if isinstance(model, DistillationModel) and not settings.cal_metric_during_train:
         used = {name for part in plan.loss.parts for name in part.networks}
         frozen = {name for name, network in model.networks.items() if network.is_frozen}
         model.leave_out_in_training(frozen - used)
-    return Run(
+    run = Run(
         plan=plan,
         model=model,
         loss=plan.loss.build(),
         post_process=plan.post_process.build(**task.injected),
         metric=plan.metric.build(),
     )
+    task.fit(run.networks, plan)
+    return run
 
 
 def choose_device(settings: GlobalConfig) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from training.data.sample import Sample, SampleSource, Transform
     from training.loop.parallel import Group
     from training.network import Network
+    from training.networks import NetworkPlan
     from training.plan import Plan
     from training.run import Run
 
@@ -98,6 +99,8 @@ class Task(Protocol):
     model_type: ClassVar[str]
     """PaddleOCR's name, the `Architecture.model_type` of a config."""
     network: ClassVar[type[Network]]
+    network_keys: ClassVar[frozenset[str]]
+    """Keys of a network's section that only this task knows."""
     necks: ClassVar[Registry]
     heads: ClassVar[Registry]
     losses: ClassVar[Registry]
@@ -127,9 +130,11 @@ class Task(Protocol):
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield path and message of sections that do not fit together."""
 
-    @property
-    def num_classes(self) -> int:
-        """K of the heads; 0 where heads have no classes."""
+    def num_classes_of(self, network: NetworkPlan) -> int:
+        """Return K of a network's head; 0 where heads have no classes."""
+
+    def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
+        """Fit the networks that a config describes to its data."""
 
     @property
     def injected(self) -> Mapping[str, Any]:

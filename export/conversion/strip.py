@@ -73,7 +73,7 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
         ArtifactError: if the dictionary disagrees with the head.
         ParityError: if the stripped network computes something else.
     """
-    contract, model, num_classes = contract_of(plan), plan.model, plan.task.num_classes
+    contract, model = contract_of(plan), plan.model
     name = network if model.is_distillation else ALONE
     if name not in model.networks:
         message = unknown_name("network", network, model.networks)
@@ -81,9 +81,10 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     whole_parameters = read_parameters(checkpoint)
     where = str(parameters_path(checkpoint))
     parameters = network_parameters(whole_parameters, network, where)
-    contract.check_parameters(parameters, where)
+    contract.check_parameters(network, parameters, where)
     section = replace(model.networks[name], is_frozen=False, returns_all_features=False)
     single = ModelPlan(model.task, {ALONE: section})
+    num_classes = plan.task.num_classes_of(section)
 
     alone = single.build_network(section, num_classes)
     report = load_into(alone, parameters, f"{network} of {where}")
@@ -92,7 +93,7 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     alone.eval()
     found = networks_in(whole_parameters)
     if model.is_distillation and set(found) == set(model.networks):
-        whole = model.build(num_classes)
+        whole = model.build(plan.task.num_classes_of)
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, contract.probe_shapes)
     counts = {name or network: count_values(arrays) for name, arrays in found.items()}

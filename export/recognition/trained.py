@@ -8,6 +8,7 @@ from runtime.errors import ConfigError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from training.checkpoint.parameters import Parameters
+from training.networks import ALONE
 from training.plan import DeployedPlan
 from training.recognition.task import RecognitionTask, deployed_input
 
@@ -24,15 +25,19 @@ class TrainedRecognizer:
 
     def __init__(self, plan: DeployedPlan) -> None:
         assert isinstance(plan.task, RecognitionTask)
-        self.charset: Charset = plan.task.charset
+        self._task, self._networks = plan.task, plan.model.networks
         self.height, self.width = deployed_input(plan.evaluation)
 
-    def check_parameters(self, parameters: Parameters, where: str) -> None:
+    def _charset(self, network: str) -> Charset:
+        """Return the characters of a network; one that is the whole model has any name."""
+        return self._task.charset_of(self._networks.get(network) or self._networks[ALONE])
+
+    def check_parameters(self, network: str, parameters: Parameters, where: str) -> None:
         """Raise ArtifactError if the head has another number of classes than the dictionary."""
         for head in ("head", "head.ctc_head"):
             for name in (f"{head}.fc2.bias", f"{head}.fc.bias"):
                 if name in parameters:
-                    self.charset.check_head(int(parameters[name].shape[0]), where)
+                    self._charset(network).check_head(int(parameters[name].shape[0]), where)
                     return
         raise ConfigError(
             "the checkpoint has no CTC head: expected head.fc.bias, head.fc2.bias, or the same "
@@ -55,5 +60,8 @@ class TrainedRecognizer:
         if width_px is not None:
             width = WidthPolicy(width_px, width_px, width_px)
         return RecognizerSpec(
-            characters=self.charset.characters, height=self.height, width=width, network=network
+            characters=self._charset(network).characters,
+            height=self.height,
+            width=width,
+            network=network,
         )

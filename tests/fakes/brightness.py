@@ -37,6 +37,7 @@ from training.data.sample import Draw, Sample, SampleSource, Transform
 from training.distillation.losses import SHARED_LOSSES, LossOfEach
 from training.loop.parallel import Group
 from training.network import Network
+from training.networks import NetworkPlan
 from training.plan import Plan
 from training.registry import Problems, Registry
 from training.run import Run
@@ -167,6 +168,7 @@ class BrightnessTask:
     """The task."""
 
     model_type: ClassVar[str] = "brightness"
+    network_keys: ClassVar[frozenset[str]] = frozenset()
     network: ClassVar[type[Network]] = BrightnessNetwork
     necks: ClassVar[Registry] = Registry("neck", {})
     heads: ClassVar[Registry] = Registry(
@@ -183,7 +185,6 @@ class BrightnessTask:
     transforms: ClassVar[Registry] = Registry("transform", {"Decode": Decode})
     post_processes: ClassVar[Registry] = Registry("post-process", {"Mean": Mean})
     metrics: ClassVar[Registry] = Registry("metric", {"MeanError": MeanError})
-    num_classes: int = 0
     injected: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -206,6 +207,12 @@ class BrightnessTask:
 
     def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
         return {}
+
+    def num_classes_of(self, network: NetworkPlan) -> int:
+        return 0
+
+    def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
+        pass
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         return [transform.build() for transform in plan.transforms]
@@ -256,7 +263,7 @@ class TrainedBrightness:
     def __init__(self, plan: Any) -> None:
         assert isinstance(plan.task, BrightnessTask)
 
-    def check_parameters(self, parameters: Mapping[str, Any], where: str) -> None:
+    def check_parameters(self, network: str, parameters: Mapping[str, Any], where: str) -> None:
         if parameters["head.fc.bias"].shape != (1,):
             raise ArtifactError(f"{where}: expected one number from the head")
 

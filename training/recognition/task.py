@@ -12,6 +12,12 @@ from runtime.recognition.spec import RecognizerSpec
 from training.data.synthetic import SyntheticDataSet
 from training.recognition.batches import LineBatching
 from training.recognition.decode import POST_PROCESSES
+from training.recognition.fitting import (
+    DICTIONARY,
+    charset_of,
+    fit_networks,
+    problems_of_fit,
+)
 from training.recognition.heads import HEADS
 from training.recognition.inputs import (
     deployed_input,
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     from training.data.build import DataPlan
     from training.data.dataset import SampleDataset
     from training.data.sample import SampleSource, Transform
+    from training.network import Network
+    from training.networks import NetworkPlan
     from training.plan import Plan
     from training.run import Run
 
@@ -59,13 +67,16 @@ class RecognitionTask:
     Args:
         charset: K - 1 characters.
         max_text_length: longest label in characters.
+        use_space_char: whether dictionaries are followed by a space.
     """
 
     charset: Charset
     max_text_length: int
+    use_space_char: bool = True
 
     model_type: ClassVar[str] = "rec"
     network: ClassVar[type[RecognitionNetwork]] = RecognitionNetwork
+    network_keys: ClassVar[frozenset[str]] = frozenset({DICTIONARY})
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
     losses: ClassVar[Registry] = LOSSES
@@ -81,7 +92,7 @@ class RecognitionTask:
         except OcrError as error:
             problems.add("Global.character_dict_path", str(error))
             return None
-        return cls(charset, settings.max_text_length)
+        return cls(charset, settings.max_text_length, settings.use_space_char)
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -108,6 +119,7 @@ class RecognitionTask:
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Report heights that differ, and losses that lack what they need of data or dictionary."""
+        yield from problems_of_fit(plan, self.use_space_char)
         trained, evaluated = heights(plan.train), image_shape(plan.evaluation)[1]
         if evaluated not in trained:
             listed = " or ".join(map(str, trained))
@@ -135,6 +147,24 @@ class RecognitionTask:
     def num_classes(self) -> int:
         """K: blank, characters and space."""
         return self.charset.num_classes
+
+    def charset_of(self, network: NetworkPlan) -> Charset:
+        """Return the characters of a network; raises OcrError if it names an unreadable file."""
+        return charset_of(network, self.charset, self.use_space_char)
+
+    def num_classes_of(self, network: NetworkPlan) -> int:
+        """Return K of a network: blank, characters and space."""
+        return self.charset_of(network).num_classes
+
+    def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
+        """Map classes of other dictionaries; let time steps follow the width of the batches."""
+        fit_networks(
+            networks,
+            plan.model.networks,
+            self.charset,
+            self.use_space_char,
+            follows_width=plan.train.loader.width_step != 0,
+        )
 
     @property
     def injected(self) -> Mapping[str, Any]:

@@ -1,0 +1,118 @@
+"""Fits networks to the dictionary and to the images of a config."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import OcrError
+from runtime.recognition.charset import Charset, build_charset
+from training.backbones.pooling import PoolToRow
+from training.recognition.class_map import ClassMap
+from training.recognition.inputs import heights, image_shape
+from training.recognition.network import RecognitionNetwork
+
+if TYPE_CHECKING:
+    from training.data.build import DataPlan
+    from training.networks import NetworkPlan
+    from training.plan import Plan
+
+DICTIONARY = "character_dict_path"
+"""Key of a network's section for a dictionary other than the run's."""
+_SHOWN = 8
+log = logging.getLogger(__name__)
+
+
+def charset_of(network: NetworkPlan, charset: Charset, use_space_char: bool) -> Charset:
+    """Return the characters of a network: its own, or the run's where it names none.
+
+    Raises:
+        OcrError: if its dictionary cannot be read.
+    """
+    path = network.of_task.get(DICTIONARY)
+    return charset if path is None else build_charset(path, use_space_char)
+
+
+def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str]]:
+    """Yield path and message of networks that fit neither a dictionary nor the images."""
+    for network in plan.model.networks.values():
+        path = f"{network.path}.{DICTIONARY}"
+        own = network.of_task.get(DICTIONARY)
+        if own is not None:
+            if not isinstance(own, str):
+                yield path, f"expected a dictionary's path, got {own!r}"
+                continue
+            try:
+                build_charset(own, use_space_char)
+            except OcrError as error:
+                yield path, str(error)
+            if not network.is_frozen:
+                yield (
+                    path,
+                    "a network with a dictionary of its own cannot learn the run's labels: "
+                    "expected freeze_params: true",
+                )
+        for data in (plan.train, plan.evaluation):
+            yield from _problems_of_size(network, data)
+
+
+def _problems_of_size(network: NetworkPlan, data: DataPlan) -> Iterator[tuple[str, str]]:
+    """Find a backbone that takes one size of images, and a section that gives others."""
+    wanted = network.backbone.options.get("img_size")
+    if network.backbone.name != "SVTRNet" or wanted is None:
+        return
+    height, width = wanted
+    _, _, given_width = image_shape(data)
+    policy = data.loader
+    is_fixed = policy.width_step == 0 and given_width == width
+    if heights(data) != (height,) or not is_fixed:
+        yield (
+            f"{data.path}.loader.width_step",
+            f"{network.path}.Backbone takes images of {height} x {width} px alone: expected "
+            f"image_shape [3, {height}, {width}] and loader.width_step 0, got height "
+            f"{' or '.join(map(str, heights(data)))}, width {given_width} and width_step "
+            f"{policy.width_step}",
+        )
+
+
+def fit_networks(
+    networks: Mapping[str, Any],
+    plans: Mapping[str, NetworkPlan],
+    charset: Charset,
+    use_space_char: bool,
+    follows_width: bool,
+) -> None:
+    """Give networks their class maps, and let their time steps follow the width.
+
+    Args:
+        networks: by name.
+        plans: by name.
+        charset: of the run.
+        use_space_char: whether dictionaries are followed by a space.
+        follows_width: whether training batches are as wide as their lines; else all have one
+            width, and T is PaddleOCR's.
+    """
+    for name, network in networks.items():
+        own = charset_of(plans[name], charset, use_space_char)
+        if own != charset:
+            assert isinstance(network, RecognitionNetwork)
+            network.class_map = ClassMap(own, charset)
+            _report(name, network.class_map)
+        if follows_width:
+            for layer in network.sublayers():
+                if isinstance(layer, PoolToRow):
+                    layer.follow_width()
+
+
+def _report(name: str, class_map: ClassMap) -> None:
+    absent = class_map.absent
+    known = len(class_map.shared.characters) - len(absent)
+    text = (
+        f"{name} has a dictionary of its own: it knows {known} of {known + len(absent)} characters"
+    )
+    if absent:
+        shown = " ".join(absent[:_SHOWN])
+        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        text += f"; not {shown}{more}"
+    log.info("%s", text)
