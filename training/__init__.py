@@ -3,7 +3,7 @@
 The four builders are called as PaddleOCR calls its own, with the sections of a config:
 
     model = build_model(config["Architecture"], num_classes=K)
-    loss = build_loss(config["Loss"])
+    loss = build_loss(config["Loss"], num_classes=K)
     outputs = model(batch["image"], batch)
     losses = loss(outputs, batch)  # batch: by the names of `KeepKeys`; losses["loss"] is the sum
 """
@@ -36,8 +36,12 @@ def build_model(architecture: Mapping[str, Any], num_classes: int = 0) -> Model:
     return networks.build_model(architecture, num_classes)
 
 
-def build_loss(section: Mapping[str, Any]) -> CombinedLoss:
+def build_loss(section: Mapping[str, Any], num_classes: int = 0) -> CombinedLoss:
     """Build a `Loss` section; the section is left as it is.
+
+    Args:
+        section: one loss, or `CombinedLoss` with several.
+        num_classes: K, as `build_model` takes it; losses whose padding depends on it need it.
 
     Raises:
         ConfigError: naming every problem.
@@ -45,7 +49,7 @@ def build_loss(section: Mapping[str, Any]) -> CombinedLoss:
     from training import losses
     from training.tasks import of_every_task
 
-    return losses.build_loss(section, of_every_task("losses"))
+    return losses.build_loss(section, of_every_task("losses"), num_classes)
 
 
 def build_post_process(

@@ -14,6 +14,8 @@ from training.registry import Component, Problems, Registry
 
 TOTAL = "loss"
 _COMBINED = "CombinedLoss"
+_NETWORK_OPTIONS = frozenset({"model_name_list", "model_name_pairs"})
+"""What a loss takes that looks at several networks."""
 
 
 class CombinedLoss(nn.Layer):
@@ -69,7 +71,13 @@ class LossPart:
     @property
     def is_distillation(self) -> bool:
         """Tell whether it compares or picks among several networks."""
-        return self.component.name.startswith("Distillation")
+        return bool(_NETWORK_OPTIONS & self.component.parameters.keys())
+
+    @property
+    def head_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that it takes of a head with several; none for the whole output."""
+        names = getattr(self.component.builder, "head_outputs", None)
+        return () if names is None else names(self.component.options)
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,20 @@ class LossPlan:
 
     parts: tuple[LossPart, ...]
 
-    def build(self) -> CombinedLoss:
-        """Build every loss."""
+    def build(self, head_classes: int = 0) -> CombinedLoss:
+        """Build every loss.
+
+        Args:
+            head_classes: K of the heads; 0 if unknown.
+        """
         components = [part.component for part in self.parts]
         # In the log `CTCLoss`, which returns a bare scalar, is `loss_ctc`.
         names = [getattr(component.builder, "log_name", component.name) for component in components]
         weights = [part.weight for part in self.parts]
-        losses = [component.build() for component in components]
+        losses = [
+            component.build(head_classes=head_classes, is_last=component is components[-1])
+            for component in components
+        ]
         return CombinedLoss(list(zip(names, weights, losses, strict=True)))
 
 
@@ -120,8 +135,13 @@ def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan
     return LossPlan(found) if len(found) == len(entries) else None
 
 
-def build_loss(section: object, losses: Registry) -> CombinedLoss:
+def build_loss(section: object, losses: Registry, head_classes: int = 0) -> CombinedLoss:
     """Build a `Loss` section; the section is left as it is.
+
+    Args:
+        section: the `Loss` section.
+        losses: of the task.
+        head_classes: K of the heads; 0 if unknown.
 
     Raises:
         ConfigError: naming every problem.
@@ -130,7 +150,7 @@ def build_loss(section: object, losses: Registry) -> CombinedLoss:
     plan = read_loss(section, losses, problems)
     problems.raise_any()
     assert plan is not None
-    return plan.build()
+    return plan.build(head_classes)
 
 
 def _read_part(entry: object, path: str, losses: Registry, problems: Problems) -> LossPart | None:

@@ -144,7 +144,7 @@ def _assemble(plan: Plan) -> Run:
     return Run(
         plan=plan,
         model=model,
-        loss=plan.loss.build(),
+        loss=plan.loss.build(task.num_classes),
         post_process=plan.post_process.build(**task.injected),
         metric=plan.metric.build(),
     )

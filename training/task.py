@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.registry import Problems, Registry
+from training.registry import Component, Problems, Registry
 
 if TYPE_CHECKING:
     from training.config import GlobalConfig
@@ -109,6 +109,10 @@ class Task(Protocol):
         entries: Sequence[tuple[str, Mapping[str, Any]]],
     ) -> Iterable[str]:
         """Yield what is wrong with a list of transforms, each known by itself."""
+
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        """Return the names of what a head returns in training; none if it is one output alone."""
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield path and message of sections that do not fit together."""

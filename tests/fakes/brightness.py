@@ -37,7 +37,7 @@ from training.distillation.losses import SHARED_LOSSES, LossOfEach
 from training.loop.parallel import Group
 from training.network import Network
 from training.plan import Plan
-from training.registry import Problems, Registry
+from training.registry import Component, Problems, Registry
 from training.run import Run
 from training.task import Batch, Report, stacked
 
@@ -194,6 +194,10 @@ class BrightnessTask:
     @staticmethod
     def problems_of_transforms(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterable[str]:
         return () if any(name == "Decode" for name, _ in entries) else ("expected Decode",)
+
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        return ()
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         return ()
