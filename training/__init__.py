@@ -39,6 +39,9 @@ def build_model(architecture: Mapping[str, Any], num_classes: int = 0) -> Model:
 def build_loss(section: Mapping[str, Any]) -> CombinedLoss:
     """Build a `Loss` section; the section is left as it is.
 
+    Args:
+        section: one loss, or `CombinedLoss` with several.
+
     Raises:
         ConfigError: naming every problem.
     """

@@ -14,6 +14,8 @@ from training.registry import Component, Problems, Registry
 
 TOTAL = "loss"
 _COMBINED = "CombinedLoss"
+_NETWORK_OPTIONS = frozenset({"model_name_list", "model_name_pairs"})
+"""What a loss takes that looks at several networks."""
 
 
 class CombinedLoss(nn.Layer):
@@ -69,7 +71,13 @@ class LossPart:
     @property
     def is_distillation(self) -> bool:
         """Tell whether it compares or picks among several networks."""
-        return self.component.name.startswith("Distillation")
+        return bool(_NETWORK_OPTIONS & self.component.parameters.keys())
+
+    @property
+    def head_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that it takes of a head with several; none for the whole output."""
+        names = getattr(self.component.builder, "head_outputs", None)
+        return () if names is None else names(self.component.options)
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,12 @@ class LossPlan:
     parts: tuple[LossPart, ...]
 
     def build(self) -> CombinedLoss:
-        """Build every loss."""
+        """Build every loss; each is told whether it is the last one."""
         components = [part.component for part in self.parts]
         # In the log `CTCLoss`, which returns a bare scalar, is `loss_ctc`.
         names = [getattr(component.builder, "log_name", component.name) for component in components]
         weights = [part.weight for part in self.parts]
-        losses = [component.build() for component in components]
+        losses = [component.build(is_last=component is components[-1]) for component in components]
         return CombinedLoss(list(zip(names, weights, losses, strict=True)))
 
 
@@ -122,6 +130,10 @@ def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan
 
 def build_loss(section: object, losses: Registry) -> CombinedLoss:
     """Build a `Loss` section; the section is left as it is.
+
+    Args:
+        section: the `Loss` section.
+        losses: of the task.
 
     Raises:
         ConfigError: naming every problem.

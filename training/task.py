@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.registry import Problems, Registry
+from training.registry import Component, Problems, Registry
 
 if TYPE_CHECKING:
     from training.config import GlobalConfig
@@ -126,6 +126,10 @@ class Task(Protocol):
             entries: name and options of each.
             is_sized: whether a sampler decides about the sizes of images.
         """
+
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        """Return the names of what a head returns in training; none if it is one output alone."""
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Yield path and message of sections that do not fit together."""

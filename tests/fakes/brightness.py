@@ -39,7 +39,7 @@ from training.loop.parallel import Group
 from training.network import Network
 from training.networks import NetworkPlan
 from training.plan import Plan
-from training.registry import Problems, Registry
+from training.registry import Component, Problems, Registry
 from training.run import Run
 from training.task import Batch, Report, stacked
 
@@ -201,6 +201,10 @@ class BrightnessTask:
         entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
     ) -> Iterable[str]:
         return () if any(name == "Decode" for name, _ in entries) else ("expected Decode",)
+
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        return ()
 
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         return ()

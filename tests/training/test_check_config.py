@@ -160,6 +160,10 @@ MISTAKES: dict[str, tuple[Edit, str]] = {
         put(*PARTS, 2, "DistillationDistanceLoss", "key", "backbone"),
         "unknown output 'backbone': expected one of backbone_out, head_out, neck_out; did you",
     ),
+    "an output that a head does not give by name": (
+        put(*PARTS, 1, "DistillationDMLLoss", "multi_head", True),
+        "DistillationDMLLoss.multi_head: DistillationDMLLoss takes ctc by name, and the CTCHead of",
+    ),
     "a decoder with a key that evaluation does not give": (
         put("PostProcess", "key", "neck_out"),
         "PostProcess.key: unknown output 'neck_out': expected one of head_out",
@@ -308,6 +312,11 @@ def test_every_problem_has_its_line_and_all_are_told_at_once(tmp_path: Path) -> 
             SHIPPED[0],
             ["Loss={name: DistillationCTCLoss, model_name_list: [Student]}"],
             "Loss: expected a loss of one network for this Architecture",
+        ),
+        (
+            SHIPPED[0],
+            ["Loss={name: MultiLoss, loss_config_list: [CTCLoss: null, NRTRLoss: null]}"],
+            "Loss: MultiLoss takes ctc, gtc by name, and CTCHead gives one output alone",
         ),
         (SHIPPED[0], ["Loss.name=ACELoss"], "ACELoss needs label_ace among Train"),
         (

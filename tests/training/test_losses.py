@@ -70,13 +70,25 @@ def test_losses_of_one_name_are_both_counted() -> None:
     }
 
 
-def test_keys_without_effect_here_are_accepted() -> None:
-    options = {"weight": 1.0, "model_name_pairs": ["a", "b"], "multi_head": False}
+def test_parts_say_what_they_take() -> None:
+    pairs = {"weight": 1.0, "model_name_pairs": ["a", "b"], "key": "head_out"}
+    multi = {"weight": 1.0, "loss_config_list": [{"CTCLoss": None}, {"SARLoss": None}]}
+    section = combined(
+        {"DistillationDMLLoss": {**pairs, "multi_head": False, "maps_name": None}},
+        {"DistillationDMLLoss": {**pairs, "multi_head": True, "dis_head": "gtc"}},
+        {"DistillCTCLogits": pairs},
+        {"MultiLoss": multi},
+        {"CTCLoss": {"weight": 1.0}},
+    )
     problems = Problems()
-    plan = read_loss(combined({"DistillationDMLLoss": options}), LOSSES, problems)
+    plan = read_loss(section, LOSSES, problems)
     assert plan is not None and not problems
-    (part,) = plan.parts
-    assert part.weight == 1.0 and part.networks == ["a", "b"] and part.is_distillation
+    assert [part.networks for part in plan.parts] == [["a", "b"]] * 3 + [[]] * 2
+    assert [part.is_distillation for part in plan.parts] == [True] * 3 + [False] * 2
+    assert [part.head_outputs for part in plan.parts] == [
+        *((), ("gtc",), ("ctc",)),
+        *(("ctc", "sar"), ()),
+    ]
 
 
 MISTAKES = [

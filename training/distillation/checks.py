@@ -39,7 +39,7 @@ def problems_of_output(model: ModelPlan, post_process: Component, metric: Compon
 
 
 def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
-    """Find networks and outputs that a loss takes and that do not exist."""
+    """Find networks, their stages and outputs of their heads that a loss takes and do not exist."""
     options, path = part.component.options, part.component.path
     if "model_name_list" in options and not options["model_name_list"]:
         yield f"{path}.model_name_list", "expected at least one network, got none"
@@ -50,12 +50,49 @@ def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
         if not listed or any(len(pair) != 2 for pair in listed):
             yield f"{path}.model_name_pairs", f"expected pairs of networks, got {pairs!r}"
             return
-    for name in part.networks:
+    for name in part.networks if model.is_distillation else model.networks:
         if name not in model.networks:
             yield path, unknown_name("network", name, model.networks)
         elif "dist_key" not in part.component.parameters:
             network = model.networks[name]
-            yield from _problems_of_key(options.get("key"), f"{path}.key", network, _STAGES)
+            if model.is_distillation:
+                key = options.get("key")
+                yield from _problems_of_key(key, f"{path}.key", network, _STAGES)
+            yield from _problems_of_head(part, name, network, model)
+
+
+def _problems_of_head(part: LossPart, name: str, network: NetworkPlan, model: ModelPlan) -> Found:
+    """Find outputs of a network's head that a loss takes and the head does not give."""
+    loss, options, path = part.component.name, part.component.options, part.component.path
+    wanted, given = part.head_outputs, model.task.head_outputs(network.head)
+    head = f"the {network.head.name} of {name}" if name else network.head.name
+    stage = options.get("key") if network.returns_all_features else _STAGES[-1]
+    if stage != _STAGES[-1]:
+        if wanted and stage in _STAGES:
+            message = f"{loss} takes {wanted[0]} of a head: expected key {_STAGES[-1]}, got {stage}"
+            yield f"{path}.key", message
+    elif wanted and not given:
+        message = f"{loss} takes {', '.join(wanted)} by name, and {head} gives one output alone"
+        yield f"{path}.multi_head" if "multi_head" in options else path, message
+    elif given and not wanted:
+        message = f"{loss} takes one output, and {head} gives {', '.join(given)}"
+        yield path, f"{message}: {_remedy(part, model)}"
+    else:
+        where = f"{path}.dis_head" if "dis_head" in options else path
+        for output in wanted:
+            if output not in given:
+                known = ", ".join(given)
+                yield where, f"{head} gives no {output}: expected {known}, or another decoder"
+
+
+def _remedy(part: LossPart, model: ModelPlan) -> str:
+    """Say how a loss can take one of several outputs."""
+    accepted = part.component.parameters
+    if not model.is_distillation:
+        return "expected MultiLoss"
+    if "multi_head" not in accepted:
+        return f"expected key {' or '.join(_STAGES[:-1])}"
+    return "expected multi_head: true" + (" and dis_head" if "dis_head" in accepted else "")
 
 
 def _problems_of_key(

@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 
 from runtime.errors import ConfigError
-from training.distillation.divergences import DistanceLoss, DMLLoss, KLDivLoss, logits_of
+from training.distillation.divergences import DistanceLoss, DMLLoss, logits_of
 
 Batch = Mapping[str, Any]
 Outputs = Mapping[str, Any]
@@ -23,47 +23,109 @@ def as_pairs(model_name_pairs: Pairs) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in model_name_pairs]
 
 
-def pick(outputs: Outputs, network: str, key: str | None) -> Any:
-    """Return output `key` of one network, or all of its output without a key."""
-    return outputs[network] if key is None else outputs[network][key]
+def pick(outputs: Outputs, network: str, key: str | None, head: str | None = None) -> Any:
+    """Return an output of one network.
+
+    Args:
+        outputs: of every network.
+        network: its name.
+        key: which stage, None for all that the network returns.
+        head: which output of a head that returns several by name, None for all of the stage.
+
+    Raises:
+        ConfigError: if the head does not return `head`.
+    """
+    stage = outputs[network] if key is None else outputs[network][key]
+    return stage if head is None else output_of_head(stage, head, network)
 
 
-class _PairwiseLoss(nn.Layer):
-    """A pair loss over any pairs of networks."""
+def output_of_head(stage: Any, head: str, network: str) -> Any:
+    """Return output `head` of what a network's head returned; raises ConfigError if it lacks it."""
+    if isinstance(stage, Mapping) and head in stage:
+        return stage[head]
+    given = ", ".join(stage) if isinstance(stage, Mapping) else "one tensor"
+    raise ConfigError(
+        f"{network}: expected a head that gives {head}, got {given}; "
+        "choose an output that it gives, or another head"
+    )
 
-    def __init__(self, plain: nn.Layer, pairs: Pairs, key: str | None, name: str) -> None:
+
+class PairwiseLoss(nn.Layer):
+    """A pair loss over any pairs of networks.
+
+    Args:
+        plain: compares two tensors.
+        pairs: of networks' names.
+        key: which stage of a network to take, None for all that it returns.
+        name: in the log.
+        head: which output of a head that returns several, None for all of the stage.
+    """
+
+    def __init__(
+        self, plain: nn.Layer, pairs: Pairs, key: str | None, name: str, head: str | None = None
+    ) -> None:
         super().__init__()
         self.plain = plain
         self.pairs = as_pairs(pairs)
         self.key = key
         self.name = name
+        self.head = head
+
+    @staticmethod
+    def head_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return which outputs of a head that gives several the loss takes; none for the whole."""
+        return (options.get("dis_head", "ctc"),) if options.get("multi_head") else ()
 
     def label(self, index: int, pair: tuple[str, str]) -> str:
         """Return the name of one pair's loss in the log."""
         return f"{self.name}_{index}"
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
-        """Return a scalar for each pair, from the outputs of every network."""
-        return {
-            self.label(index, pair): self.plain(*self._pick_pair(outputs, pair))
-            for index, pair in enumerate(self.pairs)
-        }
+        """Return a scalar for each pair, from the outputs of every network and the batch."""
+        results = {}
+        for index, pair in enumerate(self.pairs):
+            first, second = self._pick_pair(outputs, pair)
+            results[self.label(index, pair)] = self.compare(first, second, batch)
+        return results
+
+    def compare(self, first: paddle.Tensor, second: paddle.Tensor, batch: Batch) -> paddle.Tensor:
+        """Compare the tensors of one pair; return a scalar."""
+        return self.plain(first, second)
 
     def _pick_pair(self, outputs: Outputs, pair: tuple[str, str]) -> list[paddle.Tensor]:
         """Pick the outputs of two networks; raises ConfigError when their shapes differ."""
-        tensors = [logits_of(pick(outputs, network, self.key)) for network in pair]
+        tensors = []
+        for network in pair:
+            output = logits_of(pick(outputs, network, self.key, self.head))
+            if isinstance(output, Mapping):
+                raise ConfigError(
+                    f"{self.name}: expected one tensor of {network}, got {', '.join(output)}; "
+                    "choose a stage by key, or an output of its head by multi_head and dis_head"
+                )
+            tensors.append(output)
         shapes = [list(tensor.shape) for tensor in tensors]
         if shapes[0] != shapes[1]:  # paddle would broadcast, or fail
+            taken = self.head or self.key or "their output"
             raise ConfigError(
-                f"{self.name}: {pair[0]} and {pair[1]} differ in {self.key or 'their output'}: "
+                f"{self.name}: {pair[0]} and {pair[1]} differ in {taken}: "
                 f"expected one shape, got {shapes[0]} and {shapes[1]}; take this pair out of "
                 "the loss, or give both networks the same widths and strides"
             )
         return tensors
 
 
-class DistillationDMLLoss(_PairwiseLoss):
-    """`DMLLoss` between networks, e.g. `dml_0`."""
+class DistillationDMLLoss(PairwiseLoss):
+    """`DMLLoss` between networks, e.g. `dml_0`.
+
+    Args:
+        model_name_pairs: of networks.
+        act, use_log: as `DMLLoss` takes them.
+        key: which stage of a network to take, None for all that it returns.
+        name: in the log.
+        multi_head: take `dis_head` of a head that returns several outputs.
+        dis_head: which of them.
+        maps_name: nothing; no head gives maps.
+    """
 
     def __init__(
         self,
@@ -72,20 +134,15 @@ class DistillationDMLLoss(_PairwiseLoss):
         use_log: bool = False,
         key: str | None = None,
         name: str = "dml",
+        multi_head: bool = False,
+        dis_head: str = "ctc",
+        maps_name: None = None,
     ) -> None:
-        super().__init__(DMLLoss(act, use_log), model_name_pairs, key, name)
+        head = dis_head if multi_head else None
+        super().__init__(DMLLoss(act, use_log), model_name_pairs, key, name, head)
 
 
-class DistillationKLDivLoss(_PairwiseLoss):
-    """`KLDivLoss` of the first network of each pair from the second, e.g. `kl_div_0`."""
-
-    def __init__(
-        self, model_name_pairs: Pairs, key: str | None = None, name: str = "kl_div"
-    ) -> None:
-        super().__init__(KLDivLoss(), model_name_pairs, key, name)
-
-
-class DistillationDistanceLoss(_PairwiseLoss):
+class DistillationDistanceLoss(PairwiseLoss):
     """`DistanceLoss` between networks.
 
     Logged as `loss_distance_l2_<first>_<second>_0` whatever the mode, as PaddleOCR logs it.
@@ -111,23 +168,32 @@ class LossOfEach(nn.Layer):
     Args:
         plain: takes one network's output and the batch by name.
         model_name_list: the networks.
-        key: which output of a network to take, None for the output itself.
+        key: which stage of a network to take, None for all that it returns.
         name: prefix in the log.
+        head: which output of a head that returns several, None for all of the stage.
     """
 
     def __init__(
-        self, plain: nn.Layer, model_name_list: Sequence[str], key: str | None, name: str
+        self,
+        plain: nn.Layer,
+        model_name_list: Sequence[str],
+        key: str | None,
+        name: str,
+        head: str | None = None,
     ) -> None:
         super().__init__()
         self.plain = plain
         self.model_name_list = list(model_name_list)
         self.key = key
         self.name = name
+        self.head = head
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
         """Return a scalar for each listed network, from the outputs of every network."""
         return {
-            f"{self.name}_{network}_{index}": self.plain(pick(outputs, network, self.key), batch)
+            f"{self.name}_{network}_{index}": self.plain(
+                pick(outputs, network, self.key, self.head), batch
+            )
             for index, network in enumerate(self.model_name_list)
         }
 
@@ -175,7 +241,6 @@ class DistillationLossFromOutput(nn.Layer):
 SHARED_LOSSES: Mapping[str, Callable[..., nn.Layer]] = {
     "DistillationDMLLoss": DistillationDMLLoss,
     "DistillationDistanceLoss": DistillationDistanceLoss,
-    "DistillationKLDivLoss": DistillationKLDivLoss,
     "DistillationLossFromOutput": DistillationLossFromOutput,
 }
 """Losses that serve every task."""

@@ -19,6 +19,7 @@ from training.recognition.fitting import (
     problems_of_fit,
 )
 from training.recognition.heads import HEADS
+from training.recognition.heads.outputs import head_outputs
 from training.recognition.inputs import (
     deployed_input,
     heights,
@@ -29,6 +30,7 @@ from training.recognition.inputs import (
 )
 from training.recognition.labels import CTCLabelEncode, LabelEncode, MultiLabelEncode, ctc_label
 from training.recognition.losses import LOSSES
+from training.recognition.losses.checks import problems_of_losses
 from training.recognition.metrics import METRICS
 from training.recognition.necks import NECKS
 from training.recognition.network import RecognitionNetwork
@@ -41,7 +43,7 @@ from training.recognition.transforms import (
     ResizeToBatch,
     problems_of_order,
 )
-from training.registry import Problems, Registry
+from training.registry import Component, Problems, Registry
 from training.task import Batch, Report
 
 if TYPE_CHECKING:
@@ -56,8 +58,6 @@ if TYPE_CHECKING:
 
 _RENDERED_LINES_LOOKED_AT = 2000
 """Rendered lines can all be used; these are enough for the report's histograms."""
-_CENTER_CLASSES = 6625
-"""Of PaddleOCR's `CenterLoss` where none are given."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ class RecognitionTask:
         """Report transforms that are missing or stand in the wrong order."""
         return problems_of_order(entries, is_sized)
 
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        """Return the outputs of a `MultiHead` by name."""
+        return head_outputs(head)
+
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Report heights that differ, and losses that lack what they need of data or dictionary."""
         yield from problems_of_fit(plan, self.use_space_char)
@@ -130,18 +135,7 @@ class RecognitionTask:
             if length is not None and length > longest:
                 message = f"expected at most {longest}, the longest label, got {length}"
                 yield f"{data.path}.dataset.max_text_length", message
-        for part in plan.loss.parts:
-            name, path = part.component.name, part.component.path
-            if name == "ACELoss" and "label_ace" not in keep_keys(plan.train):
-                yield path, "ACELoss needs label_ace among Train's keep_keys"
-            if name == "CenterLoss":
-                for network in plan.model.networks.values():
-                    if not network.head.options.get("return_feats"):
-                        yield path, "CenterLoss needs Architecture.Head.return_feats: true"
-                wanted = part.component.options.get("num_classes", _CENTER_CLASSES)
-                if wanted != self.num_classes:
-                    message = f"expected the dictionary's {self.num_classes} classes, got {wanted}"
-                    yield f"{path}.num_classes", message
+        yield from problems_of_losses(plan, keep_keys(plan.train), self.num_classes)
 
     @property
     def num_classes(self) -> int:

@@ -11,11 +11,10 @@ from runtime.errors import ConfigError
 from training.distillation.losses import (
     DistillationDistanceLoss,
     DistillationDMLLoss,
-    DistillationKLDivLoss,
     DistillationLossFromOutput,
     as_pairs,
 )
-from training.recognition.losses import DistillationCTCLoss
+from training.recognition.losses import DistillationCTCLoss, DistillationKLDivLoss
 
 PAIRS = [["Student", "Teacher"], ["Student", "Student2"]]
 

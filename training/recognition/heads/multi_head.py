@@ -12,6 +12,7 @@ from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
 from training.recognition.heads.ctc_head import CTCHead
+from training.recognition.heads.labels import has_labels
 from training.recognition.heads.nrtr_head import NRTRHead
 from training.recognition.heads.sar_head import SARHead
 from training.recognition.necks import read_encoder
@@ -117,7 +118,7 @@ class MultiHead(nn.Layer):
         sequence = self.ctc_encoder(rows)
         outputs = {"ctc": self.ctc_head(sequence), "ctc_neck": sequence}
         guide = self.gtc_head if self.has_nrtr else self.sar_head
-        if batch is not None and guide.label_name in batch:
+        if has_labels(batch, guide.output_name):
             seen = self.before_gtc(rows) if self.has_nrtr else rows
             outputs[guide.output_name] = guide(seen, batch)
         return outputs

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import paddle
 from paddle import nn
 
-from training.recognition.heads.labels import label_of
+from training.recognition.heads.labels import label_of, labels_of_decoder
 from training.recognition.heads.nrtr_decoder import (
     DecoderBlock,
     PositionalEncoding,
@@ -36,7 +36,6 @@ class NRTRHead(nn.Layer):
     """
 
     output_name: ClassVar[str] = "gtc"
-    label_name: ClassVar[str] = "label_gtc"
     num_more_classes: ClassVar[int] = 3
     """Its `out_channels` less K."""
 
@@ -83,7 +82,7 @@ class NRTRHead(nn.Layer):
         Raises:
             ConfigError: without labels.
         """
-        labels = label_of(batch, self.label_name, "NRTRHead")
+        labels = labels_of_decoder(batch, self.output_name, "NRTRHead")
         longest = int(label_of(batch, "length", "NRTRHead").max())
         symbols = labels[:, : longest + 1]
         x = self.positional_encoding(self.embedding(symbols))

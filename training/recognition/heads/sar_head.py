@@ -11,7 +11,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from training.kernels import Linear
-from training.recognition.heads.labels import label_of
+from training.recognition.heads.labels import label_of, labels_of_decoder
 
 _DROPOUTS = ("enc_drop_rnn", "dec_drop_rnn", "pred_dropout")
 
@@ -148,7 +148,6 @@ class SARHead(nn.Layer):
     """
 
     output_name: ClassVar[str] = "sar"
-    label_name: ClassVar[str] = "label_sar"
     num_more_classes: ClassVar[int] = 2
     """Its `out_channels` less K."""
 
@@ -208,7 +207,7 @@ class SARHead(nn.Layer):
         Raises:
             ConfigError: without labels.
         """
-        labels = label_of(batch, self.label_name, "SARHead")
+        labels = labels_of_decoder(batch, self.output_name, "SARHead")
         width = features.shape[3]
         num_columns = paddle.ceil(label_of(batch, "valid_ratio", "SARHead") * width)
         num_columns = num_columns.astype("int64").clip(1, width)

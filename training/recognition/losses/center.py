@@ -1,75 +1,16 @@
-"""Losses of text recognition: from a network's output and the batch by name to a scalar."""
+"""The distance of features to the centres of their classes as a loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.nn import functional as F
 
 from runtime.errors import CheckpointError, ConfigError
-from training.distillation.divergences import logits_of
-from training.distillation.losses import SHARED_LOSSES, LossOfEach
-from training.kernels import ctc_loss
-from training.registry import Registry
-
-Batch = Mapping[str, Any]
-
-
-class CTCLoss(nn.Layer):
-    """Connectionist temporal classification, per-sample losses averaged.
-
-    Args:
-        use_focal_loss: weight each sample by (1 - exp(-loss))².
-
-    Source: Graves et al. 2006; focal weight as PaddleOCR's `rec_ctc_loss`.
-    """
-
-    log_name: ClassVar[str] = "loss_ctc"
-
-    def __init__(self, use_focal_loss: bool = False) -> None:
-        super().__init__()
-        self.use_focal_loss = use_focal_loss
-
-    def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
-        """Compare logits float32 [N, T, K], labels int [N, L], lengths int [N]; return a scalar."""
-        losses = ctc_loss(logits_of(prediction), batch["label"], batch["length"])
-        if self.use_focal_loss:
-            losses = losses * paddle.square(1.0 - paddle.exp(-losses))
-        return losses.mean()
-
-
-class ACELoss(nn.Layer):
-    """Aggregation cross-entropy over character counts.
-
-    Needs `label_ace`, int [N, K], the count of each class, among the `keep_keys`.
-
-    Source: Xie et al. 2019 (arXiv:1904.08364); PaddleOCR `ace_loss`.
-    """
-
-    log_name: ClassVar[str] = "loss_ace"
-
-    def __init__(self) -> None:  # without options, which `Layer.__init__` has
-        super().__init__()
-
-    def forward(self, prediction: Any, batch: Batch) -> paddle.Tensor:
-        """Compare logits float32 [N, T, K] with the class counts; return a scalar."""
-        probabilities = F.softmax(logits_of(prediction), axis=-1)
-        num_steps = float(probabilities.shape[1])
-        counts = batch["label_ace"].astype("float32")
-        blanks = (num_steps - batch["length"].astype("float32")).unsqueeze(1)
-        counts = paddle.concat([blanks, counts[:, 1:]], axis=1)
-        losses = F.cross_entropy(
-            probabilities.sum(axis=1) / num_steps,
-            counts / num_steps,
-            soft_label=True,
-            reduction="none",
-        )
-        return losses.mean()
+from training.recognition.losses.labels import Batch
 
 
 class CenterLoss(nn.Layer):
@@ -135,25 +76,3 @@ def _read_centers(path: str, centers: np.ndarray[Any, Any]) -> np.ndarray[Any, A
             )
         centers[index] = center
     return centers
-
-
-class DistillationCTCLoss(LossOfEach):
-    """`CTCLoss` of each listed network, e.g. `loss_ctc_Student_0`."""
-
-    def __init__(
-        self, model_name_list: Sequence[str], key: str | None = None, name: str = "loss_ctc"
-    ) -> None:
-        super().__init__(CTCLoss(), model_name_list, key, name)
-
-
-LOSSES = Registry(
-    "loss",
-    {
-        "CTCLoss": CTCLoss,
-        "ACELoss": ACELoss,
-        "CenterLoss": CenterLoss,
-        "DistillationCTCLoss": DistillationCTCLoss,
-        **SHARED_LOSSES,
-    },
-    unused=frozenset({"multi_head", "dis_head", "maps_name"}),
-)
