@@ -17,6 +17,7 @@ from paddle import nn
 
 from runtime.recognition.charset import build_charset
 from training import build_loss, build_model
+from training.backbones.attention import DropPath
 from training.checkpoint.loading import LoadReport, load_into
 from training.checkpoint.parameters import read_parameters
 
@@ -77,6 +78,10 @@ class Case:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
                 layer.p = 0.0
+            if isinstance(layer, DropPath):
+                layer.drop_prob = 0.0
+            if isinstance(layer, nn.LSTM | nn.GRU):
+                layer.dropout = 0.0
         return model
 
     def loss(self) -> nn.Layer:

@@ -86,20 +86,20 @@ class DropPath(nn.Layer):
     """Drops the branch of a whole sample in training and scales up what stays.
 
     Args:
-        probability: of dropping.
+        drop_prob: probability of dropping.
 
     Source: Huang et al. 2016, stochastic depth (arXiv:1603.09382).
     """
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, drop_prob: float) -> None:
         super().__init__()
-        self.probability = probability
+        self.drop_prob = drop_prob
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, L, C] to the same shape, whole samples of it 0 in training."""
-        if self.probability == 0.0 or not self.training:
+        if self.drop_prob == 0.0 or not self.training:
             return x
-        kept = F.dropout(paddle.ones([x.shape[0], 1, 1], x.dtype), self.probability)
+        kept = F.dropout(paddle.ones([x.shape[0], 1, 1], x.dtype), self.drop_prob)
         return x * kept
 
 

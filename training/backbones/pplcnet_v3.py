@@ -169,17 +169,21 @@ class LearnableRepLayer(nn.Layer):
             return
         conv = self.conv_kxk[0].conv
         channels, group_channels, *size = conv.weight.shape
-        kernels, biases = [], []
-        for branch, norm in self.branches():
+        merged_kernel = np.zeros(conv.weight.shape, np.float32)
+        merged_bias = np.zeros(channels, np.float32)
+        # Full kernels first, then the smaller ones: the order of PaddleOCR's sum.
+        num_small = len(self.branches()) - len(self.conv_kxk)
+        small, full = self.branches()[:num_small], self.branches()[num_small:]
+        for branch, norm in (*full, *reversed(small)):
             if branch is None:
                 scale, bias = affine(norm)
                 kernel = identity_kernel(channels, group_channels, size)
                 kernel = kernel * scale.reshape(-1, 1, 1, 1)
             else:
                 kernel, bias = folded(branch, norm)
-            kernels.append(padded(kernel, size))
-            biases.append(bias)
-        self.reparam_conv = merged_conv(conv, np.sum(kernels, axis=0), np.sum(biases, axis=0))
+            merged_kernel = merged_kernel + padded(kernel, size)
+            merged_bias = merged_bias + bias
+        self.reparam_conv = merged_conv(conv, merged_kernel, merged_bias)
         del self.identity, self.conv_1x1, self.conv_kxk
         self.is_merged = True
 

@@ -2,7 +2,8 @@
 
 A layer that can be merged has a method `reparameterise()`, which changes it in place and leaves
 one convolution with a bias under PaddleOCR's name; one with parts that only training runs names
-them in `training_only`. The mathematics: in evaluation BatchNorm is an
+them in `training_only`. Kernels are computed in float32 as PaddleOCR computes them, so that the
+merged network is PaddleOCR's to the bit. The mathematics: in evaluation BatchNorm is an
 affine map, a convolution with smaller kernel is one with zeros around it, and convolutions of one
 input that are added are one convolution (Ding et al. 2021, RepVGG, arXiv:2101.03697).
 """
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import paddle
 from paddle import nn
 
-Kernel = npt.NDArray[np.float64]
+Kernel = npt.NDArray[np.float32]
 
 
 def drop_training_parts(network: nn.Layer) -> list[str]:
@@ -43,7 +44,7 @@ def reparameterise(network: nn.Layer) -> int:
 
 
 def folded(conv: nn.Layer, norm: nn.Layer, output_axis: int = 0) -> tuple[Kernel, Kernel]:
-    """Return kernel and bias of a convolution followed by BatchNorm in evaluation, as float64.
+    """Return kernel and bias of a convolution followed by BatchNorm in evaluation, float32.
 
     Args:
         conv: convolution, or transposed convolution, with or without bias.
@@ -51,21 +52,19 @@ def folded(conv: nn.Layer, norm: nn.Layer, output_axis: int = 0) -> tuple[Kernel
         output_axis: of the kernel's output channels: 0, or 1 if it is transposed.
     """
     scale, shift = affine(norm)
-    kernel = conv.weight.numpy().astype(np.float64)
+    kernel = conv.weight.numpy()
     shape = [1] * kernel.ndim
     shape[output_axis] = -1
-    bias = 0.0 if conv.bias is None else conv.bias.numpy().astype(np.float64)
-    return kernel * scale.reshape(shape), shift + bias * scale
+    if conv.bias is not None:
+        shift = shift + conv.bias.numpy() * scale
+    return kernel * scale.reshape(shape), shift
 
 
 def affine(norm: nn.Layer) -> tuple[Kernel, Kernel]:
-    """Return factor and summand [C] float64 of a BatchNorm in evaluation."""
-    mean, variance, weight, bias = (
-        tensor.numpy().astype(np.float64)
-        for tensor in (norm._mean, norm._variance, norm.weight, norm.bias)
-    )
-    scale = weight / np.sqrt(variance + norm._epsilon)
-    return scale, bias - mean * scale
+    """Return factor and summand [C] float32 of a BatchNorm in evaluation."""
+    deviation = paddle.sqrt(norm._variance + norm._epsilon).numpy()
+    mean, weight, bias = (tensor.numpy() for tensor in (norm._mean, norm.weight, norm.bias))
+    return weight / deviation, bias - mean * weight / deviation
 
 
 def padded(kernel: Kernel, size: Sequence[int]) -> Kernel:
@@ -78,7 +77,7 @@ def padded(kernel: Kernel, size: Sequence[int]) -> Kernel:
 
 def identity_kernel(channels: int, group_channels: int, size: Sequence[int]) -> Kernel:
     """Return the kernel [C, C / groups, h, w] of a convolution that changes nothing."""
-    kernel = np.zeros((channels, group_channels, *size))
+    kernel = np.zeros((channels, group_channels, *size), np.float32)
     rows = np.arange(channels)
     kernel[rows, rows % group_channels, size[0] // 2, size[1] // 2] = 1.0
     return kernel
@@ -102,7 +101,7 @@ def merged_conv(conv: nn.Conv2D, kernel: Kernel, bias: Kernel) -> nn.Conv2D:
         dilation=conv._dilation,
         groups=conv._groups,
     )
-    merged.weight.set_value(paddle.to_tensor(kernel.astype(np.float32)))
-    merged.bias.set_value(paddle.to_tensor(bias.astype(np.float32)))
+    merged.weight.set_value(paddle.to_tensor(kernel))
+    merged.bias.set_value(paddle.to_tensor(bias))
     merged.eval()
     return merged

@@ -119,8 +119,11 @@ class _BatchNormHardSwish(PyLayer):
         from training.kernels import batch_norm_loops  # numba, only once it is needed
 
         y = paddle.empty(x.shape, dtype="float32")
-        mean = paddle.empty(weight.shape, dtype="float32")
-        inverse = paddle.empty(weight.shape, dtype="float32")
+        if training:
+            mean, inverse = (paddle.empty(weight.shape, dtype="float32") for _ in range(2))
+        else:  # paddle's own square root, whose bits differ from the processor's
+            mean = running_mean.clone()
+            inverse = paddle.reciprocal(paddle.sqrt(running_variance + epsilon))
         batch_norm_loops.forward(
             _planes(x),
             array_from_tensor(weight),

@@ -51,12 +51,13 @@ def _moments(x, channel):  # type: ignore[no-untyped-def]
     return mean, squares / seen
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(error_model="numpy")
 def _scale_and_activate(x, y, scale, shift):  # type: ignore[no-untyped-def]
-    zero, three, six, sixth = np.float32(0.0), np.float32(3.0), np.float32(6.0), np.float32(1 / 6)
+    """Scale, shift and activate in paddle's order, which fuses nothing and divides."""
+    zero, three, six = np.float32(0.0), np.float32(3.0), np.float32(6.0)
     for j in range(x.size):
         z = x[j] * scale + shift
-        y[j] = z * min(max(z + three, zero), six) * sixth
+        y[j] = z * min(max(z + three, zero), six) / six
 
 
 @compiled(fastmath=_FAST, error_model="numpy")
@@ -102,8 +103,8 @@ def forward(  # type: ignore[no-untyped-def]
         epsilon: added to the variance.
         training: True for the batch's own statistics.
         y: as x, overwritten.
-        mean: [C] float32, overwritten with the mean used.
-        inverse: [C] float32, overwritten with 1 / standard deviation used.
+        mean: [C] float32, the mean to use; overwritten with the batch's when training.
+        inverse: [C] float32, 1 / standard deviation to use; overwritten when training.
     """
     for channel in prange(x.shape[1]):
         if training:
@@ -114,14 +115,10 @@ def forward(  # type: ignore[no-untyped-def]
             running_variance[channel] = running_variance[channel] * momentum + variance * (
                 1.0 - momentum
             )
-        else:
-            channel_mean = np.float64(running_mean[channel])
-            variance = np.float64(running_variance[channel])
-        channel_inverse = 1.0 / np.sqrt(variance + epsilon)
-        mean[channel] = channel_mean
-        inverse[channel] = channel_inverse
-        scale = np.float32(weight[channel] * channel_inverse)
-        shift = np.float32(bias[channel] - channel_mean * weight[channel] * channel_inverse)
+            mean[channel] = channel_mean
+            inverse[channel] = 1.0 / np.sqrt(variance + epsilon)
+        scale = weight[channel] * inverse[channel]
+        shift = bias[channel] - mean[channel] * inverse[channel] * weight[channel]
         for n in range(x.shape[0]):
             _scale_and_activate(x[n, channel], y[n, channel], scale, shift)
 

@@ -16,6 +16,10 @@ from training.kernels.softmax_loops import FAST, exp32, log_sum_exp
 
 _NEVER = -np.inf
 
+# Probabilities below float32's least normal number count as that number, as in warp-ctc, which
+# paddle uses: a network that is sure and wrong would else have other losses than PaddleOCR's.
+_LEAST_SCORE = np.log(np.float64(np.finfo(np.float32).tiny))
+
 
 @compiled(error_model="numpy")
 def _log_add(a, b):  # type: ignore[no-untyped-def]
@@ -92,7 +96,8 @@ def _one_sample(logits, row_sums, label, length, blank, posteriors):  # type: ig
     scores = np.empty((steps, states.size))
     for t in range(steps):
         for s in range(states.size):
-            scores[t, s] = np.float64(logits[t, states[s]]) - np.float64(row_sums[t])
+            score = np.float64(logits[t, states[s]]) - np.float64(row_sums[t])
+            scores[t, s] = max(score, _LEAST_SCORE)
     alpha = _forward_variables(scores, states, blank)
     total = alpha[steps - 1, states.size - 1]
     if states.size > 1:

@@ -100,7 +100,7 @@ def test_time_steps_are_adaptive_averages() -> None:
 def test_later_blocks_are_dropped_more_often() -> None:
     backbone = build(drop_path_rate=0.3)
     blocks = [*backbone.blocks1, *backbone.blocks2, *backbone.blocks3]
-    assert np.allclose([block.drop_path.probability for block in blocks], [0.0, 0.1, 0.2, 0.3])
+    assert np.allclose([block.drop_path.drop_prob for block in blocks], [0.0, 0.1, 0.2, 0.3])
 
 
 def test_another_size_is_named() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.kernels import BatchNormHardSwish, gate
+from tests.training.kernels.machine import adds_in_our_order
+from training.kernels import BatchNormHardSwish, batch_norm_hardswish, gate
 
 TOLERANCE = 1e-4
 
@@ -109,3 +111,14 @@ def test_nan_is_passed_on() -> None:
     y = pair_of_layers(2)[0](x).numpy()
     assert np.isnan(y[:, 0]).all()
     assert np.isfinite(y[:, 1]).all()
+
+
+@adds_in_our_order
+def test_evaluation_is_paddle_s_to_the_bit() -> None:
+    paddle.seed(1)
+    x = paddle.randn([2, 32, 6, 40]) * 3
+    weight, variance = (paddle.uniform([32], min=0.3, max=3.0) for _ in range(2))
+    bias, mean = (paddle.randn([32]) for _ in range(2))
+    wanted = F.hardswish(F.batch_norm(x, mean, variance, weight, bias, training=False))
+    got = batch_norm_hardswish(x, weight, bias, mean, variance, training=False)
+    assert bool((got == wanted).all())

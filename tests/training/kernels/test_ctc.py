@@ -123,3 +123,13 @@ def test_padding_beyond_the_length_is_never_read() -> None:
         reduction="none",
     )
     assert np.allclose(ctc_loss(logits, labels, paddle.to_tensor([2])), expected, rtol=1e-5)
+
+
+def test_what_a_sure_and_wrong_network_loses_is_paddle_s() -> None:
+    logits = paddle.zeros([1, 6, 5])
+    logits[:, :, 3] = 300.0  # far more than float32 can say of the other classes
+    label, length = paddle.to_tensor([[1, 2]], dtype="int32"), paddle.to_tensor([2])
+    wanted = F.ctc_loss(
+        logits.transpose([1, 0, 2]), label, paddle.to_tensor([6]), length, reduction="none"
+    )
+    assert ctc_loss(logits, label, length).numpy() == pytest.approx(wanted.numpy(), rel=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import ConfigError
+from tests.training.kernels.machine import adds_in_our_order
 from training.kernels import DepthwiseConv2D, depthwise_conv2d, gate
 from training.kernels.depthwise import _Depthwise
 
@@ -163,3 +166,23 @@ def test_a_wrong_stride_or_padding_is_named(stride: object, padding: object) -> 
     x, weight = tensors([1, 2, 5, 5], [2, 1, 3, 3])
     with pytest.raises(ConfigError, match=r"stride|padding"):
         depthwise_conv2d(x, weight, stride, padding)  # type: ignore[arg-type]
+
+
+@adds_in_our_order
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size"),
+    [
+        (3, 1, (12, 40)),
+        (5, 1, (12, 40)),
+        (7, 1, (6, 41)),
+        (3, 2, (12, 40)),
+        (5, (2, 1), (6, 80)),
+        (5, 1, (3, 5)),
+    ],
+)
+def test_outputs_are_paddle_s_to_the_bit(kernel: int, stride: Any, size: tuple[int, int]) -> None:
+    paddle.seed(1)
+    x, weight = paddle.randn([2, 8, *size]), paddle.randn([8, 1, kernel, kernel])
+    wanted = F.conv2d(x, weight, stride=stride, padding=kernel // 2, groups=8)
+    got = depthwise_conv2d(x, weight, stride=stride, padding=kernel // 2)
+    assert bool((got == wanted).all())
