@@ -10,6 +10,7 @@ from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
 from runtime.recognition.spec import RecognizerSpec
 from training.data.synthetic import SyntheticDataSet
+from training.recognition.backbones import BACKBONES
 from training.recognition.batches import LineBatching
 from training.recognition.decode import POST_PROCESSES
 from training.recognition.fitting import (
@@ -77,6 +78,7 @@ class RecognitionTask:
     model_type: ClassVar[str] = "rec"
     network: ClassVar[type[RecognitionNetwork]] = RecognitionNetwork
     network_keys: ClassVar[frozenset[str]] = frozenset({DICTIONARY})
+    backbones: ClassVar[Registry] = BACKBONES
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
     losses: ClassVar[Registry] = LOSSES
