@@ -135,6 +135,10 @@ class IExecutionContext:
         if not self._is_user_managed:
             raise CudaFault("memory given to a context that has its own")
         self._trt._cuda.device_bytes(memory, size)
+        if size < self._engine.get_device_memory_size_for_profile_v2(self._profile):
+            # The real binding returns nothing either: only the log tells.
+            self._refuse("setDeviceMemoryV2: The provided memory size is too small.")
+            return
         self._scratch = (memory, size)
 
     def execute_async_v3(self, stream_handle: int) -> bool:

@@ -166,6 +166,24 @@ def test_a_lane_works_in_the_memory_of_the_profiles_it_meets(make_host: Any) -> 
     plan.close()
 
 
+def test_a_small_profile_behind_a_large_one_has_memory_enough(make_host: Any) -> None:
+    """A new context stands at the first profile, for which the second's memory is too little."""
+    host = make_host()
+    shapes = [ShapeRange(*((n, 3, 32, 96) for n in (1, 1, 8))), ShapeRange(*[(1, 3, 32, 160)] * 3)]
+    plan = host.opened(host.plan(shapes))
+    assert [plan.scratch_nbytes(profile) for profile in (0, 1)] == [4096, 512]
+    lane = Lane(plan)
+    for width_px in (160, 160, 160, 96, 96, 160):
+        views = lane.prepare({"pixels": (1, 32, width_px, 3), "content_widths": (1,)})
+        views["pixels"][:], views["content_widths"][:] = 0, width_px
+        lane.upload()
+        lane.compute()
+        lane.download()
+        lane.synchronize()
+    lane.close()
+    plan.close()
+
+
 def test_without_page_locked_memory_ordinary_memory_serves(
     make_host: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
