@@ -83,7 +83,7 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     yield f"Compute Capability: {gpu.compute_capability}"
     yield f"CUDA of the driver: {gpu.driver_version}"
     yield f"Library: {plan.library.name} {plan.library.version}, {plan.cuda.name}"
-    yield f"Precision: {sidecar.precision.get('achieved', 'unknown')}"
+    yield f"Precision: {sidecar.achieved}"
     yield ""
     yield "=== Inference Options ==="
     for name, sizes in shapes.items():

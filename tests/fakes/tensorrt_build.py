@@ -144,7 +144,8 @@ class IBuilderConfig:
 class Builder:
     def __init__(self, logger: Any) -> None:
         self._logger = checked_logger(self._trt, logger)
-        if self._trt.__name__ == "tensorrt" and not self._trt._cuda.devices:
+        is_blind = self._trt.__name__ == "tensorrt" and not self._trt._cuda.devices
+        if is_blind or self._trt._wishes.makes_nothing:
             raise TypeError("pybind11::init(): factory function returned nullptr")
 
     @property

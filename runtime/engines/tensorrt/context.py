@@ -92,7 +92,7 @@ class BoundContext:
             if min(sizes, default=1) < 1:
                 raise EngineError(
                     f"{self._plan.path}: expected a known size of {name} for {shape}, got "
-                    f"{list(sizes)}; rebuild: {self._plan.sidecar.rebuild_command}"
+                    f"{list(sizes)}; rebuild: {self._plan.sidecar.remedy}"
                 )
         return shapes
 
