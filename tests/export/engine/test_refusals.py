@@ -114,8 +114,10 @@ def test_layers_that_cannot_be_told_are_a_warning(
     assert "layers of the engine cannot be told" in caplog.text
 
 
-def test_a_profile_that_the_binding_refuses_is_an_engine_error(host: Any) -> None:
-    wrong = SimpleNamespace(min=(2, 32, 32, 3), opt=(1, 32, 32, 3), max=(4, 32, 32, 3))
+@pytest.mark.parametrize("least", [2, -1])
+def test_a_profile_that_is_refused_is_an_engine_error(host: Any, least: int) -> None:
+    """Whether the binding raises or the library gives a number below 0."""
+    wrong = SimpleNamespace(min=(least, 32, 32, 3), opt=(1, 32, 32, 3), max=(4, 32, 32, 3))
     log = log_of(host.trt)
     builder = host.trt.Builder(log.logger)
     with pytest.raises(EngineError, match="the library refuses the profile pixels"):
