@@ -147,7 +147,8 @@ def command_line(options: argparse.Namespace) -> str:
             words += [f"--{name}", *map(str, value)]
         else:
             words.append(f"--{name}={value}")
-    return shlex.join(words)
+    # Bytes of file names that are no text are told as escapes.
+    return shlex.join(words).encode("utf-8", "backslashreplace").decode()
 
 
 def _require_library(backend: str) -> None:

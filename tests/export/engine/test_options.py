@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from pathlib import Path
 
 import pytest
 
-from export.commands import build
+from export.commands import build, everything
 from export.engine.options import BuildOptions, pools_from_text
 from runtime.errors import ConfigError, OcrError
 
@@ -77,3 +78,22 @@ def test_trtexecs_flags_are_taken_and_told_again() -> None:
     again = shlex.split(build.command_line(options))
     assert again[:4] == ["python", "-m", "export", "build"]
     assert parser.parse_args(again[4:]) == options
+
+
+def test_the_command_is_text_whatever_a_file_is_called() -> None:
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    options = parser.parse_args(["--onnx", "caf\udce9.onnx", "--saveEngine", "a.plan"])
+    build.command_line(options).encode()
+    assert "caf\\udce9.onnx" in build.command_line(options)
+
+
+def test_everything_tells_the_command_that_builds_the_same_engine() -> None:
+    options = argparse.Namespace(images=["my crops", "b"], tieTolerance=0.01, engine="tensorrt-rtx")
+    told = everything.build_command(options, Path("a b.onnx"), Path("a.plan"))
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    again = parser.parse_args(shlex.split(told)[4:])
+    assert (again.onnx, again.saveEngine) == (Path("a b.onnx"), Path("a.plan"))
+    assert (again.images, again.backend) == (["my crops", "b"], "tensorrt-rtx")
+    assert float(again.tieTolerance) == 0.01

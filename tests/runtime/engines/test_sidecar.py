@@ -65,6 +65,13 @@ def check(sidecar: EngineSidecar, **changes: str | None) -> None:
     sidecar.check("student.plan", **here)  # type: ignore[arg-type]
 
 
+def nested(times: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {}
+    for _ in range(times):
+        inner = {"inner": [inner]}
+    return inner
+
+
 def test_what_is_written_is_read(sidecar: EngineSidecar, tmp_path: Path) -> None:
     plan = tmp_path / "student.plan"
     path = sidecar.write(plan)
@@ -74,6 +81,33 @@ def test_what_is_written_is_read(sidecar: EngineSidecar, tmp_path: Path) -> None
     assert entries["spec"]["characters"][0] == "a"
     assert entries["profiles"][0]["pixels"]["max"] == [16, 32, 320, 3]
     assert sidecar.engine_name == "distilrec 0123456789abcdef"
+
+
+@pytest.mark.parametrize("flags", [5, None, {"excludeLeanRuntime": 1}, "excludeLeanRuntime", [[]]])
+def test_options_of_any_kind_ask_for_nothing(sidecar: EngineSidecar, flags: Any) -> None:
+    assert not replace(sidecar, options={"flags": flags}).needs_lean
+    check(replace(sidecar, options={"flags": flags}))
+
+
+@pytest.mark.parametrize("achieved", [None, 7, ["fp32"], "\ud800", "fp16\x1b[31m", float("nan")])
+def test_a_precision_of_any_kind_is_unknown(sidecar: EngineSidecar, achieved: Any) -> None:
+    assert replace(sidecar, precision={"achieved": achieved}).achieved == "unknown precision"
+    assert sidecar.achieved == "mixed"
+
+
+def test_a_command_of_any_length_is_kept_and_told_in_one_line(
+    sidecar: EngineSidecar, tmp_path: Path
+) -> None:
+    """The images of a build may be thousands, all named on its command line."""
+    command = f"build --images {' '.join(f'crops/line_{number:06}.png' for number in range(9000))}"
+    long = replace(sidecar, rebuild_command=command)
+    long.write(tmp_path / "student.plan")
+    assert EngineSidecar.read(tmp_path / "student.plan") == long
+    assert len(long.remedy) < 1100 and command.startswith(long.remedy[:1000])
+    strange = replace(sidecar, rebuild_command="build\n\x1b[2Ja")
+    with pytest.raises(EngineError) as error:
+        check(strange, library="tensorrt_rtx")
+    assert str(error.value).endswith(r"rebuild: build\n\x1b[2Ja")
 
 
 def test_what_a_later_program_adds_is_passed_over(sidecar: EngineSidecar, tmp_path: Path) -> None:
@@ -134,6 +168,11 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
             "profiles: expected shapes of .* dimensions, got .*more",
         ),
         (lambda entries: entries.update(platform=7), "platform: expected a text"),
+        (
+            lambda entries: entries["bindings"].append(entries["bindings"][0]),
+            "bindings: expected a name for each tensor",
+        ),
+        (lambda entries: entries.update(parity=nested(40)), "up to 32 objects in one another"),
         (lambda entries: entries.update(plan_sha256="0" * 63), "plan_sha256: expected 64 hex"),
         (lambda entries: entries.update(library="onnx"), "library: expected 'tensorrt' or"),
         (lambda entries: entries.update(library_version="new"), "library_version: expected a ver"),
