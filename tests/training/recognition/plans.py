@@ -1,17 +1,31 @@
-"""Configs of recognition networks with two decoders, as short as a test of a plan wants them."""
+"""Configs of recognition networks with two decoders, and files that shipped configs look for."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from runtime.errors import ConfigError
 from training.config import Config
 from training.plan import read_plan
 
+SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "recognition"
+DICTIONARIES = {
+    "ppocr_keys_v1.txt": 6623,
+    "ppocrv5_dict.txt": 18383,
+    "ppocrv6_dict.txt": 18708,
+    "ppocrv6_tiny_dict.txt": 6904,
+}
+"""Characters in PaddleOCR's dictionaries, to which it adds the space."""
+FIRST = 0x4E00
+"""Code point of the first character of a numbered dictionary."""
+TEXTS = ("一丁丂", "丂 一", "丁", "丂丁一丁")
 KEEP_KEYS = ["image", "label_ctc", "label_gtc", "length", "valid_ratio"]
 
 
@@ -100,3 +114,24 @@ def problems(config: Config) -> list[str]:
     with pytest.raises(ConfigError) as error:
         read_plan(config)
     return str(error.value).splitlines()
+
+
+def write_dictionary(file: Path, numbers: Sequence[int]) -> None:
+    """Write a dictionary of numbered characters."""
+    file.write_text("".join(f"{chr(FIRST + number)}\n" for number in numbers), encoding="utf-8")
+
+
+def write_train_data(folder: Path) -> None:
+    """Write `train_data` as the shipped configs expect it: four lines, and every dictionary."""
+    data = folder / "train_data"
+    data.mkdir()
+    for name, size in DICTIONARIES.items():
+        write_dictionary(data / name, range(size))
+    lines = []
+    for number, text in enumerate(TEXTS):
+        image = np.full((24, 20 + 12 * len(text), 3), 220, np.uint8)
+        cv2.line(image, (4, 4), (image.shape[1] - 4, 4 + 5 * number), (20, 20, 20), 2)
+        cv2.imwrite(str(data / f"{number}.png"), image)
+        lines.append(f"{number}.png\t{text}\n")
+    for name in ("train_list.txt", "val_list.txt"):
+        (data / name).write_text("".join(lines), encoding="utf-8")
