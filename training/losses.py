@@ -60,12 +60,17 @@ class LossPart:
     weight: float = 1.0
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names of the networks that it compares, without what is no pair."""
+        listed = self.component.options.get("model_name_pairs", [])
+        listed = [listed] if listed and isinstance(listed[0], str) else listed
+        return as_pairs([pair for pair in listed if len(pair) == 2])
+
+    @property
     def networks(self) -> list[str]:
         """Names of the networks that it takes, in order, each once; none for a plain loss."""
-        options = self.component.options
-        names = list(options.get("model_name_list", []))
-        pairs = as_pairs(options.get("model_name_pairs", []))
-        names += [name for pair in pairs for name in pair]
+        names = list(self.component.options.get("model_name_list", []))
+        names += [name for pair in self.pairs for name in pair]
         return list(dict.fromkeys(names))
 
     @property

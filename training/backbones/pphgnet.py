@@ -107,7 +107,7 @@ class PPHGNet(nn.Layer):
         return problems_of_stages(table, FIELDS, stem_channels[-1])
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, 3, 48, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)

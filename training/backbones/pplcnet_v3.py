@@ -281,7 +281,7 @@ class PPLCNetV3(nn.Layer):
         return [] if number >= 1 else [("conv_kxk_num", f"expected at least 1, got {number}")]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, 3, 48, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
         x = self.conv1(x)
         for name in self.stage_names:
             x = getattr(self, name)(x)
