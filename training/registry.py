@@ -133,7 +133,11 @@ class Registry:
         if found or not isinstance(name, str):
             return None
         accepted = inspect.signature(self.builders[name]).parameters
-        kept = {key: value for key, value in (options or {}).items() if key in accepted}  # type: ignore[attr-defined]
+        kept = {
+            key: value
+            for key, value in (options or {}).items()  # type: ignore[attr-defined]
+            if key in accepted and key not in self.injected
+        }
         return Component(name, kept, path, self.builders[name])
 
     def build(self, section: object, path: str, **injected: Any) -> Any:
