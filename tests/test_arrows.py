@@ -41,6 +41,15 @@ NEVER = [
     ("training.plan", "training.recognition"),
     ("training.networks", "training.recognition"),
     ("training.losses", "training.recognition"),
+    *[
+        (room, "training.detection")
+        for room in (
+            *("training.loop", "training.distillation", "training.backbones"),
+            *("training.checkpoint", "training.data", "training.kernels", "training.run"),
+            *("training.plan", "training.networks", "training.losses", "training.recognition"),
+        )
+    ],
+    ("training.detection", "training.recognition"),
     ("export.conversion", "export.recognition"),
     ("export.proof", "export.recognition"),
     ("export.proof", "runtime.recognition"),

@@ -155,7 +155,11 @@ class Registry:
             return None
         accepted = inspect.signature(self.builders[name]).parameters
         given: Mapping[str, Any] = options or {}  # type: ignore[assignment]
-        kept = {key: value for key, value in given.items() if key in accepted}
+        kept = {
+            key: value
+            for key, value in given.items()
+            if key in accepted and key not in self.injected
+        }
         problems.without_effect += [f"{path}.{key}" for key in given if key not in kept]
         return Component(name, kept, path, self.builders[name])
 

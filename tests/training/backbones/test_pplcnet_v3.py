@@ -27,7 +27,7 @@ from tests.training.backbones.computed import (
     shapes,
     shipped_shapes,
 )
-from training.backbones.pplcnet_v3 import LearnableRepLayer
+from training.backbones.pplcnet_v3_layers import LearnableRepLayer
 from training.kernels import DepthwiseConv2D, PointwiseConv2D
 from training.recognition.backbones import BACKBONES
 
