@@ -30,8 +30,8 @@ class CTCLabelDecode:
         """Decode one network's output, and the labels if there are any.
 
         Args:
-            prediction: probabilities (or logits), float [N, T, K]; of several decoders' outputs
-                by name `ctc`, of a tuple the last.
+            prediction: probabilities (or logits), float [N, T, K]; of several decoders' outputs by
+                name `ctc`, of a tuple the last.
             labels: class indices padded with 0, int [N, L].
 
         Returns:
