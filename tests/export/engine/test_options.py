@@ -12,7 +12,6 @@ from export.commands import build, everything
 from export.engine.options import BuildOptions, pools_from_text
 from runtime.errors import ConfigError, OcrError
 
-
 DIGITS = "9" * 5000
 """More than Python makes a number of."""
 HUGE = f"workspace:{DIGITS}"
