@@ -127,7 +127,7 @@ def _shapes(text: str | None, plan: TensorRtPlan) -> dict[str, Sizes]:
     )
     shapes: dict[str, Sizes] = {}
     for part in text.strip("'\"").split(","):
-        found = re.fullmatch(r"([^:]+):(\d+(?:x\d+)*)", part)
+        found = re.fullmatch(r"([^:]+):([0-9]{1,9}(?:x[0-9]{1,9})*)", part)
         if found is None or found[1] not in inputs:
             raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
         shapes[found[1]] = tuple(int(size) for size in found[2].split("x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -164,10 +165,13 @@ def _require_library(backend: str) -> None:
 
 def _buckets(text: str | None) -> list[int] | None:
     from runtime.errors import ConfigError
+    from runtime.fields import shown
 
     if text is None or text == _AUTOMATIC:
         return None if text is None else []
     parts = text.split(",")
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"--bucketProfiles: expected widths such as 160,320,640, got {text!r}")
+    if not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
+        raise ConfigError(
+            f"--bucketProfiles: expected widths such as 160,320,640, got {shown(text)}"
+        )
     return [int(part) for part in parts]

@@ -12,6 +12,10 @@ from export.commands import build, everything
 from export.engine.options import BuildOptions, pools_from_text
 from runtime.errors import ConfigError, OcrError
 
+DIGITS = "9" * 5000
+"""More than Python makes a number of."""
+HUGE = f"workspace:{DIGITS}"
+
 
 def test_pools() -> None:
     assert pools_from_text("workspace:1024") == {"workspace": 1 << 30}
@@ -20,7 +24,7 @@ def test_pools() -> None:
         "tacticSharedMem": 48 << 10,
     }
     assert pools_from_text("") == {}
-    for wrong in ("workspace", "workspace:", "workspace:0", "workspaces:1", "workspace:1T"):
+    for wrong in ("workspace", "workspace:", "workspace:0", "workspaces:1", "workspace:1T", HUGE):
         with pytest.raises(ConfigError, match=r"--memPoolSize: expected e\.g\. workspace:1024"):
             pools_from_text(wrong)
 
@@ -34,6 +38,7 @@ def test_pools() -> None:
         ({"flags": ("stripWeights",)}, "--stripWeights: expected a plan with its weights"),
         ({"flags": ("excludeLeanRuntime",)}, "--excludeLeanRuntime: expected --versionCompatible"),
         ({"compute_capabilities": ("sm89",)}, "--computeCapability: expected numbers like 8.9"),
+        ({"compute_capabilities": ("\u0668.\u0666",)}, "--computeCapability: expected numbers"),
     ],
 )
 def test_impossible_options_name_their_flag(changes, message: str) -> None:
@@ -46,6 +51,7 @@ def test_impossible_options_name_their_flag(changes, message: str) -> None:
     [
         ("--shapes=x:1x3x32x32 --minShapes=x:1x3x32x32", "--shapes: expected it alone"),
         ("--bucketProfiles=a,b", "--bucketProfiles: expected widths such as"),
+        pytest.param(f"--bucketProfiles={DIGITS}", "--bucketProfiles: expected", id="digits"),
         ("--tieTolerance=2", "--tieTolerance: expected at least 0"),
         ("--backend=openvino", "unknown backend"),
         ("", "cannot open the model missing.onnx"),
