@@ -1,0 +1,24 @@
+"""PaddleOCR's own numbers of boxes and of detection's transforms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_FOLDER = Path(__file__).parent / "golden" / "db_post"
+EXPECTED: dict[str, Any] = json.loads((_FOLDER / "expected.json").read_text("utf-8"))
+with np.load(_FOLDER / "arrays.npz") as _archive:
+    ARRAYS: dict[str, NDArray[Any]] = {name: _archive[name] for name in _archive.files}
+
+HAS_THEIR_OPENCV = int(cv2.__version__.split(".")[0]) == 5
+"""OpenCV 4 fills polygons in another way: some boxes differ by up to four pixels there."""
+
+
+def probability_of(name: str) -> NDArray[np.float32]:
+    """Return a map [H, W] of the numbers."""
+    return ARRAYS[name].astype(np.float32) / np.float32(255)
