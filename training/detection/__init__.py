@@ -1,0 +1,1 @@
+"""What training a text detector needs that other tasks do not."""
