@@ -24,6 +24,10 @@ NEVER = [
     ("runtime.engines", "runtime.images"),
     ("runtime.engines", "runtime.infer"),
     ("runtime.spec", "runtime.recognition"),
+    ("runtime.images", "runtime.detection"),
+    ("runtime.engines", "runtime.detection"),
+    ("runtime.detection", "runtime.recognition"),
+    ("runtime.recognition", "runtime.detection"),
     ("runtime.recognition", "runtime.infer"),
     ("runtime.recognition", "runtime.cluster"),
     ("runtime.recognition", "runtime.serve"),
@@ -50,6 +54,7 @@ NEVER = [
         )
     ],
     ("training.detection", "training.recognition"),
+    ("training.recognition", "training.detection"),
     ("export.conversion", "export.recognition"),
     ("export.proof", "export.recognition"),
     ("export.proof", "runtime.recognition"),
