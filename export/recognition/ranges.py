@@ -179,9 +179,5 @@ def _with_width(shape: Sizes, width_px: int) -> Sizes:
     return (*shape[:3], width_px)
 
 
-def _with_batch(shape: Sizes, batch: int) -> Sizes:
-    return (batch, *shape[1:])
-
-
 def _written(shape: Sizes) -> str:
     return "x".join(map(str, shape))
