@@ -11,6 +11,7 @@ from typing import Any
 from export.contract import contract_of_plan, opened
 from export.conversion.onnx_file import load_model
 from runtime.engines import ENGINE_SUFFIXES
+from runtime.fields import in_one_line
 from runtime.files import sha256_of_file
 from runtime.spec import ModelSpec
 
@@ -84,16 +85,5 @@ def _table(path: Path, rows: Iterator[tuple[str, Any]]) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{key} {entry}" for key, entry in value.items())
         if value not in ("", None, ()):
-            lines.append(_escape(f"  {name:{_LABEL_WIDTH}} {value}"))
+            lines.append(in_one_line(f"  {name:{_LABEL_WIDTH}} {value}"))
     return "\n".join(lines)
-
-
-def _escape(line: str) -> str:
-    """Escape control characters and lone surrogates of a line."""
-    if line.isprintable():
-        return line
-    escaped = (
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in line
-    )
-    return "".join(escaped)

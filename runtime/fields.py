@@ -132,6 +132,25 @@ def is_unicode(value: str) -> bool:
     return True
 
 
+def in_one_line(value: str) -> str:
+    """Return a text with what is not printable, line ends among it, written as escapes."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in value
+    )
+
+
+def nests_deeper_than(most: int, value: Any) -> bool:
+    """Tell whether lists and objects that JSON holds lie in one another deeper than `most`."""
+    layer = [value]
+    for _ in range(most + 1):
+        inner = (part.values() if isinstance(part, dict) else part for part in layer)
+        layer = [one for parts in inner for one in parts if isinstance(one, dict | list)]
+        if not layer:
+            return False
+    return True
+
+
 def shown(value: Any) -> str:
     """Return a short form of any value for a message: one line of printable characters."""
     try:

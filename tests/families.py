@@ -20,9 +20,12 @@ from training import build_loss, build_model
 from training.backbones.attention import DropPath
 from training.checkpoint.loading import LoadReport, load_into
 from training.checkpoint.parameters import read_parameters
+from training.losses import CombinedLoss
 
 ROOT = Path(__file__).resolve().parents[1]
 FULL_SIZE = ROOT / "tests" / "golden" / "full_size"
+MAPS = ("threshold_map", "threshold_mask", "shrink_map", "shrink_mask")
+"""Labels of detection."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -37,7 +40,8 @@ class Case:
         expected: `expected.json`.
         batch: inputs and labels by PaddleOCR's names.
         outputs: of the `eval`, `train` and `fused` network, by path: `Student/head_out/ctc`.
-        num_classes: K.
+            Detection's may hold every second row and column alone.
+        num_classes: K; 0 in detection.
     """
 
     config: dict[str, Any]
@@ -84,9 +88,10 @@ class Case:
                 layer.dropout = 0.0
         return model
 
-    def loss(self) -> nn.Layer:
-        """Build the loss of the config."""
-        return build_loss(self.config["Loss"])
+    def loss(self, section: Mapping[str, Any] | None = None) -> CombinedLoss:
+        """Build the loss of the config, or another of its task."""
+        model_type = self.config["Architecture"]["model_type"]
+        return build_loss(section or self.config["Loss"], model_type)
 
 
 def read_case(folder: Path) -> Case:
@@ -99,21 +104,28 @@ def read_case(folder: Path) -> Case:
         arrays = {name.replace(".", "/"): archive[name] for name in archive.files}
     outputs = {
         kind: {
-            name.removeprefix(kind).removeprefix("/").removeprefix("out"): array
-            for name, array in arrays.items()
-            if name.split("/")[0] == kind
+            _path(name, kind): array for name, array in arrays.items() if name.split("/")[0] == kind
         }
         for kind in ("eval", "train", "fused")
     }
     batch = {
         name.removeprefix("in/"): array
         for name, array in arrays.items()
-        if name.split("/")[0] in {"in", "image", "length", "valid_ratio"}
+        if name.split("/")[0] in {"in", "image", "length", "valid_ratio", *MAPS}
         or name.startswith("label")
     }
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    num_classes = build_charset(folder / "dict.txt", use_space_char=True).num_classes
+    characters = folder / "dict.txt"
+    num_classes = 0
+    if characters.exists():
+        num_classes = build_charset(characters, use_space_char=True).num_classes
     return Case(config, folder, expected, batch, outputs, num_classes)
+
+
+def _path(name: str, kind: str) -> str:
+    """Return where an output stands in what a network returns; what is deployed has no name."""
+    path = name.removeprefix(kind).removeprefix("/").removeprefix("out")
+    return path if kind == "train" else path.removesuffix("maps").removesuffix("/")
 
 
 def load_weights(model: nn.Layer, folder: Path) -> LoadReport:
@@ -131,9 +143,10 @@ def read_full_size(folder: Path) -> Case:
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     about = expected["about"]
     batch = {"image": full_size_image(*about["size"], seed=about["seed"])}
-    with np.load(folder / "arrays.npz") as archive:
-        batch |= {name: archive[name] for name in archive.files}
-    return Case(config, folder, expected, batch, {}, about["classes"])
+    own = folder / "arrays.npz"
+    with np.load(own if own.exists() else folder.parent / "maps.npz") as archive:
+        batch |= {name: archive[name] for name in archive.files if name != "prepared_probability"}
+    return Case(config, folder, expected, batch, {}, about["classes"] or 0)
 
 
 def set_full_size_weights(model: nn.Layer, case: Case) -> None:

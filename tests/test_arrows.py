@@ -24,6 +24,10 @@ NEVER = [
     ("runtime.engines", "runtime.images"),
     ("runtime.engines", "runtime.infer"),
     ("runtime.spec", "runtime.recognition"),
+    ("runtime.images", "runtime.detection"),
+    ("runtime.engines", "runtime.detection"),
+    ("runtime.detection", "runtime.recognition"),
+    ("runtime.recognition", "runtime.detection"),
     ("runtime.recognition", "runtime.infer"),
     ("runtime.recognition", "runtime.cluster"),
     ("runtime.recognition", "runtime.serve"),
@@ -41,6 +45,16 @@ NEVER = [
     ("training.plan", "training.recognition"),
     ("training.networks", "training.recognition"),
     ("training.losses", "training.recognition"),
+    *[
+        (room, "training.detection")
+        for room in (
+            *("training.loop", "training.distillation", "training.backbones"),
+            *("training.checkpoint", "training.data", "training.kernels", "training.run"),
+            *("training.plan", "training.networks", "training.losses", "training.recognition"),
+        )
+    ],
+    ("training.detection", "training.recognition"),
+    ("training.recognition", "training.detection"),
     ("export.conversion", "export.recognition"),
     ("export.proof", "export.recognition"),
     ("export.proof", "runtime.recognition"),

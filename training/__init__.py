@@ -36,19 +36,22 @@ def build_model(architecture: Mapping[str, Any], num_classes: int = 0) -> Model:
     return networks.build_model(architecture, num_classes)
 
 
-def build_loss(section: Mapping[str, Any]) -> CombinedLoss:
+def build_loss(section: Mapping[str, Any], model_type: str | None = None) -> CombinedLoss:
     """Build a `Loss` section; the section is left as it is.
 
     Args:
         section: one loss, or `CombinedLoss` with several.
+        model_type: whose losses, as an `Architecture` section names its task; None for those of
+            all tasks, where a name that several have is recognition's.
 
     Raises:
         ConfigError: naming every problem.
     """
     from training import losses
-    from training.tasks import of_every_task
+    from training.tasks import TASKS, of_every_task
 
-    return losses.build_loss(section, of_every_task("losses"))
+    of_task = of_every_task("losses") if model_type is None else TASKS[model_type].losses
+    return losses.build_loss(section, of_task)
 
 
 def build_post_process(

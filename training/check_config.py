@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from runtime.errors import OcrError
 from runtime.standard_streams import open_standard_streams, say
-from training.config import add_config_arguments, load_config, unused_keys
+from training.config import add_config_arguments, load_config
 from training.plan import read_plan
 from training.registry import Problem
 
@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         config = load_config(options.config, options.override)
-        read_plan(config)
+        plan = read_plan(config)
     except OcrError as error:
         say(str(error))
         return 2
-    for key in unused_keys(config):
+    for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
     print(f"{options.config}: nothing wrong found")
     return 0

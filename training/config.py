@@ -145,12 +145,6 @@ def read_global(section: object, problems: Problems) -> GlobalConfig | None:
     return None if component is None else component.build()
 
 
-def unused_keys(config: Config) -> list[str]:
-    """List the PaddleOCR keys of the config that have no effect here."""
-    unused = [f"Global.{key}" for key in config.sections["Global"] if key in UNUSED_GLOBAL_KEYS]
-    return unused + [key for key in config.sections if key in UNUSED_SECTIONS]
-
-
 @dataclass(frozen=True)
 class Config:
     """A configuration as its author wrote it, overrides applied.

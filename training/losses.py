@@ -21,8 +21,14 @@ _NETWORK_OPTIONS = frozenset({"model_name_list", "model_name_pairs"})
 class CombinedLoss(nn.Layer):
     """Weighted sum of losses.
 
+    A loss returns a scalar, or parts by name whose sum it is. Where a part counts otherwise than
+    it is logged, an entry `loss` beside the parts says what counts instead of their sum. A part
+    may hold a value for each image, [N]; the total is one then, to each of whose values every
+    scalar is added. `Tensor.backward` of it gives the gradients of its sum, in which a scalar
+    counts N times, as in PaddleOCR; the figure to log is its mean.
+
     Args:
-        losses: triples of name, weight and loss; the name labels a loss that returns a bare scalar.
+        losses: triples of name, weight and loss; the name labels a loss that returns a bare tensor.
     """
 
     def __init__(self, losses: Sequence[tuple[str, float, nn.Layer]]) -> None:
@@ -35,16 +41,25 @@ class CombinedLoss(nn.Layer):
         """Compute every loss from the model's outputs and the batch by name.
 
         Returns:
-            Every part by its name, already weighted, and their sum under `loss`.
+            Every part by its name, already weighted, and under `loss` the sum of all that count.
         """
         parts: dict[str, paddle.Tensor] = {}
+        summands: list[paddle.Tensor] = []
         for name, weight, loss in zip(self.names, self.weights, self.losses, strict=True):
             result = loss(outputs, batch)
             if not isinstance(result, dict):
                 result = {name: result}
-            for label, value in result.items():
-                parts[_unused_label(label, parts)] = value * weight
-        return {**parts, TOTAL: paddle.add_n(list(parts.values()))}
+            weighted = {label: value * weight for label, value in result.items()}
+            total = weighted.pop(TOTAL, None)
+            summands += weighted.values() if total is None else [total]
+            for label, value in weighted.items():
+                parts[_unused_label(label, parts)] = value
+        return {**parts, TOTAL: _sum(summands)}
+
+
+def figures_of(losses: Mapping[str, paddle.Tensor]) -> dict[str, float]:
+    """Return what to log of the parts and the total: the mean of one that has several values."""
+    return {name: float(value.mean() if value.ndim else value) for name, value in losses.items()}
 
 
 @dataclass(frozen=True)
@@ -60,12 +75,17 @@ class LossPart:
     weight: float = 1.0
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names of the networks that it compares, without what is no pair."""
+        listed = self.component.options.get("model_name_pairs", [])
+        listed = [listed] if listed and isinstance(listed[0], str) else listed
+        return as_pairs([pair for pair in listed if len(pair) == 2])
+
+    @property
     def networks(self) -> list[str]:
         """Names of the networks that it takes, in order, each once; none for a plain loss."""
-        options = self.component.options
-        names = list(options.get("model_name_list", []))
-        pairs = as_pairs(options.get("model_name_pairs", []))
-        names += [name for pair in pairs for name in pair]
+        names = list(self.component.options.get("model_name_list", []))
+        names += [name for pair in self.pairs for name in pair]
         return list(dict.fromkeys(names))
 
     @property
@@ -170,3 +190,13 @@ def _unused_label(label: str, parts: Mapping[str, Any]) -> str:
         number += 1
         candidate = f"{label}_{number}"
     return candidate
+
+
+def _sum(values: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    """Add scalars, and to each value of the largest tensor, where there are others."""
+    if len({tuple(value.shape) for value in values}) == 1:
+        return paddle.add_n(list(values))
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from training.backbones import BACKBONES
 from training.distillation.model import DistillationModel
 from training.network import Network
 from training.registry import Component, Problems, unknown_name
@@ -184,7 +183,7 @@ def _read_network(
         message = f"expected a checkpoint's path, got {section['pretrained']!r}"
         problems.add(f"{path}.pretrained", message)
     # Its parts, and what does not fit between them.
-    backbone = BACKBONES.read(section.get("Backbone"), f"{path}.Backbone", problems)
+    backbone = task.backbones.read(section.get("Backbone"), f"{path}.Backbone", problems)
     neck = None
     if section.get("Neck") is not None:
         neck = task.necks.read(section["Neck"], f"{path}.Neck", problems)

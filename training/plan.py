@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.checkpoint.named import problems_of_weights
@@ -51,6 +51,7 @@ class Plan(DeployedPlan):
 
     Args:
         loss, optimizer, post_process, metric, train: of the sections of those names.
+        without_effect: paths of PaddleOCR's keys that change nothing here.
     """
 
     loss: LossPlan
@@ -58,6 +59,7 @@ class Plan(DeployedPlan):
     post_process: Component
     metric: Component
     train: DataPlan
+    without_effect: tuple[str, ...] = ()
 
 
 def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
@@ -72,22 +74,24 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     """
     problems = Problems()
     for name in config.sections:
-        if name not in SECTIONS and name not in UNUSED_SECTIONS:
+        if name in UNUSED_SECTIONS:
+            problems.without_effect.append(name)
+        elif name not in SECTIONS:
             problems.add(name, unknown_name("section", name, SECTIONS))
     plan = None
     if _has_sections(config, SECTIONS, problems):
         plan = _read_all(config, data, problems)
+    found: list[tuple[str, str]] = []
     if plan is not None:
-        found = [
-            *_problems_of_names(plan),
-            *_problems_of_frozen(plan),
-            *plan.task.problems_of_plan(plan),
-            *(problems_of_weights(plan) if "Train" in data else ()),
-        ]
-        problems += [Problem(path, message) for path, message in found]
+        found += _problems_of_names(plan)
+        found += _problems_of_frozen(plan)
+        found += plan.task.problems_of_plan(plan)
+    if "Train" in data:
+        found += problems_of_weights(config.sections)
+    problems += [Problem(path, message) for path, message in found]
     config.raise_problems(problems)
     assert plan is not None
-    return plan
+    return replace(plan, without_effect=tuple(problems.without_effect))
 
 
 def read_deployed_plan(config: Config) -> DeployedPlan:

@@ -38,7 +38,15 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """The problems of a config, collected while it is read."""
+    """The problems of a config, collected while it is read.
+
+    Attributes:
+        without_effect: paths of PaddleOCR's keys that are accepted and change nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.without_effect: list[str] = []
 
     def add(self, path: str, message: str) -> None:
         """Add a problem."""
@@ -53,8 +61,11 @@ class Problems(list[Problem]):
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """Compose the message for a name that is not in a table, with the nearest known one."""
     known = sorted(map(str, known))
-    longer = [candidate for candidate in known if name and candidate.startswith(str(name))]
-    nearest = longer or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    nearest = [candidate for candidate in known if name and candidate.startswith(str(name))]
+    if not nearest:  # whatever the case of its letters
+        lower = {candidate.lower(): candidate for candidate in known}
+        found = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+        nearest = [lower[candidate] for candidate in found]
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}"
 
@@ -79,6 +90,16 @@ class Component:
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """The parameters of its builder, by name."""
         return inspect.signature(self.builder).parameters
+
+    @property
+    def all_options(self) -> dict[str, Any]:
+        """Its options; those that the config does not give have their defaults."""
+        defaults = {
+            key: parameter.default
+            for key, parameter in self.parameters.items()
+            if parameter.default is not inspect.Parameter.empty
+        }
+        return {**defaults, **self.options}
 
     def build(self, **injected: Any) -> Any:
         """Build it with the program's parameters; those that the builder lacks are left out."""
@@ -133,7 +154,13 @@ class Registry:
         if found or not isinstance(name, str):
             return None
         accepted = inspect.signature(self.builders[name]).parameters
-        kept = {key: value for key, value in (options or {}).items() if key in accepted}  # type: ignore[attr-defined]
+        given: Mapping[str, Any] = options or {}  # type: ignore[assignment]
+        kept = {
+            key: value
+            for key, value in given.items()
+            if key in accepted and key not in self.injected
+        }
+        problems.without_effect += [f"{path}.{key}" for key in given if key not in kept]
         return Component(name, kept, path, self.builders[name])
 
     def build(self, section: object, path: str, **injected: Any) -> Any:

@@ -19,7 +19,7 @@ from training.checkpoint.parameters import (
     parameters_path,
     read_parameters,
 )
-from training.config import Config, GlobalConfig, unused_keys
+from training.config import Config, GlobalConfig
 from training.data.build import DataPart, build_data
 from training.distillation.model import DistillationModel
 from training.kernels import set_fast_path
@@ -131,7 +131,7 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
 def _assemble(plan: Plan) -> Run:
     """Build every part of a plan, weights at random."""
     settings, task = plan.settings, plan.task
-    for key in unused_keys(plan.config):
+    for key in plan.without_effect:
         log.info("%s has no effect here", key)
     choose_device(settings)
     paddle.seed(settings.seed)

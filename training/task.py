@@ -101,6 +101,7 @@ class Task(Protocol):
     network: ClassVar[type[Network]]
     network_keys: ClassVar[frozenset[str]]
     """Keys of a network's section that only this task knows."""
+    backbones: ClassVar[Registry]
     necks: ClassVar[Registry]
     heads: ClassVar[Registry]
     losses: ClassVar[Registry]

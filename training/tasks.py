@@ -24,11 +24,14 @@ def task_of(architecture: object, problems: Problems) -> type[Task] | None:
 
 
 def of_every_task(kind: str) -> Registry:
-    """Join one table of all tasks, e.g. `losses`, for sections that name no task."""
+    """Join one table of all tasks, e.g. `losses`, for sections that name no task.
+
+    A name that several tasks give to builders of their own is the first task's.
+    """
     tables: list[Registry] = [getattr(task, kind) for task in TASKS.values()]
     return Registry(
         tables[0].kind,
-        {name: builder for table in tables for name, builder in table.builders.items()},
+        {name: builder for table in reversed(tables) for name, builder in table.builders.items()},
         frozenset().union(*(table.injected for table in tables)),
         frozenset().union(*(table.unused for table in tables)),
     )

@@ -14,6 +14,7 @@ from runtime.errors import EngineError
 
 _NUM_BYTES = 1 << 20
 _NUM_CALLS = 2000
+_LONGEST_S = 20
 
 
 def checks(cuda: Cuda, device_id: int) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -119,16 +120,19 @@ def _beside(cuda: Cuda, device_id: int) -> None:
         finally:
             done.set()
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     buffer, stream = TwinBuffer(cuda), cuda.create_stream()
     buffer.reserve(256)
-    cuda.begin_capture(stream)
-    began.set()
-    done.wait(20)
+    try:
+        cuda.begin_capture(stream)
+    finally:
+        began.set()  # whatever happens here, nobody waits for it for ever
+    done.wait(_LONGEST_S)
     buffer.upload(256, stream)
     graph = cuda.end_capture(stream)
-    thread.join()
+    thread.join(_LONGEST_S)
+    _require(not thread.is_alive(), "the other thread does not come back")
     cuda.destroy_graph(graph)
     buffer.close()
     cuda.destroy_stream(stream)

@@ -9,7 +9,6 @@ from pathlib import Path
 from runtime.engines.sidecar import EngineSidecar
 from runtime.errors import EngineError, OcrError
 
-PRECISIONS = ("fp32", "fp16")
 TITLES: Mapping[str, str] = {
     "cpu-fp32": "onnxruntime, CPU, FP32",
     "cpu-fp16": "onnxruntime, CPU, FP16 file",

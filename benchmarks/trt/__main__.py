@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -64,8 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
-    plan = TensorRtPlan(options.loadEngine, device_id=options.device)
-    sidecar, gpu = plan.sidecar, plan.gpu
+    with closing(TensorRtPlan(options.loadEngine, device_id=options.device)) as plan:
+        yield from _report(options, plan)
+
+
+def _report(options: argparse.Namespace, plan: TensorRtPlan) -> Iterator[str]:
+    gpu = plan.gpu
     shapes = _shapes(options.shapes, plan)
     batch = next(iter(shapes.values()))[0]
     settings = Settings(
@@ -83,7 +88,7 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     yield f"Compute Capability: {gpu.compute_capability}"
     yield f"CUDA of the driver: {gpu.driver_version}"
     yield f"Library: {plan.library.name} {plan.library.version}, {plan.cuda.name}"
-    yield f"Precision: {sidecar.precision.get('achieved', 'unknown')}"
+    yield f"Precision: {plan.sidecar.achieved}"
     yield ""
     yield "=== Inference Options ==="
     for name, sizes in shapes.items():
@@ -96,9 +101,10 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     yield f"CUDA Graph: {'Enabled' if has_graphs else 'Disabled'}"
     yield (
         "Conventions: Latency = H2D + GPU Compute + D2H; page-locked memory; uint8 lines go up, "
-        "classes and confidences come down; one query at a time in each stream. Without options "
-        "these are the settings of trtexec 10; trtexec 11 uses CUDA graphs and leaves transfers "
-        "out (--useCudaGraph --noDataTransfers here)."
+        "classes and confidences come down; one query at a time in each stream, so that GPU "
+        "Compute holds what Python takes to launch. Without options these are the settings of "
+        "trtexec 10; trtexec 11 uses CUDA graphs and leaves transfers out (--useCudaGraph "
+        "--noDataTransfers here)."
     )
     yield ""
     yield from report_lines(measurement, options.percentile, options.avgRuns, batch)
@@ -121,7 +127,7 @@ def _shapes(text: str | None, plan: TensorRtPlan) -> dict[str, Sizes]:
     )
     shapes: dict[str, Sizes] = {}
     for part in text.strip("'\"").split(","):
-        found = re.fullmatch(r"([^:]+):(\d+(?:x\d+)*)", part)
+        found = re.fullmatch(r"([^:]+):([0-9]{1,9}(?:x[0-9]{1,9})*)", part)
         if found is None or found[1] not in inputs:
             raise ArtifactError(f"--shapes: expected {wanted}, got {text!r}")
         shapes[found[1]] = tuple(int(size) for size in found[2].split("x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -147,7 +148,8 @@ def command_line(options: argparse.Namespace) -> str:
             words += [f"--{name}", *map(str, value)]
         else:
             words.append(f"--{name}={value}")
-    return shlex.join(words)
+    # Bytes of file names that are no text are told as escapes.
+    return shlex.join(words).encode("utf-8", "backslashreplace").decode()
 
 
 def _require_library(backend: str) -> None:
@@ -163,10 +165,13 @@ def _require_library(backend: str) -> None:
 
 def _buckets(text: str | None) -> list[int] | None:
     from runtime.errors import ConfigError
+    from runtime.fields import shown
 
     if text is None or text == _AUTOMATIC:
         return None if text is None else []
     parts = text.split(",")
-    if not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"--bucketProfiles: expected widths such as 160,320,640, got {text!r}")
+    if not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
+        raise ConfigError(
+            f"--bucketProfiles: expected widths such as 160,320,640, got {shown(text)}"
+        )
     return [int(part) for part in parts]

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         from export.engine.graph_file import graph_path, write_engine_graph
 
         result["gpu_graph"] = str(write_engine_graph(onnx, graph_path(Path(result["onnx"]))))
-    if options.engine != "none" and _wants_engine(options.engine, onnx, plan):
+    if options.engine != "none" and _wants_engine(options, onnx, plan):
         from export.engine import BuildOptions, EngineRequest, build_engine
 
         result["engine"] = build_engine(
@@ -72,16 +72,16 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
                 plan,
                 images=options.images,
                 tie_tolerance=options.tieTolerance,
-                rebuild_command=_build_command(onnx, plan),
+                rebuild_command=build_command(options, onnx, plan),
                 options=BuildOptions(backend=options.engine),
             )
         )
     return result
 
 
-def _wants_engine(backend: str, onnx: Path, plan: Path) -> bool:
+def _wants_engine(options: argparse.Namespace, onnx: Path, plan: Path) -> bool:
     """Tell whether an engine is to be built here; where it cannot be, log how to elsewhere."""
-    if backend != "auto":
+    if options.engine != "auto":
         return True
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
@@ -90,10 +90,21 @@ def _wants_engine(backend: str, onnx: Path, plan: Path) -> bool:
         require_driver()
     except EngineError as error:
         log.info("no engine was built: %s", error)
-        log.info("on a machine with TensorRT and a GPU: %s", _build_command(onnx, plan))
+        told = build_command(options, onnx, plan)
+        log.info("on a machine with TensorRT and a GPU: %s", told)
         return False
     return True
 
 
-def _build_command(onnx: Path, plan: Path) -> str:
-    return f"python -m export build --onnx {onnx} --saveEngine {plan}"
+def build_command(options: argparse.Namespace, onnx: Path, plan: Path) -> str:
+    """Return the command line that makes the plan by itself."""
+    from export.commands import build
+
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    words = ["--onnx", str(onnx), "--saveEngine", str(plan)]
+    asked = parser.parse_args(words)
+    asked.images, asked.tieTolerance = options.images, options.tieTolerance
+    if options.engine != "auto":
+        asked.backend = options.engine
+    return build.command_line(asked)

@@ -41,8 +41,8 @@ def main(folder: str) -> int:
             options,
         )
     except OcrError as error:
-        told = {"error": str(error), "kind": type(error).__name__}
-        (job / "result.json").write_text(json.dumps(told), encoding="utf-8")
+        told = json.dumps({"error": str(error)})
+        (job / "result.json").write_text(told, encoding="utf-8")
         return 2
     (job / "plan.bin").write_bytes(built.plan)
     facts = asdict(built)

@@ -13,9 +13,9 @@ from export.engine.configure import configured, known_capabilities, save_timing_
 from export.engine.layer_info import layer_information
 from export.engine.network import bindings_of, parsed_network
 from export.engine.options import BuildOptions
-from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
+from runtime.engines.cuda import Cuda, Gpu, driver_there, open_cuda, require_gpu
 from runtime.engines.sidecar_fields import Binding
-from runtime.engines.tensorrt.library import TensorRtLibrary, log_of
+from runtime.engines.tensorrt.library import TensorRtLibrary, log_of, made
 from runtime.engines.tensors import Profile, ShapeRange
 from runtime.errors import EngineError
 
@@ -84,7 +84,7 @@ def build_plan(
         # The library gives an object around null without a driver.
         require_gpu(open_cuda() if cuda is None else cuda, options.device_id)
     log = log_of(library.module)
-    builder = library.module.Builder(log.logger)
+    builder = made(log, "builder", lambda: library.module.Builder(log.logger))
     network, parser = parsed_network(library, log, builder, graph, name)
     bindings, num_layers = bindings_of(network), int(network.num_layers)
     targets = options.compute_capabilities
@@ -116,7 +116,8 @@ def build_plan(
             wanted = less
         else:
             # What one version or a machine without a GPU cannot do is known to the library only.
-            if _TURING in targets and "FP32 GEMM" in said:
+            here = () if gpu is None else (gpu.compute_capability,)
+            if _TURING in (targets or here) and "FP32 GEMM" in said:
                 raise EngineError(
                     f"{library.name} {library.version} builds no FP32 products for Turing "
                     f"(compute capability {_TURING}), and the last product of a network stays "
@@ -173,10 +174,13 @@ def find_gpu(device_id: int, cuda: Cuda | None = None) -> Gpu | None:
     Raises:
         EngineError: if there are GPUs but none of this number.
     """
+    opened = cuda
     try:
-        opened = open_cuda() if cuda is None else cuda
+        opened = open_cuda() if opened is None else opened
         count = opened.device_count()
-    except EngineError:
+    except EngineError as error:
+        if opened is not None and driver_there(opened):
+            logger.warning("a driver is here, but no GPU can be used: %s", error)
         return None
     return require_gpu(opened, device_id) if count else None
 

@@ -23,8 +23,9 @@ from export.proof.samples import Samples
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.sidecar import EngineSidecar, sidecar_path
 from runtime.engines.sidecar_fields import this_platform
+from runtime.engines.tensorrt.library import LEAN, load_tensorrt
 from runtime.engines.tensors import Profile
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, EngineError
 from runtime.files import sha256_of, write_atomically
 from runtime.spec import ModelSpec
 
@@ -191,6 +192,12 @@ def _written(
             *(" or ".join(targets), built.gpu.compute_capability),
         )
         return sidecar
+    if sidecar.needs_lean:
+        try:
+            load_tensorrt(LEAN)
+        except EngineError as error:
+            log.warning("the engine was built but not run; nothing was compared on it: %s", error)
+            return sidecar
     sidecar = _proven(sidecar, plan, model, contract, samples, request)
     sidecar.write(plan)
     return sidecar
@@ -219,10 +226,14 @@ def _tell_layers(built: Built, request: EngineRequest) -> None:
     if request.layer_info is None and not request.shows_layers:
         return
     if not built.layer_info:
-        log.warning("no GPU here: the layers of the engine cannot be told")
+        log.warning("the layers of the engine cannot be told here: they take a GPU that runs it")
         return
     if request.layer_info is not None:
-        write_atomically(request.layer_info, built.layer_info.encode())
+        try:
+            write_atomically(request.layer_info, built.layer_info.encode())
+        except OSError as error:
+            place, reason = request.layer_info, error.strerror or error
+            log.warning("--exportLayerInfo: %s cannot be written: %s", place, reason)
     if request.shows_layers:
         log.info("%s", built.layer_info)
 

@@ -70,10 +70,14 @@ def configured(
 
 
 def save_timing_cache(config: Any, path: Path) -> None:
-    """Keep what the builder has timed; written whole or not at all."""
+    """Keep what the builder has timed, whole or not at all; a place that refuses is a warning."""
     cache = config.get_timing_cache()
-    if cache is not None:
+    if cache is None:
+        return
+    try:
         write_atomically(path, bytes(memoryview(cache.serialize())))
+    except OSError as error:
+        logger.warning("--timingCacheFile: %s cannot be written: %s", path, error.strerror or error)
 
 
 def known_capabilities(library: TensorRtLibrary) -> tuple[str, ...]:
@@ -112,7 +116,13 @@ def _member(library: TensorRtLibrary, enumeration: str, name: str, flag: str) ->
 
 
 def _load_timing_cache(config: Any, path: Path, log: TensorRtLog) -> None:
-    data = path.read_bytes() if path.is_file() else b""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        logger.warning("--timingCacheFile: %s cannot be read: %s", path, error.strerror or error)
+        data = b""
     mark = log.mark()
     cache = config.create_timing_cache(data)
     if cache is not None and config.set_timing_cache(cache, False):
@@ -130,7 +140,7 @@ def _add_profile(builder: Any, config: Any, profile: Profile, log: TensorRtLog) 
         for name, shapes in profile.items():
             made.set_shape(name, shapes.min, shapes.opt, shapes.max)
         is_taken = config.add_optimization_profile(made) >= 0
-    except RuntimeError:  # what the bindings raise for shapes that contradict each other
+    except RuntimeError:  # what the bindings raise for sizes that cannot be
         is_taken = False
     if not is_taken:
         told = ", ".join(f"{name} {shapes}" for name, shapes in profile.items())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
+from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog, made
+from runtime.errors import EngineError
 
 logger = logging.getLogger("export")
 
@@ -21,12 +22,15 @@ def layer_information(
     """
     trt = library.module
     mark = log.mark()
-    runtime = trt.Runtime(log.logger)
-    if version_compatible:
-        runtime.engine_host_code_allowed = True
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        logger.warning("--exportLayerInfo: the plan cannot be opened: %s", log.since(mark))
+    try:
+        runtime = made(log, "runtime", lambda: trt.Runtime(log.logger))
+        if version_compatible:
+            runtime.engine_host_code_allowed = True
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise EngineError(f"the plan cannot be opened: {log.since(mark)}")
+        inspector = made(log, "inspector", engine.create_engine_inspector)
+        return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+    except EngineError as error:
+        logger.warning("--exportLayerInfo: %s", error)
         return ""
-    inspector = engine.create_engine_inspector()
-    return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))

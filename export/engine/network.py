@@ -7,8 +7,8 @@ from typing import Any
 import onnx
 
 from runtime.engines.sidecar_fields import Binding
+from runtime.engines.tensorrt.bindings import DTYPES
 from runtime.engines.tensorrt.library import TensorRtLibrary, TensorRtLog
-from runtime.engines.tensorrt.plan import DTYPES
 from runtime.errors import EngineError
 
 

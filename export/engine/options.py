@@ -87,7 +87,7 @@ class BuildOptions:
                 "for the library's own choice"
             )
         for capability in self.compute_capabilities:
-            if not re.fullmatch(r"\d+\.\d", capability):
+            if not re.fullmatch(r"[0-9]{1,3}\.[0-9]", capability):
                 raise ConfigError(
                     f"--computeCapability: expected numbers like 8.9, got {capability!r}"
                 )
@@ -111,7 +111,7 @@ def pools_from_text(text: str) -> dict[str, int]:
     """
     pools = {}
     for part in filter(None, text.split(",")):
-        match = re.fullmatch(r"(\w+):(\d+(?:\.\d+)?)([BKMG]?)", part)
+        match = re.fullmatch(r"(\w+):([0-9]{1,15}(?:\.[0-9]{1,15})?)([BKMG]?)", part)
         if match is None or match[1] not in POOLS or float(match[2]) <= 0:
             raise ConfigError(
                 f"--memPoolSize: expected e.g. workspace:1024 (MiB, or a number with B, K, M or "

@@ -158,7 +158,8 @@ class RecognizerContract:
     ) -> tuple[BestPathForm, RecognizerContract]:
         """Open a plan; return it, and the contract with the widths that it takes."""
         # One lane, so that the same shape takes the plain, the captured and the replayed path.
-        engine = TensorRtEngine(TensorRtPlan(plan, device_id=device_id), num_lanes=1)
+        trial = TensorRtPlan(plan, device_id=device_id, is_on_trial=True)
+        engine = TensorRtEngine(trial, num_lanes=1)
         try:
             session = BestPathSession(engine)
         except ArtifactError:

@@ -71,7 +71,7 @@ def ranges_for(
 
 
 def _shape(text: str, flag: str, spec: RecognizerSpec) -> Sizes:
-    match = re.fullmatch(r"(?:(?P<name>[^:,]+):)?(?P<sizes>\d+(?:x\d+)*)", text)
+    match = re.fullmatch(r"(?:(?P<name>[^:,]+):)?(?P<sizes>[0-9]{1,9}(?:x[0-9]{1,9})*)", text)
     if match is None:
         raise ConfigError(
             f"{flag}: expected {spec.input_name}:NxCxHxW, e.g. {spec.input_name}:1x"
@@ -177,10 +177,6 @@ def _commonest(widths_px: Sequence[int]) -> int | None:
 
 def _with_width(shape: Sizes, width_px: int) -> Sizes:
     return (*shape[:3], width_px)
-
-
-def _with_batch(shape: Sizes, batch: int) -> Sizes:
-    return (batch, *shape[1:])
 
 
 def _written(shape: Sizes) -> str:

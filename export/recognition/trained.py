@@ -46,8 +46,11 @@ class TrainedRecognizer:
 
     @property
     def probe_shapes(self) -> Sequence[tuple[int, int, int, int]]:
-        """[N, C, H, W] of lines of several widths."""
-        return [(num_lines, 3, self.height, width_px) for num_lines, width_px in _PROBES]
+        """[N, C, H, W] of lines of several widths, as far as the network reads several."""
+        return [
+            (num_lines, 3, self.height, self.width.input_width(width_px))
+            for num_lines, width_px in _PROBES
+        ]
 
     def spec(self, network: str, width_px: int | None = None) -> RecognizerSpec:
         """Return what the exported model will say of itself.

@@ -155,7 +155,7 @@ def _create(
         raise EngineError(
             f"no CUDA in this onnxruntime: expected {CUDA}, got "
             f"{', '.join(ort.get_available_providers())}; replace the package: "
-            "pip uninstall onnxruntime, then pip install 'distilrec[gpu]'"
+            "pip uninstall onnxruntime onnxruntime-gpu, then pip install 'distilrec[gpu]'"
         )
     elif device == "auto":
         because = "this onnxruntime has no CUDA"

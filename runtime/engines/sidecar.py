@@ -21,16 +21,17 @@ from runtime.engines.sidecar_fields import (
     bindings_from_json,
     numbers_of,
     profiles_from_json,
+    runs_plans_of,
     this_platform,
 )
 from runtime.engines.tensors import Profile
 from runtime.errors import ArtifactError, EngineError
-from runtime.fields import check_fields, shown
+from runtime.fields import check_fields, in_one_line, nests_deeper_than, shown
 from runtime.files import written_atomically
 
-_NEXT_MAJOR = {8: 10, 10: 11}
-"""Majors whose version-compatible plans run in one later major, as the support matrix says."""
 _MAX_BYTES = 32 * 2**20
+_MOST_NESTED = 32
+_LONGEST_REMEDY = 1000
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class EngineSidecar:
 
     def __post_init__(self) -> None:
         check_fields(vars(self), SIDECAR_FIELDS, "the engine's description is unusable", REMEDY)
+        if len({binding.name for binding in self.bindings}) < len(self.bindings):
+            raise ArtifactError(
+                "the engine's description is unusable: bindings: expected a name for each tensor, "
+                f"got {shown([binding.name for binding in self.bindings])}; {REMEDY}"
+            )
         inputs = {binding.name: len(binding.shape) for binding in self.of_mode("input")}
         for profile in self.profiles:
             dimensions = {name: len(shapes.min) for name, shapes in profile.items()}
@@ -97,6 +103,18 @@ class EngineSidecar:
     def engine_name(self) -> str:
         """Name of the network inside the plan, which ties the plan to this file."""
         return f"distilrec {self.graph_sha256[:16]}"
+
+    @property
+    def achieved(self) -> str:
+        """Precision that was achieved, `fp32`, `fp16` or `mixed`."""
+        achieved = self.precision.get("achieved")
+        return achieved if isinstance(achieved, str) and achieved.isalnum() else "unknown precision"
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes the plan again, for messages: one line, cut where it is long."""
+        line = in_one_line(self.rebuild_command)
+        return line if len(line) <= _LONGEST_REMEDY else f"{line[:_LONGEST_REMEDY]} …"
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -152,6 +170,11 @@ class EngineSidecar:
             entries = json.loads(content.decode("utf-8"))
         except (ValueError, RecursionError) as error:  # deep nesting is a RecursionError
             raise ArtifactError(f"{path} is damaged: expected JSON ({error}); {again}") from error
+        if nests_deeper_than(_MOST_NESTED, entries):
+            raise ArtifactError(
+                f"{path} is damaged: expected up to {_MOST_NESTED} objects in one another, got "
+                f"more; {again}"
+            )
         try:
             return _from_entries(cls, entries)
         except ArtifactError as error:
@@ -185,7 +208,12 @@ class EngineSidecar:
                 library_version,
                 self._runs_in(library_version),
             ),
-            ("platform", self.platform, this_platform(), self._is_of(this_platform())),
+            (
+                "platform",
+                in_one_line(self.platform or ""),
+                this_platform(),
+                self.platform in (None, this_platform()),
+            ),
             (
                 "compute capability",
                 self._capabilities_allowed(),
@@ -196,13 +224,14 @@ class EngineSidecar:
             if not fits:
                 raise EngineError(
                     f"{plan} does not fit: {what}: expected {expected}, got {got}; rebuild: "
-                    f"{self.rebuild_command}"
+                    f"{self.remedy}"
                 )
 
     @property
     def needs_lean(self) -> bool:
         """Whether the plan was built without the code that runs it."""
-        return "excludeLeanRuntime" in self.options.get("flags", ())
+        flags = self.options.get("flags")
+        return isinstance(flags, list | tuple) and "excludeLeanRuntime" in flags
 
     def _libraries_allowed(self) -> str:
         if self.needs_lean:
@@ -227,11 +256,7 @@ class EngineSidecar:
     def _runs_in(self, version: str) -> bool:
         if not self._is_version_compatible:
             return version == self.library_version
-        built, here = numbers_of(self.library_version), numbers_of(version)
-        return (here[0] == built[0] and here >= built) or here[0] == _NEXT_MAJOR.get(built[0])
-
-    def _is_of(self, here: str) -> bool:
-        return self.platform in (None, here)
+        return runs_plans_of(version, self.library_version)
 
     def _capabilities_allowed(self) -> str:
         if self.target_compute_capabilities:

@@ -34,6 +34,8 @@ FORMAT_VERSION = 2
 HARDWARE_LEVELS = ("none", "ampere_plus", "same_compute_capability")
 REMEDY = "build the engine again"
 
+_NEXT_MAJOR = {8: 10, 10: 11}
+"""Majors whose version-compatible plans run in one later major, as the support matrix says."""
 _MOST_PARTS = 1024
 _CAPABILITY = matching(r"[0-9]{1,3}\.[0-9]{1,3}", "a compute capability such as '8.6'")
 
@@ -105,7 +107,7 @@ SIDECAR_FIELDS = {
     ),
     "profiles": _some(_is_profile),
     "bindings": _some(lambda part: isinstance(part, Binding)),
-    "rebuild_command": text(longest=65_536),
+    "rebuild_command": text(longest=2 * 2**20),
     "driver_version": optional(text()),
     "gpu_name": optional(text()),
     "compute_capability": optional(_CAPABILITY),
@@ -143,6 +145,12 @@ def numbers_of(version: str) -> tuple[int, ...]:
             break
         numbers.append(int(part))
     return tuple(numbers)
+
+
+def runs_plans_of(here: str, built: str) -> bool:
+    """Tell whether a version of TensorRT runs version-compatible plans of another one."""
+    ours, theirs = numbers_of(here), numbers_of(built)
+    return (ours[0] == theirs[0] and ours >= theirs) or ours[0] == _NEXT_MAJOR.get(theirs[0])
 
 
 def bindings_from_json(entries: list[Any]) -> tuple[Binding, ...]:

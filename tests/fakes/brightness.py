@@ -29,6 +29,7 @@ from runtime.errors import ArtifactError
 from runtime.fields import whole
 from runtime.images.read import read_image
 from runtime.spec import MODEL_FIELDS, ModelSpec
+from training.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from training.config import GlobalConfig
 from training.data.build import DataPlan
 from training.data.dataset import SampleDataset
@@ -170,6 +171,9 @@ class BrightnessTask:
     model_type: ClassVar[str] = "brightness"
     network_keys: ClassVar[frozenset[str]] = frozenset()
     network: ClassVar[type[Network]] = BrightnessNetwork
+    backbones: ClassVar[Registry] = Registry(
+        "backbone", {"MobileNetV1Enhance": MobileNetV1Enhance}, frozenset({"in_channels"})
+    )
     necks: ClassVar[Registry] = Registry("neck", {})
     heads: ClassVar[Registry] = Registry(
         "head", {"MeanHead": MeanHead}, frozenset({"in_channels", "out_channels"})

@@ -35,6 +35,10 @@ def is_enum(name: str, attributes: Iterable[str]) -> bool:
     return bool(members) and is_upper and not name.startswith("Dims")
 
 
+_BITS = ("EngineInvalidityDiagnostics",)
+"""Enumerations whose members are added up."""
+
+
 class Enumeration(enum.Enum):
     """As pybind11's: converts to int, but `1 << member` and `member == 3` do not work."""
 
@@ -48,7 +52,10 @@ class Enumeration(enum.Enum):
 def strict_enum(name: str, attributes: Iterable[str]) -> type[Enumeration]:
     """An enumeration of the members listed."""
     members = [one for one in attributes if one not in ("name", "value", "itemsize")]
-    return Enumeration(name, {member: index for index, member in enumerate(members)})  # type: ignore[return-value]
+    values = {member: index for index, member in enumerate(members)}
+    if name in _BITS:
+        values = {member: 1 << index for index, member in enumerate(members)}
+    return Enumeration(name, values)  # type: ignore[return-value]
 
 
 class Strict:

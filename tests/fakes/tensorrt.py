@@ -34,6 +34,7 @@ class Wishes:
         refuses_profiles: whether switching to another profile is an error.
         spoils_replays: whether a graph replays other bits than the run it was made from.
         capturable: whether TensorRT-RTX can capture a context's work.
+        makes_nothing: whether the library gives null for a runtime or a builder.
     """
 
     unsupported_operators: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Wishes:
     refuses_profiles: bool = False
     spoils_replays: bool = False
     capturable: bool = True
+    makes_nothing: bool = False
 
 
 class _Nothing:
@@ -63,14 +65,14 @@ def fake_tensorrt(version: str, cuda: FakeCuda, release: str | None = None) -> M
         release: what `__version__` says, another than the usual one when given.
 
     Returns:
-        `tensorrt` or `tensorrt_rtx`; `_wishes` and `_alive` (engines and contexts that are still
-        held) are the test's, and `_runtime_configs`, which contexts were made with.
+        `tensorrt` or `tensorrt_rtx`; `_wishes`, `_alive` (engines and contexts that are still held)
+        and `_runtime_configs` (likewise) are the test's.
     """
     module = ModuleType("tensorrt_rtx" if version.startswith("rtx") else "tensorrt")
     trt: Any = module
     trt.__version__ = release or VERSIONS[version]
     trt._cuda, trt._wishes, trt._alive = cuda, Wishes(), weakref.WeakSet()
-    trt._runtime_configs = []
+    trt._runtime_configs = weakref.WeakSet()
     api = read_api(version)
     for name, attributes in api.items():
         if name[0].islower() or name in ("Logger", "ILogger"):

@@ -14,9 +14,10 @@ class IOptimizationProfile:
 
     def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:
         shapes = [[int(size) for size in shape] for shape in (min, opt, max)]
-        if not all(a <= b <= c for a, b, c in zip(*shapes, strict=True)):
-            # The binding asserts what the library refuses.
-            raise RuntimeError("Shape provided for min/opt/max is inconsistent.")
+        for name, sizes in zip(("min", "opt", "max"), shapes, strict=True):
+            if any(size < 0 for size in sizes):
+                # The binding asserts what the library refuses.
+                raise RuntimeError(f"Shape provided for {name} is inconsistent with other shapes.")
         self._shapes[input] = shapes
 
     def get_shape(self, input: str) -> list[Any]:
@@ -60,7 +61,8 @@ class IHostMemory(bytearray):
 
 
 class IBuilderConfig:
-    def __init__(self) -> None:
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
         self._pools: dict[Any, int] = {}
         self._set: set[Any] = set()
         self._profiles: list[Any] = []
@@ -104,6 +106,11 @@ class IBuilderConfig:
         return self._preview.get(feature, False)
 
     def add_optimization_profile(self, profile: Any) -> int:
+        for shapes in profile._shapes.values():
+            is_even = len({len(sizes) for sizes in shapes}) == 1
+            if not is_even or not all(a <= b <= c for a, b, c in zip(*shapes, strict=True)):
+                self._logger.log(self._trt.Logger.ERROR, "please ensure MIN<=OPT<=MAX")
+                return -1
         self._profiles.append(profile)
         return len(self._profiles) - 1
 
@@ -144,7 +151,8 @@ class IBuilderConfig:
 class Builder:
     def __init__(self, logger: Any) -> None:
         self._logger = checked_logger(self._trt, logger)
-        if self._trt.__name__ == "tensorrt" and not self._trt._cuda.devices:
+        is_blind = self._trt.__name__ == "tensorrt" and not self._trt._cuda.devices
+        if is_blind or self._trt._wishes.makes_nothing:
             raise TypeError("pybind11::init(): factory function returned nullptr")
 
     @property
@@ -157,7 +165,7 @@ class Builder:
         return self._trt.INetworkDefinition(self, int(flags))
 
     def create_builder_config(self) -> Any:
-        return self._trt.IBuilderConfig()
+        return self._trt.IBuilderConfig(self._logger)
 
     def create_optimization_profile(self) -> Any:
         return self._trt.IOptimizationProfile()

@@ -54,9 +54,10 @@ class IRuntimeConfig:
 
 
 class IExecutionContext:
-    def __init__(self, engine: Any, strategy: Any) -> None:
+    def __init__(self, engine: Any, strategy: Any, settings: Any = None) -> None:
         self._engine, self._logger = engine, engine._logger
         self._is_user_managed = strategy.name == "USER_MANAGED"
+        self._settings = settings
         self._scratch: tuple[int, int] | None = None
         self._profile = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -135,10 +136,16 @@ class IExecutionContext:
         if not self._is_user_managed:
             raise CudaFault("memory given to a context that has its own")
         self._trt._cuda.device_bytes(memory, size)
+        if size < self._engine.get_device_memory_size_for_profile_v2(self._profile):
+            # The real binding returns nothing either: only the log tells.
+            self._refuse("setDeviceMemoryV2: The provided memory size is too small.")
+            return
         self._scratch = (memory, size)
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         self._trt._cuda.calls.append("execute_async_v3")
+        if self._settings is not None and self._settings() is None:
+            raise CudaFault("the settings that a context was made with are gone")
         missing = self.infer_shapes() or [
             name for name in self._engine._tensors if name not in self._addresses
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ class Runtime:
         self._logger = checked_logger(self._trt, logger)
         if not self._trt._cuda.was_asked or not self._trt._cuda.devices:
             raise CudaFault("Runtime before the driver is known to be there: TensorRT crashes")
+        if self._trt._wishes.makes_nothing:
+            raise TypeError("pybind11::init(): factory function returned nullptr")
         vars(self)["engine_host_code_allowed"] = False
 
     @property
@@ -46,6 +49,14 @@ class Runtime:
         if is_compatible and not is_lean and not vars(self)["engine_host_code_allowed"]:
             return self._refuse("Cannot deserialize engine with lean runtime")
         return trt.ICudaEngine(plan, self._logger)
+
+    def get_engine_validity(self, buffer: Any) -> tuple[Any, int]:
+        validity, found = self._trt.EngineValidity, self._trt.EngineInvalidityDiagnostics
+        try:
+            Plan.unpack(bytes(buffer))
+        except ValueError:
+            return validity.INVALID, int(found.MALFORMED_ENGINE) | int(found.VERSION_MISMATCH)
+        return validity.VALID, 0
 
     def _refuse(self, why: str) -> None:
         self._logger.log(self._trt.Logger.ERROR, f"IRuntime::deserializeCudaEngine: {why}")
@@ -132,14 +143,18 @@ class ICudaEngine:
         return self._trt.IRuntimeConfig()
 
     def create_execution_context(self, strategy: Any = None) -> Any:
+        settings = None
         if isinstance(strategy, self._trt.IRuntimeConfig):
-            self._trt._runtime_configs.append(strategy)
+            self._trt._runtime_configs.add(strategy)
+            # The binding does not keep them.
+            settings = weakref.ref(strategy)
             strategy = strategy.get_execution_context_allocation_strategy()
         if self._trt._wishes.no_contexts:
             self._logger.log(self._trt.Logger.ERROR, "createExecutionContext: out of memory")
             return None
         static = self._trt.ExecutionContextAllocationStrategy.STATIC
-        return self._trt.IExecutionContext(self, static if strategy is None else strategy)
+        strategy = static if strategy is None else strategy
+        return self._trt.IExecutionContext(self, strategy, settings)
 
     def _shapes_of_outputs(self, inputs: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
         key = tuple(inputs.items())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.engines.tensorrt.library import LEAN, TensorRtLog, load_tensorrt
+from runtime.engines.tensorrt.library import LEAN, TensorRtLog, load_tensorrt, log_of
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.signatures import main, overloads_of, signatures
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
@@ -50,8 +50,23 @@ def test_a_call_that_the_real_binding_refuses_is_refused(version: str) -> None:
     for wrong in (("x", 1, 1, 2), ("x", (1,), (1,)), (7, (1,), (1,), (2,))):
         with pytest.raises(TypeError, match="incompatible function arguments"):
             profile.set_shape(*wrong)
-    with pytest.raises(RuntimeError, match="inconsistent"):
-        profile.set_shape("x", (3,), (1,), (2,))
+
+
+@pytest.mark.parametrize("version", [*VERSIONS, "real"])
+def test_shapes_that_cannot_be_are_refused_when_the_real_binding_does(version: str) -> None:
+    """Negative sizes at once, contradictions when the profile is added, by a number below 0."""
+    if version == "real":
+        trt: Any = pytest.importorskip("tensorrt_rtx", reason="the fakes are held against it")
+    else:
+        trt = fake_tensorrt(version, FakeCuda())
+    builder = trt.Builder(log_of(trt).logger)
+    config = builder.create_builder_config()
+    for shapes, number in ((((3,), (1,), (2,)), -1), (((1, 2), (1,), (2,)), -1), (((1,),) * 3, 0)):
+        profile = builder.create_optimization_profile()
+        profile.set_shape("x", *shapes)
+        assert config.add_optimization_profile(profile) == number
+    with pytest.raises(RuntimeError, match="Shape provided for min is inconsistent"):
+        builder.create_optimization_profile().set_shape("x", (-1,), (1,), (2,))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ def build_plan(
     plan_path: Path,
     profiles: Sequence[ShapeRange] = PROFILES,
     flags: Sequence[str] = (),
+    graph_of: Callable[[onnx.ModelProto, RecognizerSpec], onnx.ModelProto] = engine_graph,
     **changes: Any,
 ) -> Path:
     """Build a plan with a (fake) library and write it and its sidecar.
@@ -112,6 +113,7 @@ def build_plan(
         plan_path: where the plan goes.
         profiles: ranges of the model's input [N, C, H, W].
         flags: names of `BuilderFlag`.
+        graph_of: makes the engine's graph of the model.
         changes: of the sidecar's fields.
 
     Returns:
@@ -121,7 +123,7 @@ def build_plan(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     spec = RecognizerSpec.from_metadata({SPEC_KEY: metadata[SPEC_KEY]}, "toy")
     assert spec is not None
-    graph = engine_graph(model, spec).SerializeToString()
+    graph = graph_of(model, spec).SerializeToString()
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))

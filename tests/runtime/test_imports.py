@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 GPU_ONLY = ["tensorrt", "tensorrt_rtx", "cuda", "pycuda"]
 ON_CLUSTERS = ["ray", "pyarrow"]
 NOT_AT_IMPORT = [
-    *("paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime"),
+    *("paddle", "torch", "PIL", "yaml", "tqdm", "onnx", "onnxruntime", "pyclipper"),
     *GPU_ONLY,
     *ON_CLUSTERS,
 ]

@@ -7,10 +7,11 @@ from typing import Any
 
 import paddle
 import pytest
+from paddle import nn
 
 from runtime.errors import ConfigError
 from training import build_loss
-from training.losses import TOTAL, read_loss
+from training.losses import TOTAL, CombinedLoss, figures_of, read_loss
 from training.recognition.losses import LOSSES
 from training.registry import Problems
 
@@ -68,6 +69,35 @@ def test_losses_of_one_name_are_both_counted() -> None:
         "loss_distance_l2_a_b_0_2": 9.0,
         TOTAL: 12.0,
     }
+
+
+class Fixed(nn.Layer):
+    """A loss that gives what it was made of."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+    def forward(self, outputs: Any, batch: Any) -> Any:
+        return self.result
+
+
+def test_a_value_for_each_image_makes_the_total_one() -> None:
+    scalar, values = paddle.to_tensor(3.0), paddle.to_tensor([1.0, 5.0])
+    for tensor in (scalar, values):
+        tensor.stop_gradient = False
+    loss = CombinedLoss([("a", 1.0, Fixed(scalar)), ("b", 2.0, Fixed({"b_0": values}))])
+    results = loss(None, {})
+    assert results[TOTAL].tolist() == [5.0, 13.0]
+    assert figures_of(results) == {"a": 3.0, "b_0": 6.0, TOTAL: 9.0}
+    results[TOTAL].backward()
+    assert scalar.grad.tolist() == 2.0 and values.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_loss_may_say_what_counts_of_its_parts() -> None:
+    parts = {"shown": paddle.to_tensor(7.0), TOTAL: paddle.to_tensor(2.0)}
+    loss = CombinedLoss([("a", 0.5, Fixed(parts)), ("b", 1.0, Fixed(paddle.to_tensor(4.0)))])
+    assert figures_of(loss(None, {})) == {"shown": 3.5, "b": 4.0, TOTAL: 5.0}
 
 
 def test_parts_say_what_they_take() -> None:

@@ -140,9 +140,12 @@ class SqueezeExcitation(nn.Layer):
         self.conv2 = nn.Conv2D(channels // 4, channels, 1, weight_attr=attr, bias_attr=attr)
         self.slope = slope
 
+    def averages(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the mean of every channel: float32 [N, C, H, W] to [N, C, 1, 1]."""
+        return F.adaptive_avg_pool2d(x, 1)
+
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Scale each channel by its gate: float32 [N, C, H, W] to the same shape."""
-        gates = F.adaptive_avg_pool2d(x, 1)
-        gates = F.relu(self.conv1(gates))
+        gates = F.relu(self.conv1(self.averages(x)))
         gates = F.hardsigmoid(self.conv2(gates), slope=self.slope, offset=0.5)
         return x * gates

@@ -1,4 +1,4 @@
-"""MobileNetV3 as PaddleOCR uses it for recognition: strides shrink the height, not the width."""
+"""MobileNetV3: for text lines, whose width it hardly shrinks, and with features at four scales."""
 
 from __future__ import annotations
 
@@ -26,59 +26,83 @@ class _Unit:
     out_channels: int
     has_squeeze_excitation: bool
     activation: Literal["relu", "hardswish"]
-    stride: Stride
 
 
-def _large(stride: Sequence[int]) -> list[_Unit]:
-    return [
-        _Unit(3, 16, 16, False, "relu", stride[0]),
-        _Unit(3, 64, 24, False, "relu", (stride[1], 1)),
-        _Unit(3, 72, 24, False, "relu", 1),
-        _Unit(5, 72, 40, True, "relu", (stride[2], 1)),
-        _Unit(5, 120, 40, True, "relu", 1),
-        _Unit(5, 120, 40, True, "relu", 1),
-        _Unit(3, 240, 80, False, "hardswish", 1),
-        _Unit(3, 200, 80, False, "hardswish", 1),
-        _Unit(3, 184, 80, False, "hardswish", 1),
-        _Unit(3, 184, 80, False, "hardswish", 1),
-        _Unit(3, 480, 112, True, "hardswish", 1),
-        _Unit(3, 672, 112, True, "hardswish", 1),
-        _Unit(5, 672, 160, True, "hardswish", (stride[3], 1)),
-        _Unit(5, 960, 160, True, "hardswish", 1),
-        _Unit(5, 960, 160, True, "hardswish", 1),
-    ]
+@dataclass(frozen=True)
+class _Size:
+    """A model size.
+
+    Args:
+        units: in a row.
+        shrinking: indices of the units that may have strides.
+        last_channels: of the convolution behind the units, before scaling.
+    """
+
+    units: tuple[_Unit, ...]
+    shrinking: tuple[int, ...]
+    last_channels: int
 
 
-def _small(stride: Sequence[int]) -> list[_Unit]:
-    return [
-        _Unit(3, 16, 16, True, "relu", (stride[0], 1)),
-        _Unit(3, 72, 24, False, "relu", (stride[1], 1)),
-        _Unit(3, 88, 24, False, "relu", 1),
-        _Unit(5, 96, 40, True, "hardswish", (stride[2], 1)),
-        _Unit(5, 240, 40, True, "hardswish", 1),
-        _Unit(5, 240, 40, True, "hardswish", 1),
-        _Unit(5, 120, 48, True, "hardswish", 1),
-        _Unit(5, 144, 48, True, "hardswish", 1),
-        _Unit(5, 288, 96, True, "hardswish", (stride[3], 1)),
-        _Unit(5, 576, 96, True, "hardswish", 1),
-        _Unit(5, 576, 96, True, "hardswish", 1),
-    ]
+_SIZES = {
+    "large": _Size(
+        (
+            _Unit(3, 16, 16, False, "relu"),
+            _Unit(3, 64, 24, False, "relu"),
+            _Unit(3, 72, 24, False, "relu"),
+            _Unit(5, 72, 40, True, "relu"),
+            _Unit(5, 120, 40, True, "relu"),
+            _Unit(5, 120, 40, True, "relu"),
+            _Unit(3, 240, 80, False, "hardswish"),
+            _Unit(3, 200, 80, False, "hardswish"),
+            _Unit(3, 184, 80, False, "hardswish"),
+            _Unit(3, 184, 80, False, "hardswish"),
+            _Unit(3, 480, 112, True, "hardswish"),
+            _Unit(3, 672, 112, True, "hardswish"),
+            _Unit(5, 672, 160, True, "hardswish"),
+            _Unit(5, 960, 160, True, "hardswish"),
+            _Unit(5, 960, 160, True, "hardswish"),
+        ),
+        (0, 1, 3, 12),
+        960,
+    ),
+    "small": _Size(
+        (
+            _Unit(3, 16, 16, True, "relu"),
+            _Unit(3, 72, 24, False, "relu"),
+            _Unit(3, 88, 24, False, "relu"),
+            _Unit(5, 96, 40, True, "hardswish"),
+            _Unit(5, 240, 40, True, "hardswish"),
+            _Unit(5, 240, 40, True, "hardswish"),
+            _Unit(5, 120, 48, True, "hardswish"),
+            _Unit(5, 144, 48, True, "hardswish"),
+            _Unit(5, 288, 96, True, "hardswish"),
+            _Unit(5, 576, 96, True, "hardswish"),
+            _Unit(5, 576, 96, True, "hardswish"),
+        ),
+        (0, 1, 3, 8),
+        576,
+    ),
+}
+_HALVING = {"large": (1, 3, 6, 12), "small": (0, 1, 3, 8)}
+"""Units that halve both sides where features are taken at four scales."""
 
 
 class InvertedResidual(nn.Layer):
     """Expand, depthwise, optional squeeze-excitation, project, add when shapes allow."""
 
-    def __init__(self, in_channels: int, unit: _Unit, scale: float, has_gates: bool) -> None:
+    def __init__(
+        self, in_channels: int, unit: _Unit, stride: Stride, scale: float, has_gates: bool
+    ) -> None:
         super().__init__()
         expanded = round_channels(scale * unit.expanded_channels, 8)
         self.out_channels = round_channels(scale * unit.out_channels, 8)
         self.expand_conv = ConvBN(in_channels, expanded, 1, activation=unit.activation)
         self.bottleneck_conv = ConvBN(
-            expanded, expanded, unit.kernel_size, unit.stride, expanded, unit.activation
+            expanded, expanded, unit.kernel_size, stride, expanded, unit.activation
         )
         self.mid_se = SqueezeExcitation(expanded, slope=0.2) if has_gates else None
         self.linear_conv = ConvBN(expanded, self.out_channels, 1)
-        self.has_shortcut = unit.stride == 1 and in_channels == self.out_channels
+        self.has_shortcut = stride == 1 and in_channels == self.out_channels
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
@@ -115,34 +139,107 @@ class MobileNetV3(nn.Layer):
         disable_se: bool = False,
     ) -> None:
         super().__init__()
-        for key, message in self.problems_of({"scale": scale}):
-            raise ConfigError(f"MobileNetV3.{key}: {message}")
+        check_scale(scale)
+        size = _SIZES[model_name]
         if model_name == "large":
-            units = _large(large_stride or (1, 2, 2, 2))
+            first, *others = large_stride or (1, 2, 2, 2)
+            strides: list[Stride] = [first, *[(stride, 1) for stride in others]]
         else:
-            units = _small(small_stride or (2, 2, 2, 2))
-        last_channels = round_channels(scale * (960 if model_name == "large" else 576), 8)
+            strides = [(stride, 1) for stride in small_stride or (2, 2, 2, 2)]
+        stride_of = dict(zip(size.shrinking, strides, strict=True))
 
         channels = round_channels(_INPUT_CHANNELS * scale, 8)
         self.conv1 = ConvBN(in_channels, channels, 3, stride=2, activation="hardswish")
         blocks = []
-        for unit in units:
+        for index, unit in enumerate(size.units):
             has_gates = unit.has_squeeze_excitation and not disable_se
-            blocks.append(InvertedResidual(channels, unit, scale, has_gates))
+            stride = stride_of.get(index, 1)
+            blocks.append(InvertedResidual(channels, unit, stride, scale, has_gates))
             channels = blocks[-1].out_channels
         self.blocks = nn.Sequential(*blocks)
-        self.conv2 = ConvBN(channels, last_channels, 1, activation="hardswish")
+        self.out_channels = round_channels(scale * size.last_channels, 8)
+        self.conv2 = ConvBN(channels, self.out_channels, 1, activation="hardswish")
         self.pool = nn.MaxPool2D(2)
-        self.out_channels = last_channels
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Report a scale for which PaddleOCR has no channel counts."""
-        scale = options.get("scale", SCALES[1])
-        if scale in SCALES:
-            return []
-        return [("scale", f"expected one of {', '.join(map(str, SCALES))}, got {scale}")]
+        return problems_of_scale(options)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, W / 4] for H = 32."""
         return self.pool(self.conv2(self.blocks(self.conv1(x))))
+
+
+class MobileNetV3MultiScale(nn.Layer):
+    """MobileNetV3 whose output is the features of four stages.
+
+    Args:
+        in_channels: C of the image, 3.
+        model_name: `large` or `small`.
+        scale: multiplies channel counts; one of `SCALES`.
+        disable_se: leave squeeze-excitation out.
+
+    Raises:
+        ConfigError: on another scale.
+
+    Source: Howard et al. 2019 (arXiv:1905.02244); PaddleOCR `det_mobilenet_v3`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        model_name: Literal["large", "small"] = "large",
+        scale: float = 0.5,
+        disable_se: bool = False,
+    ) -> None:
+        super().__init__()
+        check_scale(scale)
+        size, halving = _SIZES[model_name], _HALVING[model_name]
+        channels = round_channels(_INPUT_CHANNELS * scale, 8)
+        self.conv = ConvBN(in_channels, channels, 3, stride=2, activation="hardswish")
+        # Each unit that halves begins a stage, but for the first one, which belongs to the stem.
+        stages: list[list[nn.Layer]] = [[]]
+        self.out_channels = []
+        for index, unit in enumerate(size.units):
+            if index in halving[1:]:
+                self.out_channels.append(channels)
+                stages.append([])
+            has_gates = unit.has_squeeze_excitation and not disable_se
+            stride = 2 if index in halving else 1
+            block = InvertedResidual(channels, unit, stride, scale, has_gates)
+            stages[-1].append(block)
+            channels = block.out_channels
+        self.out_channels.append(round_channels(scale * size.last_channels, 8))
+        stages[-1].append(ConvBN(channels, self.out_channels[-1], 1, activation="hardswish"))
+        self.stage_names = [f"stage{index}" for index in range(len(stages))]
+        for name, layers in zip(self.stage_names, stages, strict=True):
+            self.add_sublayer(name, nn.Sequential(*layers))
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report a scale for which PaddleOCR has no channel counts."""
+        return problems_of_scale(options)
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        """Map float32 [N, 3, H, W] to features at strides 4, 8, 16 and 32."""
+        x = self.conv(x)
+        features = []
+        for name in self.stage_names:
+            x = getattr(self, name)(x)
+            features.append(x)
+        return tuple(features)
+
+
+def problems_of_scale(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Report a scale for which PaddleOCR has no channel counts, as key and message."""
+    scale = options.get("scale", SCALES[1])
+    if scale in SCALES:
+        return []
+    return [("scale", f"expected one of {', '.join(map(str, SCALES))}, got {scale}")]
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a scale for which PaddleOCR has no channel counts; raises ConfigError."""
+    for key, message in problems_of_scale({"scale": scale}):
+        raise ConfigError(f"MobileNetV3.{key}: {message}")

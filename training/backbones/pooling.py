@@ -6,9 +6,9 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-_TRAINING_STEPS = 40
+TRAINING_STEPS = 40
 """PaddleOCR's T in training whatever the width: that of its 320 px."""
-_WINDOW = (3, 2)
+_COLUMNS = 2
 
 
 class PoolToRow(nn.Layer):
@@ -17,6 +17,9 @@ class PoolToRow(nn.Layer):
     In training PaddleOCR averages to 40 time steps whatever the width, which is the same thing at
     48 x 320 px alone: at other widths the network would learn letters of another size than it
     reads later. `follow_width()` makes training pool as evaluation does.
+
+    In evaluation PaddleOCR takes 3 rows alone, those of 33 to 48 px. Here any number of them is
+    averaged, as in training: a frozen teacher sees every height that its student learns at.
 
     Source: PaddleOCR `rec_lcnetv3`, `rec_pphgnetv2`, `rec_lcnetv4`.
     """
@@ -30,8 +33,8 @@ class PoolToRow(nn.Layer):
         self.follows_width = True
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, C, H, W] to float32 [N, C, 1, T]; in evaluation H is 3 and T W / 2."""
+        """Map float32 [N, C, H, W] to float32 [N, C, 1, T]; in evaluation T is W / 2."""
         if not self.training:
-            return F.avg_pool2d(x, list(_WINDOW))
-        num_steps = x.shape[3] // _WINDOW[1] if self.follows_width else _TRAINING_STEPS
+            return F.avg_pool2d(x, [x.shape[2], _COLUMNS])
+        num_steps = x.shape[3] // _COLUMNS if self.follows_width else TRAINING_STEPS
         return F.adaptive_avg_pool2d(x, [1, num_steps])

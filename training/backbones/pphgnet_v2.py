@@ -1,4 +1,4 @@
-"""PPHGNetV2, the backbone of PP-OCRv5 server recognition."""
+"""PPHGNetV2, the backbone of PP-OCRv5 server networks."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ B4_RECOGNITION: StageTable = {
     "stage3": (512, 192, 1024, 3, True, True, 5, 6, (2, 1)),
     "stage4": (1024, 384, 2048, 1, True, True, 5, 6, (2, 1)),
 }
+B4_MULTI_SCALE: StageTable = {
+    "stage1": (48, 48, 128, 1, False, False, 3, 6, 2),
+    "stage2": (128, 96, 512, 1, True, False, 3, 6, 2),
+    "stage3": (512, 192, 1024, 3, True, True, 5, 6, 2),
+    "stage4": (1024, 384, 2048, 1, True, True, 5, 6, 2),
+}
+Five = tuple[float, float, float, float, float]
+_UNREAD = "the classifier of images, which no text network uses"
 
 
 class StemBlock(nn.Layer):
@@ -98,7 +106,58 @@ class LightConv(nn.Layer):
         return self.conv2(self.conv1(x))
 
 
-class PPHGNetV2(nn.Layer):
+class _Stages(nn.Layer):
+    """The stem, the stages of a table, and parameters of the classifier that nothing reads.
+
+    Args:
+        in_channels, lr_mult_list, use_last_conv, class_expand, stem_channels, stage_config: as
+            `PPHGNetV2` takes them.
+        stem_stride: of the stem's last 3x3 convolution.
+
+    Raises:
+        ConfigError: on a table that does not fit together.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        stem_stride: int,
+        lr_mult_list: Five,
+        use_last_conv: bool,
+        class_expand: int,
+        stem_channels: tuple[int, int, int] | None,
+        stage_config: StageTable,
+    ) -> None:
+        super().__init__()
+        channels = stem_channels or (in_channels, *B4_STEM[1:])
+        for key, message in self.problems_of(
+            {"stem_channels": channels, "stage_config": stage_config}
+        ):
+            raise ConfigError(f"PPHGNetV2.{key}: {message}")
+        stem_rate, *stage_rates = lr_mult_list
+        self.stem = StemBlock(*channels, last_stride=stem_stride, learning_rate=stem_rate)
+        stages = stages_of(stage_config, FIELDS)
+        self.stages = nn.LayerList(
+            [
+                HGStage(sizes, _block_builder(sizes, rate), rate)
+                for sizes, rate in zip(stages, stage_rates, strict=True)
+            ]
+        )
+        self.stage_channels = [sizes.out_channels for sizes in stages]
+        if use_last_conv:
+            attr = ParamAttr(initializer=nn.initializer.KaimingNormal())
+            last_channels = self.stage_channels[-1]
+            self.last_conv = build_conv(last_channels, class_expand, 1, weight_attr=attr)
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report stages that do not follow one another."""
+        stem_channels = options.get("stem_channels") or B4_STEM
+        table = options.get("stage_config", B4_RECOGNITION)
+        return problems_of_stages(table, FIELDS, stem_channels[-1])
+
+
+class PPHGNetV2(_Stages):
     """PPHGNetV2 for text lines, by default in the size that PaddleOCR calls `PPHGNetV2_B4`.
 
     As in PaddleOCR the parameters of the classifier (`last_conv`, `fc`) belong to the network,
@@ -106,8 +165,8 @@ class PPHGNetV2(nn.Layer):
 
     Args:
         in_channels: C of the image.
-        text_rec: the form for text lines, the only one that is built.
-        det: the form for detection, which is not built.
+        text_rec: this form, which a config has to name.
+        det: the form with features at several scales, which is `PPHGNetV2MultiScale`.
         lr_mult_list: factors of the learning rate of the stem and of the four stages.
         use_last_conv: have `last_conv`.
         class_expand: channels of `last_conv`.
@@ -123,9 +182,7 @@ class PPHGNetV2(nn.Layer):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ("last_conv", "fc")
-    optional_state: ClassVar[dict[str, str]] = dict.fromkeys(
-        training_only, "the classifier of images, which reading does not use"
-    )
+    optional_state: ClassVar[dict[str, str]] = dict.fromkeys(training_only, _UNREAD)
 
     def __init__(
         self,
@@ -133,50 +190,72 @@ class PPHGNetV2(nn.Layer):
         *,
         text_rec: Literal[True],
         det: Literal[False] = False,
-        lr_mult_list: tuple[float, float, float, float, float] = (1.0,) * 5,
+        lr_mult_list: Five = (1.0,) * 5,
         use_last_conv: bool = True,
         class_expand: int = 2048,
         class_num: int = 1000,
         stem_channels: tuple[int, int, int] | None = None,
         stage_config: StageTable = B4_RECOGNITION,
     ) -> None:
-        super().__init__()
-        channels = stem_channels or (in_channels, *B4_STEM[1:])
-        for key, message in self.problems_of(
-            {"stem_channels": channels, "stage_config": stage_config}
-        ):
-            raise ConfigError(f"PPHGNetV2.{key}: {message}")
-        stem_rate, *stage_rates = lr_mult_list
-        self.stem = StemBlock(*channels, last_stride=1, learning_rate=stem_rate)
-        stages = stages_of(stage_config, FIELDS)
-        self.stages = nn.LayerList(
-            [
-                HGStage(sizes, _block_builder(sizes, rate), rate)
-                for sizes, rate in zip(stages, stage_rates, strict=True)
-            ]
+        super().__init__(
+            in_channels, 1, lr_mult_list, use_last_conv, class_expand, stem_channels, stage_config
         )
         self.pool = PoolToRow()
-        self.out_channels = stages[-1].out_channels
-        num_features = self.out_channels
-        if use_last_conv:
-            attr = ParamAttr(initializer=nn.initializer.KaimingNormal())
-            self.last_conv = build_conv(num_features, class_expand, 1, weight_attr=attr)
-            num_features = class_expand
-        self.fc = nn.Linear(num_features, class_num)
-
-    @staticmethod
-    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Report stages that do not follow one another."""
-        stem_channels = options.get("stem_channels") or B4_STEM
-        table = options.get("stage_config", B4_RECOGNITION)
-        return problems_of_stages(table, FIELDS, stem_channels[-1])
+        self.out_channels = self.stage_channels[-1]
+        self.fc = nn.Linear(class_expand if use_last_conv else self.out_channels, class_num)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, 3, 48, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
         return self.pool(x)
+
+
+class PPHGNetV2MultiScale(_Stages):
+    """PPHGNetV2 whose output is the features of its four stages.
+
+    As in PaddleOCR `last_conv` belongs to the network, though nothing reads it.
+
+    Args:
+        in_channels, lr_mult_list, use_last_conv, class_expand, stem_channels, stage_config: as
+            `PPHGNetV2` takes them.
+        det: this form, which a config has to name.
+
+    Raises:
+        ConfigError: on a table that does not fit together.
+
+    Source: PaddleOCR `rec_pphgnetv2` with `det`; PP-OCRv5.
+    """
+
+    training_only: ClassVar[tuple[str, ...]] = ("last_conv",)
+    optional_state: ClassVar[dict[str, str]] = dict.fromkeys(training_only, _UNREAD)
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        det: Literal[True],
+        text_rec: Literal[False] = False,
+        lr_mult_list: Five = (1.0,) * 5,
+        use_last_conv: bool = True,
+        class_expand: int = 2048,
+        stem_channels: tuple[int, int, int] | None = None,
+        stage_config: StageTable = B4_MULTI_SCALE,
+    ) -> None:
+        super().__init__(
+            in_channels, 2, lr_mult_list, use_last_conv, class_expand, stem_channels, stage_config
+        )
+        self.out_channels = self.stage_channels
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        """Map float32 [N, 3, H, W] to features at strides 4, 8, 16 and 32."""
+        x = self.stem(x)
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return tuple(features)
 
 
 def _block_builder(sizes: StageSizes, learning_rate: float) -> Callable[[int, bool], DenseBlock]:

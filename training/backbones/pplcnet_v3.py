@@ -1,39 +1,28 @@
-"""PPLCNetV3, the backbone of PP-OCRv4 and PP-OCRv5 mobile recognition."""
+"""PPLCNetV3, the backbone of PP-OCRv4 and PP-OCRv5 mobile networks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import paddle
-from paddle import ParamAttr, nn
-from paddle.nn import functional as F
+from paddle import nn
 
 from runtime.errors import ConfigError
 from training.backbones.layers import (
     GATE_SLOPE,
-    ConvBN,
     SqueezeExcitation,
     build_conv_bn,
     round_channels,
 )
 from training.backbones.pooling import PoolToRow
-from training.backbones.reparameterise import (
-    affine,
-    folded,
-    identity_kernel,
-    merged_conv,
-    padded,
-)
+from training.backbones.pplcnet_v3_layers import LearnableRepLayer, Stride
 
-Stride = int | tuple[int, int]
-Branch = tuple[nn.Layer | None, nn.Layer]
-"""Convolution, or None for the input itself, and the BatchNorm behind it."""
 _CHANNEL_DIVISOR = 16
 _STEM_CHANNELS = 16
+Six = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,9 @@ class _Block:
     has_gates: bool = False
 
 
-_RECOGNITION: dict[str, tuple[_Block, ...]] = {
+_Table = Mapping[str, tuple[_Block, ...]]
+"""Blocks of each stage, by its name in a checkpoint."""
+_ROW: _Table = {
     "blocks2": (_Block(3, 16, 32),),
     "blocks3": (_Block(3, 32, 64), _Block(3, 64, 64)),
     "blocks4": (_Block(3, 64, 128, (2, 1)), _Block(3, 128, 128)),
@@ -59,150 +50,20 @@ _RECOGNITION: dict[str, tuple[_Block, ...]] = {
         _Block(5, 512, 512),
     ),
 }
-"""Blocks of each stage, by its name in a checkpoint."""
-
-
-class LearnableAffine(nn.Layer):
-    """One factor and one summand for the whole feature map, PaddleOCR's `lab`.
-
-    Args:
-        learning_rate: factor of the learning rate of both.
-    """
-
-    def __init__(self, learning_rate: float) -> None:
-        super().__init__()
-        attr = ParamAttr(learning_rate=learning_rate)
-        constant = nn.initializer.Constant
-        self.scale = self.create_parameter([1], attr=attr, default_initializer=constant(1.0))
-        self.bias = self.create_parameter([1], attr=attr, default_initializer=constant(0.0))
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 of any shape to the same shape."""
-        return self.scale * x + self.bias
-
-
-class HardSwishAffine(nn.Layer):
-    """Hard-swish and `LearnableAffine`."""
-
-    def __init__(self, learning_rate: float) -> None:
-        super().__init__()
-        self.lab = LearnableAffine(learning_rate)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 of any shape to the same shape."""
-        return self.lab(F.hardswish(x))
-
-
-class LearnableRepLayer(nn.Layer):
-    """Branches of one input that are added in training and one convolution when deployed.
-
-    The branches: BatchNorm of the input where the shape stays, a 1x1 convolution beside a larger
-    one, and `num_branches` convolutions of the full kernel, each with a BatchNorm of its own. Then
-    `lab`, and hard-swish with a `lab` unless the stride is 2 (as a number; a pair keeps it).
-
-    Args:
-        in_channels, out_channels, kernel_size, stride, groups: of the convolutions.
-        num_branches: how many of them have the full kernel, at least 1.
-        learning_rate: factor of the learning rate of everything inside.
-        lab_lr: a further factor for every `lab`.
-
-    Source: Ding et al. 2021, RepVGG (arXiv:2101.03697), Vasu et al. 2022, MobileOne
-    (arXiv:2206.04040); PaddleOCR `rec_lcnetv3`.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: Stride = 1,
-        groups: int = 1,
-        num_branches: int = 1,
-        learning_rate: float = 1.0,
-        lab_lr: float = 0.1,
-    ) -> None:
-        super().__init__()
-
-        def build(size: int) -> ConvBN:
-            return build_conv_bn(
-                in_channels, out_channels, size, stride, groups, learning_rate=learning_rate
-            )
-
-        self.identity = None
-        if in_channels == out_channels and stride == 1:
-            attr = ParamAttr(learning_rate=learning_rate)
-            self.identity = nn.BatchNorm2D(in_channels, weight_attr=attr, bias_attr=attr)
-        self.conv_kxk = nn.LayerList([build(kernel_size) for _ in range(num_branches)])
-        self.conv_1x1 = build(1) if kernel_size > 1 else None
-        self.lab = LearnableAffine(learning_rate * lab_lr)
-        self.act = HardSwishAffine(learning_rate * lab_lr)
-        self.is_activated = stride != 2
-        self.is_merged = False
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
-        x = self.reparam_conv(x) if self.is_merged else sum_branches(x, self.branches())
-        x = self.lab(x)
-        return self.act(x) if self.is_activated else x
-
-    def branches(self) -> list[Branch]:
-        """Return what is added, in PaddleOCR's order; nothing once they are merged."""
-        if self.is_merged:
-            return []
-        branches: list[Branch] = [] if self.identity is None else [(None, self.identity)]
-        with_conv = [] if self.conv_1x1 is None else [self.conv_1x1]
-        return branches + [(layer.conv, layer.bn) for layer in (*with_conv, *self.conv_kxk)]
-
-    @property
-    def optional_state(self) -> dict[str, str]:
-        """A kernel merged beside its branches, as PaddleOCR saved exported networks until 2024."""
-        if self.is_merged:
-            return {}
-        return {"reparam_conv": "it follows from the branches beside it"}
-
-    def reparameterise(self) -> None:
-        """Replace the branches by one convolution, `reparam_conv`; harmless when repeated.
-
-        The outputs in evaluation change by rounding only.
-        """
-        if self.is_merged:
-            return
-        conv = self.conv_kxk[0].conv
-        channels, group_channels, *size = conv.weight.shape
-        merged_kernel = np.zeros(conv.weight.shape, np.float32)
-        merged_bias = np.zeros(channels, np.float32)
-        # Full kernels first, then the smaller ones: the order of PaddleOCR's sum.
-        num_small = len(self.branches()) - len(self.conv_kxk)
-        small, full = self.branches()[:num_small], self.branches()[num_small:]
-        for branch, norm in (*full, *reversed(small)):
-            if branch is None:
-                scale, bias = affine(norm)
-                kernel = identity_kernel(channels, group_channels, size)
-                kernel = kernel * scale.reshape(-1, 1, 1, 1)
-            else:
-                kernel, bias = folded(branch, norm)
-            merged_kernel = merged_kernel + padded(kernel, size)
-            merged_bias = merged_bias + bias
-        self.reparam_conv = merged_conv(conv, merged_kernel, merged_bias)
-        del self.identity, self.conv_1x1, self.conv_kxk
-        self.is_merged = True
-
-
-def sum_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> paddle.Tensor:
-    """Add up branches of one input.
-
-    Args:
-        x: float32 [N, C, H, W].
-        branches: at least one; all give the same shape.
-
-    Returns:
-        float32 [N, C', H', W'].
-    """
-    total = None
-    for conv, norm in branches:
-        y = norm(x if conv is None else conv(x))
-        total = y if total is None else total + y
-    return total
+_MULTI_SCALE: _Table = {
+    "blocks2": (_Block(3, 16, 32),),
+    "blocks3": (_Block(3, 32, 64, 2), _Block(3, 64, 64)),
+    "blocks4": (_Block(3, 64, 128, 2), _Block(3, 128, 128)),
+    "blocks5": (_Block(3, 128, 256, 2), *[_Block(5, 256, 256)] * 4),
+    "blocks6": (
+        _Block(5, 256, 512, 2, has_gates=True),
+        _Block(5, 512, 512, has_gates=True),
+        _Block(5, 512, 512),
+        _Block(5, 512, 512),
+    ),
+}
+_PROJECTED_CHANNELS = {"blocks3": 16, "blocks4": 24, "blocks5": 56, "blocks6": 480}
+"""Of the features of each stage that are given out at several scales, before scaling."""
 
 
 class LCNetV3Block(nn.Layer):
@@ -212,8 +73,8 @@ class LCNetV3Block(nn.Layer):
         self, block: _Block, scale: float, num_branches: int, learning_rate: float, lab_lr: float
     ) -> None:
         super().__init__()
-        in_channels = round_channels(block.in_channels * scale, _CHANNEL_DIVISOR)
-        out_channels = round_channels(block.out_channels * scale, _CHANNEL_DIVISOR)
+        in_channels = _scaled(block.in_channels, scale)
+        out_channels = _scaled(block.out_channels, scale)
         layer = partial(
             LearnableRepLayer,
             num_branches=num_branches,
@@ -234,7 +95,54 @@ class LCNetV3Block(nn.Layer):
         return self.pw_conv(x)
 
 
-class PPLCNetV3(nn.Layer):
+class _Stages(nn.Layer):
+    """The stem and the stages of a table.
+
+    Args:
+        table: the stages.
+        in_channels, scale, conv_kxk_num, lr_mult_list, lab_lr: as `PPLCNetV3` takes them.
+
+    Raises:
+        ConfigError: on fewer than one convolution.
+    """
+
+    def __init__(
+        self,
+        table: _Table,
+        in_channels: int,
+        scale: float,
+        conv_kxk_num: int,
+        lr_mult_list: Six,
+        lab_lr: float,
+    ) -> None:
+        super().__init__()
+        for key, message in self.problems_of({"conv_kxk_num": conv_kxk_num}):
+            raise ConfigError(f"PPLCNetV3.{key}: {message}")
+        stem_rate, *stage_rates = lr_mult_list
+        stem_channels = _scaled(_STEM_CHANNELS, scale)
+        self.conv1 = build_conv_bn(in_channels, stem_channels, 3, 2, learning_rate=stem_rate)
+        self.stage_channels: dict[str, int] = {}
+        for (name, blocks), rate in zip(table.items(), stage_rates, strict=True):
+            layers = [LCNetV3Block(block, scale, conv_kxk_num, rate, lab_lr) for block in blocks]
+            self.add_sublayer(name, nn.Sequential(*layers))
+            self.stage_channels[name] = _scaled(blocks[-1].out_channels, scale)
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report a layer without a convolution of its full kernel."""
+        number = options.get("conv_kxk_num", 1)
+        return [] if number >= 1 else [("conv_kxk_num", f"expected at least 1, got {number}")]
+
+    def features(self, x: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """Map float32 [N, C, H, W] to the output of every stage by its name."""
+        features = {}
+        x = self.conv1(x)
+        for name in self.stage_channels:
+            x = features[name] = getattr(self, name)(x)
+        return features
+
+
+class PPLCNetV3(_Stages):
     """PPLCNetV3 for text lines: strides shrink the height to a 16th and the width to a quarter.
 
     Args:
@@ -243,7 +151,7 @@ class PPLCNetV3(nn.Layer):
         conv_kxk_num: convolutions of the full kernel in each layer of branches, at least 1.
         lr_mult_list: factors of the learning rate of the stem and of the five stages.
         lab_lr: a further factor for every `lab`.
-        det: the form for detection, which is not built.
+        det: the form with features at several scales, which is `PPLCNetV3MultiScale`.
 
     Raises:
         ConfigError: on fewer than one convolution.
@@ -256,33 +164,60 @@ class PPLCNetV3(nn.Layer):
         in_channels: int = 3,
         scale: float = 1.0,
         conv_kxk_num: int = 4,
-        lr_mult_list: tuple[float, float, float, float, float, float] = (1.0,) * 6,
+        lr_mult_list: Six = (1.0,) * 6,
         lab_lr: float = 0.1,
         det: Literal[False] = False,
     ) -> None:
-        super().__init__()
-        for key, message in self.problems_of({"conv_kxk_num": conv_kxk_num}):
-            raise ConfigError(f"PPLCNetV3.{key}: {message}")
-        stem_rate, *stage_rates = lr_mult_list
-        stem_channels = round_channels(_STEM_CHANNELS * scale, _CHANNEL_DIVISOR)
-        self.conv1 = build_conv_bn(in_channels, stem_channels, 3, 2, learning_rate=stem_rate)
-        self.stage_names = tuple(_RECOGNITION)
-        for (name, blocks), rate in zip(_RECOGNITION.items(), stage_rates, strict=True):
-            layers = [LCNetV3Block(block, scale, conv_kxk_num, rate, lab_lr) for block in blocks]
-            self.add_sublayer(name, nn.Sequential(*layers))
+        super().__init__(_ROW, in_channels, scale, conv_kxk_num, lr_mult_list, lab_lr)
         self.pool = PoolToRow()
-        last_block = _RECOGNITION[self.stage_names[-1]][-1]
-        self.out_channels = round_channels(last_block.out_channels * scale, _CHANNEL_DIVISOR)
-
-    @staticmethod
-    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Report a layer without a convolution of its full kernel."""
-        number = options.get("conv_kxk_num", 1)
-        return [] if number >= 1 else [("conv_kxk_num", f"expected at least 1, got {number}")]
+        self.out_channels = self.stage_channels["blocks6"]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map float32 [N, 3, 48, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
-        x = self.conv1(x)
-        for name in self.stage_names:
-            x = getattr(self, name)(x)
-        return self.pool(x)
+        """Map float32 [N, 3, H, W] to float32 [N, out_channels, 1, T], see `PoolToRow`."""
+        return self.pool(self.features(x)["blocks6"])
+
+
+class PPLCNetV3MultiScale(_Stages):
+    """PPLCNetV3 whose output is the features of four stages, fewer channels of each.
+
+    Args:
+        in_channels, scale, conv_kxk_num, lr_mult_list, lab_lr: as `PPLCNetV3` takes them.
+        det: this form, which a config has to name.
+
+    Raises:
+        ConfigError: on fewer than one convolution.
+
+    Source: PaddleOCR `rec_lcnetv3` with `det`; PP-OCRv4.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        det: Literal[True],
+        scale: float = 1.0,
+        conv_kxk_num: int = 4,
+        lr_mult_list: Six = (1.0,) * 6,
+        lab_lr: float = 0.1,
+    ) -> None:
+        super().__init__(_MULTI_SCALE, in_channels, scale, conv_kxk_num, lr_mult_list, lab_lr)
+        # Rounded down, to any number: PaddleOCR rounds these to no multiple.
+        self.out_channels = [int(channels * scale) for channels in _PROJECTED_CHANNELS.values()]
+        self.layer_list = nn.LayerList(
+            [
+                nn.Conv2D(self.stage_channels[name], channels, 1)
+                for name, channels in zip(_PROJECTED_CHANNELS, self.out_channels, strict=True)
+            ]
+        )
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        """Map float32 [N, 3, H, W] to features at strides 4, 8, 16 and 32."""
+        features = self.features(x)
+        return tuple(
+            project(features[name])
+            for name, project in zip(_PROJECTED_CHANNELS, self.layer_list, strict=True)
+        )
+
+
+def _scaled(channels: int, scale: float) -> int:
+    return round_channels(channels * scale, _CHANNEL_DIVISOR)

@@ -14,6 +14,8 @@ from runtime.errors import ConfigError
 from training.backbones.layers import GATE_SLOPE, SqueezeExcitation, build_conv
 from training.backbones.pooling import PoolToRow
 from training.backbones.pplcnet_v4_tables import (
+    MULTI_SCALE_STAGES,
+    MULTI_SCALE_TABLES,
     RECOGNITION_STAGES,
     RECOGNITION_TABLES,
     Row,
@@ -133,6 +135,14 @@ class RepDWConv(DepthwiseBranches):
             del self.conv, self.conv1, self.bn
 
 
+class MeanExcitation(SqueezeExcitation):
+    """`SqueezeExcitation` of sums divided by the number of pixels, which round otherwise."""
+
+    def averages(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the mean of every channel: float32 [N, C, H, W] to [N, C, 1, 1]."""
+        return x.mean(axis=[2, 3], keepdim=True)
+
+
 class Block(nn.Layer):
     """Token mixer (depthwise), optional squeeze-excitation, channel mixer (pointwise).
 
@@ -152,7 +162,7 @@ class Block(nn.Layer):
             conv = ConvBN(in_channels, in_channels, kernel_size, stride, groups=in_channels)
             mixers = [("dw_conv", conv)]
         if has_gates:
-            mixers.append(("se", SqueezeExcitation(in_channels, GATE_SLOPE, learning_rate)))
+            mixers.append(("se", MeanExcitation(in_channels, GATE_SLOPE, learning_rate)))
         self.token_mixer = MergingSequential(*mixers)
         expand, activation, compress = build_channel_mixer(
             in_channels, out_channels, self.has_shortcut
@@ -173,7 +183,7 @@ class PPLCNetV4(nn.Layer):
 
     Args:
         in_channels: C of the image, 3.
-        det: the form for detection, which is not built.
+        det: the form with features at several scales, which is `PPLCNetV4MultiScale`.
         model_size: tier, one of `RECOGNITION_TABLES`.
         lr_mult_list: factors of the learning rate: of the branched stem, and of the
             squeeze-excitations of the five stages; PaddleOCR leaves all else at 1.
@@ -225,3 +235,57 @@ class PPLCNetV4(nn.Layer):
         for name in RECOGNITION_STAGES:
             x = getattr(self, name)(x)
         return self.pool(x)
+
+
+class PPLCNetV4MultiScale(nn.Layer):
+    """RepViT's blocks on a branched stem, whose output is the features of four stages.
+
+    Args:
+        in_channels: C of the image, 3.
+        det: this form, which a config has to name.
+        model_size: tier, one of `MULTI_SCALE_TABLES`.
+        net_config: table of channels in place of the tier's, as `MULTI_SCALE_TABLES` has them:
+            `stem` [C inside, C'], `blocks_s1` to `blocks_s4` with rows [kernel size, C, C', stride,
+            whether squeeze-excitation].
+
+    Raises:
+        ConfigError: on a table whose rows do not fit.
+
+    Source: Wang et al. 2023, RepViT (arXiv:2307.09283); PaddleOCR `rec_lcnetv4` with `det`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        det: Literal[True],
+        model_size: Literal["tiny", "small", "medium"] = "small",
+        net_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        for key, message in self.problems_of({"net_config": net_config}):
+            raise ConfigError(f"PPLCNetV4.{key}: {message}")
+        table = MULTI_SCALE_TABLES[model_size] if net_config is None else net_config
+        mid_channels, stem_channels = table["stem"]
+        self.stem = BranchStem(in_channels, mid_channels, stem_channels, learning_rate=1.0)
+        self.out_channels = []
+        for name in MULTI_SCALE_STAGES:
+            rows = table[name]
+            setattr(self, name, nn.Sequential(*[Block(row, learning_rate=1.0) for row in rows]))
+            self.out_channels.append(rows[-1][2])
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report what is wrong with an explicit table."""
+        table = options.get("net_config")
+        message = None if table is None else mistake_in(table, MULTI_SCALE_STAGES)
+        return [("net_config", message)] if message else []
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        """Map float32 [N, 3, H, W] to features at strides 4, 8, 16 and 32."""
+        x = self.stem(x)
+        features = []
+        for name in MULTI_SCALE_STAGES:
+            x = getattr(self, name)(x)
+            features.append(x)
+        return tuple(features)

@@ -59,22 +59,55 @@ RECOGNITION_TABLES: Mapping[str, Table] = {
 }
 
 
-def mistake_in(table: Table) -> str:
-    """Describe the first mistake in an explicit table; empty if there is none."""
-    known = ("stem", "stem_type", *RECOGNITION_STAGES)
+MULTI_SCALE_STAGES = ("blocks_s1", "blocks_s2", "blocks_s3", "blocks_s4")
+
+
+def _pyramid(stem_channels: int, *channels: int) -> Table:
+    """Return a table whose stages give features at four scales.
+
+    Args:
+        stem_channels: C inside the stem.
+        channels: C' of each stage; the stem gives the first's.
+    """
+    table: dict[str, Any] = {"stem": (stem_channels, channels[0])}
+    inputs = channels[0]
+    for name, outputs, gates in zip(
+        MULTI_SCALE_STAGES, channels, ("g-", "-g-", "-g-g-", "-g-"), strict=True
+    ):
+        table[name] = _rows(inputs, outputs, gates, 1 if name == MULTI_SCALE_STAGES[0] else 2)
+        inputs = outputs
+    return table
+
+
+MULTI_SCALE_TABLES: Mapping[str, Table] = {
+    "tiny": _pyramid(16, 32, 48, 64, 160),
+    "small": _pyramid(24, 48, 96, 192, 384),
+    "medium": _pyramid(64, 128, 256, 512, 896),
+}
+
+
+def mistake_in(table: Table, stages: Sequence[str] = RECOGNITION_STAGES) -> str:
+    """Describe the first mistake in an explicit table; empty if there is none.
+
+    Args:
+        table: as `RECOGNITION_TABLES` has them, or as `MULTI_SCALE_TABLES`.
+        stages: their names; those of `MULTI_SCALE_STAGES` have blocks each, and no `stem_type`.
+    """
+    is_multi_scale = stages is MULTI_SCALE_STAGES
+    known = ("stem", *(() if is_multi_scale else ("stem_type",)), *stages)
     for key in table:
         if key not in known:
             return unknown_name("key", key, known)
-    if table.get("stem_type") not in ("branch", "simple"):
+    if not is_multi_scale and table.get("stem_type") not in ("branch", "simple"):
         return f"stem_type: expected 'branch' or 'simple', got {table.get('stem_type')!r}"
     stem = table.get("stem")
     if not _are_counts(stem, 2):
         return f"stem: expected its inner and its outer channels, got {stem!r}"
     assert stem is not None
     channels = stem[1]
-    for name in RECOGNITION_STAGES:
+    for name in stages:
         rows = table.get(name) or ()
-        if not isinstance(rows, list | tuple):
+        if not isinstance(rows, list | tuple) or (is_multi_scale and not rows):
             return f"{name}: expected a list of rows, got {rows!r}"
         for number, row in enumerate(rows):
             where = f"{name}[{number}]"

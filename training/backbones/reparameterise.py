@@ -105,3 +105,27 @@ def merged_conv(conv: nn.Conv2D, kernel: Kernel, bias: Kernel) -> nn.Conv2D:
     merged.bias.set_value(paddle.to_tensor(bias))
     merged.eval()
     return merged
+
+
+def merged_transposed(conv: nn.Conv2DTranspose, kernel: Kernel, bias: Kernel) -> nn.Conv2DTranspose:
+    """Return a transposed convolution like another, with kernel and bias of its own.
+
+    Args:
+        conv: whose stride, padding, dilation and groups are taken.
+        kernel: [C_in, C_out / groups, h, w].
+        bias: [C_out].
+    """
+    num_inputs, group_channels, *size = kernel.shape
+    merged = nn.Conv2DTranspose(
+        num_inputs,
+        group_channels * conv._groups,
+        size,
+        stride=conv._stride,
+        padding=conv._padding,
+        dilation=conv._dilation,
+        groups=conv._groups,
+    )
+    merged.weight.set_value(paddle.to_tensor(kernel))
+    merged.bias.set_value(paddle.to_tensor(bias))
+    merged.eval()
+    return merged

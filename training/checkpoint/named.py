@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from runtime.errors import CheckpointError
 from training.checkpoint.parameters import PARAMETERS, SAFETENSORS, parameters_path
 from training.checkpoint.saved import AVERAGES, OPTIMIZER, STATES, is_waiting
-
-if TYPE_CHECKING:
-    from training.plan import Plan
 
 _PICKLE_STOP = b"."
 _LENGTH_BYTES = 8
 """A `.safetensors` file begins with the length of its header."""
 
 
-def problems_of_weights(plan: Plan) -> Iterator[tuple[str, str]]:
+def problems_of_weights(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield path and message of what is wrong with the checkpoints that a config names.
 
     `Global.pretrained_model`, `Global.checkpoints` and each network's `pretrained`.
+
+    Args:
+        sections: of a config, which need not be right otherwise.
     """
+    settings, architecture = (
+        section if isinstance(section, Mapping) else {}
+        for section in (sections.get("Global"), sections.get("Architecture"))
+    )
+    networks = {"Architecture": architecture}
+    if isinstance(architecture.get("Models"), Mapping):
+        models = architecture["Models"].items()
+        networks = {f"Architecture.Models.{name}": network for name, network in models}
     named = {
-        f"{network.path}.pretrained": network.pretrained for network in plan.model.networks.values()
+        f"{path}.pretrained": network.get("pretrained")
+        for path, network in networks.items()
+        if isinstance(network, Mapping)
     }
-    named["Global.pretrained_model"] = plan.settings.pretrained_model
+    named["Global.pretrained_model"] = settings.get("pretrained_model")
     for path, checkpoint in named.items():
-        reason = _reason_against(checkpoint) if checkpoint else ""
-        if reason:
-            yield path, reason
-    if plan.settings.checkpoints:
-        reason = _reason_against_resuming(plan.settings.checkpoints)
+        if isinstance(checkpoint, str) and checkpoint:
+            reason = _reason_against(checkpoint)
+            if reason:
+                yield path, reason
+    resumed = settings.get("checkpoints")
+    if isinstance(resumed, str) and resumed:
+        reason = _reason_against_resuming(resumed)
         if reason:
             yield "Global.checkpoints", reason
 
@@ -53,7 +65,7 @@ def _reason_against_resuming(checkpoint: str) -> str:
         return ""  # a save that was cut off, which resuming finishes
     reason = _reason_against(checkpoint)
     if reason:
-        return reason
+        return f"{reason}; to begin a new run take it out"
     prefix = parameters_path(checkpoint).with_suffix("")
     for suffix in (OPTIMIZER, STATES, AVERAGES):
         file = prefix.with_name(prefix.name + suffix)

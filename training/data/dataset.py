@@ -78,7 +78,7 @@ class SampleDataset:
 
     def _load_one(self, index: int, epoch: int, size: Size | None) -> Sample | Failure:
         rng = np.random.default_rng([self.seed, epoch, index])
-        draw = Draw(rng, lambda: self._other_sample(rng, epoch), size)
+        draw = Draw(rng, lambda: self._other_sample(rng, epoch), size, epoch)
         name = f"sample {index}"
         try:
             sample = self.source.read(index, epoch)
@@ -92,7 +92,7 @@ class SampleDataset:
     def _other_sample(self, rng: np.random.Generator, epoch: int) -> Sample:
         for attempt in range(_OTHER_SAMPLE_TRIES):
             index = self.usable[int(rng.integers(len(self.usable)))]
-            draw = Draw(rng, lambda: self._other_sample(rng, epoch))
+            draw = Draw(rng, lambda: self._other_sample(rng, epoch), epoch=epoch)
             try:
                 sample = self.source.read(index, epoch)
                 for transform in self.transforms[: self.ext_op_transform_idx]:

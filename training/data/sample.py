@@ -69,11 +69,13 @@ class Draw:
         rng: generator that belongs to this sample alone.
         other_sample: another sample, chosen with `rng`, after the first transforms.
         size: that of the images of the sample's batch, where the batch decides it.
+        epoch: from 0.
     """
 
     rng: np.random.Generator
     other_sample: Callable[[], Sample]
     size: Size | None = None
+    epoch: int = 0
 
 
 class Transform(Protocol):

@@ -130,20 +130,26 @@ class DMLLoss(nn.Layer):
         act: activation applied first, 1e-10 added; None when the outputs are distributions.
         use_log: half the sum of both directions, summed over T and K and divided by N, as
             recognition uses it; else the symmetric form averaged over everything.
+        by_image: average the symmetric form over the axes 1 and 2 alone, as PaddleOCR does, which
+            leaves a value for each image.
 
     Source: Zhang et al. 2018 (arXiv:1706.00384); PaddleOCR `basic_loss.DMLLoss`.
     """
 
     def __init__(
-        self, act: Literal["softmax", "sigmoid"] | None = None, use_log: bool = False
+        self,
+        act: Literal["softmax", "sigmoid"] | None = None,
+        use_log: bool = False,
+        by_image: bool = False,
     ) -> None:
         super().__init__()
         activations = {"softmax": F.softmax, "sigmoid": F.sigmoid}
         self.activation = activations[act] if act is not None else None
         self.use_log = use_log
+        self.by_image = by_image
 
     def forward(self, first: paddle.Tensor, second: paddle.Tensor) -> paddle.Tensor:
-        """Compare two float32 [N, T, K]; return a scalar."""
+        """Compare two float32 [N, T, K]; return a scalar, or [N] `by_image`."""
         if self.use_log and self.activation is F.softmax:
             return softmax_mutual_loss(first, second)
         if self.activation is not None:
@@ -155,6 +161,8 @@ class DMLLoss(nn.Layer):
         eps = 1e-5
         forward = second * paddle.log((second + eps) / (first + eps) + eps)
         backward = first * paddle.log((first + eps) / (second + eps) + eps)
+        if self.by_image:
+            return (0.5 * (forward + backward)).mean(axis=[1, 2])
         return 0.5 * (forward + backward).mean()
 
 

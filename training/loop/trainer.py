@@ -28,7 +28,7 @@ from training.loop.parallel import Group, synchronize_batch_norm
 from training.loop.position import Position
 from training.loop.precision import Precision
 from training.loop.progress import Progress
-from training.losses import TOTAL
+from training.losses import TOTAL, figures_of
 from training.run import Run
 from training.task import Batch
 
@@ -177,7 +177,7 @@ class Trainer:
             outputs = self.run.model(tensors["image"], tensors)
         outputs = self.precision.outputs(outputs)
         losses = self.run.loss(outputs, tensors)
-        figures = self.group.mean({name: float(value) for name, value in losses.items()})
+        figures = self.group.mean(figures_of(losses))
         step = self.position.global_step + 1
         refuse_non_finite_losses(figures, step, batch.names, self.folder)
         self.precision.backward(losses[TOTAL])
@@ -216,7 +216,7 @@ class Trainer:
         log.info(
             "first batch: images %s, losses %s",
             list(batch.arrays["image"].shape),
-            ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items()),
+            ", ".join(f"{name} {value:.4g}" for name, value in figures_of(losses).items()),
         )
 
     def _log_step(

@@ -90,6 +90,9 @@ def width_for_label(label: Sequence[int], time_stride_px: int) -> int:
 def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_stride_px: int) -> int:
     """Return the input width in px that suits the widest line and the longest label.
 
+    Where the policy knows one width alone, that is the width, as in PaddleOCR; CTC learns nothing
+    from a label that has no room in it.
+
     Args:
         samples: images uint8 [H, w, 3] with labels.
         width_policy: of the training images.
@@ -98,7 +101,7 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
     width = width_policy.input_width(max(sample.image.shape[1] for sample in samples))
     labels = [ctc_label(sample.values) for sample in samples]
     needed = max(width_for_label(label, time_stride_px) for label in labels)
-    if needed <= width:
+    if needed <= width or width_policy.min_px == width_policy.max_px:
         return width
     return -(-needed // width_policy.step_px) * width_policy.step_px
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,15 @@ class CTCLabelDecode:
         """Decode one network's output, and the labels if there are any.
 
         Args:
-            prediction: probabilities (or logits), float [N, T, K]; of a tuple the last.
+            prediction: probabilities (or logits), float [N, T, K]; of several decoders' outputs by
+                name `ctc`, of a tuple the last.
             labels: class indices padded with 0, int [N, L].
 
         Returns:
             N pairs (text, confidence); with labels two such lists.
         """
+        if isinstance(prediction, Mapping):
+            prediction = prediction["ctc"]
         if isinstance(prediction, list | tuple):
             prediction = prediction[-1]
         decoded = decode_best_path(*best_path(np.asarray(prediction)), self.charset)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
 from training.backbones.pooling import PoolToRow
+from training.backbones.svtrnet import SVTRNet
+from training.data.planned import Size
 from training.recognition.class_map import ClassMap
-from training.recognition.inputs import heights, image_shape
+from training.recognition.features import problems_of_features
+from training.recognition.inputs import deployed_input, sizes_of
 from training.recognition.network import RecognitionNetwork
 
 if TYPE_CHECKING:
@@ -55,24 +58,26 @@ def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str
                 )
         for data in (plan.train, plan.evaluation):
             yield from _problems_of_size(network, data)
+    yield from problems_of_features(plan)
 
 
 def _problems_of_size(network: NetworkPlan, data: DataPlan) -> Iterator[tuple[str, str]]:
     """Find a backbone that takes one size of images, and a section that gives others."""
-    wanted = network.backbone.options.get("img_size")
-    if network.backbone.name != "SVTRNet" or wanted is None:
+    if network.backbone.builder is not SVTRNet:
         return
-    height, width = wanted
-    _, _, given_width = image_shape(data)
-    policy = data.loader
-    is_fixed = policy.width_step == 0 and given_width == width
-    if heights(data) != (height,) or not is_fixed:
+    height, width = network.backbone.all_options["img_size"]
+    sizes = set(sizes_of(data))
+    wanted = f"image_shape [3, {height}, {width}] and loader.width_step 0"
+    if not data.is_training:
+        # As it is deployed: beyond `image_shape` lines are squeezed only where the loader says so.
+        sizes |= {Size(height, deployed_input(data)[1].max_px)}
+        wanted += f", loader.max_width {width}"
+    others = sorted(sizes - {Size(height, width)}, key=lambda size: (size.height, size.width))
+    if others:
         yield (
-            f"{data.path}.loader.width_step",
-            f"{network.path}.Backbone takes images of {height} x {width} px alone: expected "
-            f"image_shape [3, {height}, {width}] and loader.width_step 0, got height "
-            f"{' or '.join(map(str, heights(data)))}, width {given_width} and width_step "
-            f"{policy.width_step}",
+            f"{data.path}.loader",
+            f"{network.path}.Backbone reads images of {height} x {width} px alone: expected "
+            f"{wanted}, got lines of {others[0].height} x {others[0].width} px too",
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.recognition.spec import WidthPolicy
+from training.data.planned import Size
 
 if TYPE_CHECKING:
     from training.data.build import DataPlan
@@ -72,6 +73,27 @@ def width_policy_of(plan: DataPlan) -> WidthPolicy:
     if widths.step_px == 0 and resize_options(plan).get("eval_mode"):
         return WidthPolicy(1, width, max(width, widths.max_px or 0, WidthPolicy().max_px))
     return widths.policy(width)
+
+
+def sizes_of(plan: DataPlan) -> Iterator[Size]:
+    """Yield the sizes that a section's images can have, but for labels that need more width."""
+    if plan.sampler is None:
+        yield from _sizes(image_shape(plan)[1], width_policy_of(plan))
+        return
+    widths = widths_of(plan)
+    for scale in plan.sampler.scales:
+        height = scale.size.height
+        if widths.step_px == 0 and plan.dataset.options.get("ds_width"):
+            widest = max(height, round(plan.sampler.max_w / height) * height)
+            yield from _sizes(height, WidthPolicy(height, height, widest))
+        else:
+            yield from _sizes(height, widths.policy(scale.size.width))
+
+
+def _sizes(height: int, policy: WidthPolicy) -> Iterator[Size]:
+    for width in range(policy.min_px, policy.max_px, policy.step_px):
+        yield Size(height, width)
+    yield Size(height, policy.max_px)
 
 
 def deployed_input(plan: DataPlan) -> tuple[int, WidthPolicy]:

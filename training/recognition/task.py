@@ -10,8 +10,10 @@ from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
 from runtime.recognition.spec import RecognizerSpec
 from training.data.synthetic import SyntheticDataSet
+from training.recognition.backbones import BACKBONES
 from training.recognition.batches import LineBatching
 from training.recognition.decode import POST_PROCESSES
+from training.recognition.features import problems_of_sequence
 from training.recognition.fitting import (
     DICTIONARY,
     charset_of,
@@ -77,6 +79,7 @@ class RecognitionTask:
     model_type: ClassVar[str] = "rec"
     network: ClassVar[type[RecognitionNetwork]] = RecognitionNetwork
     network_keys: ClassVar[frozenset[str]] = frozenset({DICTIONARY})
+    backbones: ClassVar[Registry] = BACKBONES
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
     losses: ClassVar[Registry] = LOSSES
@@ -96,7 +99,7 @@ class RecognitionTask:
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-        """Report a network without a sequence for its head, or with one neck too many."""
+        """Report a network whose backbone, neck and head do not suit each other."""
         head = section.get("Head")
         name = str(head.get("name")) if isinstance(head, Mapping) else ""
         has_own_neck = getattr(HEADS.builders.get(name), "has_own_neck", False)
@@ -109,6 +112,7 @@ class RecognitionTask:
                 "a CTC head needs a sequence: expected a Neck, got none; "
                 "add SequenceEncoder with encoder_type reshape",
             )
+        yield from problems_of_sequence(section)
 
     @staticmethod
     def problems_of_transforms(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from runtime.errors import DatasetError
-from runtime.images.read import read_image
 from runtime.recognition.preprocess import resize_line
 from runtime.recognition.spec import WidthPolicy
+from training.data.decode_image import DecodeImage
 from training.data.sample import Draw, Sample
 from training.recognition.augment import BaseDataAugmentation, RecAug, RecConAug
 from training.recognition.inputs import InputWidths
@@ -22,20 +22,6 @@ _ORDERS = (
 )
 """What batches begin with: for CTC alone, and for CTC with a second decoder."""
 _FURTHER = ("label_ace", "valid_ratio")
-
-
-class DecodeImage:
-    """Decodes image files to BGR, by the same reader that serves in production."""
-
-    def __init__(
-        self, img_mode: Literal["BGR"] = "BGR", channel_first: Literal[False] = False
-    ) -> None:
-        pass
-
-    def __call__(self, sample: Sample, draw: Draw) -> Sample:
-        """Decode the image of a sample; raises ImageError when it is none."""
-        sample.image = read_image(sample.image)
-        return sample
 
 
 class RecResizeImg:

@@ -158,8 +158,8 @@ def open_cuda(provider: str | None = None) -> Cuda:
     )
 
 
-def _driver_there(cuda: Cuda) -> str:
-    """Return the newest CUDA version of a driver that is there but too old, else nothing."""
+def driver_there(cuda: Cuda) -> str:
+    """Return the newest CUDA version of the driver, empty where there is none."""
     try:
         newest = cuda.driver_version()
     except EngineError:
@@ -180,17 +180,9 @@ def require_gpu(cuda: Cuda, device_id: int = 0) -> Gpu:
     try:
         count = cuda.device_count()
     except EngineError as error:
-        remedy = "install the driver (nvidia-smi shows it), or use the .onnx file on the CPU"
-        if newest := _driver_there(cuda):
-            major = newest.partition(".")[0]
-            remedy = (
-                f"the driver here supports CUDA {newest} and the package wants a later one: pip "
-                f"install 'cuda-python<{int(major) + 1}' (and tensorrt-cu{major}), or update the "
-                "driver"
-            )
         raise EngineError(
             f"no NVIDIA GPU can be used here: expected a working NVIDIA driver, got: {error}; "
-            f"{remedy}"
+            f"{_remedy_for(str(error), driver_there(cuda))}"
         ) from error
     if not 0 <= device_id < count:
         raise EngineError(
@@ -207,3 +199,24 @@ def require_gpu(cuda: Cuda, device_id: int = 0) -> Gpu:
         cuda.compute_capability(device_id),
         cuda.driver_version(),
     )
+
+
+def _remedy_for(error: str, newest: str) -> str:
+    """Tell what helps where no GPU answers.
+
+    Args:
+        error: as CUDA told it.
+        newest: CUDA version of the driver, empty where there is none.
+    """
+    on_cpu = "or use the .onnx file on the CPU"
+    if not newest:
+        return f"install the driver (nvidia-smi shows it), {on_cpu}"
+    if "InsufficientDriver" in error:
+        major = int(newest.partition(".")[0])
+        return (
+            f"the driver here supports CUDA {newest} and the package wants a later one: pip "
+            f"install 'cuda-python<{major + 1}' (and tensorrt-cu{major}), or update the driver"
+        )
+    if "no CUDA-capable device" in error:
+        return f"the driver shows no GPU to this process: check CUDA_VISIBLE_DEVICES, {on_cpu}"
+    return f"a driver of CUDA {newest} is there and does not answer: see nvidia-smi, {on_cpu}"

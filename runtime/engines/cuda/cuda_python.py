@@ -129,12 +129,7 @@ class CudaPython:
 
     def end_capture(self, stream: int) -> int:
         """As `Cuda.end_capture`."""
-        try:
-            return int(self._call("cudaStreamEndCapture", stream))
-        except EngineError:
-            # The refusal would otherwise be found by the next call that asks for the last error.
-            self._rt.cudaGetLastError()
-            raise
+        return int(self._call("cudaStreamEndCapture", stream))
 
     def instantiate_graph(self, graph: int) -> int:
         """As `Cuda.instantiate_graph`."""
@@ -159,7 +154,10 @@ class CudaPython:
         except RuntimeError as error:  # a library of CUDA's that cannot be found
             raise EngineError(f"{name} failed: {' '.join(str(error).split())}") from error
         if int(status) != 0:
-            raise EngineError(f"{name} failed: {self._said(status)}")
+            said = self._said(status)
+            # Whoever asks for the last error next, TensorRT say, would find it and fail for it.
+            self._rt.cudaGetLastError()
+            raise EngineError(f"{name} failed: {said}")
         return values[0] if len(values) == 1 else tuple(values)
 
     def _said(self, status: Any) -> str:

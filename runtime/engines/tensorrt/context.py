@@ -51,8 +51,8 @@ class BoundContext:
         self._plan, self._stream = plan, stream
         self._outputs = [binding.name for binding in plan.sidecar.of_mode("output")]
         self._context: Any = plan.create_context(use_graphs)
-        self._context.set_device_memory(scratch, scratch_nbytes)
-        self._profile = 0
+        self._memory, self._has_memory = (scratch, scratch_nbytes), False
+        self._profile = 0  # a new context's
         self._shape: Shape | None = None
         self._addresses: dict[str, int] = {}
 
@@ -77,12 +77,7 @@ class BoundContext:
         context = self._context
         if shape != self._shape:
             self._shape = None
-            if shape.profile != self._profile:
-                self._require(
-                    lambda: context.set_optimization_profile_async(shape.profile, self._stream),
-                    f"profile {shape.profile} is refused for {shape}",
-                )
-                self._profile = shape.profile
+            self._select(shape)
             for name, sizes in shape.inputs:
                 self._require(
                     lambda name=name, sizes=sizes: context.set_input_shape(name, sizes),  # type: ignore[misc]
@@ -97,7 +92,7 @@ class BoundContext:
             if min(sizes, default=1) < 1:
                 raise EngineError(
                     f"{self._plan.path}: expected a known size of {name} for {shape}, got "
-                    f"{list(sizes)}; rebuild: {self._plan.sidecar.rebuild_command}"
+                    f"{list(sizes)}; rebuild: {self._plan.sidecar.remedy}"
                 )
         return shapes
 
@@ -128,6 +123,23 @@ class BoundContext:
             EngineError: if TensorRT refuses.
         """
         self._require(self.try_enqueue, f"{self._shape or 'nothing'} could not be run")
+
+    def _select(self, shape: Shape) -> None:
+        """Switch to a shape's profile where it is another one, and give the context its memory.
+
+        In this order: memory is held against the profile of that moment, and what is too little
+        for it is refused in the log alone.
+        """
+        if shape.profile == self._profile and self._has_memory:
+            return
+        if shape.profile != self._profile:
+            self._require(
+                lambda: self._context.set_optimization_profile_async(shape.profile, self._stream),
+                f"profile {shape.profile} is refused for {shape}",
+            )
+            self._profile = shape.profile
+        self._context.set_device_memory(*self._memory)
+        self._has_memory = True
 
     def _require(self, call: Callable[[], bool], what: str) -> None:
         """Make a call that TensorRT answers with a refusal: False, or RuntimeError."""

@@ -67,9 +67,8 @@ class TensorRtEngine:
     def description(self) -> str:
         """Library, version, precision and GPU."""
         library, gpu = self.plan.library, self.plan.gpu
-        precision = self.plan.sidecar.precision.get("achieved", "unknown precision")
         return (
-            f"{_TITLES[library.name]} {library.version}, {precision}, {gpu.name} "
+            f"{_TITLES[library.name]} {library.version}, {self.plan.sidecar.achieved}, {gpu.name} "
             f"(number {gpu.device_id}), {self.plan.cuda.name}"
         )
 
@@ -115,5 +114,6 @@ class TensorRtEngine:
         except EngineError as error:
             # Everything was given back that could be, and there is nothing left to be done.
             logger.warning("%s: closing: %s", self.path, str(error))
-        for _ in lanes:
-            self._lanes.put(None)
+        finally:
+            for _ in lanes:
+                self._lanes.put(None)

@@ -105,17 +105,22 @@ class GraphCache:
             return None
         except EngineError as error:  # e.g. no memory for another graph
             self._spare.append(context)
-            self._num_failures += 1
-            del self._seen[shape]
-            logger.info("%s: a CUDA graph was not made: %s", self._plan.path, str(error))
+            self._note_failure(shape, error)
             return None
         self._graphs[shape] = (executable, context)
         return executable
 
+    def drop(self, shape: Shape, error: EngineError) -> None:
+        """Let go of a graph that could not be launched, e.g. for want of memory."""
+        executable, context = self._graphs.pop(shape)
+        self._spare.append(context)
+        self._cuda.destroy_executable(executable)
+        self._note_failure(shape, error)
+
     def refuse(self, reason: str) -> None:
         """Give CUDA graphs up, for all lanes of the plan."""
         self._plan.capture_refused = True
-        self.clear()
+        self.close()
         logger.info("%s: runs without CUDA graphs: %s", self._plan.path, reason)
 
     def clear(self) -> None:
@@ -135,6 +140,11 @@ class GraphCache:
             self.clear()
         finally:
             self._spare.clear()
+
+    def _note_failure(self, shape: Shape, error: EngineError) -> None:
+        self._num_failures += 1
+        del self._seen[shape]
+        logger.info("%s: a CUDA graph was not made: %s", self._plan.path, str(error))
 
     def _rarest(self) -> Shape:
         return min(self._graphs, key=lambda shape: self._seen[shape])

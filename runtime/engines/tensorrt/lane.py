@@ -6,7 +6,6 @@ A batch goes one way: `prepare`, fill, `upload`, `compute`, `download`, `synchro
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from runtime.engines.cuda.buffers import TwinBuffer, aligned
 from runtime.engines.tensorrt.context import BoundContext, Shape
 from runtime.engines.tensorrt.graphs import GraphCache
+from runtime.engines.tensorrt.layout import Layout, Place
 from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensorrt.profiles import profile_of
 from runtime.engines.tensors import Array, Shapes, Sizes
@@ -23,44 +23,6 @@ MAX_GRAPHS = 16
 """CUDA graphs that a lane keeps, one for each shape, each with a context of its own."""
 _MOST_LAYOUTS = 4096
 """Shapes whose layout is remembered; beyond them all are worked out anew."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a tensor lies in its buffer.
-
-    Args:
-        offset: in bytes.
-        sizes, dtype: of the tensor.
-    """
-
-    offset: int
-    sizes: Sizes
-    dtype: np.dtype
-
-    @property
-    def end(self) -> int:
-        """The byte after it."""
-        return self.offset + prod(self.sizes) * self.dtype.itemsize
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """A shape and where its tensors lie in the two buffers, by name."""
-
-    shape: Shape
-    inputs: dict[str, _Place]
-    outputs: dict[str, _Place]
-
-    @property
-    def num_input_bytes(self) -> int:
-        """What goes up."""
-        return max(place.end for place in self.inputs.values())
-
-    @property
-    def num_output_bytes(self) -> int:
-        """What comes down."""
-        return max(place.end for place in self.outputs.values())
 
 
 class Lane:
@@ -79,8 +41,8 @@ class Lane:
         self, plan: TensorRtPlan, use_graphs: bool = True, max_graphs: int = MAX_GRAPHS
     ) -> None:
         self._plan, self._cuda = plan, plan.cuda
-        self._layouts: dict[Shape, _Layout] = {}
-        self._layout: _Layout | None = None
+        self._layouts: dict[Shape, Layout] = {}
+        self._layout: Layout | None = None
         self._is_busy = self._is_closed = False
         self._use_graphs = use_graphs
         # The largest input lies last, behind room for every size of the others, so that addresses
@@ -212,7 +174,7 @@ class Lane:
         self._cuda.select_device(self._plan.device_id)
         self._held.close()
 
-    def _addresses(self, layout: _Layout) -> dict[str, int]:
+    def _addresses(self, layout: Layout) -> dict[str, int]:
         buffers = ((self._inputs, layout.inputs), (self._outputs, layout.outputs))
         return {
             name: buffer.device + place.offset
@@ -221,7 +183,7 @@ class Lane:
         }
 
     @property
-    def _prepared(self) -> _Layout:
+    def _prepared(self) -> Layout:
         if self._layout is None:
             raise EngineError(f"{self._plan.path}: nothing was prepared to be run")
         return self._layout
@@ -234,7 +196,12 @@ class Lane:
         self.download()
         self.synchronize()
         plain = {name: view.tobytes() for name, view in self.outputs().items()}
-        self._cuda.launch_graph(executable, self.stream)
+        try:
+            self._cuda.launch_graph(executable, self.stream)
+        except EngineError as error:
+            # The first launch is what brings a graph to the GPU; the plain run's outputs are there.
+            self._graphs.drop(self._prepared.shape, error)
+            return
         self.download()
         self.synchronize()
         if plain != {name: view.tobytes() for name, view in self.outputs().items()}:
@@ -268,14 +235,14 @@ class Lane:
         if scratch:
             self._cuda.free(scratch)
 
-    def _laid_out(self, shape: Shape) -> _Layout:
+    def _laid_out(self, shape: Shape) -> Layout:
         """Return where a shape's tensors lie, and make room for them."""
         layout = self._layouts.get(shape)
         if layout is None:
             outputs = self._contexts[0].set_shape(shape)
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
-            layout = self._layouts[shape] = _Layout(
+            layout = self._layouts[shape] = Layout(
                 shape, self._places(dict(shape.inputs), self._rooms), self._places(outputs, {})
             )
         if (
@@ -287,10 +254,10 @@ class Lane:
             self._outputs.reserve(layout.num_output_bytes)
         return layout
 
-    def _places(self, shapes: dict[str, Sizes], rooms: dict[str, int]) -> dict[str, _Place]:
+    def _places(self, shapes: dict[str, Sizes], rooms: dict[str, int]) -> dict[str, Place]:
         """Lay tensors one behind the other, each in its room or just as large as it is."""
         places, offset = {}, 0
         for name in rooms or shapes:
-            places[name] = _Place(offset, shapes[name], self._dtypes[name])
+            places[name] = Place(offset, shapes[name], self._dtypes[name])
             offset += rooms.get(name) or aligned(places[name].end - offset)
         return places

@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def load_tensorrt(backend: str = "auto") -> TensorRtLibrary:
         for module in _MODULES[name]:
             try:
                 return _checked(importlib.import_module(module), name)
-            except ImportError as error:
+            except (ImportError, OSError) as error:  # OSError: a library that it loads by itself
                 reasons.append(" ".join(str(error).split()))
     title = {"tensorrt-rtx": "TensorRT-RTX", LEAN: "TensorRT's lean runtime"}.get(
         backend, "TensorRT"
@@ -115,6 +116,27 @@ def require_driver(cuda: Cuda | None = None, device_id: int = 0) -> Gpu:
         EngineError: one sentence, if there is no driver or no such GPU.
     """
     return require_gpu(open_cuda() if cuda is None else cuda, device_id)
+
+
+def made(log: TensorRtLog, what: str, make: Callable[[], Any]) -> Any:
+    """Make an object of the library.
+
+    Args:
+        log: what the library says.
+        what: it is, for the message.
+        make: makes it.
+
+    Raises:
+        EngineError: where the library gives null, for which the bindings raise TypeError.
+    """
+    mark = log.mark()
+    try:
+        return make()
+    except (TypeError, RuntimeError) as error:
+        raise EngineError(
+            f"TensorRT makes no {what} ({' '.join(str(error).split())}), it said: "
+            f"{log.since(mark) or 'nothing'}; check that it fits the driver"
+        ) from error
 
 
 def log_of(module: Any) -> TensorRtLog:
@@ -175,7 +197,8 @@ class TensorRtLog:
                 are left out; if this thread met some, those of others are.
         """
         with self._lock:
-            said = [entry for entry in self._messages if entry[0] >= mark and entry[1] >= level]
+            messages = list(self._messages)  # more may come from this very thread meanwhile
+        said = [entry for entry in messages if entry[0] >= mark and entry[1] >= level]
         here = [entry for entry in said if entry[2] == threading.get_ident()]
         errors = [entry for entry in here or said if entry[1] >= logging.ERROR]
         text = " | ".join(" ".join(entry[3].split()) for entry in errors or here or said)

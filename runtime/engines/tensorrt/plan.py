@@ -8,28 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from runtime.engines.cuda import Cuda, open_cuda
-from runtime.engines.sidecar import EngineSidecar, sidecar_path
+from runtime.engines.sidecar import EngineSidecar
+from runtime.engines.tensorrt.bindings import check_bindings
 from runtime.engines.tensorrt.library import (
     LEAN,
     TensorRtLibrary,
     load_tensorrt,
     log_of,
+    made,
     require_driver,
 )
+from runtime.engines.tensorrt.rtx import RtxSettings, diagnosed
 from runtime.errors import ArtifactError, EngineError
-from runtime.files import sha256_of, write_atomically
+from runtime.fields import in_one_line
+from runtime.files import sha256_of
 
 logger = logging.getLogger(__name__)
-
-DTYPES = {
-    "BOOL": "bool",
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "INT32": "int32",
-    "INT64": "int64",
-    "UINT8": "uint8",
-}
-"""TensorRT's names of types, and NumPy's."""
 
 
 class TensorRtPlan:
@@ -40,6 +34,7 @@ class TensorRtPlan:
         device_id: number of the GPU.
         cuda: what to reach the GPU with; what is installed when None.
         library: what to open the plan with; what the sidecar names when None.
+        is_on_trial: whether it is opened to be compared, so that it is not said that it was not.
 
     Raises:
         ArtifactError: if the plan or its sidecar is missing, damaged or contradictory.
@@ -53,6 +48,7 @@ class TensorRtPlan:
         device_id: int = 0,
         cuda: Cuda | None = None,
         library: TensorRtLibrary | None = None,
+        is_on_trial: bool = False,
     ) -> None:
         self.path, self.device_id = Path(path), device_id
         self.sidecar = EngineSidecar.read(path)
@@ -63,11 +59,14 @@ class TensorRtPlan:
         self.captures_by_itself = hasattr(library.module, "CudaGraphStrategy")
         self.capture_refused = False
         self._lock = threading.Lock()
-        self._kernel_cache: Any = None
-        self._num_cached_bytes = 0
         self._engine: Any = self._opened(self._checked_plan())
-        self._check_bindings()
-        self._warn()
+        check_bindings(self.path, self.sidecar, self._engine, library.module)
+        self._rtx = (
+            RtxSettings(self._engine, library.module, Path(f"{self.path}.kernels"))
+            if self.captures_by_itself
+            else None
+        )
+        self._warn(is_on_trial)
 
     def scratch_nbytes(self, profile: int) -> int:
         """Return how much device memory a context works in, in bytes, for one profile."""
@@ -85,8 +84,11 @@ class TensorRtPlan:
         with self._lock:
             if self._engine is None:
                 raise EngineError(f"{self.path}: the engine is closed; open the model again")
+            settings = self.library.module.ExecutionContextAllocationStrategy.USER_MANAGED
+            if self._rtx is not None:
+                settings = self._rtx.with_graphs(use_graphs)
             mark = self.log.mark()
-            context = self._engine.create_execution_context(self._context_settings(use_graphs))
+            context = self._engine.create_execution_context(settings)
         if context is None:
             raise self.failure("no execution context could be made", mark)
         return context
@@ -97,59 +99,13 @@ class TensorRtPlan:
         return EngineError(f"{self.path}: {what}; TensorRT said: {said}")
 
     def close(self) -> None:
-        """Let go of the engine; what lanes still hold of it lives until they close."""
+        """Let go of the engine, after the lanes, whose contexts need what is let go."""
         with self._lock:
-            self._keep_kernels()
-            self._engine = self._kernel_cache = None
+            if self._rtx is not None:
+                self._rtx.close()
+            self._engine = self._rtx = None
 
-    def _context_settings(self, use_graphs: bool) -> Any:
-        """Return what `create_execution_context` takes."""
-        trt = self.library.module
-        user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        if not self.captures_by_itself:
-            return user_managed
-        # TensorRT-RTX compiles kernels for each shape. Left lazy, it runs others until they are
-        # there, and the same line comes out in other bits after a while.
-        settings = self._engine.create_runtime_config()
-        settings.set_execution_context_allocation_strategy(user_managed)
-        graphs = trt.CudaGraphStrategy
-        settings.cuda_graph_strategy = graphs.WHOLE_GRAPH_CAPTURE if use_graphs else graphs.DISABLED
-        if hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
-            eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
-            settings.dynamic_shapes_kernel_specialization_strategy = eager
-        if self._kernel_cache is None:
-            self._kernel_cache = settings.create_runtime_cache()
-            self._load_kernels()
-        settings.set_runtime_cache(self._kernel_cache)
-        return settings
-
-    @property
-    def _cache_path(self) -> Path:
-        return Path(f"{self.path}.kernels")
-
-    def _load_kernels(self) -> None:
-        """Take the kernels that an earlier process compiled; the library checks that they fit."""
-        try:
-            data = self._cache_path.read_bytes()
-        except OSError:
-            return
-        if self._kernel_cache.deserialize(data):
-            self._num_cached_bytes = len(data)
-        else:
-            logger.info("%s fits another GPU or version and is made anew", self._cache_path)
-
-    def _keep_kernels(self) -> None:
-        """Keep compiled kernels beside the plan for the next process, where there are new ones."""
-        if self._kernel_cache is None:
-            return
-        try:
-            data = bytes(memoryview(self._kernel_cache.serialize()))
-            if len(data) > self._num_cached_bytes:
-                write_atomically(self._cache_path, data)
-        except (OSError, RuntimeError, TypeError) as error:
-            logger.debug("%s is not kept: %s", self._cache_path, error)
-
-    def _warn(self) -> None:
+    def _warn(self, is_on_trial: bool) -> None:
         """Say what is doubtful of a plan that can be opened."""
         sidecar = self.sidecar
         is_for_this_kind = sidecar.hardware_compatibility == "none" and not (
@@ -159,9 +115,9 @@ class TensorRtPlan:
             logger.warning(
                 "%s was built and timed on %s and runs on %s: it may be slow or fail; build it "
                 "here, or for both with --hardwareCompatibilityLevel=sameComputeCapability",
-                *(self.path, sidecar.gpu_name, self.gpu.name),
+                *(self.path, in_one_line(sidecar.gpu_name or ""), self.gpu.name),
             )
-        if "engine" not in sidecar.parity:
+        if "engine" not in sidecar.parity and not is_on_trial:
             logger.warning(
                 "%s was built without a GPU it runs on, so that what it reads was never compared; "
                 "build it here, or compare it: python -m export verify MODEL.onnx %s",
@@ -174,7 +130,7 @@ class TensorRtPlan:
         except OSError as error:
             raise ArtifactError(
                 f"cannot open the plan {self.path}: {error.strerror}; rebuild: "
-                f"{self.sidecar.rebuild_command}"
+                f"{self.sidecar.remedy}"
             ) from error
         self.sidecar.check(
             self.path,
@@ -186,72 +142,20 @@ class TensorRtPlan:
         return plan
 
     def _opened(self, plan: bytes) -> Any:
-        mark = self.log.mark()
-        runtime = self.library.module.Runtime(self.log.logger)
+        trt, mark = self.library.module, self.log.mark()
+        runtime = made(self.log, "runtime", lambda: trt.Runtime(self.log.logger))
         if self.sidecar.version_compatible and self.library.name != "tensorrt_lean":
             # Such a plan brings the code that runs it; its hash is the one that was built.
             runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
+            told = filter(None, (diagnosed(runtime, trt, plan), self.log.since(mark)))
+            said = ": ".join(told) or "nothing"
             raise EngineError(
                 f"{self.path}: {self.library.name} {self.library.version} cannot open the plan, "
-                f"it said: {self.log.since(mark) or 'nothing'}; rebuild: "
-                f"{self.sidecar.rebuild_command}"
+                f"it said: {said}; rebuild: {self.sidecar.remedy}"
             )
         return engine  # which keeps the runtime alive
-
-    def _check_bindings(self) -> None:
-        """Refuse a plan that is not what its sidecar says it is."""
-        engine, trt, sidecar = self._engine, self.library.module, self.sidecar
-        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-        modes = {
-            name: "input" if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else "output"
-            for name in names
-        }
-        types = {name: engine.get_tensor_dtype(name).name for name in names}
-        inputs = [name for name in names if modes[name] == "input"]
-        profiles = [
-            {
-                name: [list(shape) for shape in engine.get_tensor_profile_shape(name, index)]
-                for name in inputs
-            }
-            for index in range(engine.num_optimization_profiles)
-        ]
-        for what, expected, got in (
-            ("name", sidecar.engine_name, engine.name),
-            ("inputs and outputs", {one.name: one.mode for one in sidecar.bindings}, modes),
-            (
-                "types",
-                {one.name: one.dtype for one in sidecar.bindings},
-                {name: DTYPES.get(dtype, dtype.lower()) for name, dtype in types.items()},
-            ),
-            (
-                "places",
-                dict.fromkeys(names, "DEVICE"),
-                {name: engine.get_tensor_location(name).name for name in names},
-            ),
-            (
-                "inputs that decide shapes by their values",
-                [],
-                [name for name in names if engine.is_shape_inference_io(name)],
-            ),
-            (
-                "profiles",
-                [
-                    {
-                        name: [list(shapes.min), list(shapes.opt), list(shapes.max)]
-                        for name, shapes in profile.items()
-                    }
-                    for profile in sidecar.profiles
-                ],
-                profiles,
-            ),
-        ):
-            if got != expected:
-                raise ArtifactError(
-                    f"{self.path}: the plan is not what {sidecar_path(self.path).name} says: "
-                    f"{what}: expected {expected}, got {got}; rebuild: {sidecar.rebuild_command}"
-                )
 
 
 def _library_for(sidecar: EngineSidecar) -> TensorRtLibrary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ def test_a_device_that_mixes_bytes_up_is_found(cuda: FakeCuda) -> None:
     for name in ("bytes go up and come down", "a captured copy replays with what the buffer holds"):
         with pytest.raises(AssertionError):
             dict(checks(cuda, 0))[name]()
+
+
+def test_a_device_in_disorder_is_a_result(
+    cuda: FakeCuda, toy_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing hangs, and what was found is written."""
+    monkeypatch.setattr(command, "open_cuda", lambda: cuda)
+    cuda.fail_at |= {"begin_capture": 0, "synchronize_stream": 10}
+    output = tmp_path / "gpu.json"
+    arguments = ["--model", str(toy_onnx), "--passes", "1", "--output", str(output)]
+    assert command.main(arguments) == 1
+    failed = {one.what for one in read_result(output).failures if not one.is_absent}
+    assert "another thread allocates while this one captures" in failed
+    assert "time of a call" in failed
+    for thread in threading.enumerate():
+        if thread.name.endswith("(work)"):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_calls_are_timed(cuda: FakeCuda) -> None:

@@ -64,6 +64,23 @@ def test_graphs_and_no_transfers(machine: Any, capsys: Capture) -> None:
     assert machine.cuda.calls.count("launch_graph") >= 12
 
 
+def test_the_engine_is_given_back_before_the_process_ends(
+    machine: Any, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT's objects must not outlive CUDA; TensorRT-RTX keeps its kernels then."""
+    closed: list[TensorRtPlan] = []
+    close = TensorRtPlan.close
+
+    def noted(plan: TensorRtPlan) -> None:
+        closed.append(plan)
+        close(plan)
+
+    monkeypatch.setattr(TensorRtPlan, "close", noted)
+    assert run(machine, capsys)[0] == 0
+    assert run(machine, capsys, "--shapes=pixels:9x32x160x3")[0] == 2
+    assert len(closed) == 2
+
+
 def test_a_refused_capture_is_said(machine: Any, capsys: Capture) -> None:
     machine.trt._wishes.refuses_capture = True
     status, out, _ = run(machine, capsys, "--useCudaGraph")

@@ -14,7 +14,7 @@ from export.conversion.convert import convert
 from export.conversion.program import save_program
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
-from training.backbones import BACKBONES
+from training.recognition.backbones import BACKBONES
 from training.recognition.heads.ctc_head import CTCHead
 from training.recognition.necks import SequenceEncoder
 from training.recognition.network import RecognitionNetwork

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from pathlib import Path
 
 import pytest
 
-from export.commands import build
+from export.commands import build, everything
 from export.engine.options import BuildOptions, pools_from_text
 from runtime.errors import ConfigError, OcrError
+
+DIGITS = "9" * 5000
+"""More than Python makes a number of."""
+HUGE = f"workspace:{DIGITS}"
 
 
 def test_pools() -> None:
@@ -19,7 +24,7 @@ def test_pools() -> None:
         "tacticSharedMem": 48 << 10,
     }
     assert pools_from_text("") == {}
-    for wrong in ("workspace", "workspace:", "workspace:0", "workspaces:1", "workspace:1T"):
+    for wrong in ("workspace", "workspace:", "workspace:0", "workspaces:1", "workspace:1T", HUGE):
         with pytest.raises(ConfigError, match=r"--memPoolSize: expected e\.g\. workspace:1024"):
             pools_from_text(wrong)
 
@@ -33,6 +38,7 @@ def test_pools() -> None:
         ({"flags": ("stripWeights",)}, "--stripWeights: expected a plan with its weights"),
         ({"flags": ("excludeLeanRuntime",)}, "--excludeLeanRuntime: expected --versionCompatible"),
         ({"compute_capabilities": ("sm89",)}, "--computeCapability: expected numbers like 8.9"),
+        ({"compute_capabilities": ("\u0668.\u0666",)}, "--computeCapability: expected numbers"),
     ],
 )
 def test_impossible_options_name_their_flag(changes, message: str) -> None:
@@ -45,6 +51,7 @@ def test_impossible_options_name_their_flag(changes, message: str) -> None:
     [
         ("--shapes=x:1x3x32x32 --minShapes=x:1x3x32x32", "--shapes: expected it alone"),
         ("--bucketProfiles=a,b", "--bucketProfiles: expected widths such as"),
+        pytest.param(f"--bucketProfiles={DIGITS}", "--bucketProfiles: expected", id="digits"),
         ("--tieTolerance=2", "--tieTolerance: expected at least 0"),
         ("--backend=openvino", "unknown backend"),
         ("", "cannot open the model missing.onnx"),
@@ -77,3 +84,22 @@ def test_trtexecs_flags_are_taken_and_told_again() -> None:
     again = shlex.split(build.command_line(options))
     assert again[:4] == ["python", "-m", "export", "build"]
     assert parser.parse_args(again[4:]) == options
+
+
+def test_the_command_is_text_whatever_a_file_is_called() -> None:
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    options = parser.parse_args(["--onnx", "caf\udce9.onnx", "--saveEngine", "a.plan"])
+    build.command_line(options).encode()
+    assert "caf\\udce9.onnx" in build.command_line(options)
+
+
+def test_everything_tells_the_command_that_builds_the_same_engine() -> None:
+    options = argparse.Namespace(images=["my crops", "b"], tieTolerance=0.01, engine="tensorrt-rtx")
+    told = everything.build_command(options, Path("a b.onnx"), Path("a.plan"))
+    parser = argparse.ArgumentParser()
+    build.add_arguments(parser)
+    again = parser.parse_args(shlex.split(told)[4:])
+    assert (again.onnx, again.saveEngine) == (Path("a b.onnx"), Path("a.plan"))
+    assert (again.images, again.backend) == (["my crops", "b"], "tensorrt-rtx")
+    assert float(again.tieTolerance) == 0.01

@@ -73,6 +73,8 @@ def test_buckets_leave_no_gap() -> None:
         ({"min": "x:0x3x32x32"}, r"--minShapes: expected N of at least 1"),
         ({"min": "x:1x3x32"}, r"--minShapes: expected four sizes"),
         ({"min": "x=1x3x32x32"}, r"--minShapes: expected x:NxCxHxW"),
+        pytest.param({"max": f"x:{'9' * 5000}x3x32x32"}, "--maxShapes: expected x:N", id="digits"),
+        ({"max": "x:99999999999x3x32x32"}, r"--maxShapes: expected x:NxCxHxW"),
         (
             {"opt": "x:8x3x32x640", "max": "x:8x3x32x320"},
             r"--optShapes must not exceed --maxShapes.*8x3x32x640 and 8x3x32x320",

@@ -1,24 +1,26 @@
-"""Plans of the toy network on a fake TensorRT and a fake GPU."""
+"""Plans of the toy network on a fake TensorRT and a fake GPU; a real plan for the GPU's tests."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from runtime.engines.tensorrt.engine import TensorRtEngine
-from runtime.engines.tensorrt.library import TensorRtLibrary
+from runtime.engines.tensorrt.library import TensorRtLibrary, load_tensorrt, require_driver
 from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensors import ShapeRange
-from runtime.errors import ArtifactError
+from runtime.errors import ArtifactError, EngineError
 from runtime.recognition.best_path_session import BestPathSession
+from runtime.recognition.model.default import default_model
 from runtime.recognition.session import open_session
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, fake_tensorrt
@@ -132,3 +134,41 @@ def random_lines(rng: np.random.Generator, count: int, width_px: int) -> Lines:
 def lines_of() -> Callable[[np.random.Generator, int, int], Lines]:
     """`random_lines`."""
     return random_lines
+
+
+class Pair(NamedTuple):
+    """A plan and the model that it was built from."""
+
+    plan: Path
+    onnx: Path
+
+
+@pytest.fixture(scope="session", params=["FP32", "FP16"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """The exporter's own plan of the model that comes along."""
+    pytest.importorskip("onnxruntime", reason="the engine is compared with it")
+    if "DISTILREC_PLAN" in os.environ:
+        return Pair(Path(os.environ["DISTILREC_PLAN"]), Path(os.environ["DISTILREC_ONNX"]))
+    try:
+        load_tensorrt()
+        require_driver()
+    except EngineError as error:
+        pytest.skip(str(error))
+    pytest.importorskip("onnx", reason="the plan is built from an ONNX file")
+    from export.engine import BuildOptions, EngineRequest, build_engine
+
+    plan = tmp_path_factory.mktemp("plan") / "student.plan"
+    model = default_model()
+    shapes = {"max": "x:8x3x32x640"}
+    request_ = EngineRequest(
+        model,
+        plan,
+        request.param == "FP16",
+        shapes,
+        [320],
+        ["images"],
+        tie_tolerance=0.01,
+        options=BuildOptions(optimization_level=1),
+    )
+    build_engine(request_)
+    return Pair(plan, model)

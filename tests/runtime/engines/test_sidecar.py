@@ -1,68 +1,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runtime.engines.sidecar import EngineSidecar, sidecar_path
-from runtime.engines.sidecar_fields import Binding, numbers_of, this_platform
+from runtime.engines.sidecar_fields import numbers_of, this_platform
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
-from runtime.files import sha256_of
-from runtime.recognition.spec import RecognizerSpec
-from tests.fakes.anything import ANYTHING, RELAXED
-
-PLAN = b"a plan"
-REBUILD = "python -m export build --onnx student.onnx --saveEngine student.plan --fp16"
+from tests.runtime.engines.sidecars import REBUILD, check, made_sidecar
 
 
 @pytest.fixture
-def sidecar(make_spec: Callable[..., RecognizerSpec]) -> EngineSidecar:
-    return EngineSidecar(
-        task="rec",
-        spec=make_spec().as_json(),
-        plan_sha256=sha256_of(PLAN),
-        onnx_sha256="1" * 64,
-        graph_sha256="0123456789abcdef" + "2" * 48,
-        library="tensorrt",
-        library_version="10.16.1.11",
-        profiles=(
-            {"pixels": ShapeRange((1, 32, 32, 3), (8, 32, 160, 3), (16, 32, 320, 3))},
-            {"pixels": ShapeRange((1, 32, 320, 3), (4, 32, 640, 3), (8, 32, 640, 3))},
-        ),
-        bindings=(
-            Binding("pixels", "uint8", (-1, 32, -1, 3), "input"),
-            Binding("classes", "int32", (-1, -1), "output"),
-        ),
-        rebuild_command=REBUILD,
-        driver_version="13.0",
-        gpu_name="NVIDIA L4",
-        compute_capability="8.9",
-        precision={
-            "asked": "fp16",
-            "achieved": "mixed",
-            "kept_fp32": [{"node": "Softmax_1", "operator": "Softmax", "reason": "é"}],
-        },
-        parity={"lines": 500, "equal": 500},
-        options={"workspace_bytes": 2**30},
-    )
-
-
-def check(sidecar: EngineSidecar, **changes: str | None) -> None:
-    here: dict[str, str | None] = {
-        "plan_sha256": sha256_of(PLAN),
-        "library": "tensorrt",
-        "library_version": "10.16.1.11",
-        "compute_capability": "8.9",
-        **changes,
-    }
-    sidecar.check("student.plan", **here)  # type: ignore[arg-type]
+def sidecar() -> EngineSidecar:
+    return made_sidecar()
 
 
 def test_what_is_written_is_read(sidecar: EngineSidecar, tmp_path: Path) -> None:
@@ -110,87 +63,6 @@ def test_a_plan_alone_is_refused_with_a_command(tmp_path: Path) -> None:
     assert f"python -m export build --onnx MODEL.onnx --saveEngine {plan}" in str(error.value)
     assert "expected student.plan.json beside it" in str(error.value)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda entries: entries.pop("plan_sha256"), "damaged: plan_sha256: expected .* got none"),
-        (lambda entries: entries.pop("format_version"), "damaged: format_version: expected"),
-        (lambda entries: entries["profiles"][0]["pixels"].pop("opt"), "shapes: opt: .* got None"),
-        (lambda entries: entries["profiles"][0]["pixels"].update(opt=[1, 3]), r"got .* \[1, 3\], "),
-        (
-            lambda entries: entries["profiles"].clear(),
-            r"profiles: expected a list of 1 .* got \(\)",
-        ),
-        (lambda entries: entries.update(profiles=7), "damaged: profiles: expected a list, got 7"),
-        (lambda entries: entries["bindings"].append(None), "object with name, dtype, .* got None"),
-        (lambda entries: entries["bindings"][0].update(shape=[2**31]), "binding: shape: expected"),
-        (lambda entries: entries.pop("task"), "damaged: task: expected .* got none"),
-        (lambda entries: entries.update(spec=[]), r"damaged: spec: expected an object, got \[\]"),
-        (lambda entries: entries["profiles"][0].clear(), "profiles: expected a list of 1"),
-        (
-            lambda entries: entries["profiles"][0].update(more=entries["profiles"][0]["pixels"]),
-            "profiles: expected shapes of .* dimensions, got .*more",
-        ),
-        (lambda entries: entries.update(platform=7), "platform: expected a text"),
-        (lambda entries: entries.update(plan_sha256="0" * 63), "plan_sha256: expected 64 hex"),
-        (lambda entries: entries.update(library="onnx"), "library: expected 'tensorrt' or"),
-        (lambda entries: entries.update(library_version="new"), "library_version: expected a ver"),
-        (lambda entries: entries.update(compute_capability="high"), "compute_capability: expect"),
-        (lambda entries: entries.update(target_compute_capabilities=5), "capabilities: expected"),
-        (lambda entries: entries.update(version_compatible=1), "expected False or True, got 1"),
-        (lambda entries: entries.update(precision=[]), r"precision: expected an object, got \[\]"),
-        (lambda entries: entries.update(format_version=3), "expected a format up to 2, got 3"),
-    ],
-)
-def test_a_damaged_sidecar_is_refused(
-    sidecar: EngineSidecar, tmp_path: Path, change: Callable[[dict], object], reason: str
-) -> None:
-    path = sidecar.write(tmp_path / "student.plan")
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    change(entries)
-    path.write_text(json.dumps(entries), encoding="utf-8")
-    with pytest.raises(ArtifactError, match=reason):
-        EngineSidecar.read(tmp_path / "student.plan")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b" " * (2**25 + 1)]
-)
-def test_what_is_no_sidecar_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "student.plan.json").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"rebuild: python -m export build"):
-        EngineSidecar.read(tmp_path / "student.plan")
-
-
-NAMES = (
-    *(field.name for field in fields(EngineSidecar)),
-    *("profiles.0.pixels.min", "profiles.1.pixels", "profiles.0", "bindings.1"),
-    *("bindings.0.shape",),
-    *("bindings.0.name", "bindings.0.mode", "spec.height"),
-)
-
-
-@given(name=st.sampled_from(NAMES), value=ANYTHING)
-@RELAXED
-def test_anything_in_any_field_is_a_sidecar_or_one_error(
-    sidecar: EngineSidecar, tmp_path: Path, name: str, value: object
-) -> None:
-    path = sidecar.write(tmp_path / "student.plan")
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    *outer, last = (int(part) if part.isdecimal() else part for part in name.split("."))
-    part: Any = entries
-    for step in outer:
-        part = part[step]
-    part[last] = value
-    path.write_text(json.dumps(entries), encoding="utf-8")
-    try:
-        read = EngineSidecar.read(tmp_path / "student.plan")
-        check(read)
-    except (ArtifactError, EngineError) as error:
-        assert "\n" not in str(error)
-        str(error).encode()
 
 
 def test_the_machine_that_built_is_accepted(sidecar: EngineSidecar) -> None:

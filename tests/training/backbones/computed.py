@@ -14,10 +14,10 @@ from paddle import nn
 
 from tests.beside import PADDLEOCR_NUMBERS
 from tests.families import ROOT, full_size_image, value_of
-from training.backbones import BACKBONES
 from training.backbones.reparameterise import reparameterise
 from training.checkpoint.parameters import read_parameters
 from training.kernels import set_fast_path
+from training.recognition.backbones import BACKBONES
 
 COMPUTED = json.loads((ROOT / "tests" / "golden" / "backbones.json").read_text(encoding="utf-8"))
 """By case: options, and numbers in the order of the state's names."""

@@ -8,7 +8,8 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.backbones import BACKBONES, MobileNetV1Enhance
+from training.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
+from training.recognition.backbones import BACKBONES
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.backbones import BACKBONES, MobileNetV3
-from training.backbones.mobilenet_v3 import SCALES
+from training.backbones.mobilenet_v3 import SCALES, MobileNetV3
+from training.recognition.backbones import BACKBONES
 
 NUM_BLOCKS = {"large": 15, "small": 11}
 GATED = {"large": {3, 4, 5, 10, 11, 12, 13, 14}, "small": {0, 3, 4, 5, 6, 7, 8, 9, 10}}

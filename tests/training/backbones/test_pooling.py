@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import paddle
+import pytest
 
 from training.backbones.pooling import PoolToRow
 
@@ -27,6 +28,15 @@ def test_following_the_width_is_what_evaluation_does() -> None:
     trained = pool(x)
     pool.eval()
     assert paddle.allclose(trained, pool(x), atol=1e-6)
-    pool.train()
-    for height in (2, 4):  # images of 32 and 64 px
-        assert pool(paddle.randn([1, 4, height, 24])).shape == [1, 4, 1, 12]
+
+
+@pytest.mark.parametrize("height", [2, 3, 4])  # of images of 32, 48 and 64 px
+def test_every_row_counts_in_training_and_in_evaluation(height: int) -> None:
+    pool = PoolToRow()
+    pool.follow_width()
+    x = paddle.randn([2, 4, height, 24])
+    trained = pool(x)
+    assert trained.shape == [2, 4, 1, 12]
+    pool.eval()
+    assert paddle.allclose(trained, pool(x), atol=1e-6)
+    assert paddle.allclose(pool(x)[0, 1, 0, 3], x[0, 1, :, 6:8].mean(), atol=1e-6)

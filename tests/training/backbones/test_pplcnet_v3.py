@@ -27,9 +27,9 @@ from tests.training.backbones.computed import (
     shapes,
     shipped_shapes,
 )
-from training.backbones import BACKBONES
-from training.backbones.pplcnet_v3 import LearnableRepLayer
+from training.backbones.pplcnet_v3_layers import LearnableRepLayer
 from training.kernels import DepthwiseConv2D, PointwiseConv2D
+from training.recognition.backbones import BACKBONES
 
 SHIPPED = COMPUTED["pplcnet_v3_shipped"]["options"]
 SMALL = {"name": "PPLCNetV3", "scale": 0.125, "conv_kxk_num": 1}

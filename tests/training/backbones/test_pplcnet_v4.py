@@ -15,9 +15,10 @@ import yaml
 from runtime.errors import ConfigError
 from tests.beside import paddleocr_numbers
 from tests.training.backbones.recipe import Numbers, assert_computes, norms
-from training.backbones import BACKBONES, PPLCNetV4
+from training.backbones.pplcnet_v4 import PPLCNetV4
 from training.backbones.reparameterise import reparameterise
 from training.checkpoint.parameters import networks_in, read_parameters
+from training.recognition.backbones import BACKBONES
 
 TABLE: dict[str, Any] = {
     "stem": [8, 12],

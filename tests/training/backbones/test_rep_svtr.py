@@ -10,8 +10,9 @@ import pytest
 from runtime.errors import ConfigError
 from tests.beside import paddleocr_numbers
 from tests.training.backbones.recipe import Numbers, assert_computes
-from training.backbones import BACKBONES, RepSVTR
+from training.backbones.rep_svtr import RepSVTR
 from training.backbones.reparameterise import reparameterise
+from training.recognition.backbones import BACKBONES
 
 NUMBERS = Numbers(
     evaluated=[-2.1849616, 3.3907692, 2.2951026, -0.78327471, -0.4777402, -2.096302],

@@ -18,7 +18,8 @@ from tests.training.reference import (
     shapes_of,
     shapes_under,
 )
-from training.backbones import BACKBONES, SVTRNet
+from training.backbones.svtrnet import SVTRNet
+from training.recognition.backbones import BACKBONES
 from training.recognition.necks import SequenceEncoder
 
 SMALL: dict[str, Any] = {

@@ -16,7 +16,8 @@ from tests.training.reference import (
     shapes_of,
     shapes_under,
 )
-from training.backbones import BACKBONES, svtrv2
+from training.backbones import svtrv2
+from training.recognition.backbones import BACKBONES
 from training.recognition.necks import SequenceEncoder
 
 SMALL: dict[str, Any] = {

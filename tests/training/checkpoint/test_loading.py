@@ -10,7 +10,8 @@ import pytest
 from paddle import nn
 
 from runtime.errors import CheckpointError
-from training.backbones import PPLCNetV4, RepSVTR
+from training.backbones.pplcnet_v4 import PPLCNetV4
+from training.backbones.rep_svtr import RepSVTR
 from training.backbones.reparameterise import reparameterise
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import Parameters, arrays_of

@@ -114,6 +114,7 @@ def test_width_for_label(label: list[int], steps: int) -> None:
         ([10], [[1] * 9], POLICY, 96),  # 9 characters and 8 blanks between
         ([10], [[1] * 60], POLICY, 480),  # the label must fit even beyond max_width
         ([10, 50], [[1], [1]], WidthPolicy(320, 320, 320), 320),
+        ([10], [[1] * 60], WidthPolicy(320, 320, 320), 320),  # one width for every batch
         ([90], [[1]], WidthPolicy(32, 32, 100), 96),
         ([97], [[1]], WidthPolicy(32, 32, 100), 100),
     ],

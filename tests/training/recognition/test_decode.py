@@ -46,6 +46,15 @@ def test_of_features_and_logits_the_logits_are_read() -> None:
     assert decode((probabilities(3), probabilities(4)))[0][0] == "3"
 
 
+def test_of_several_decoders_that_of_ctc_is_read() -> None:
+    outputs = {"ctc": probabilities(3), "ctc_neck": np.zeros((1, 1, 5)), "gtc": probabilities(7)}
+    assert build_post_process({"name": "CTCLabelDecode"}, {})(outputs)[0][0] == "2"
+    outputs["ctc"] = (np.zeros((1, 1, 4)), probabilities(4))  # features beside the logits
+    section = {"name": "DistillationCTCLabelDecode", "model_name": ["a"], "key": "head_out"}
+    decoded = build_post_process(section, {})({"a": {"head_out": outputs}})
+    assert decoded["a"][0][0] == "3"
+
+
 def test_one_name_in_place_of_a_list_and_no_key() -> None:
     section = {"name": "DistillationCTCLabelDecode", "model_name": "Student"}
     decode = build_post_process(section, {"use_space_char": True})

@@ -32,7 +32,7 @@ _GUIDES = Registry(
     unused=frozenset({"max_text_length"}),  # of reading without labels
 )
 _POOLED_ROWS = 3
-_MAX_POSITIONS = 80
+MAX_POSITIONS = 80
 
 
 @dataclass(frozen=True)
@@ -159,15 +159,15 @@ class LearnedPositions(nn.Layer):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.dec_pos_embed = self.create_parameter(
-            [1, _MAX_POSITIONS, width],
+            [1, MAX_POSITIONS, width],
             default_initializer=nn.initializer.TruncatedNormal(std=0.02),
         )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, T, C], T at most 80, to the same shape."""
-        if x.shape[1] > _MAX_POSITIONS:
+        if x.shape[1] > MAX_POSITIONS:
             raise ConfigError(
-                f"use_pos has {_MAX_POSITIONS} positions: expected at most as many time steps, "
+                f"use_pos has {MAX_POSITIONS} positions: expected at most as many time steps, "
                 f"got {x.shape[1]}; use narrower images"
             )
         return x + self.dec_pos_embed[:, : x.shape[1]]

@@ -82,3 +82,31 @@ def test_a_driver_that_is_too_old_is_told_from_none() -> None:
     cuda.driver_version = lambda: "0.0"  # type: ignore[method-assign]
     with pytest.raises(EngineError, match="install the driver"):
         require_gpu(cuda)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "cudaErrorNoDevice (100): no CUDA-capable device is detected",
+            "shows no GPU to this process: check CUDA_VISIBLE_DEVICES",
+        ),
+        ("cuInit failed: no CUDA-capable device is detected", "check CUDA_VISIBLE_DEVICES"),
+        (
+            "cudaErrorSystemNotReady (802): system not yet initialized",
+            "does not answer: see nvidia",
+        ),
+        ("cudaErrorInitializationError (3): initialization error", "does not answer"),
+    ],
+)
+def test_a_driver_that_answers_otherwise_is_not_called_too_old(error: str, said: str) -> None:
+    """CUDA_VISIBLE_DEVICES= is an error of the first call, not a count of 0."""
+    cuda = FakeCuda()
+
+    def fails() -> int:
+        raise EngineError(f"cudaGetDeviceCount failed: {error}")
+
+    cuda.device_count = fails  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match=said) as raised:
+        require_gpu(cuda)
+    assert "cuda-python<" not in str(raised.value)

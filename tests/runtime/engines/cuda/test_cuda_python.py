@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.engines.cuda import Cuda
+from runtime.engines.cuda import WAIT_VARIABLE, Cuda
 from runtime.engines.cuda.cuda_python import CudaPython
 from runtime.errors import EngineError
 
@@ -151,6 +151,35 @@ def test_a_refused_capture_is_not_left_for_others_to_find(answering: Any) -> Non
     with pytest.raises(EngineError, match=r"Invalidated \(901\): operation failed"):
         cuda.end_capture(3)
     assert functions.called[-1] == ("cudaGetLastError",)
+
+
+def test_an_error_that_is_told_is_not_left_for_others_to_find(answering: Any) -> None:
+    """After memory that was not there, going on with other memory, TensorRT's run is no failure."""
+    cuda, functions = answering(
+        cudaHostAlloc=(bindings.cudaError_t.cudaErrorMemoryAllocation, None),
+        cudaGetErrorName=(b"cudaErrorMemoryAllocation",),
+        cudaGetErrorString=(b"out of memory",),
+    )
+    with pytest.raises(EngineError, match=r"cudaHostAlloc failed: .*\(2\): out of memory"):
+        cuda.host_alloc(1 << 40)
+    assert functions.called[-1] == ("cudaGetLastError",)
+
+
+@pytest.mark.parametrize("value", ["block", "", None])
+def test_a_thread_may_sleep_until_the_gpu_is_done(
+    answering: Any, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is None:
+        monkeypatch.delenv(WAIT_VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(WAIT_VARIABLE, value)
+    cuda, functions = answering()
+    for _ in range(2):
+        cuda.select_device(0)
+    flags = ("cudaSetDeviceFlags", bindings.cudaDeviceScheduleBlockingSync)
+    device = ("cudaSetDevice", 0)
+    # Once, after the device was chosen: they are the chosen device's.
+    assert functions.called == [device, *([flags] if value == "block" else []), device]
 
 
 def test_a_library_that_cannot_be_loaded_is_an_engine_error(answering: Any) -> None:

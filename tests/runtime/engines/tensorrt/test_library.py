@@ -84,6 +84,17 @@ def test_an_empty_module_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
         load_tensorrt("tensorrt")
 
 
+def test_a_library_whose_own_libraries_do_not_load_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """Wheels of the bindings load the libraries with ctypes, which raises OSError."""
+    (tmp_path / "tensorrt.py").write_text("import ctypes\nctypes.CDLL('libno_such_nvinfer.so')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    with pytest.raises(EngineError, match=r"TensorRT is not installed: .*libno_such_nvinfer"):
+        load_tensorrt("tensorrt")
+
+
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(EngineError, match="expected one of auto, tensorrt, tensorrt-rtx, got 'x'"):
         load_tensorrt("x")
@@ -164,6 +175,18 @@ def test_a_destructor_that_logs_while_the_log_is_read_does_not_hang(
     reader.start()
     reader.join(10)
     assert not reader.is_alive()
+
+
+def test_what_is_said_while_messages_are_chosen_does_no_harm(log: TensorRtLog) -> None:
+    """Garbage collected in the middle speaks in this very thread."""
+
+    class Level(int):
+        def __le__(self, other: int) -> bool:
+            say(log, "WARNING", "engine destroyed")
+            return int(self) <= other
+
+    say(log, "ERROR", "the one that matters")
+    assert log.since(0, Level(logging.WARNING)) == "the one that matters"
 
 
 def test_what_another_thread_met_is_left_out_where_this_one_met_something(

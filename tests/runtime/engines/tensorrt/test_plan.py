@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from runtime.engines.sidecar import EngineSidecar
 from runtime.engines.tensorrt.engine import TensorRtEngine
-from runtime.engines.tensorrt.library import load_tensorrt
+from runtime.engines.tensorrt.library import load_tensorrt, log_of
 from runtime.engines.tensorrt.plan import TensorRtPlan
+from runtime.engines.tensorrt.rtx import diagnosed
 from runtime.engines.tensors import ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import sha256_of
@@ -67,6 +69,58 @@ def test_what_tensorrt_says_is_in_the_error(host: Any) -> None:
     with pytest.raises(EngineError, match=r"it said: .*magic tag does not match; rebuild: ") as e:
         host.opened(plan)
     assert "\n" not in str(e.value)
+
+
+def test_what_rtx_finds_wrong_with_a_plan_is_in_the_error(make_host: Any) -> None:
+    host = make_host("rtx-1.7")
+    plan = host.plan(plan_sha256=sha256_of(b"junk"))
+    plan.write_bytes(b"junk")
+    with pytest.raises(EngineError, match=r"it said: MALFORMED_ENGINE, VERSION_MISMATCH: "):
+        host.opened(plan)
+
+
+def test_a_real_rtx_says_what_is_wrong_with_a_plan() -> None:
+    """It tells without a GPU."""
+    trt = pytest.importorskip("tensorrt_rtx", reason="the real library is asked")
+    runtime = trt.Runtime(log_of(trt).logger)
+    assert diagnosed(runtime, trt, b"junk" * 100) == "MALFORMED_ENGINE"
+    assert diagnosed(object(), trt, b"") == ""
+
+
+def test_a_library_that_makes_no_runtime_is_one_sentence(host: Any) -> None:
+    """The bindings raise TypeError where the library gives null."""
+    plan = host.plan()
+    host.trt._wishes.makes_nothing = True
+    with pytest.raises(EngineError, match=r"TensorRT makes no runtime \(pybind11.*fits the driver"):
+        host.opened(plan)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("dtype", "types that NumPy lacks: expected {}, got"), ("rank", "numbers of dimensions")],
+)
+def test_tensors_that_cannot_be_fed_are_refused(
+    make_host: Any, monkeypatch: pytest.MonkeyPatch, what: str, said: str
+) -> None:
+    host = make_host()
+    plan, trt = host.plan(), host.trt
+    if what == "dtype":
+        monkeypatch.setattr(trt.ICudaEngine, "get_tensor_dtype", lambda *_: trt.DataType.BF16)
+        entries = vars(EngineSidecar.read(plan))
+        bindings = tuple(replace(one, dtype="bf16") for one in entries["bindings"])
+        EngineSidecar(**{**entries, "bindings": bindings}).write(plan)
+    else:
+        monkeypatch.setattr(trt.ICudaEngine, "get_tensor_shape", lambda *_: trt.Dims((1,) * 5))
+    with pytest.raises(ArtifactError, match=said):
+        host.opened(plan)
+
+
+def test_a_plan_on_trial_is_not_told_that_it_was_never_compared(
+    make_host: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = make_host()
+    host.opened(host.plan(), is_on_trial=True).close()
+    assert "never compared" not in caplog.text
 
 
 def test_a_plan_without_a_sidecar_is_refused(make_host: Any) -> None:

@@ -14,7 +14,7 @@ from tests.training.reference import (
     shapes_of,
     shapes_under,
 )
-from training.backbones import BACKBONES
+from training.recognition.backbones import BACKBONES
 from training.recognition.necks import SequenceEncoder
 
 MOBILE = {"encoder_type": "svtr", "dims": 120, "depth": 2, "hidden_dims": 120}

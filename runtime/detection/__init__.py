@@ -1,0 +1,1 @@
+"""Finds text in images of pages and scenes."""

@@ -1,0 +1,1 @@
+"""Text detection: networks that mark the pixels of text, by differentiable binarization."""

@@ -1,0 +1,87 @@
+"""The branch of a head that makes one map of features, four times their size."""
+
+from __future__ import annotations
+
+import math
+
+import paddle
+from paddle import ParamAttr, nn
+from paddle.nn import functional as F
+
+from training.backbones.layers import build_conv
+from training.backbones.reparameterise import folded, merged_conv, merged_transposed
+
+Kernels = tuple[int, int, int]
+"""Sides of a branch's three kernels, pixels."""
+KERNELS: Kernels = (3, 2, 2)
+_INITIAL_SHIFT = 1e-4
+
+
+class MapBranch(nn.Layer):
+    """Convolution and two transposed ones that double the size, then sigmoid.
+
+    Args:
+        in_channels: C; a quarter of them inside.
+        kernel_list: sides of the three kernels.
+        fix_nan: in training replace what is not a number by 0 behind each BatchNorm.
+
+    Source: PaddleOCR `det_db_head.Head`.
+    """
+
+    def __init__(
+        self, in_channels: int, kernel_list: Kernels = KERNELS, fix_nan: bool = False
+    ) -> None:
+        super().__init__()
+        channels = in_channels // 4
+        self.conv1 = build_conv(in_channels, channels, kernel_list[0])
+        self.conv_bn1 = _build_norm(channels)
+        self.conv2 = _build_doubling(channels, channels, kernel_list[1])
+        self.conv_bn2 = _build_norm(channels)
+        self.conv3 = _build_doubling(channels, 1, kernel_list[2])
+        self.fix_nan = fix_nan
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map float32 [N, C, H, W] to values 0 .. 1, float32 [N, 1, 4 H, 4 W]."""
+        return self.map_of(self.features(x))
+
+    def features(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map float32 [N, C, H, W] to what the map is made of, float32 [N, C / 4, 2 H, 2 W]."""
+        x = self._activated(self.conv_bn1(self.conv1(x)))
+        return self._activated(self.conv_bn2(self.conv2(x)))
+
+    def map_of(self, features: paddle.Tensor) -> paddle.Tensor:
+        """Map what `features` gave to values 0 .. 1, float32 [N, 1, 4 H, 4 W]."""
+        return F.sigmoid(self.conv3(features))
+
+    def _activated(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = F.relu(x)
+        if self.fix_nan and self.training:
+            x = paddle.where(paddle.isnan(x), paddle.zeros_like(x), x)
+        return x
+
+    def reparameterise(self) -> None:
+        """Merge each BatchNorm into the convolution before it, which has a bias then."""
+        if isinstance(self.conv_bn1, nn.Identity):
+            return
+        self.conv1 = merged_conv(self.conv1, *folded(self.conv1, self.conv_bn1))
+        self.conv2 = merged_transposed(
+            self.conv2, *folded(self.conv2, self.conv_bn2, output_axis=1)
+        )
+        self.conv_bn1 = self.conv_bn2 = nn.Identity()
+
+
+def _build_norm(channels: int) -> nn.Layer:
+    shift = ParamAttr(initializer=nn.initializer.Constant(_INITIAL_SHIFT))
+    return nn.BatchNorm2D(channels, bias_attr=shift)
+
+
+def _build_doubling(in_channels: int, out_channels: int, kernel_size: int) -> nn.Conv2DTranspose:
+    bound = 1.0 / math.sqrt(in_channels)
+    return nn.Conv2DTranspose(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=2,
+        weight_attr=ParamAttr(initializer=nn.initializer.KaimingUniform()),
+        bias_attr=ParamAttr(initializer=nn.initializer.Uniform(-bound, bound)),
+    )
