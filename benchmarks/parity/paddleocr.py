@@ -45,6 +45,19 @@ def import_paddleocr(folder: Path) -> tuple[Any, Any]:
     return DistillationModel, CombinedLoss
 
 
+def import_builders(folder: Path) -> tuple[Any, Any]:
+    """Import PaddleOCR's `build_model` and `build_loss`.
+
+    Args:
+        folder: the checkout, as `import_paddleocr` takes it.
+    """
+    import_paddleocr(folder)
+    from ppocr.losses import build_loss
+    from ppocr.modeling.architectures import build_model
+
+    return build_model, build_loss
+
+
 def save_with_paddleocr(
     folder: Path, model: Any, output_dir: Path, sections: Mapping[str, Any]
 ) -> None:

@@ -1,9 +1,10 @@
 """Training speed, contender by contender, each in a process of its own, in alternation.
 
-python -m benchmarks.training [--classes 6625] [--paddleocr PATH] [--real DIR ...] [--profile]
+python -m benchmarks.training [--config FILE] [--paddleocr PATH] [--real DIR ...] [--profile]
 
-Every contender trains the distillation pair of PP-OCRv2 (CTC + DML + L2, Adam, both networks
-learning) from the same first weights on the same random batch. Prints a table of medians over
+Every contender trains the networks of a config, all of them learning, from the same first weights
+on the same random batch; without a config the distillation pair of PP-OCRv2 (CTC + DML + L2,
+Adam). Prints a table of medians over
 all timed steps, their spread, and ratios to paddle as it comes; the last line is JSON.
 """
 
@@ -21,7 +22,6 @@ from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
 from benchmarks.training.parts import (
-    CONFIG,
     measure_profile,
     measure_real,
     measure_steps,
@@ -29,7 +29,7 @@ from benchmarks.training.parts import (
 )
 from benchmarks.training.settings import DESCRIPTIONS, OURS_FROZEN_TEACHER
 from runtime.cpu import available_cpus
-from runtime.errors import OcrError
+from runtime.errors import ConfigError, OcrError
 
 RESULTS = ROOT / "benchmarks" / "results"
 SPINNING = (
@@ -46,8 +46,9 @@ def options_parser() -> argparse.ArgumentParser:
     add("--steps", type=_count, default=6, help="timed steps of each process")
     add("--warmup", type=_count, default=2, help="steps before them")
     add("--batch-size", type=_count, default=32, help="N")
-    add("--width", type=_count, default=320, help="px; 32 high")
-    add("--classes", type=_count, default=97, help="K; PP-OCRv2's Chinese dictionary has 6625")
+    add("--width", type=_count, default=320, help="px")
+    add("--config", type=Path, help="of a recognition network, 48 px high; PP-OCRv2's pair if none")
+    add("--classes", type=_count, help="K; 97 for the pair, else PaddleOCR's by the config's name")
     add("--scale", type=float, help="of the backbone's channels; the config's 0.5 by default")
     add("--contenders", help=f"comma-separated, of {', '.join(DESCRIPTIONS)}")
     add("--frozen-teacher", action="store_true", help=f"also {OURS_FROZEN_TEACHER}")
@@ -87,6 +88,8 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
     if around["remarks"]:
         around["remarks"] = (*around["remarks"], SPINNING)
         print("\n".join(around["remarks"]) + "\n")
+    if options.config and options.real:
+        raise ConfigError("--real trains PP-OCRv2's pair alone: leave --config or --real out")
     settings = step_settings(options)
     steps = measure_steps(options, settings)
     parts = [steps]
@@ -103,7 +106,7 @@ def measure(options: argparse.Namespace, command: Sequence[str]) -> Result:
         inputs={"sha256": steps.inputs_sha256},
         settings={
             **asdict(settings),
-            "config": CONFIG.name,
+            "config": Path(settings.config).name,
             "paddleocr": bool(settings.paddleocr),
             "rounds": options.rounds,
         },

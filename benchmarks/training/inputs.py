@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.training.settings import HEIGHT_PX, MAX_TEXT_LENGTH, TIME_STRIDE_PX, StepSettings
+from benchmarks.training.settings import MAX_TEXT_LENGTH, StepSettings
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,37 @@ def random_inputs(settings: StepSettings) -> Inputs:
     """Draw images of noise, and labels that CTC can spell in their width."""
     rng = np.random.default_rng(settings.seed)
     size = settings.batch_size
-    images = rng.uniform(-1.0, 1.0, (size, 3, HEIGHT_PX, settings.width_px)).astype(np.float32)
+    shape = (size, 3, settings.height_px, settings.width_px)
+    images = rng.uniform(-1.0, 1.0, shape).astype(np.float32)
     # A label with every character repeated needs twice as many time steps, less one.
-    most = max(1, min(MAX_TEXT_LENGTH, settings.width_px // TIME_STRIDE_PX // 2))
+    longest = MAX_TEXT_LENGTH - 2 if settings.decoder else MAX_TEXT_LENGTH
+    most = max(1, min(longest, settings.width_px // settings.time_stride_px // 2))
     lengths = rng.integers(min(5, most), most + 1, size).astype(np.int64)
     labels = rng.integers(1, settings.classes, (size, most)).astype(np.int64)
     labels[np.arange(most)[None, :] >= lengths[:, None]] = 0
     return Inputs(images, labels, lengths)
+
+
+def labels_of_decoder(inputs: Inputs, decoder: str, classes: int) -> NDArray[np.int64]:
+    """Return the labels of a batch as SAR's or NRTR's decoder takes them, int64 [N, L].
+
+    Args:
+        inputs: the batch, whose labels are CTC's.
+        decoder: `sar`, which counts characters from 0 and begins and ends with K, or `gtc`, which
+            counts them from 4 on, begins with 2 and ends with 3.
+        classes: K of CTC.
+    """
+    # Of CTC's classes, where characters begin with 1.
+    shift, first, last, padding = {
+        "sar": (-1, classes, classes, classes + 1),
+        "gtc": (3, 2, 3, 0),
+    }[decoder]
+    labels = np.full((len(inputs.labels), MAX_TEXT_LENGTH), padding, np.int64)
+    labels[:, 0] = first
+    for row, label, length in zip(labels, inputs.labels, inputs.lengths, strict=True):
+        row[1 : length + 1] = label[:length] + shift
+        row[length + 1] = last
+    return labels
 
 
 def first_weight(name: str, shape: Sequence[int], seed: int) -> NDArray[np.float32]:
@@ -67,7 +91,7 @@ def first_weight(name: str, shape: Sequence[int], seed: int) -> NDArray[np.float
     """
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     if len(shape) == 1:
-        is_scale = name.endswith(("weight", "_variance"))
+        is_scale = name.endswith(("weight", "_variance", "scale"))
         return np.full(shape, 1.0 if is_scale else 0.0, np.float32)
     if len(shape) == 4:
         deviation = np.sqrt(2.0 / np.prod(shape[1:]))

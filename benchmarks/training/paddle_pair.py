@@ -1,18 +1,18 @@
-"""The distillation pair in paddle: this project's, or PaddleOCR's own from a checkout."""
+"""Networks and losses in paddle: this project's, or PaddleOCR's own from a checkout."""
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 
-from benchmarks.parity.paddleocr import import_paddleocr
-from benchmarks.training.inputs import Inputs, first_weight
+from benchmarks.training.inputs import Inputs, first_weight, labels_of_decoder
+from benchmarks.training.networks import PAIR_CONFIG, build_with_paddleocr
 from benchmarks.training.settings import OURS, OURS_FROZEN_TEACHER, PADDLEOCR, StepSettings
 from training import build_loss, build_model
 from training.config import Config, load_config
@@ -29,18 +29,20 @@ class Pair:
     """Networks, losses and optimizer.
 
     Args:
-        model: images -> output of each network by name.
+        model: the networks.
+        run: the batch by name -> their outputs.
         loss: outputs and the batch by name -> named scalars with their sum, `loss`.
         optimizer: of every parameter that learns.
     """
 
     model: paddle.nn.Layer
+    run: Callable[[Any], Any]
     loss: Callable[..., dict[str, paddle.Tensor]]
     optimizer: paddle.optimizer.Optimizer
 
     def step(self, batch: dict[str, paddle.Tensor]) -> float:
         """Run forward, losses, backward and update; return the loss."""
-        total = self.loss(self.model(batch["image"]), batch)["loss"]
+        total = self.loss(self.run(batch), batch)["loss"]
         total.backward()
         self.optimizer.step()
         self.optimizer.clear_grad()
@@ -48,7 +50,9 @@ class Pair:
 
 
 def benchmark_config(settings: StepSettings) -> Config:
-    """Read the config with the sizes of `settings` and a constant learning rate."""
+    """Read the config with a constant learning rate, the pair's with the sizes of `settings`."""
+    if Path(settings.config) != PAIR_CONFIG:
+        return load_config(Path(settings.config), [_OPTIMIZER])
     sizes = {
         "Backbone.scale": settings.scale,
         "Neck.hidden_size": settings.hidden_size,
@@ -71,12 +75,17 @@ def build_pair(settings: StepSettings) -> Pair:
     paddle.set_device("cpu")
     config = benchmark_config(settings)
     model: paddle.nn.Layer
+    run: Callable[[Any], Any]
     loss: Any
     if settings.contender == PADDLEOCR:
-        model, loss = _paddleocr(config, settings)
+        model, run, loss = build_with_paddleocr(config, settings)
     else:
         model = build_model(config.sections["Architecture"], settings.classes)
         loss = build_loss(config.sections["Loss"])
+
+        def run(batch: Any) -> Any:
+            return model(batch["image"], batch)
+
     model.train()
     for name, parameter in model.named_parameters():
         parameter.set_value(first_weight(name, parameter.shape, settings.seed))
@@ -86,12 +95,22 @@ def build_pair(settings: StepSettings) -> Pair:
     assert plan is not None
     trainable = [parameter for parameter in model.parameters() if parameter.trainable]
     optimizer, _ = plan.build(trainable, epochs=1, step_each_epoch=1000)
-    return Pair(model, loss, optimizer)
+    paddle.seed(settings.seed)  # of dropout
+    return Pair(model, run, loss, optimizer)
 
 
-def tensors_of(inputs: Inputs) -> dict[str, paddle.Tensor]:
-    """Return a batch by the names that losses know."""
+def tensors_of(inputs: Inputs, settings: StepSettings) -> dict[str, paddle.Tensor]:
+    """Return a batch by the names that losses know, in the order that PaddleOCR's take it."""
     arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
+    if settings.decoder:
+        labels = labels_of_decoder(inputs, settings.decoder, settings.classes)
+        arrays = {
+            "image": inputs.images,
+            "label_ctc": inputs.labels,
+            f"label_{settings.decoder}": labels,
+            "length": inputs.lengths,
+            "valid_ratio": np.ones(len(labels), np.float32),
+        }
     return {name: paddle.to_tensor(array) for name, array in arrays.items()}
 
 
@@ -99,7 +118,7 @@ def prepare_paddle(
     settings: StepSettings, inputs: Inputs
 ) -> tuple[Callable[[], float], Inputs, dict[str, Any]]:
     """Return a step on one batch, the batch as paddle holds it, and notes."""
-    pair, batch = build_pair(settings), tensors_of(inputs)
+    pair, batch = build_pair(settings), tensors_of(inputs, settings)
     notes = {
         # paddle takes one thread unless this variable is set before it is imported.
         "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
@@ -109,19 +128,6 @@ def prepare_paddle(
             int(parameter.size) for parameter in pair.model.parameters() if parameter.trainable
         ),
     }
-    return lambda: pair.step(batch), Inputs(*(tensor.numpy() for tensor in batch.values())), notes
-
-
-def _paddleocr(config: Config, settings: StepSettings) -> tuple[paddle.nn.Layer, Any]:
-    """Build PaddleOCR's own model and loss from its checkout."""
-    distillation_model, combined_loss = import_paddleocr(Path(settings.paddleocr))
-    # Its constructors change the config they are given.
-    architecture = copy.deepcopy(config.sections["Architecture"])
-    for network in architecture["Models"].values():
-        network["Head"]["out_channels"] = settings.classes
-    losses = copy.deepcopy(config.sections["Loss"]["loss_config_list"])
-    theirs = combined_loss(losses)
-    # PaddleOCR's losses take the batch as a list.
-    return distillation_model(architecture), lambda outputs, batch: theirs(
-        outputs, list(batch.values())
-    )
+    names = "image", "label_ctc" if settings.decoder else "label", "length"
+    fed = Inputs(*(batch[name].numpy() for name in names))
+    return lambda: pair.step(batch), fed, notes

@@ -14,6 +14,14 @@ from benchmarks.measuring.comparison import failures, figures_by_contender, spee
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Failure, Measure
 from benchmarks.training.inputs import random_inputs
+from benchmarks.training.networks import (
+    HEIGHT_PX,
+    PAIR_CONFIG,
+    TIME_STRIDE_PX,
+    check_config,
+    classes_of,
+    decoder_of,
+)
 from benchmarks.training.profile import profile_table
 from benchmarks.training.real import BY_WIDTH, FIXED_WIDTH, RealSettings, label_file_of
 from benchmarks.training.settings import (
@@ -31,7 +39,6 @@ from training.config import load_config
 
 STEPS, REAL, PROFILE = "training step", "real lines", "profile"
 """The parts, as the names of their figures begin."""
-CONFIG = ROOT / "configs" / "ch_PP-OCRv2_rec_distillation.yml"
 _COLUMNS = {
     "threads": "threads",
     "cpus_busy": "CPUs busy",
@@ -43,6 +50,7 @@ _REAL_COLUMNS = {
     "waiting_share": "waiting for data",
     "num_workers": "workers",
 }
+_PAIR_CLASSES = 97
 _EQUAL_LOSS = 1e-3
 """Relative difference of first losses up to which float32 sums may differ."""
 
@@ -74,13 +82,13 @@ class Part:
 
 def step_settings(options: argparse.Namespace) -> StepSettings:
     """Return the settings of every contender; sizes that no option gives are the config's."""
-    network = load_config(CONFIG).sections["Architecture"]["Models"]["Student"]
-    return StepSettings(
+    network = load_config(PAIR_CONFIG).sections["Architecture"]["Models"]["Student"]
+    settings = StepSettings(
         contender=OURS,
-        config=str(CONFIG),
+        config=str(PAIR_CONFIG),
         batch_size=options.batch_size,
         width_px=options.width,
-        classes=options.classes,
+        classes=_PAIR_CLASSES if options.classes is None else options.classes,
         scale=network["Backbone"]["scale"] if options.scale is None else options.scale,
         hidden_size=network["Neck"]["hidden_size"],
         mid_channels=network["Head"]["mid_channels"],
@@ -89,6 +97,22 @@ def step_settings(options: argparse.Namespace) -> StepSettings:
         warmup=options.warmup,
         paddleocr=str(options.paddleocr.resolve()) if options.paddleocr else "",
     )
+    if options.config is None:
+        return settings
+    path = check_config(options.config)
+    return replace(
+        settings,
+        config=str(path),
+        classes=classes_of(path) if options.classes is None else options.classes,
+        height_px=HEIGHT_PX,
+        time_stride_px=TIME_STRIDE_PX,
+        decoder=decoder_of(load_config(path)),
+    )
+
+
+def reference_of(options: argparse.Namespace) -> str:
+    """Return the contender whose ratio is 1: PaddleOCR where a config of its own is measured."""
+    return PADDLEOCR if options.config and options.paddleocr else PADDLE
 
 
 def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
@@ -101,7 +125,7 @@ def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str,
     if options.contenders:
         names = options.contenders.split(",")
     else:
-        names = [OURS, PADDLE_SETTINGS, PADDLE, PYTORCH]
+        names = [OURS, PADDLE] if options.config else [OURS, PADDLE_SETTINGS, PADDLE, PYTORCH]
         if options.paddleocr:
             names.append(PADDLEOCR)
     if options.frozen_teacher and OURS_FROZEN_TEACHER not in names:
@@ -110,6 +134,9 @@ def choose_contenders(options: argparse.Namespace) -> tuple[list[str], dict[str,
         if name not in DESCRIPTIONS:
             known = ", ".join(DESCRIPTIONS)
             raise ConfigError(f"--contenders: expected some of {known}, got {name!r}")
+    if options.config:
+        of_pair = "is of PP-OCRv2's pair alone: not with --config"
+        not_run |= {name: of_pair for name in (PYTORCH, OURS_FROZEN_TEACHER) if name in names}
     own_python = options.pytorch_python == sys.executable
     if PYTORCH in names and own_python and importlib.util.find_spec("torch") is None:
         not_run[PYTORCH] = "PyTorch is not installed here; --pytorch-python names another Python"
@@ -132,7 +159,7 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
         for name in names
     ]
     attempts = _alternate(contenders, options, options.rounds, same_inputs(expected))
-    print(table(attempts, PADDLE, "images/s", _COLUMNS, not_run))
+    print(table(attempts, reference_of(options), "images/s", _COLUMNS, not_run))
     remarks = remarks_on(attempts)
     for remark in remarks:
         print(remark)
@@ -142,7 +169,7 @@ def measure_steps(options: argparse.Namespace, settings: StepSettings) -> Part:
         measures=tuple(speeds(attempts, STEPS, "images/s").values()),
         failures=failures(attempts, not_run, STEPS),
         remarks=tuple(remarks),
-        reference=PADDLE,
+        reference=reference_of(options),
         inputs_sha256=expected,
         contenders={name: DESCRIPTIONS[name] for name in (*names, *not_run)},
     )

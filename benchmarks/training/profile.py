@@ -87,7 +87,7 @@ def measure(settings: StepSettings) -> dict[str, Any]:
 
     from benchmarks.training.paddle_pair import build_pair, tensors_of
 
-    pair, batch = build_pair(settings), tensors_of(random_inputs(settings))
+    pair, batch = build_pair(settings), tensors_of(random_inputs(settings), settings)
     _mark_layers(pair.model)
     _mark(pair.loss, "loss")
     for _ in range(max(1, settings.warmup)):
@@ -115,7 +115,7 @@ def _marked_step(pair: Any, batch: dict[str, Any]) -> None:
     """Take a training step as `Pair.step` does, with the optimizer marked."""
     from paddle.profiler import RecordEvent
 
-    pair.loss(pair.model(batch["image"]), batch)["loss"].backward()
+    pair.loss(pair.run(batch), batch)["loss"].backward()
     with RecordEvent(_MARK + "optimizer"):
         pair.optimizer.step()
         pair.optimizer.clear_grad()
@@ -129,7 +129,7 @@ def _mark_layers(model: Any) -> None:
         if isinstance(layer, nn.Conv2D):
             is_depthwise = layer._groups > 1 and layer._groups == layer._in_channels
             _mark(layer, "depthwise" if is_depthwise else "convolution")
-        elif isinstance(layer, nn.BatchNorm):
+        elif isinstance(layer, nn.BatchNorm | nn.BatchNorm2D):
             _mark(layer, "norm")
         elif isinstance(layer, nn.LSTM):
             _mark(layer, "lstm")

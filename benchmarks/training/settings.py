@@ -15,8 +15,6 @@ DESCRIPTIONS = {
     PYTORCH: "the same networks in PyTorch, eager",
     PADDLEOCR: "PaddleOCR's own networks and losses, paddle as it comes",
 }
-TIME_STRIDE_PX = 4
-HEIGHT_PX = 32
 MAX_TEXT_LENGTH = 25
 
 
@@ -30,14 +28,17 @@ class StepSettings:
         batch_size: N.
         width_px: W.
         classes: K, blank included.
-        scale: of the backbone's channel counts.
-        hidden_size: of each LSTM direction.
-        mid_channels: of the head.
+        scale: of the backbone's channel counts, in PP-OCRv2's pair.
+        hidden_size: of each LSTM direction, there.
+        mid_channels: of the head, there.
         pytorch_threads: CPU threads PyTorch is given.
         steps: timed steps.
         warmup: steps before them.
         seed: of images, labels and weights.
         paddleocr: a checkout of PaddleOCR, empty for none.
+        height_px: H.
+        time_stride_px: columns of the image to a time step.
+        decoder: whose labels the batch has beside CTC's: `sar`, `gtc`, or none if empty.
     """
 
     contender: str
@@ -53,6 +54,9 @@ class StepSettings:
     warmup: int
     seed: int = 2021
     paddleocr: str = ""
+    height_px: int = 32
+    time_stride_px: int = 4
+    decoder: str = ""
 
     def apply_process_settings(self) -> str:
         """Set up the process as the contender asks for, before paddle; return what was set."""

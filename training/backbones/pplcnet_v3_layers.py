@@ -17,6 +17,7 @@ from training.backbones.reparameterise import (
     merged_conv,
     padded,
 )
+from training.kernels import affine_hardswish, sum_normalised_branches
 
 Stride = int | tuple[int, int]
 Branch = tuple[nn.Layer | None, nn.Layer]
@@ -103,8 +104,10 @@ class LearnableRepLayer(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         x = self.reparam_conv(x) if self.is_merged else sum_branches(x, self.branches())
-        x = self.lab(x)
-        return self.act(x) if self.is_activated else x
+        if not self.is_activated:
+            return self.lab(x)
+        last = self.act.lab
+        return affine_hardswish(x, self.lab.scale, self.lab.bias, last.scale, last.bias)
 
     def branches(self) -> list[Branch]:
         """Return what is added, in PaddleOCR's order; nothing once they are merged."""
@@ -159,7 +162,9 @@ def sum_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> paddle.Tensor:
     Returns:
         float32 [N, C', H', W'].
     """
-    total = None
+    total = sum_normalised_branches(x, branches)
+    if total is not None:
+        return total
     for conv, norm in branches:
         y = norm(x if conv is None else conv(x))
         total = y if total is None else total + y

@@ -5,19 +5,21 @@ hard-swish each walk the whole activation, and the losses store every softmax an
 few classes the first two were nine tenths of a training step. The kernels here are compiled by
 numba, work in place on paddle's memory, and agree with paddle's own results to float32 rounding.
 The order of every sum is fixed, so the same inputs give the same bits on every run with the same
-number of threads.
+number of threads. Those that compute another way than paddle wait for batches (`serves_batch`).
 
 They serve float32 tensors on a CPU in dygraph mode. Everywhere else (GPU, other types,
 `paddle.jit.to_static` and export, numba not installed) each layer steps aside and runs paddle's
 own operation. Parameter and buffer names are paddle's, so checkpoints are unchanged.
 
-Rooms: `gate` decides, `*_loops` holds the compiled loops (numpy arrays only), the modules without
-that ending hold the paddle side (functions and layers).
+Rooms: `gate` decides, `loops/` holds the compiled loops (numpy arrays only), the modules beside it
+hold the paddle side (functions and layers).
 """
 
 from __future__ import annotations
 
+from training.kernels.affine import affine_hardswish
 from training.kernels.batch_norm import BatchNormHardSwish, batch_norm_hardswish
+from training.kernels.branches import sum_normalised_branches
 from training.kernels.ctc import ctc_loss
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
 from training.kernels.gate import fast_path_enabled, set_fast_path
@@ -32,6 +34,7 @@ __all__ = [
     "Linear",
     "MaxPool2D",
     "PointwiseConv2D",
+    "affine_hardswish",
     "batch_norm_hardswish",
     "ctc_loss",
     "depthwise_conv2d",
@@ -41,4 +44,5 @@ __all__ = [
     "pointwise_conv2d",
     "set_fast_path",
     "softmax_mutual_loss",
+    "sum_normalised_branches",
 ]

@@ -116,7 +116,7 @@ class _BatchNormHardSwish(PyLayer):
         training: bool,
         wanted: tuple[bool, bool, bool],
     ) -> paddle.Tensor:
-        from training.kernels import batch_norm_loops  # numba, only once it is needed
+        from training.kernels.loops import batch_norm as loops  # numba, only once it is needed
 
         y = paddle.empty(x.shape, dtype="float32")
         if training:
@@ -124,7 +124,7 @@ class _BatchNormHardSwish(PyLayer):
         else:  # paddle's own square root, whose bits differ from the processor's
             mean = running_mean.clone()
             inverse = paddle.reciprocal(paddle.sqrt(running_variance + epsilon))
-        batch_norm_loops.forward(
+        loops.forward(
             _planes(x),
             array_from_tensor(weight),
             array_from_tensor(bias),
@@ -143,14 +143,14 @@ class _BatchNormHardSwish(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, dy: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
-        from training.kernels import batch_norm_loops
+        from training.kernels.loops import batch_norm as loops
 
         x, weight, bias, mean, inverse = ctx.saved_tensor()
         training, (wants_dx, wants_dweight, wants_dbias) = ctx.choices
         dx = paddle.empty(x.shape if wants_dx else [0, 1, 1, 1], dtype="float32")
         dweight = paddle.empty(weight.shape, dtype="float32")
         dbias = paddle.empty(bias.shape, dtype="float32")
-        batch_norm_loops.backward(
+        loops.backward(
             _planes(x),
             array_from_tensor(weight),
             array_from_tensor(bias),

@@ -62,14 +62,14 @@ class _CTC(PyLayer):
         blank: int,
         wants_gradient: bool,
     ) -> paddle.Tensor:
-        from training.kernels import ctc_loops  # numba, only once it is needed
+        from training.kernels.loops import ctc as loops  # numba, only once it is needed
 
         batch, steps, _ = logits.shape
         states = 2 * labels.shape[1] + 1
         losses = paddle.empty([batch], dtype="float32")
         row_sums = np.empty((batch, steps), np.float32)
         posteriors = np.zeros((batch, steps if wants_gradient else 0, states), np.float32)
-        ctc_loops.forward(
+        loops.forward(
             array_from_tensor(logits),
             labels,
             lengths,
@@ -84,11 +84,11 @@ class _CTC(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, dlosses: paddle.Tensor) -> paddle.Tensor:
-        from training.kernels import ctc_loops
+        from training.kernels.loops import ctc as loops
 
         (logits,) = ctx.saved_tensor()
         dlogits = paddle.empty(logits.shape, dtype="float32")
-        ctc_loops.backward(
+        loops.backward(
             array_from_tensor(logits),
             *ctx.paths,
             array_from_tensor(dlosses),

@@ -83,11 +83,11 @@ class _Depthwise(PyLayer):
         wants_dx: bool,
         wants_dweight: bool,
     ) -> paddle.Tensor:
-        from training.kernels import depthwise_loops  # numba, only once it is needed
+        from training.kernels.loops import depthwise as loops  # numba, only once it is needed
 
         height, width = _out_size(x, weight, stride, padding)
         out = paddle.empty([x.shape[0], x.shape[1], height, width], dtype="float32")
-        depthwise_loops.forward(
+        loops.forward(
             array_from_tensor(x),
             array_from_tensor(weight),
             array_from_tensor(out),
@@ -102,13 +102,13 @@ class _Depthwise(PyLayer):
     def backward(
         ctx: Any, dout: paddle.Tensor
     ) -> tuple[paddle.Tensor | None, paddle.Tensor | None]:
-        from training.kernels import depthwise_loops
+        from training.kernels.loops import depthwise as loops
 
         x, weight = ctx.saved_tensor()
         stride, padding, wants_dx, wants_dweight = ctx.geometry
         dx = paddle.empty(x.shape if wants_dx else [0, 1, 1, 1], dtype="float32")
         dweight = paddle.empty(weight.shape if wants_dweight else [0, 1, 1, 1], dtype="float32")
-        depthwise_loops.backward(
+        loops.backward(
             array_from_tensor(x),
             array_from_tensor(weight),
             array_from_tensor(dout),

@@ -60,17 +60,17 @@ class _Linear(PyLayer):
         bias: paddle.Tensor,
         wanted: tuple[bool, bool, bool],
     ) -> paddle.Tensor:
-        from training.kernels import linear_loops  # numba, only once it is needed
+        from training.kernels.loops import linear as loops  # numba, only once it is needed
 
         y = paddle.matmul(x, weight)
-        linear_loops.add_bias(_rows(y), array_from_tensor(bias))
+        loops.add_bias(_rows(y), array_from_tensor(bias))
         ctx.save_for_backward(x, weight)
         ctx.wanted = wanted
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
-        from training.kernels import linear_loops
+        from training.kernels.loops import linear as loops
 
         x, weight = ctx.saved_tensor()
         wants_dx, wants_dweight, wants_dbias = ctx.wanted
@@ -81,7 +81,7 @@ class _Linear(PyLayer):
             dweight = paddle.matmul(flat_x, flat_dy, transpose_x=True)
         if wants_dbias:
             dbias = paddle.empty([dy.shape[-1]], dtype="float32")
-            linear_loops.column_sums(_rows(dy), array_from_tensor(dbias))
+            loops.column_sums(_rows(dy), array_from_tensor(dbias))
         return dx, dweight, dbias
 
 

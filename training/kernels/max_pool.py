@@ -56,22 +56,22 @@ class _MaxPool(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, x: paddle.Tensor) -> paddle.Tensor:
-        from training.kernels import max_pool_loops  # numba, only once it is needed
+        from training.kernels.loops import max_pool as loops  # numba, only once it is needed
 
         batch, channels, height, width = x.shape
         shape = [batch, channels, height // 2, width // 2]
         y = paddle.empty(shape, dtype="float32")
-        max_pool_loops.forward(_planes(x), _planes(y))
+        loops.forward(_planes(x), _planes(y))
         ctx.save_for_backward(x, y)
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: paddle.Tensor) -> paddle.Tensor:
-        from training.kernels import max_pool_loops
+        from training.kernels.loops import max_pool as loops
 
         x, y = ctx.saved_tensor()
         dx = paddle.empty(x.shape, dtype="float32")
-        max_pool_loops.backward(_planes(x), _planes(y), _planes(dy), _planes(dx))
+        loops.backward(_planes(x), _planes(y), _planes(dy), _planes(dx))
         return dx
 
 

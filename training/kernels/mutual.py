@@ -47,12 +47,12 @@ class _Mutual(PyLayer):
         wants_first: bool,
         wants_second: bool,
     ) -> paddle.Tensor:
-        from training.kernels import mutual_loops  # numba, only once it is needed
+        from training.kernels.loops import mutual as loops  # numba, only once it is needed
 
         first_rows, second_rows = _rows(first), _rows(second)
         sums = np.empty((2, len(first_rows)), np.float32)
         losses = np.empty(len(first_rows), np.float64)
-        mutual_loops.forward(first_rows, second_rows, sums[0], sums[1], losses)
+        loops.forward(first_rows, second_rows, sums[0], sums[1], losses)
         ctx.save_for_backward(first, second)
         ctx.wanted = wants_first, wants_second
         ctx.sums = sums
@@ -73,10 +73,10 @@ class _Mutual(PyLayer):
 def _gradient(
     own: paddle.Tensor, other: paddle.Tensor, sums: FloatArray, factor: np.float32
 ) -> paddle.Tensor:
-    from training.kernels import mutual_loops
+    from training.kernels.loops import mutual as loops
 
     dlogits = paddle.empty(own.shape, dtype="float32")
-    mutual_loops.backward(_rows(own), _rows(other), sums[0], sums[1], factor, _rows(dlogits))
+    loops.backward(_rows(own), _rows(other), sums[0], sums[1], factor, _rows(dlogits))
     return dlogits
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 
 from training.kernels.compilation import compiled
-from training.kernels.softmax_loops import FAST, exp32, log_sum_exp
+from training.kernels.loops.softmax import FAST, exp32, log_sum_exp
 
 _NEVER = -np.inf
 
