@@ -60,6 +60,7 @@ def problems_of_plan(plan: Plan) -> Iterable[tuple[str, str]]:
     for data, keys in ((plan.train, TRAINING_KEYS), (plan.evaluation, EVALUATION_KEYS)):
         yield from _problems_of_keys(data, keys)
         yield from _problems_of_sizes(data)
+    yield from _problems_of_growth(plan.train, plan.settings.epoch_num)
     for part in plan.loss.parts:
         yield from _problems_of_auxiliary(part, plan.model)
     if plan.settings.cal_metric_during_train:
@@ -92,6 +93,15 @@ def _problems_of_sizes(data: DataPlan) -> Found:
         if sides is not None and any(side % STRIDE_PX for side in sides):
             message = f"expected multiples of {STRIDE_PX} px, the networks' stride, got"
             yield f"{path}.{key}", f"{message} {options[key]}"
+
+
+def _problems_of_growth(data: DataPlan, epoch_num: int) -> Found:
+    """Find maps whose shrink ratio would go on growing after its last epoch."""
+    for place, transform in enumerate(data.transforms):
+        total = transform.options.get("total_epoch")
+        if total is not None and total < epoch_num:
+            path = f"{data.path}.dataset.transforms.{place}.{transform.name}.total_epoch"
+            yield path, f"expected {epoch_num}, the epochs of the run, got {total}"
 
 
 def _problems_of_auxiliary(part: LossPart, model: ModelPlan) -> Found:
