@@ -152,7 +152,7 @@ def _add_page(report: PageReport, label: TextPolygons, seen: Looked, page: str) 
     report.texts[len(label.texts)] += 1
     report.heights[round(float(np.median(shorter_sides(label.polys))))] += 1
     shapes = shapely.polygons(label.polys.astype(np.float64))
-    is_flat = shapely.area(shapes) < _SMALLEST_AREA_PX
+    is_flat = shapely.area(shapely.convex_hull(shapes)) < _SMALLEST_AREA_PX
     report.add_odd(LEFT_OUT, label.num_left_out, page)
     report.add_odd(WITHOUT_AREA, int(np.count_nonzero(is_flat)), page)
     is_crossing = ~shapely.is_valid(shapes) & ~is_flat
@@ -171,7 +171,7 @@ def shorter_sides(polys: NDArray[Any]) -> NDArray[Any]:
 
 def reaches_beyond(polys: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
     """Tell of each polygon, [K, P, 2], whether a corner lies outside an image by 2 px or more."""
-    lowest, highest = polys.min(axis=(1,)), polys.max(axis=1)
+    lowest, highest = polys.min(axis=1), polys.max(axis=1)
     is_beyond: NDArray[np.bool_] = (lowest < -_BEYOND_PX).any(axis=1) | (
         highest > np.array([width + _BEYOND_PX, height + _BEYOND_PX])
     ).any(axis=1)
