@@ -13,12 +13,16 @@ from training.data.synthetic.scene import Picture, noise
 BgrImage = NDArray[np.uint8]
 
 
-def degrade(picture: Picture, rng: np.random.Generator, difficulty: float) -> BgrImage:
+def degrade(
+    picture: Picture, rng: np.random.Generator, difficulty: float, line_px: float | None = None
+) -> BgrImage:
     """Apply coarse sampling, blur, noise, thresholding and JPEG, each by chance.
 
     Args:
         picture: BGR float32 [h, w, 3], levels 0 .. 255.
         difficulty: 0 leaves the picture as it is .. 1.
+        line_px: height of a line, which decides how much detail may be lost; None where the
+            picture is one line.
 
     Returns:
         BGR uint8 [h, w, 3].
@@ -31,8 +35,9 @@ def degrade(picture: Picture, rng: np.random.Generator, difficulty: float) -> Bg
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32, copy=False)
     if rng.random() < 0.08 * difficulty:
         picture = np.float32(255) - picture
-    picture = _resample(picture, rng, difficulty)
-    picture = _blur(picture, rng, difficulty)
+    line_px = picture.shape[0] if line_px is None else line_px
+    picture = _resample(picture, rng, difficulty, line_px)
+    picture = _blur(picture, rng, difficulty, line_px)
     if rng.random() < 0.6 * difficulty:
         strength = np.float32(rng.uniform(2, 4 + 18 * difficulty))
         grain = noise(rng, *picture.shape[:2]) * strength
@@ -51,13 +56,15 @@ def _levels(picture: Picture) -> BgrImage:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def _resample(picture: Picture, rng: np.random.Generator, difficulty: float) -> Picture:
+def _resample(
+    picture: Picture, rng: np.random.Generator, difficulty: float, line_px: float
+) -> Picture:
     """Lose detail as a small crop does that was enlarged."""
     height, width = picture.shape[:2]
     smallest = 20 - 8 * difficulty
-    if rng.random() >= 0.35 * difficulty or height <= smallest:
+    if rng.random() >= 0.35 * difficulty or line_px <= smallest:
         return picture
-    scale = max(rng.uniform(0.45, 0.9), smallest / height)
+    scale = max(rng.uniform(0.45, 0.9), smallest / line_px)
     small = cv2.resize(
         picture, (max(1, round(width * scale)), round(height * scale)), interpolation=cv2.INTER_AREA
     )
@@ -65,15 +72,16 @@ def _resample(picture: Picture, rng: np.random.Generator, difficulty: float) -> 
     return cv2.resize(small, (width, height), interpolation=method).astype(np.float32, copy=False)
 
 
-def _blur(picture: Picture, rng: np.random.Generator, difficulty: float) -> Picture:
+def _blur(
+    picture: Picture, rng: np.random.Generator, difficulty: float, line_px: float
+) -> Picture:
     """Blur as a lens out of focus or a moving camera does, or not at all."""
-    height = picture.shape[0]
     chance = rng.random()
     if chance < 0.45 * difficulty:
-        sigma = rng.uniform(0.008, 0.012 + 0.028 * difficulty) * height
+        sigma = rng.uniform(0.008, 0.012 + 0.028 * difficulty) * line_px
         return cv2.GaussianBlur(picture, (0, 0), sigma).astype(np.float32, copy=False)
     if chance < 0.55 * difficulty:
-        length = max(2, round(height * rng.uniform(0.04, 0.04 + 0.08 * difficulty)))
+        length = max(2, round(line_px * rng.uniform(0.04, 0.04 + 0.08 * difficulty)))
         return cv2.filter2D(picture, -1, _motion_kernel(length, rng.uniform(0, math.pi))).astype(
             np.float32, copy=False
         )
