@@ -19,7 +19,7 @@ def degrade(
     """Apply coarse sampling, blur, noise, thresholding and JPEG, each by chance.
 
     Args:
-        picture: BGR float32 [h, w, 3], levels 0 .. 255.
+        picture: BGR float32 [h, w, 3] or grey [h, w], levels 0 .. 255.
         difficulty: 0 leaves the picture as it is .. 1.
         line_px: height of a line, which decides how much detail may be lost; None where the
             picture is one line.
@@ -28,9 +28,9 @@ def degrade(
         BGR uint8 [h, w, 3].
     """
     if difficulty == 0:
-        return _levels(picture)
-    is_grey = rng.random() < 0.4
-    if is_grey:
+        return _levels(picture if picture.ndim == 3 else cv2.merge((picture,) * 3))
+    is_grey = picture.ndim == 2 or rng.random() < 0.4
+    if is_grey and picture.ndim == 3:
         # Most scans are grey; one channel also takes a third of the time.
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32, copy=False)
     if rng.random() < 0.08 * difficulty:

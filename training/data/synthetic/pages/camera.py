@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.synthetic.pages.levels import blended, plain, raised, scaled
 from training.data.synthetic.pages.sheet import Points, TextBox
 from training.data.synthetic.scene import Picture, ramp, smooth_noise
 
@@ -206,31 +207,33 @@ def _choose_bends(
 def on_surface(
     view: View, picture: Picture, rng: np.random.Generator, difficulty: float, is_photo: bool
 ) -> Picture:
-    """Lay a picture of a sheet on a surface and look at it: BGR float32 [h, w, 3]."""
+    """Lay a picture of a sheet on a surface and look at it: float32 [h, w] or BGR [h, w, 3]."""
     if view.is_plain:
         return picture
     height, width = view.size[1], view.size[0]
+    is_grey = picture.ndim == 2
     seen = view.image(picture, cv2.BORDER_REPLICATE)
-    inside = np.full(picture.shape[:2], 255, np.uint8)
-    cover = view.image(inside, cv2.BORDER_CONSTANT)  # type: ignore[arg-type]
     chance = rng.random()
     if not is_photo and chance < 0.35:
         return seen
-    surface = np.empty((height, width, 3), np.float32)
+    inside = np.full(picture.shape[:2], 255, np.uint8)
+    cover = view.image(inside, cv2.BORDER_CONSTANT).astype(np.float32)  # type: ignore[arg-type]
+    cover *= np.float32(1 / 255)
     if not is_photo:
-        surface[:] = rng.uniform(240, 255) if chance < 0.75 else rng.uniform(0, 110)
-    else:
-        surface[:] = rng.uniform(20, 220, 3) * rng.uniform(0.4, 1.0)
-        for _ in range(int(rng.integers(1, 4))):
-            grains = np.exp(rng.uniform(0.7, 4, 2)).astype(int)
-            cells = smooth_noise(rng, max(4, height // grains[0]), max(4, width // grains[1]), 2)
-            cells = cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
-            surface += cells[:, :, np.newaxis] * rng.uniform(2, 16, 3).astype(np.float32)
-        reach = float(rng.uniform(2, 14))
-        shadow = cv2.GaussianBlur(cover, (0, 0), reach).astype(np.float32)
-        surface *= (1 - shadow * np.float32(rng.uniform(0.0, 0.6) / 255))[:, :, np.newaxis]
-    share = cover.astype(np.float32)[:, :, np.newaxis] * np.float32(1 / 255)
-    return surface + (seen - surface) * share
+        level = rng.uniform(240, 255) if chance < 0.75 else rng.uniform(0, 110)
+        surface = plain((height, width), (level, level, level), is_grey)
+        return blended(surface, seen, cover)
+    color = rng.uniform(20, 220, 3)
+    color = color.mean() + (color - color.mean()) * rng.uniform(0, 0.6)
+    surface = plain((height, width), color * rng.uniform(0.4, 1.0), is_grey)
+    for _ in range(int(rng.integers(1, 4))):
+        grains = np.exp(rng.uniform(0.7, 4, 2)).astype(int)
+        cells = smooth_noise(rng, max(4, height // grains[0]), max(4, width // grains[1]), 2)
+        cells = cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
+        surface = raised(surface, cells, rng.uniform(2, 16, 3))  # type: ignore[arg-type]
+    shadow = cv2.blur(cover, (2 * int(rng.integers(2, 20)) + 1,) * 2).astype(np.float32, copy=False)
+    surface = scaled(surface, 1 - shadow * np.float32(rng.uniform(0.0, 0.6)))
+    return blended(surface, seen, cover)
 
 
 def lit(
@@ -240,12 +243,12 @@ def lit(
     shape = (picture.shape[0], picture.shape[1])
     if rng.random() < (0.9 if is_photo else 0.5 * difficulty):
         most = 0.45 if is_photo else 0.25
-        factor = 1.0 + ramp(shape, rng) * np.float32(rng.uniform(0.03, most) * difficulty)
-        picture = picture * factor[:, :, np.newaxis]
+        slope = np.float32(rng.uniform(0.03, most) * difficulty)
+        picture = scaled(picture, 1.0 + ramp(shape, rng) * slope)
     if is_photo and rng.random() < 0.6:
         grain = max(shape) // int(rng.integers(1, 4))
         blots = smooth_noise(rng, *shape, max(2, grain))
         edge = float(rng.uniform(0.05, 0.6))
         shade = np.clip(blots / np.float32(edge), 0, 1) * np.float32(rng.uniform(0.1, 0.5))
-        picture = picture * (1 - shade * np.float32(min(1.0, 2 * difficulty)))[:, :, np.newaxis]
+        picture = scaled(picture, 1 - shade * np.float32(min(1.0, 2 * difficulty)))
     return picture

@@ -9,10 +9,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from training.data.synthetic.fonts import Face, load_font, needs_shaping
-from training.data.synthetic.layout import draw_spaced
+from training.data.synthetic.fonts import Face, load_font
 
 Mask = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -36,7 +35,7 @@ class Glyphs:
 
 @dataclass(frozen=True)
 class Pen:
-    """A way of writing.
+    """A way of writing: character by character, each drawn once.
 
     Args:
         face: the font face.
@@ -67,11 +66,6 @@ class Pen:
         return replace(self, color=color)
 
     @cached_property
-    def x_height(self) -> float:
-        """Height of a small letter, px."""
-        return -float(self._font("x").getbbox("x", anchor="ls")[1])
-
-    @cached_property
     def space(self) -> float:
         """Width of the space between words, px."""
         return self.width(" ") if " " in self.face.characters else 0.3 * self.size
@@ -84,26 +78,49 @@ class Pen:
 
     def width(self, text: str) -> float:
         """Measure the space that a text takes up along its line, px."""
-        natural = float(self._font(text).getlength(text))
-        return (natural + self.tracking * self.size * len(text)) * self.stretch
+        return sum(self._glyph(character)[3] for character in text)
 
     def glyphs(self, text: str) -> Glyphs | None:
         """Draw a text; None where it has no ink."""
-        font = self._font(text)
-        spacing = self.tracking * self.size
-        left, top, right, bottom = font.getbbox(text, anchor="ls")
+        x, parts = 0.0, []
+        for character in text:
+            mask, left, top, advance = self._glyph(character)
+            if mask.size:
+                parts.append((mask, round(x) + left, top))
+            x += advance
+        if not parts:
+            return None
+        left, top = min(at for _, at, _ in parts), min(at for _, _, at in parts)
+        right = max(at + mask.shape[1] for mask, at, _ in parts)
+        bottom = max(at + mask.shape[0] for mask, _, at in parts)
+        ink = np.zeros((bottom - top, right - left), np.uint8)
+        for mask, at_x, at_y in parts:
+            height, width = mask.shape
+            place = ink[at_y - top : at_y - top + height, at_x - left : at_x - left + width]
+            np.maximum(place, mask, out=place)
+        return Glyphs(ink, left, top, x)
+
+    @cached_property
+    def _glyphs(self) -> dict[str, tuple[Mask, int, int, float]]:
+        return {}
+
+    def _glyph(self, character: str) -> tuple[Mask, int, int, float]:
+        """Return ink, its left and top from the baseline and the advance; drawn once."""
+        glyph = self._glyphs.get(character)
+        if glyph is None:
+            glyph = self._glyphs[character] = self._draw(character)
+        return glyph
+
+    def _draw(self, character: str) -> tuple[Mask, int, int, float]:
+        font = load_font(self.face.path, self.face.index, self.size, False)
+        advance = (font.getlength(character) + self.tracking * self.size) * self.stretch
+        left, top, right, bottom = font.getbbox(character, anchor="ls")
         margin = 2 + math.ceil(abs(self.weight))
         origin = (margin - math.floor(left), margin - math.floor(top))
-        width = math.ceil(right - left + max(0.0, spacing) * len(text)) + 2 * margin
-        height = math.ceil(bottom - top) + 2 * margin
+        width, height = math.ceil(right - left) + 2 * margin, math.ceil(bottom - top) + 2 * margin
         image = Image.new("L", (width, height))
-        pen = ImageDraw.Draw(image)
-        if spacing:
-            draw_spaced(pen, text, font, origin, spacing)
-        else:
-            pen.text(origin, text, fill=255, font=font, anchor="ls")
-        mask = np.asarray(image)
-        start = float(origin[0])
+        ImageDraw.Draw(image).text(origin, character, fill=255, font=font, anchor="ls")
+        mask, start = np.asarray(image), float(origin[0])
         if abs(self.stretch - 1) > 0.01:
             target = (max(1, round(width * self.stretch)), height)
             method = cv2.INTER_AREA if self.stretch < 1 else cv2.INTER_LINEAR
@@ -112,10 +129,9 @@ class Pen:
         mask, start = self._styled(mask, start, origin[1])
         rows, columns = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
         if not rows.size:
-            return None
+            return np.zeros((0, 0), np.uint8), 0, 0, advance
         cut = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        place = (round(columns[0] - start), int(rows[0]) - origin[1])
-        return Glyphs(cut, *place, self.width(text))
+        return cut, round(columns[0] - start), int(rows[0]) - origin[1], advance
 
     def _styled(self, mask: Mask, start: float, baseline: int) -> tuple[Mask, float]:
         """Change weight, slant and strokes; return the mask and where its line starts."""
@@ -136,7 +152,3 @@ class Pen:
             rows = np.arange(mask.shape[0]) % self.dots != 0
             mask = (mask * np.where(rows[:, np.newaxis] & columns, 1.0, 0.35)).astype(np.uint8)
         return mask, start
-
-    def _font(self, text: str) -> ImageFont.FreeTypeFont:
-        is_shaped = any(map(needs_shaping, text))
-        return load_font(self.face.path, self.face.index, self.size, is_shaped)

@@ -31,6 +31,9 @@ LEAST_TEXT_PX = 6.0
 LEAST_CONTRAST = 22.0
 """Fainter texts are not readable, in levels of grey."""
 
+GREY_SHARE = 0.5
+"""Most scans are grey; one channel also takes a third of the time."""
+
 OTHER_SCRIPTS_SHARE = 0.14
 SHORTEST_SIDE_SHARE = 0.62
 
@@ -92,7 +95,8 @@ def render_page(
     sheet = setter.sheet
     if difficulty:
         add_distractors(setter)
-    picture = printed(sheet, rng, difficulty, setter.em)
+    is_grey = bool(difficulty and rng.random() < GREY_SHARE)
+    picture = printed(sheet, rng, difficulty, setter.em, is_grey)
     sheet.boxes = _told_by_contrast(sheet, picture)
     is_photo = bool(rng.random() < 2 * difficulty * kind.photo)
     view = choose_view(sheet.width, sheet.height, rng, difficulty, is_photo)
@@ -129,7 +133,7 @@ def set_sheet(
 
 def _told_by_contrast(sheet: Sheet, picture: Picture) -> list[TextBox]:
     """Tell which boxes hold text that stands out from the paper."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     told = []
     for box in sheet.boxes:
         corners = box.polygon

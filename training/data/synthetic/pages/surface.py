@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.synthetic.pages.levels import blended, luma, plain, raised, scaled
 from training.data.synthetic.pages.sheet import Sheet
 from training.data.synthetic.scene import (
-    LUMA_BGR,
     Picture,
     document_colors,
     noise,
@@ -41,34 +41,37 @@ def _color(levels: NDArray[np.float32]) -> Color:
     return blue, green, red
 
 
-def printed(sheet: Sheet, rng: np.random.Generator, difficulty: float, em: float) -> Picture:
+def printed(
+    sheet: Sheet, rng: np.random.Generator, difficulty: float, em: float, is_grey: bool
+) -> Picture:
     """Bring paper and ink together.
 
     Args:
         em: of the body type, px; the grain of the wear follows it.
+        is_grey: whether the picture has one channel.
 
     Returns:
-        BGR float32 [h, w, 3], levels 0 .. 255, maybe a little beyond.
+        Float32 [h, w] or BGR [h, w, 3], levels 0 .. 255, maybe a little beyond.
     """
-    shape = (sheet.height, sheet.width)
     coverage = np.maximum(sheet.text, sheet.marks).astype(np.float32) * np.float32(1 / 255)
     if difficulty:
         coverage = _worn(coverage, rng, difficulty, em)
     if sheet.paper is None:
-        picture = np.empty((*shape, 3), np.float32)
-        picture[:] = sheet.paper_color
+        picture = plain((sheet.height, sheet.width), sheet.paper_color, is_grey)
     else:
-        picture = sheet.paper.astype(np.float32)
+        picture = _floats(sheet.paper, is_grey)
     if difficulty:
-        _age(picture, sheet, rng, difficulty, em)
-    if sheet.colors is None:
-        ink = np.array(sheet.ink_color, np.float32)
-    else:
-        ink = sheet.colors.astype(np.float32)
-    picture += (ink - picture) * coverage[:, :, np.newaxis]
+        picture = _age(picture, sheet, rng, difficulty, em)
+    ink = sheet.ink_color if sheet.colors is None else _floats(sheet.colors, is_grey)
+    picture = blended(picture, ink, coverage)
     if difficulty:
-        _damage(picture, sheet, rng, difficulty, em)
+        picture = _damage(picture, sheet, rng, difficulty, em)
     return picture
+
+
+def _floats(colors: NDArray[np.uint8], is_grey: bool) -> Picture:
+    levels = cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY) if is_grey else colors
+    return levels.astype(np.float32)
 
 
 def _worn(
@@ -100,57 +103,61 @@ def _worn(
 
 def _age(
     picture: Picture, sheet: Sheet, rng: np.random.Generator, difficulty: float, em: float
-) -> None:
+) -> Picture:
     """Mottle the paper, stain it, and let the back of the sheet show through."""
     height, width = picture.shape[:2]
-    contrast = abs(float((np.subtract(sheet.paper_color, sheet.ink_color)) @ LUMA_BGR))
+    contrast = abs(luma(sheet.paper_color) - luma(sheet.ink_color))
     if rng.random() < 0.5 * difficulty:
         grain = int(em * math.exp(rng.uniform(-1, 3)))
         mottle = smooth_noise(rng, height, width, max(2, grain))
         strength = np.float32(rng.uniform(0.01, 0.08) * contrast)
-        tint = rng.uniform(0.7, 1.0, 3).astype(np.float32) * strength
-        picture += mottle[:, :, np.newaxis] * tint
+        picture = raised(picture, mottle * strength, rng.uniform(0.7, 1.0, 3))
     if rng.random() < 0.4 * difficulty:
         back = cv2.flip(sheet.text, 1 if rng.random() < 0.8 else -1)
         shift = np.array([(1, 0, rng.uniform(-40, 40)), (0, 1, rng.uniform(-2, 2) * em)])
         back = cv2.warpAffine(back, shift, (width, height))
         back = cv2.GaussianBlur(back, (0, 0), rng.uniform(0.6, 2.5)).astype(np.float32)
         share = back * np.float32(rng.uniform(0.04, 0.2) / 255)
-        color = np.array(sheet.ink_color, np.float32)
-        picture += (color - picture) * share[:, :, np.newaxis]
+        picture = blended(picture, sheet.ink_color, share)
+    return picture
 
 
 def _damage(
     picture: Picture, sheet: Sheet, rng: np.random.Generator, difficulty: float, em: float
-) -> None:
+) -> Picture:
     """Add folds, specks, holes and dark edges of a copier."""
     height, width = picture.shape[:2]
-    ink = np.array(sheet.ink_color, np.float32)
+    is_grey = picture.ndim == 2
+    ink = luma(sheet.ink_color) if is_grey else sheet.ink_color
     if rng.random() < 0.25 * difficulty:
         for _ in range(int(rng.integers(1, 4))):
             at, is_level = rng.random(), rng.random() < 0.6
             size, across = (height, width) if is_level else (width, height)
             profile = np.exp(-(((np.arange(size) - at * size) / max(2.0, 0.4 * em)) ** 2))
             factor = (1 + rng.uniform(-0.18, 0.12) * profile).astype(np.float32)
-            picture *= factor[:, np.newaxis, np.newaxis] if is_level else factor[:, np.newaxis]
+            across_all = np.ones(across, np.float32)
+            picture = scaled(
+                picture, np.outer(factor, across_all) if is_level else np.outer(across_all, factor)
+            )
     if rng.random() < 0.4 * difficulty:
         count = int(rng.integers(5, 120))
         at = (rng.random((count, 2)) * (width, height)).astype(int)
         for x, y in at.tolist():
             radius = int(rng.integers(0, max(2, round(0.12 * em))))
-            cv2.circle(picture, (x, y), radius, ink.tolist(), -1)
+            cv2.circle(picture, (x, y), radius, ink, -1)
     if rng.random() < 0.2 * difficulty:
         x = (0.03 if rng.random() < 0.7 else 0.95) * width
-        color = (25.0, 25.0, 25.0) if rng.random() < 0.5 else (235.0, 235.0, 235.0)
+        level = 25.0 if rng.random() < 0.5 else 235.0
         radius = max(3, round(em * rng.uniform(0.4, 0.9)))
         for share in (0.3, 0.7) if rng.random() < 0.7 else (0.15, 0.5, 0.85):
-            _blot(picture, sheet, (round(x), round(share * height)), radius, color)
+            _blot(picture, sheet, (round(x), round(share * height)), radius, level)
     if rng.random() < 0.25 * difficulty:
         reach = max(1, round(em * rng.uniform(0.1, 1.2)))
         strips = (np.s_[:reach], np.s_[height - reach :], np.s_[:, :reach], np.s_[:, width - reach :])
         strip = strips[int(rng.integers(4))]
         if not sheet.text[strip].any():
             picture[strip] = np.float32(rng.uniform(20, 120))
+    return picture
 
 
 def _blot(
@@ -158,10 +165,10 @@ def _blot(
     sheet: Sheet,
     center: tuple[int, int],
     radius: int,
-    color: tuple[float, float, float],
+    level: float,
 ) -> None:
     """Draw a filled circle where no text stands."""
     x, y = center
     around = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
     if not sheet.text[around].any():
-        cv2.circle(picture, center, radius, color, -1, cv2.LINE_AA)
+        cv2.circle(picture, center, radius, (level, level, level), -1, cv2.LINE_AA)

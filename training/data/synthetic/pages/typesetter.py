@@ -190,17 +190,15 @@ class Typesetter:
         self, words: Sequence[str], pen: Pen, room: float
     ) -> list[tuple[str, float]]:
         """Measure words; those that are too long for a line are cut."""
-        fitted = []
+        fitted: list[tuple[str, float]] = []
         for word in words:
             drawable = pen.drawable(word)
             pieces = [drawable]
             if self.wording.script in WITHOUT_SPACES:
                 step = max(1, math.floor(room / pen.size) - 1)
                 pieces = [drawable[at : at + step] for at in range(0, len(drawable), step)]
-            for piece in pieces:
-                piece = self.cut(piece, pen, room)
-                if piece:
-                    fitted.append((piece, pen.width(piece)))
+            cut = [self.cut(piece, pen, room) for piece in pieces]
+            fitted += [(piece, pen.width(piece)) for piece in cut if piece]
         return fitted
 
     def _set(
