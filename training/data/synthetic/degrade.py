@@ -72,9 +72,7 @@ def _resample(
     return cv2.resize(small, (width, height), interpolation=method).astype(np.float32, copy=False)
 
 
-def _blur(
-    picture: Picture, rng: np.random.Generator, difficulty: float, line_px: float
-) -> Picture:
+def _blur(picture: Picture, rng: np.random.Generator, difficulty: float, line_px: float) -> Picture:
     """Blur as a lens out of focus or a moving camera does, or not at all."""
     chance = rng.random()
     if chance < 0.45 * difficulty:

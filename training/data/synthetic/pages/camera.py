@@ -236,9 +236,7 @@ def on_surface(
     return blended(surface, seen, cover)
 
 
-def lit(
-    picture: Picture, rng: np.random.Generator, difficulty: float, is_photo: bool
-) -> Picture:
+def lit(picture: Picture, rng: np.random.Generator, difficulty: float, is_photo: bool) -> Picture:
     """Let light fall on a picture, unevenly; a photograph has shadows too."""
     shape = (picture.shape[0], picture.shape[1])
     if rng.random() < (0.9 if is_photo else 0.5 * difficulty):

@@ -90,8 +90,10 @@ def _columns(setter: Typesetter, area: Area, count: int) -> None:
             setter.sheet.rule(sheet_x, area.top, sheet_x, area.bottom)
     for column in columns:
         y = column.top + setter.between(0, 2) * (em if count == 1 else 0)
-        end = column.bottom if setter.chance(0.75) else column.top + column.height * setter.between(
-            0.2, 1.0
+        end = (
+            column.bottom
+            if setter.chance(0.75)
+            else column.top + column.height * setter.between(0.2, 1.0)
         )
         while y + 2 * em < end:
             y = _section(setter, replace(column, top=y, bottom=end), align)
@@ -133,15 +135,19 @@ def set_typescript(setter: Typesetter) -> None:
         setter.sheet.write(text, setter.body, x, area.top, 0.5)
         area = replace(area, top=area.top + setter.leading)
     if setter.chance(0.3):
-        text = " ".join(setter.wording.phrase(1, 4, caps=0.7)) if setter.chance(0.3) else (
-            setter.wording.phrase(1, 5, caps=0.7)
+        text = (
+            " ".join(setter.wording.phrase(1, 4, caps=0.7))
+            if setter.chance(0.3)
+            else (setter.wording.phrase(1, 5, caps=0.7))
         )
         y = area.top + setter.em
         setter.line(text, setter.body, area.left, area.right, y, "center")
         if setter.chance(0.5):
             width = setter.body.width(text) / 2
             middle = (area.left + area.right) / 2
-            setter.sheet.rule(middle - width, y + 0.3 * setter.em, middle + width, y + 0.3 * setter.em)
+            setter.sheet.rule(
+                middle - width, y + 0.3 * setter.em, middle + width, y + 0.3 * setter.em
+            )
         area = replace(area, top=y + setter.leading)
     if setter.chance(0.35):
         area = replace(area, bottom=area.top + area.height * setter.between(0.2, 0.9))
@@ -161,7 +167,9 @@ def set_letter(setter: Typesetter) -> None:
         setter.line(setter.wording.phrase(1, 4), pen, area.left, area.right, y + em, align)
         y += 2.2 * em
         if setter.chance(0.4):
-            add_logo(setter, Area(area.right - 4 * em, area.top - em, area.right, area.top + 2.5 * em))
+            add_logo(
+                setter, Area(area.right - 4 * em, area.top - em, area.right, area.top + 2.5 * em)
+            )
         if setter.chance(0.4):
             sheet.rule(area.left, y, area.right, y, setter.count(1, 2))
         y += 1.5 * em

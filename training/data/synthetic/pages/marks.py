@@ -50,7 +50,9 @@ def _star(
 def add_barcode(setter: Typesetter, area: Area) -> None:
     """Draw bars, or the squares of a two-dimensional code, into an area."""
     sheet, rng = setter.sheet, setter.rng
-    left, top, right, bottom = (round(value) for value in (area.left, area.top, area.right, area.bottom))
+    left, top, right, bottom = (
+        round(value) for value in (area.left, area.top, area.right, area.bottom)
+    )
     if right - left < 20 or bottom - top < 10 or not _is_free(sheet, left, top, right, bottom):
         return
     if setter.chance(0.25):
@@ -84,8 +86,10 @@ def add_scribble(setter: Typesetter, area: Area) -> None:
         steps = rng.normal(0, 1, size=(count, 2)) * (area.width / count * 0.9, area.height * 0.35)
         steps[:, 0] += area.width / count
         knots = np.cumsum(steps, axis=0)
-        knots[:, 1] = area.top + area.height / 2 + np.clip(
-            knots[:, 1] - knots[:, 1].mean(), -area.height / 2, area.height / 2
+        knots[:, 1] = (
+            area.top
+            + area.height / 2
+            + np.clip(knots[:, 1] - knots[:, 1].mean(), -area.height / 2, area.height / 2)
         )
         knots[:, 0] += area.left
         points = _smooth(knots)
@@ -126,7 +130,9 @@ def add_stamp(setter: Typesetter, area: Area) -> None:
 
 def add_picture(setter: Typesetter, area: Area) -> None:
     """Fill an area of the paper with a picture without text."""
-    left, top, right, bottom = (round(value) for value in (area.left, area.top, area.right, area.bottom))
+    left, top, right, bottom = (
+        round(value) for value in (area.left, area.top, area.right, area.bottom)
+    )
     height, width = bottom - top, right - left
     if height < 12 or width < 12:
         return

@@ -152,5 +152,7 @@ def _told_by_contrast(sheet: Sheet, picture: Picture) -> list[TextBox]:
 
 def _line_px(boxes: list[TextBox], em: float) -> float:
     """Return the height that decides how much detail may be lost: of the smaller texts."""
-    heights = [float(np.linalg.norm(box.bottom[0] - box.top[0])) for box in boxes if box.is_readable]
+    heights = [
+        float(np.linalg.norm(box.bottom[0] - box.top[0])) for box in boxes if box.is_readable
+    ]
     return float(np.quantile(heights, 0.2)) * 1.15 if heights else em

@@ -74,9 +74,7 @@ def _floats(colors: NDArray[np.uint8], is_grey: bool) -> Picture:
     return levels.astype(np.float32)
 
 
-def _worn(
-    coverage: Picture, rng: np.random.Generator, difficulty: float, em: float
-) -> Picture:
+def _worn(coverage: Picture, rng: np.random.Generator, difficulty: float, em: float) -> Picture:
     """Let print be faint as a whole, in bands, in patches or in each letter."""
     height, width = coverage.shape
     if rng.random() < 0.5 * difficulty:
@@ -153,7 +151,12 @@ def _damage(
             _blot(picture, sheet, (round(x), round(share * height)), radius, level)
     if rng.random() < 0.25 * difficulty:
         reach = max(1, round(em * rng.uniform(0.1, 1.2)))
-        strips = (np.s_[:reach], np.s_[height - reach :], np.s_[:, :reach], np.s_[:, width - reach :])
+        strips = (
+            np.s_[:reach],
+            np.s_[height - reach :],
+            np.s_[:, :reach],
+            np.s_[:, width - reach :],
+        )
         strip = strips[int(rng.integers(4))]
         if not sheet.text[strip].any():
             picture[strip] = np.float32(rng.uniform(20, 120))

@@ -52,7 +52,9 @@ def add_table(setter: Typesetter, area: Area) -> float:
     if is_dark_head:
         sheet.fill(area.left, area.top, area.right, area.top + step, sheet.ink_color)
         head_pen = head_pen.colored(sheet.paper_color)
-    shade = tuple(round(0.9 * a + 0.1 * b) for a, b in zip(sheet.paper_color, sheet.ink_color, strict=True))
+    shade = tuple(
+        round(0.9 * a + 0.1 * b) for a, b in zip(sheet.paper_color, sheet.ink_color, strict=True)
+    )
     for row in range(rows):
         top = area.top + row * step
         y = top + 0.5 * step + 0.33 * em
@@ -119,7 +121,10 @@ def set_form(setter: Typesetter) -> None:
     setter.line(setter.wording.phrase(2, 6, caps=0.5), pen, area.left, area.right, y, "center")
     y += 1.5 * em
     if setter.chance(0.5):
-        y = setter.prose(replace(area, top=y, bottom=y + 3.5 * em), "left", setter.pen(0.85 * em)) + em
+        y = (
+            setter.prose(replace(area, top=y, bottom=y + 3.5 * em), "left", setter.pen(0.85 * em))
+            + em
+        )
     hand = setter.faces.choose(setter.rng, setter.wording.script, "hand")
     is_by_hand = hand.nature == "hand" and setter.chance(0.6)
     filled = setter.pen(em * setter.between(0.9, 1.25), family=hand if is_by_hand else None)
@@ -223,12 +228,17 @@ def set_invoice(setter: Typesetter) -> None:
         line = top
         colon = column.left + column.width * setter.between(0.3, 0.45)
         for _ in range(setter.count(2, 6)):
-            term = setter.cut(setter.body.drawable(wording.term()), setter.body, colon - column.left - em)
+            term = setter.cut(
+                setter.body.drawable(wording.term()), setter.body, colon - column.left - em
+            )
             setter.sheet.write(term, setter.body, column.left, line)
             setter.line(f": {wording.value()}", setter.body, colon, column.right, line)
             line += 1.35 * em
         y = max(y, line)
-    y = add_table(setter, Area(area.left, y + em, area.right, y + setter.between(8, 22) * em)) + 2 * em
+    y = (
+        add_table(setter, Area(area.left, y + em, area.right, y + setter.between(8, 22) * em))
+        + 2 * em
+    )
     edge = area.right - area.width * setter.between(0.18, 0.28)
     for _ in range(setter.count(2, 6)):
         pen = setter.pen(em, is_bold=setter.chance(0.3))

@@ -57,7 +57,9 @@ def set_catalogue(setter: Typesetter) -> None:
             sheet.write(f"{number}.", setter.body, area.left, y)
             text = setter.wording.phrase(1, 8, caps=0.02)
             right = area.right - (5 * em if has_price else 0)
-            text = setter.cut(setter.body.drawable(text + "."), setter.body, right - area.left - indent)
+            text = setter.cut(
+                setter.body.drawable(text + "."), setter.body, right - area.left - indent
+            )
             end = sheet.write(text, setter.body, area.left + indent, y)
             if has_price and setter.chance(0.8):
                 amount = digits(setter.rng, 2, 4) + pick(("", ".—", ".-"), setter.rng)
@@ -84,7 +86,12 @@ def set_scene(setter: Typesetter) -> None:
         family = setter.faces.choose(setter.rng, setter.wording.script)
         pen = setter.pen(size, is_bold=setter.chance(0.5), family=family)
         text = setter.wording.phrase(1, 3, caps=0.5) if setter.chance(0.8) else price(setter.rng)
-        add_turned(setter, text, replace(pen, slant=0.0), setter.between(0, 1) ** 3 * pick((-60, 60), setter.rng))
+        add_turned(
+            setter,
+            text,
+            replace(pen, slant=0.0),
+            setter.between(0, 1) ** 3 * pick((-60, 60), setter.rng),
+        )
     if setter.chance(0.3):
         add_logo(setter, pick_area(setter, whole, 0.1, 0.25))
 

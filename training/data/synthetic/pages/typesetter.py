@@ -186,9 +186,7 @@ class Typesetter:
             self._set(line, pen, area.right - room, area.right, y, _last(align))
         return y + 0.2 * leading
 
-    def _fitted(
-        self, words: Sequence[str], pen: Pen, room: float
-    ) -> list[tuple[str, float]]:
+    def _fitted(self, words: Sequence[str], pen: Pen, room: float) -> list[tuple[str, float]]:
         """Measure words; those that are too long for a line are cut."""
         fitted: list[tuple[str, float]] = []
         for word in words:
@@ -230,9 +228,7 @@ class Typesetter:
         gap = 0.0 if indent and self.chance(0.8) else self.between(0.3, 1.0) * leading
         y = area.top
         while y + 1.2 * leading < area.bottom:
-            words = [
-                word for _ in range(self.count(1, 7)) for word in self.wording.sentence()
-            ]
+            words = [word for _ in range(self.count(1, 7)) for word in self.wording.sentence()]
             y = self.paragraph(words, pen, replace(area, top=y), align, leading, indent) + gap
         return y
 
