@@ -28,7 +28,7 @@ def degrade(
         BGR uint8 [h, w, 3].
     """
     if difficulty == 0:
-        return _levels(picture if picture.ndim == 3 else cv2.merge((picture,) * 3))
+        return _levels(picture)
     is_grey = picture.ndim == 2 or rng.random() < 0.4
     if is_grey and picture.ndim == 3:
         # Most scans are grey; one channel also takes a third of the time.

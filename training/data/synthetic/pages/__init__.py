@@ -1,4 +1,4 @@
-"""Rendered pages with the boxes of their texts: a training set for detectors, without a download."""
+"""Rendered pages with the boxes of their texts, for detectors to learn from."""
 
 from training.data.synthetic.pages.dataset import SyntheticPages
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from training.data.synthetic.pages.levels import blended, plain, raised, scaled
 from training.data.synthetic.pages.sheet import Points, TextBox
 from training.data.synthetic.scene import Picture, ramp, smooth_noise
+
+Layer = TypeVar("Layer", NDArray[np.uint8], Picture)
 
 LEAST_SHARE = 0.95
 """A text of which less is within the image is not learnt from."""
@@ -67,8 +70,8 @@ class View:
         )
         return bent
 
-    def image(self, picture: Picture, border: int) -> Picture:
-        """Move a picture of the sheet into the image.
+    def image(self, picture: Layer, border: int) -> Layer:
+        """Move a picture or a mask of the sheet into the image.
 
         Args:
             border: OpenCV's name of what is outside the sheet.
@@ -86,7 +89,7 @@ class View:
         )
 
     def _sources(
-        self, inverse: NDArray[np.float64]
+        self, inverse: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return x and y on the sheet of every pixel of the image: float32 [h, w] each."""
         width, height = self.size
@@ -217,7 +220,7 @@ def on_surface(
     if not is_photo and chance < 0.35:
         return seen
     inside = np.full(picture.shape[:2], 255, np.uint8)
-    cover = view.image(inside, cv2.BORDER_CONSTANT).astype(np.float32)  # type: ignore[arg-type]
+    cover = view.image(inside, cv2.BORDER_CONSTANT).astype(np.float32)
     cover *= np.float32(1 / 255)
     if not is_photo:
         level = rng.uniform(240, 255) if chance < 0.75 else rng.uniform(0, 110)
@@ -229,8 +232,8 @@ def on_surface(
     for _ in range(int(rng.integers(1, 4))):
         grains = np.exp(rng.uniform(0.7, 4, 2)).astype(int)
         cells = smooth_noise(rng, max(4, height // grains[0]), max(4, width // grains[1]), 2)
-        cells = cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
-        surface = raised(surface, cells, rng.uniform(2, 16, 3))  # type: ignore[arg-type]
+        streaks = cv2.resize(cells, (width, height)).astype(np.float32, copy=False)
+        surface = raised(surface, streaks, rng.uniform(2, 16, 3))
     shadow = cv2.blur(cover, (2 * int(rng.integers(2, 20)) + 1,) * 2).astype(np.float32, copy=False)
     surface = scaled(surface, 1 - shadow * np.float32(rng.uniform(0.0, 0.6)))
     return blended(surface, seen, cover)

@@ -145,16 +145,16 @@ def set_typescript(setter: Typesetter) -> None:
         if setter.chance(0.5):
             width = setter.body.width(text) / 2
             middle = (area.left + area.right) / 2
-            setter.sheet.rule(
-                middle - width, y + 0.3 * setter.em, middle + width, y + 0.3 * setter.em
-            )
+            below = y + 0.3 * setter.em
+            setter.sheet.rule(middle - width, below, middle + width, below)
         area = replace(area, top=y + setter.leading)
     if setter.chance(0.35):
         area = replace(area, bottom=area.top + area.height * setter.between(0.2, 0.9))
     y = setter.prose(area, "left")
     if setter.chance(0.3):
-        setter.line(setter.wording.phrase(1, 3), setter.body, area.left + 0.5 * area.width, area.right,
-                    y + setter.leading)  # fmt: skip
+        middle = area.left + 0.5 * area.width
+        text = setter.wording.phrase(1, 3)
+        setter.line(text, setter.body, middle, area.right, y + setter.leading)
 
 
 def set_letter(setter: Typesetter) -> None:
@@ -167,9 +167,8 @@ def set_letter(setter: Typesetter) -> None:
         setter.line(setter.wording.phrase(1, 4), pen, area.left, area.right, y + em, align)
         y += 2.2 * em
         if setter.chance(0.4):
-            add_logo(
-                setter, Area(area.right - 4 * em, area.top - em, area.right, area.top + 2.5 * em)
-            )
+            corner = replace(area, left=area.right - 4 * em, bottom=area.top + 2.5 * em)
+            add_logo(setter, corner)
         if setter.chance(0.4):
             sheet.rule(area.left, y, area.right, y, setter.count(1, 2))
         y += 1.5 * em

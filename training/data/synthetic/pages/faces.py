@@ -24,7 +24,7 @@ from training.data.synthetic.fonts import (
 from training.data.synthetic.pages.wording import LETTERS
 from training.data.synthetic.patterns import pick
 
-MARKS = "–—“”„‘’«»•…·°§©®£¥×±。、"
+MARKS = "\u2013\u2014\u2018\u2019\u00d7“”„«»•…·°§©®£¥±。、"
 LEAST_COVERAGE = 0.9
 """A face sets a script when it has this share of its letters."""
 

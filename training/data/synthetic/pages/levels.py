@@ -33,7 +33,7 @@ def spread(plane: Picture, picture: Picture) -> Picture:
     return cv2.merge((plane, plane, plane)).astype(np.float32, copy=False)
 
 
-def scaled(picture: Picture, factor: Picture) -> Picture:
+def scaled(picture: Picture, factor: NDArray[np.floating]) -> Picture:
     """Multiply a picture by factors [h, w]."""
     return picture * spread(factor.astype(np.float32, copy=False), picture)
 
@@ -49,7 +49,7 @@ def raised(picture: Picture, change: Picture, tint: Levels) -> Picture:
 def blended(picture: Picture, color: Levels | Picture, share: Picture) -> Picture:
     """Go from a picture to a colour, or to another picture, by shares [h, w] of 0 .. 1."""
     if not isinstance(color, np.ndarray) or color.ndim == 1:
-        color = plain(share.shape, color, picture.ndim == 2)  # type: ignore[arg-type]
+        color = plain(share.shape, color, picture.ndim == 2)
     target: Picture = np.subtract(color, picture)
     target *= spread(share, picture)
     target += picture

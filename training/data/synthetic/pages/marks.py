@@ -1,4 +1,4 @@
-"""Ink without text: logos, barcodes, stamps, scribbles, pictures, which a detector must pass over."""
+"""Ink without text, for a detector to pass over: logos, barcodes, stamps, scribbles."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def _star(
 def add_barcode(setter: Typesetter, area: Area) -> None:
     """Draw bars, or the squares of a two-dimensional code, into an area."""
     sheet, rng = setter.sheet, setter.rng
-    left, top, right, bottom = (
-        round(value) for value in (area.left, area.top, area.right, area.bottom)
-    )
+    left, top, right, bottom = area.rounded
     if right - left < 20 or bottom - top < 10 or not _is_free(sheet, left, top, right, bottom):
         return
     if setter.chance(0.25):
@@ -130,9 +128,7 @@ def add_stamp(setter: Typesetter, area: Area) -> None:
 
 def add_picture(setter: Typesetter, area: Area) -> None:
     """Fill an area of the paper with a picture without text."""
-    left, top, right, bottom = (
-        round(value) for value in (area.left, area.top, area.right, area.bottom)
-    )
+    left, top, right, bottom = area.rounded
     height, width = bottom - top, right - left
     if height < 12 or width < 12:
         return

@@ -25,10 +25,8 @@ class Receipt:
         self.y = sheet.height * setter.between(0.01, 0.09) + setter.em
         self.bottom = sheet.height - setter.em * setter.between(0.5, 3)
         self.body = setter.body
-        if setter.chance(0.25):
-            self.body = (
-                replace(self.body, dots=setter.count(2, 3)) if self.body.size > 17 else self.body
-            )
+        if setter.chance(0.25) and self.body.size > 17:
+            self.body = replace(self.body, dots=setter.count(2, 3))
         self.strong = setter.pen(
             setter.em * (1.0 if setter.chance(0.6) else setter.between(1.1, 1.4)), is_bold=True
         )
@@ -47,9 +45,8 @@ class Receipt:
         """Write a text on the current line: from x, around x or up to x."""
         pen = self.body if pen is None else pen
         text = pen.drawable(text.upper() if self.is_upper else text)
-        room = (
-            self.right - x if share == 0 else x - self.left if share == 1 else 2 * (self.right - x)
-        )
+        rooms = {0.0: self.right - x, 0.5: 2 * (self.right - x), 1.0: x - self.left}
+        room = rooms[share]
         self.setter.sheet.write(self.setter.cut(text, pen, room), pen, x, self.y, share)
 
     def next(self, lines: float = 1.0) -> None:
@@ -165,9 +162,8 @@ class Receipt:
             if is_two_lines:
                 self.next()
                 if has_code:
-                    self.write(
-                        digits(setter.rng, 4, 9), self.left + setter.between(0, 1) * setter.em
-                    )
+                    indent = setter.between(0, 1) * setter.em
+                    self.write(digits(setter.rng, 4, 9), self.left + indent)
             for place, end in enumerate(ends):
                 is_count = place == 2 or (place == 1 and count == 3)
                 value = digits(setter.rng, 1, 1) if is_count else wording.amount()
@@ -183,9 +179,9 @@ class Receipt:
         for _ in range(setter.count(2, 7)):
             pen = self.body
             if setter.chance(0.25):
-                pen = (
-                    self.strong if setter.chance(0.7) else setter.pen(1.6 * setter.em, is_bold=True)
-                )
+                pen = self.strong
+                if setter.chance(0.3):
+                    pen = setter.pen(1.6 * setter.em, is_bold=True)
                 self.y += max(0.0, 0.7 * (pen.size - setter.em))
             amount = pick(("", "", "RM ", "$ ", "€ "), setter.rng) + wording.amount()
             edge = self.right - max(0.2 * width, pen.width(amount) + 1.5 * pen.size)
@@ -209,11 +205,9 @@ class Receipt:
             self.next()
         if setter.chance(0.2) and self.y + 4 * setter.em < self.bottom:
             half = (self.right - self.left) * setter.between(0.2, 0.45)
-            area = Area(
-                middle - half, self.y, middle + half, self.y + setter.between(2, 4) * setter.em
-            )
-            add_barcode(setter, area)
-            self.y = area.bottom + 1.2 * setter.em
+            height = setter.between(2, 4) * setter.em
+            add_barcode(setter, Area(middle - half, self.y, middle + half, self.y + height))
+            self.y += height + 1.2 * setter.em
             self.write(digits(setter.rng, 8, 14), middle, 0.5)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +14,14 @@ from numpy.typing import NDArray
 
 from training.data.synthetic.degrade import BgrImage, degrade
 from training.data.synthetic.pages.camera import choose_view, lit, on_surface, seen_boxes
-from training.data.synthetic.pages.faces import Typefaces
+from training.data.synthetic.pages.faces import Nature, Typefaces
 from training.data.synthetic.pages.kinds import Kind
 from training.data.synthetic.pages.marks import add_distractors
+from training.data.synthetic.pages.pen import Mask
 from training.data.synthetic.pages.sheet import Sheet, TextBox
 from training.data.synthetic.pages.surface import choose_colors, printed
 from training.data.synthetic.pages.typesetter import Typesetter
 from training.data.synthetic.pages.wording import Wording
-from training.data.synthetic.scene import Picture
 
 IGNORED_TEXT = "###"
 """PaddleOCR's transcription of a text that nothing is to be learnt from."""
@@ -34,6 +36,7 @@ LEAST_CONTRAST = 22.0
 GREY_SHARE = 0.5
 """Most scans are grey; one channel also takes a third of the time."""
 
+WEAKEST_INK = 8
 OTHER_SCRIPTS_SHARE = 0.14
 SHORTEST_SIDE_SHARE = 0.62
 
@@ -97,7 +100,6 @@ def render_page(
         add_distractors(setter)
     is_grey = bool(difficulty and rng.random() < GREY_SHARE)
     picture = printed(sheet, rng, difficulty, setter.em, is_grey)
-    sheet.boxes = _told_by_contrast(sheet, picture)
     is_photo = bool(rng.random() < 2 * difficulty * kind.photo)
     view = choose_view(sheet.width, sheet.height, rng, difficulty, is_photo)
     boxes = seen_boxes(view, sheet.boxes, LEAST_TEXT_PX)
@@ -105,7 +107,8 @@ def render_page(
     if difficulty:
         picture = lit(picture, rng, difficulty, is_photo)
     image = degrade(picture, rng, difficulty, _line_px(boxes, setter.em))
-    return Page(image, tuple(boxes), name)
+    ink = sheet.text if view.is_plain else view.image(sheet.text, cv2.BORDER_CONSTANT)
+    return Page(image, tuple(_told_by_contrast(boxes, image, ink)), name)
 
 
 def set_sheet(
@@ -121,9 +124,9 @@ def set_sheet(
     em = max(LEAST_EM_PX, longest * rng.uniform(*kind.em) / 1000)
     paper, ink = choose_colors(rng, difficulty, kind.photo >= 0.5)
     sheet = Sheet(round(width), round(height), paper, ink)
-    nature = "even" if rng.random() < kind.even else "any"
+    nature: Nature = "even" if rng.random() < kind.even else "any"
     wording = Wording(rng, script)
-    setter = Typesetter(sheet, em, rng, faces, wording, difficulty, nature)  # type: ignore[arg-type]
+    setter = Typesetter(sheet, em, rng, faces, wording, difficulty, nature)
     kind.set(setter)
     if kind.is_trimmed and rng.random() < 0.75 and sheet.boxes:
         last = max(float(box.bottom[:, 1].max()) for box in sheet.boxes)
@@ -131,23 +134,30 @@ def set_sheet(
     return setter
 
 
-def _told_by_contrast(sheet: Sheet, picture: Picture) -> list[TextBox]:
-    """Tell which boxes hold text that stands out from the paper."""
-    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+def _told_by_contrast(boxes: list[TextBox], image: BgrImage, ink: Mask) -> list[TextBox]:
+    """Tell which boxes hold text that stands out from the paper, all along."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     told = []
-    for box in sheet.boxes:
-        corners = box.polygon
-        left, top = np.maximum(0, np.floor(corners.min(axis=0))).astype(int).tolist()
-        right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
-        text = sheet.text[top:bottom, left:right]
-        levels: NDArray[np.float32] = grey[top:bottom, left:right]
-        ink, paper = (cv2.threshold(text, level, 255, method)[1] for level, method in (
-            (120, cv2.THRESH_BINARY), (8, cv2.THRESH_BINARY_INV)))  # fmt: skip
-        if cv2.countNonZero(ink) < 3:
-            ink = cv2.threshold(text, 40, 255, cv2.THRESH_BINARY)[1]
-        contrast = abs(cv2.mean(levels, ink)[0] - cv2.mean(levels, paper)[0])
-        told.append(box if contrast >= LEAST_CONTRAST else replace(box, is_readable=False))
+    for box in boxes:
+        left, top = np.floor(box.polygon.min(axis=0)).astype(int).tolist()
+        right, bottom = np.ceil(box.polygon.max(axis=0)).astype(int).tolist()
+        edges = np.linspace(left, right, 4 if right - left > 3 * (bottom - top) else 2).astype(int)
+        contrasts = [
+            _contrast(grey[top:bottom, start:end], ink[top:bottom, start:end])
+            for start, end in pairwise(edges.tolist())
+        ]
+        is_clear = min(contrasts) >= 0.6 * LEAST_CONTRAST and max(contrasts) >= LEAST_CONTRAST
+        told.append(box if is_clear else replace(box, is_readable=False))
     return told
+
+
+def _contrast(levels: NDArray[Any], ink: Mask) -> float:
+    """Return how much text and paper differ, levels of grey."""
+    strong = (ink > 0.6 * float(ink.max(initial=0))).astype(np.uint8)
+    weak = (ink < WEAKEST_INK).astype(np.uint8)
+    if not cv2.countNonZero(strong) or not cv2.countNonZero(weak):
+        return 255.0
+    return abs(cv2.mean(levels, strong)[0] - cv2.mean(levels, weak)[0])
 
 
 def _line_px(boxes: list[TextBox], em: float) -> float:

@@ -123,10 +123,9 @@ class Sheet:
             np.maximum(self.text[place], glyphs.mask, out=self.text[place])
         if pen.color is not None:
             self.color((x0, y0, x1, y1), pen.color)
-        edges = np.array(
-            [[(box[0], box[1]), (box[2], box[1])], [(box[0], box[3]), (box[2], box[3])]]
-        )
-        self.boxes.append(TextBox(" ".join(text for text, _, _ in parts), edges[0], edges[1]))
+        upper = np.array([(box[0], box[1]), (box[2], box[1])])
+        lower = np.array([(box[0], box[3]), (box[2], box[3])])
+        self.boxes.append(TextBox(" ".join(text for text, _, _ in parts), upper, lower))
         return True
 
     def _box(

@@ -31,8 +31,10 @@ def choose_colors(
         paper, ink = scene_colors(rng, difficulty)
     else:
         paper, ink = document_colors(rng)
-        if rng.random() < 0.4:
-            paper = paper + (np.float32(254) - paper.max())
+        if luma(paper) < luma(ink) and rng.random() < 0.6:
+            paper, ink = ink, paper
+        if luma(paper) > luma(ink) and rng.random() < 0.6:
+            paper, ink = paper + (np.float32(255) - paper.max()), ink * np.float32(0.7)
     return _color(paper), _color(ink)
 
 
@@ -125,22 +127,19 @@ def _damage(
 ) -> Picture:
     """Add folds, specks, holes and dark edges of a copier."""
     height, width = picture.shape[:2]
-    is_grey = picture.ndim == 2
-    ink = luma(sheet.ink_color) if is_grey else sheet.ink_color
+    ink = sheet.ink_color if picture.ndim == 3 else (luma(sheet.ink_color),) * 3
     if rng.random() < 0.25 * difficulty:
         for _ in range(int(rng.integers(1, 4))):
             at, is_level = rng.random(), rng.random() < 0.6
             size, across = (height, width) if is_level else (width, height)
-            profile = np.exp(-(((np.arange(size) - at * size) / max(2.0, 0.4 * em)) ** 2))
-            factor = (1 + rng.uniform(-0.18, 0.12) * profile).astype(np.float32)
-            across_all = np.ones(across, np.float32)
-            picture = scaled(
-                picture, np.outer(factor, across_all) if is_level else np.outer(across_all, factor)
-            )
+            away = (np.arange(size) - at * size) / max(2.0, 0.4 * em)
+            factor = np.float32(1) + np.float32(rng.uniform(-0.18, 0.12)) * np.exp(-(away**2))
+            pair = (factor, np.ones(across)) if is_level else (np.ones(across), factor)
+            picture = scaled(picture, np.outer(*pair))
     if rng.random() < 0.4 * difficulty:
         count = int(rng.integers(5, 120))
-        at = (rng.random((count, 2)) * (width, height)).astype(int)
-        for x, y in at.tolist():
+        places = (rng.random((count, 2)) * (width, height)).astype(int)
+        for x, y in places.tolist():
             radius = int(rng.integers(0, max(2, round(0.12 * em))))
             cv2.circle(picture, (x, y), radius, ink, -1)
     if rng.random() < 0.2 * difficulty:
@@ -151,13 +150,8 @@ def _damage(
             _blot(picture, sheet, (round(x), round(share * height)), radius, level)
     if rng.random() < 0.25 * difficulty:
         reach = max(1, round(em * rng.uniform(0.1, 1.2)))
-        strips = (
-            np.s_[:reach],
-            np.s_[height - reach :],
-            np.s_[:, :reach],
-            np.s_[:, width - reach :],
-        )
-        strip = strips[int(rng.integers(4))]
+        ends = (np.s_[:reach], np.s_[-reach:], np.s_[:, :reach], np.s_[:, -reach:])
+        strip = ends[int(rng.integers(4))]
         if not sheet.text[strip].any():
             picture[strip] = np.float32(rng.uniform(20, 120))
     return picture

@@ -39,8 +39,9 @@ def add_table(setter: Typesetter, area: Area) -> float:
     shares = rng.dirichlet(np.full(count, 4.0)) * 0.6 + 0.4 / count
     edges = (area.left + area.width * np.cumsum([0.0, *shares])).tolist()
     makers = [_column_maker(setter, place == 0) for place in range(count)]
-    aligns = [pick(("left", "left", "center"), rng) if is_text else pick(("right", "right", "center"), rng)
-              for _, is_text in makers]  # fmt: skip
+    of_words: tuple[Align, ...] = ("left", "left", "center")
+    of_figures: tuple[Align, ...] = ("right", "right", "center")
+    aligns = [pick(of_words if is_text else of_figures, rng) for _, is_text in makers]
     step = em * setter.between(1.3, 2.4)
     pad = em * setter.between(0.25, 0.6)
     rows = max(2, min(40, int(area.height / step)))
@@ -52,15 +53,13 @@ def add_table(setter: Typesetter, area: Area) -> float:
     if is_dark_head:
         sheet.fill(area.left, area.top, area.right, area.top + step, sheet.ink_color)
         head_pen = head_pen.colored(sheet.paper_color)
-    shade = tuple(
-        round(0.9 * a + 0.1 * b) for a, b in zip(sheet.paper_color, sheet.ink_color, strict=True)
-    )
+    shade = np.rint(0.9 * np.array(sheet.paper_color) + 0.1 * np.array(sheet.ink_color)).tolist()
     for row in range(rows):
         top = area.top + row * step
         y = top + 0.5 * step + 0.33 * em
         is_head = row == 0 and has_head
         if stripes and row % 2 and not is_head:
-            sheet.fill(area.left, top, area.right, top + step, shade)  # type: ignore[arg-type]
+            sheet.fill(area.left, top, area.right, top + step, tuple(shade))
         for place, (make, _) in enumerate(makers):
             if not is_head and not setter.chance(fill):
                 continue
@@ -121,10 +120,8 @@ def set_form(setter: Typesetter) -> None:
     setter.line(setter.wording.phrase(2, 6, caps=0.5), pen, area.left, area.right, y, "center")
     y += 1.5 * em
     if setter.chance(0.5):
-        y = (
-            setter.prose(replace(area, top=y, bottom=y + 3.5 * em), "left", setter.pen(0.85 * em))
-            + em
-        )
+        part = replace(area, top=y, bottom=y + 3.5 * em)
+        y = setter.prose(part, "left", setter.pen(0.85 * em)) + em
     hand = setter.faces.choose(setter.rng, setter.wording.script, "hand")
     is_by_hand = hand.nature == "hand" and setter.chance(0.6)
     filled = setter.pen(em * setter.between(0.9, 1.25), family=hand if is_by_hand else None)
@@ -220,25 +217,23 @@ def set_invoice(setter: Typesetter) -> None:
         y += 1.25 * em
     y += 1.5 * em
     pen = setter.heading(em * setter.between(1.1, 1.8))
-    setter.line(pick(("TAX INVOICE", "INVOICE", "Rechnung", "Delivery Order"), setter.rng), pen,
-                area.left, area.right, y, pick(("left", "center", "right"), setter.rng))  # fmt: skip
+    text = pick(("TAX INVOICE", "INVOICE", "Rechnung", "Delivery Order"), setter.rng)
+    where: Align = pick(("left", "center", "right"), setter.rng)
+    setter.line(text, pen, area.left, area.right, y, where)
     y += 2 * em
     top, (left, right) = y, area.columns(2, 2 * em)
     for column in (left, right):
         line = top
         colon = column.left + column.width * setter.between(0.3, 0.45)
         for _ in range(setter.count(2, 6)):
-            term = setter.cut(
-                setter.body.drawable(wording.term()), setter.body, colon - column.left - em
-            )
+            room = colon - column.left - em
+            term = setter.cut(setter.body.drawable(wording.term()), setter.body, room)
             setter.sheet.write(term, setter.body, column.left, line)
             setter.line(f": {wording.value()}", setter.body, colon, column.right, line)
             line += 1.35 * em
         y = max(y, line)
-    y = (
-        add_table(setter, Area(area.left, y + em, area.right, y + setter.between(8, 22) * em))
-        + 2 * em
-    )
+    part = replace(area, top=y + em, bottom=y + setter.between(8, 22) * em)
+    y = add_table(setter, part) + 2 * em
     edge = area.right - area.width * setter.between(0.18, 0.28)
     for _ in range(setter.count(2, 6)):
         pen = setter.pen(em, is_bold=setter.chance(0.3))

@@ -22,7 +22,9 @@ def set_title(setter: Typesetter) -> None:
         sheet.frame(area.left / 2, area.top / 2, sheet.width - area.left / 2,
                     sheet.height - area.top / 2, setter.count(1, 4))  # fmt: skip
     if setter.chance(0.25):
-        add_picture(setter, pick_area(setter, area, 0.25, 0.5))
+        picture = pick_area(setter, replace(area, bottom=area.top + 0.4 * area.height), 0.4, 1.0)
+        add_picture(setter, picture)
+        area = replace(area, top=picture.bottom + em)
     align: Align = "center" if setter.chance(0.8) else "left"
     y = area.top
     while y + 3 * em < area.bottom:
@@ -57,9 +59,8 @@ def set_catalogue(setter: Typesetter) -> None:
             sheet.write(f"{number}.", setter.body, area.left, y)
             text = setter.wording.phrase(1, 8, caps=0.02)
             right = area.right - (5 * em if has_price else 0)
-            text = setter.cut(
-                setter.body.drawable(text + "."), setter.body, right - area.left - indent
-            )
+            text = setter.body.drawable(text + ".")
+            text = setter.cut(text, setter.body, right - area.left - indent)
             end = sheet.write(text, setter.body, area.left + indent, y)
             if has_price and setter.chance(0.8):
                 amount = digits(setter.rng, 2, 4) + pick(("", ".—", ".-"), setter.rng)
@@ -86,12 +87,8 @@ def set_scene(setter: Typesetter) -> None:
         family = setter.faces.choose(setter.rng, setter.wording.script)
         pen = setter.pen(size, is_bold=setter.chance(0.5), family=family)
         text = setter.wording.phrase(1, 3, caps=0.5) if setter.chance(0.8) else price(setter.rng)
-        add_turned(
-            setter,
-            text,
-            replace(pen, slant=0.0),
-            setter.between(0, 1) ** 3 * pick((-60, 60), setter.rng),
-        )
+        degrees = setter.between(0, 1) ** 3 * pick((-60, 60), setter.rng)
+        add_turned(setter, text, replace(pen, slant=0.0), degrees)
     if setter.chance(0.3):
         add_logo(setter, pick_area(setter, whole, 0.1, 0.25))
 
@@ -104,8 +101,8 @@ def add_turned(setter: Typesetter, text: str, pen: Pen, degrees: float) -> None:
         return
     height, width = glyphs.mask.shape
     margin = 0.5 + 0.08 * pen.size
-    corners = np.array([(-margin, -margin), (width + margin, -margin), (width + margin, height + margin),
-                        (-margin, height + margin)])  # fmt: skip
+    right, bottom = width + margin, height + margin
+    corners = np.array([(-margin, -margin), (right, -margin), (right, bottom), (-margin, bottom)])
     angle = np.deg2rad(degrees)
     turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
     turned = corners @ turn.T

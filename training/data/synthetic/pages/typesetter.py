@@ -39,6 +39,11 @@ class Area:
         """Return the height."""
         return self.bottom - self.top
 
+    @property
+    def rounded(self) -> tuple[int, int, int, int]:
+        """Return left, top, right, bottom in whole px."""
+        return round(self.left), round(self.top), round(self.right), round(self.bottom)
+
     def columns(self, count: int, gap: float) -> list[Area]:
         """Split into columns of equal width."""
         width = (self.width - (count - 1) * gap) / count
@@ -171,7 +176,8 @@ class Typesetter:
             The y below the last line.
         """
         leading = self.leading if leading is None else leading
-        y, line, used = area.top + 0.8 * leading, [], 0.0
+        line: list[tuple[str, float]] = []
+        y, used = area.top + 0.8 * leading, 0.0
         room = area.width - indent
         space = pen.space
         for word, width in self._fitted(words, pen, area.width):

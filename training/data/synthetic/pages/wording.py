@@ -42,16 +42,19 @@ LETTERS: Mapping[str, str] = {
 WITHOUT_SPACES = frozenset({"han", "kana"})
 
 TERMS: tuple[str, ...] = tuple(
-    """TOTAL|SUBTOTAL|Sub Total|Total Amount|GRAND TOTAL|CASH|CHANGE|GST|Tax|VAT|Discount|Rounding
-|Amount Due|Balance|Qty|Item|Price|Amount|Description|Unit Price|No.|Code|Date|Time|Cashier|Table
-|Invoice No.|Receipt No.|Bill No.|Ref|Order|Customer|Name|Address|Phone|Tel|Fax|E-mail|Payment Mode
-|VISA|Card No.|Approval Code|Terminal|Member|Points|Salesperson|Doc No.|Due Date|Terms|Page|Signature
-|Summe|Betrag|MwSt.|Netto|Brutto|Bar|Rückgeld|Datum|Uhrzeit|Rechnung Nr.|Kunde|Menge|Preis|Artikel
-|Total TTC|Remise|Quantité|Montant|Facture|Total Payable|Total Sales (Excl. GST)|Total Qty|Net Total
-|GST Summary|Tax Code|Deposit|Delivery|Ship to|Bill to|Account|Department|Place of birth|Nationality
-|Surname|First name|Date of birth|Occupation|Remarks|Reference|Yours sincerely|Subject|Attn""".replace(
-        "\n", ""
-    ).split("|")
+    term.strip()
+    for line in """
+TOTAL|SUBTOTAL|Sub Total|Total Amount|GRAND TOTAL|CASH|CHANGE|GST|Tax|VAT|Discount|Rounding
+Amount Due|Balance|Qty|Item|Price|Amount|Description|Unit Price|No.|Code|Date|Time|Cashier
+Table|Invoice No.|Receipt No.|Bill No.|Ref|Order|Customer|Name|Address|Phone|Tel|Fax|E-mail
+Payment Mode|VISA|Card No.|Approval Code|Terminal|Member|Points|Salesperson|Doc No.|Due Date
+Terms|Page|Signature|Summe|Betrag|MwSt.|Netto|Brutto|Bar|Rückgeld|Datum|Uhrzeit|Rechnung Nr.
+Kunde|Menge|Preis|Artikel|Total TTC|Remise|Quantité|Montant|Facture|Total Payable|Net Total
+Total Sales (Excl. GST)|Total Qty|GST Summary|Tax Code|Deposit|Delivery|Ship to|Bill to
+Account|Department|Place of birth|Nationality|Surname|First name|Date of birth|Occupation
+Remarks|Reference|Yours sincerely|Subject|Attn
+""".strip().splitlines()
+    for term in line.split("|")
 )
 
 FOOTERS: tuple[str, ...] = (
@@ -117,7 +120,7 @@ class Wording:
             return ["".join(words) + "。"]
         for place in range(2, len(words) - 1):
             if rng.random() < 0.09:
-                words[place] += pick((",", ",", ";", ":", " –"), rng)
+                words[place] += pick((",", ",", ";", ":", " \u2013"), rng)
             elif rng.random() < 0.02:
                 words[place] = pick(("({})", "“{}”", "„{}“", "'{}'"), rng).format(words[place])
         words[0] = words[0][:1].upper() + words[0][1:]
