@@ -46,7 +46,7 @@ def set_catalogue(setter: Typesetter) -> None:
     strong = setter.pen(em * setter.between(1.0, 1.2), is_bold=True)
     has_price, has_leaders = setter.chance(0.7), setter.chance(0.3)
     number, y = setter.count(1, 400), area.top + step
-    indent = em * setter.between(2, 3.4)
+    indent = max(em * setter.between(2, 3.4), setter.body.width(f"{number + 99}.") + em)
     while y + 2 * step < area.bottom:
         if setter.chance(0.75):
             y += setter.between(0.1, 0.6) * step

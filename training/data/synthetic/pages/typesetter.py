@@ -83,6 +83,9 @@ class Typesetter:
         is_same = nature != "any" or rng.random() < 0.6
         self.display = self.family if is_same else faces.choose(rng, wording.script)
         self._spread = 0.16 * min(1.0, 2 * difficulty)
+        if self.family.nature == "even":
+            # Printers of receipts set the same letters narrow, wide and tall.
+            self._spread *= 1.5
         self._stretch = self._draw_stretch()
         self.body = self.pen(em)
         self.em = self.body.size
@@ -135,7 +138,7 @@ class Typesetter:
         )
 
     def _draw_stretch(self) -> float:
-        return float(np.exp(np.clip(self.rng.normal(-0.04, 1.0), -2.2, 1.8) * self._spread))
+        return float(np.exp(np.clip(self.rng.normal(-0.5, 1.1), -2.4, 1.8) * self._spread))
 
     def heading(self, size: float) -> Pen:
         """Choose the pen of a heading."""
