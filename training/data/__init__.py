@@ -1,1 +1,1 @@
-"""Label files, LMDB, rendered lines and pages, augmentation and batches; none of it imports paddle."""
+"""Label files, LMDB, rendered lines and pages, augmentation, batches; none of it imports paddle."""
