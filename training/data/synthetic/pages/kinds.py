@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "table": Kind(set_table, 0.08, (0.7, 1.6), (9, 19), 0.1),
     "form": Kind(set_form, 0.08, (0.9, 1.6), (11, 19), 0.1),
     "prose": Kind(set_prose, 0.11, _PORTRAIT, (9, 18)),
-    "dense": Kind(set_dense, 0.05, (0.8, 1.6), (8, 10)),
+    "dense": Kind(set_dense, 0.05, (0.8, 1.6), (6.5, 10)),
     "typescript": Kind(set_typescript, 0.09, _PORTRAIT, (12, 20), 1.0, 0.1),
     "letter": Kind(set_letter, 0.05, _PORTRAIT, (10, 17), 0.15),
     "title": Kind(set_title, 0.05, (1.0, 1.7), (14, 32)),

@@ -26,7 +26,7 @@ from training.data.synthetic.pages.wording import Wording
 IGNORED_TEXT = "###"
 """PaddleOCR's transcription of a text that nothing is to be learnt from."""
 
-LEAST_EM_PX = 8
+LEAST_EM_PX = 6
 LEAST_TEXT_PX = 6.0
 """Lower texts are not readable."""
 
