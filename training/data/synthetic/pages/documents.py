@@ -126,6 +126,9 @@ def _section(setter: Typesetter, column: Area, align: Align) -> float:
 
 def set_typescript(setter: Typesetter) -> None:
     """Set a page of a typewriter."""
+    unevenness = setter.between(0.2, 1.0) if setter.difficulty and setter.chance(0.6) else 0.0
+    stretch = setter.between(0.9, 1.15)
+    setter.body = replace(setter.body, stretch=stretch, unevenness=unevenness)
     area = type_area(setter, 0.04, 0.15)
     setter.leading = setter.em * pick((1.25, 1.5, 2.0, 2.5), setter.rng)
     if setter.chance(0.6):

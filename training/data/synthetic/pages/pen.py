@@ -45,6 +45,7 @@ class Pen:
         weight: px by which strokes get thicker, or thinner where negative.
         slant: px that letters lean to the right per px of height.
         dots: distance of the dots of a matrix printer, px; 0 for whole strokes.
+        unevenness: 0 .. 1, by how much the types of a worn typewriter are high, low and faint.
         color: BGR, or None for the ink of the page.
     """
 
@@ -55,6 +56,7 @@ class Pen:
     weight: float = 0.0
     slant: float = 0.0
     dots: int = 0
+    unevenness: float = 0.0
     color: Color | None = None
 
     def sized(self, factor: float) -> Pen:
@@ -83,8 +85,13 @@ class Pen:
     def glyphs(self, text: str) -> Glyphs | None:
         """Draw a text; None where it has no ink."""
         x, parts = 0.0, []
-        for character in text:
+        for place, character in enumerate(text):
             mask, left, top, advance = self._glyph(character)
+            if mask.size and self.unevenness:
+                # The same every time, so that a text is drawn alike wherever it is.
+                chance = (place * 7919 + ord(character) * 4243) % 1009 / 1009
+                top += round((chance - 0.5) * 0.14 * self.unevenness * self.size)
+                mask = (mask * (1 - 0.5 * self.unevenness * (chance * 17 % 1))).astype(np.uint8)
             if mask.size:
                 parts.append((mask, round(x) + left, top))
             x += advance

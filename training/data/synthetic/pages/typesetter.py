@@ -16,6 +16,7 @@ from training.data.synthetic.pages.wording import WITHOUT_SPACES, Wording
 
 Align = Literal["left", "justify", "center", "right"]
 SHARES: dict[str, float] = {"left": 0.0, "justify": 0.0, "center": 0.5, "right": 1.0}
+UNDERLINED_SHARE = 0.05
 WIDEST_GAP_EM = 1.1
 """A justified line keeps its natural gaps where they would become wider."""
 
@@ -151,7 +152,12 @@ class Typesetter:
         """Write one line, cut to the width; return its end, px."""
         text = self.cut(pen.drawable(text), pen, right - left)
         share = SHARES[align]
-        return self.sheet.write(text, pen, left + share * (right - left), y, share)
+        end = self.sheet.write(text, pen, left + share * (right - left), y, share)
+        if text and self.rng.random() < UNDERLINED_SHARE * self.difficulty:
+            below = y + self.between(0.08, 0.25) * pen.size
+            thickness = max(1, round(0.05 * pen.size))
+            self.sheet.rule(end - pen.width(text), below, end, below, thickness)
+        return end
 
     def cut(self, text: str, pen: Pen, width: float) -> str:
         """Leave out what is too much for a width."""
