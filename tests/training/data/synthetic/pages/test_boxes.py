@@ -101,13 +101,13 @@ def test_forward_and_backward_agree() -> None:
 
 
 def test_plain_pages_are_black_on_white_and_hold_nothing_but_text(faces: Typefaces) -> None:
-    kinds = {name: KINDS[name] for name in ("prose", "typescript")}
+    kinds = {"typescript": KINDS["typescript"]}  # no pictures, hardly any rules
     for seed in range(4):
         page = render_page(np.random.default_rng(seed), faces, kinds, SIDE, 0.0)
         assert all(box.is_readable for box in page.boxes if np.ptp(box.polygon[:, 1]) > 7)
         inside = filled(list(page.boxes), page.image.shape[:2], grow=1)
         outside = page.image[inside == 0]
-        assert (outside == 255).all(axis=1).mean() > 0.98  # rules and pictures aside
+        assert (outside == 255).all(axis=1).mean() > 0.995
         assert page.image[inside == 1].min() < 60
 
 
