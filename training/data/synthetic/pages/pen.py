@@ -85,11 +85,11 @@ class Pen:
     def glyphs(self, text: str) -> Glyphs | None:
         """Draw a text; None where it has no ink."""
         x, parts = 0.0, []
-        for place, character in enumerate(text):
+        for number, character in enumerate(text):
             mask, left, top, advance = self._glyph(character)
             if mask.size and self.unevenness:
                 # The same every time, so that a text is drawn alike wherever it is.
-                chance = (place * 7919 + ord(character) * 4243) % 1009 / 1009
+                chance = (number * 7919 + ord(character) * 4243) % 1009 / 1009
                 top += round((chance - 0.5) * 0.14 * self.unevenness * self.size)
                 mask = (mask * (1 - 0.5 * self.unevenness * (chance * 17 % 1))).astype(np.uint8)
             if mask.size:
