@@ -70,7 +70,7 @@ class Pen:
     @cached_property
     def space(self) -> float:
         """Width of the space between words, px."""
-        return self.width(" ") if " " in self.face.characters else 0.3 * self.size
+        return self.width(" ")
 
     def drawable(self, text: str) -> str:
         """Leave out what the face does not have, and spaces at the ends or twice in a row."""
@@ -120,7 +120,12 @@ class Pen:
 
     def _draw(self, character: str) -> tuple[Mask, int, int, float]:
         font = load_font(self.face.path, self.face.index, self.size, False)
-        advance = (font.getlength(character) + self.tracking * self.size) * self.stretch
+        is_space = character == " "
+        is_drawn = not is_space or " " in self.face.characters
+        natural = font.getlength(character) if is_drawn else 0.3 * self.size
+        advance = (natural + self.tracking * self.size) * self.stretch
+        if is_space:
+            return np.zeros((0, 0), np.uint8), 0, 0, advance
         left, top, right, bottom = font.getbbox(character, anchor="ls")
         margin = 2 + math.ceil(abs(self.weight))
         origin = (margin - math.floor(left), margin - math.floor(top))
