@@ -35,6 +35,7 @@ def degrade(
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32, copy=False)
     if rng.random() < 0.08 * difficulty:
         picture = np.float32(255) - picture
+    is_page = line_px is not None
     line_px = picture.shape[0] if line_px is None else line_px
     picture = _resample(picture, rng, difficulty, line_px)
     picture = _blur(picture, rng, difficulty, line_px)
@@ -44,7 +45,7 @@ def degrade(
         picture = picture + (grain if is_grey else grain[:, :, np.newaxis])
     image = _levels(picture)
     if is_grey and rng.random() < 0.2 * difficulty:
-        image = _two_levels(image)
+        image = _two_levels(_even(image, 6 * line_px) if is_page else image)
     if rng.random() < 0.7 * difficulty:
         image = _jpeg(image, int(rng.integers(95 - round(65 * difficulty), 96)))
     if image.ndim == 2:
@@ -97,6 +98,13 @@ def _motion_kernel(length: int, angle: float) -> NDArray[np.float32]:
     cv2.line(kernel, first, last, 1.0)
     kernel /= kernel.sum()
     return kernel
+
+
+def _even(image: BgrImage, reach_px: float) -> BgrImage:
+    """Divide by the light around, so that one threshold serves for a whole page."""
+    side = 2 * round(reach_px) + 1
+    around = cv2.blur(image, (side, side)).astype(np.float32)
+    return np.clip(image / np.maximum(around, 8) * 160, 0, 255).astype(np.uint8)
 
 
 def _two_levels(image: BgrImage) -> BgrImage:

@@ -37,6 +37,9 @@ GREY_SHARE = 0.5
 """Most scans are grey; one channel also takes a third of the time."""
 
 WEAKEST_INK = 8
+LEAST_DEVIATIONS = 1.2
+"""Text of which a threshold left specks differs by fewer standard deviations from its paper."""
+
 OTHER_SCRIPTS_SHARE = 0.14
 SHORTEST_SIDE_SHARE = 0.62
 
@@ -152,12 +155,13 @@ def _told_by_contrast(boxes: list[TextBox], image: BgrImage, ink: Mask) -> list[
 
 
 def _contrast(levels: NDArray[Any], ink: Mask) -> float:
-    """Return how much text and paper differ, levels of grey."""
+    """Return how much text and paper differ, levels of grey; 0 where little of the text is left."""
     strong = (ink > 0.6 * float(ink.max(initial=0))).astype(np.uint8)
     weak = (ink < WEAKEST_INK).astype(np.uint8)
     if not cv2.countNonZero(strong) or not cv2.countNonZero(weak):
         return 255.0
-    return abs(cv2.mean(levels, strong)[0] - cv2.mean(levels, weak)[0])
+    contrast = abs(cv2.mean(levels, strong)[0] - cv2.mean(levels, weak)[0])
+    return contrast if contrast >= LEAST_DEVIATIONS * float(levels.std()) else 0.0
 
 
 def _line_px(boxes: list[TextBox], em: float) -> float:
