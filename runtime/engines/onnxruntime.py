@@ -15,7 +15,17 @@ import numpy as np
 
 from runtime.cpu import available_cpus
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
-from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo, filled
+from runtime.engines.tensors import (
+    Array,
+    Fill,
+    Filled,
+    Part,
+    Profile,
+    Shapes,
+    Sizes,
+    TensorInfo,
+    filled,
+)
 from runtime.errors import ArtifactError, EngineError
 
 logger = logging.getLogger(__name__)
@@ -112,6 +122,10 @@ class OnnxRuntimeEngine:
     def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
         """Run the network; see `Engine.run_filled`."""
         return self.run(filled(shapes, self.inputs, fill))
+
+    def run_parts(self, parts: Sequence[Filled]) -> list[dict[str, Array]]:
+        """Run the network on one part after the other; see `Engine.run_parts`."""
+        return [self.run_filled(shapes, fill) for shapes, fill in parts]
 
     def close(self) -> None:
         """Let go of the network."""
