@@ -6,14 +6,15 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from runtime.cpu import available_cpus
+from runtime.engines.bound_runs import BoundRuns
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
 from runtime.engines.tensors import (
     Array,
@@ -78,6 +79,8 @@ class OnnxRuntimeEngine:
         options.enable_mem_pattern = False
         session, because = _create(ort, path, options, device, device_id, _disabled(weights))
         self._session: Any = session
+        self._ort, self._device_id = ort, device_id
+        self._idle: list[BoundRuns] = []
         provider = session.get_providers()[0]
         self.is_on_cpu = provider == CPU
         self.inputs = tuple(map(_info, session.get_inputs()))
@@ -96,13 +99,14 @@ class OnnxRuntimeEngine:
         logger.info("%s: %s%s", path, self.description, chosen)
 
     def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
-        """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU."""
+        """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU.
+
+        On a GPU N is filled up to a power of two: for every new shape convolutions are looked for
+        and memory is allocated.
+        """
         most = self.samples_at_once or count
-        starts = range(0, count, most)
-        return [
-            Part(start, min(most, count - start), self._fixed_batch or min(most, count - start))
-            for start in starts
-        ]
+        batch = self._fixed_batch or (1 if self.is_on_cpu else 1 << (count - 1).bit_length())
+        return [Part(start, min(most, count - start), batch) for start in range(0, count, most)]
 
     def run(self, tensors: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
         """Run the network; see `Engine.run`."""
@@ -110,18 +114,32 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineError(f"{self.path}: the session is closed; open the model again")
         names = list(outputs) or [output.name for output in self.outputs]
-        try:
+        with self._translated({name: array.shape for name, array in tensors.items()}):
             values = session.run(names, dict(tensors))
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            shapes = ", ".join(str(list(array.shape)) for array in tensors.values())
-            raise EngineError(
-                f"{self.path}: onnxruntime failed on an input of {shapes}: {reason_of(error)}"
-            ) from error
         return dict(zip(names, map(np.asarray, values), strict=True))
 
     def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
-        """Run the network; see `Engine.run_filled`."""
-        return self.run(filled(shapes, self.inputs, fill))
+        """Run the network; see `Engine.run_filled`.
+
+        On a GPU inputs and outputs of shapes that come again stay where they are.
+        """
+        session = self._session
+        if self.is_on_cpu or session is None:
+            return self.run(filled(shapes, self.inputs, fill))
+        try:
+            runs = self._idle.pop()
+        except IndexError:  # as many as there are threads in here
+            ends = (self.inputs, self.outputs)
+            runs = BoundRuns(self._ort, session, *ends, "cuda", self._device_id)
+        try:
+            with self._translated(shapes):
+                bound = runs.bound(shapes)
+            fill(bound.arrays)
+            with self._translated(shapes):
+                return runs.run(bound)
+        finally:
+            if self._session is not None:
+                self._idle.append(runs)
 
     def run_parts(self, parts: Sequence[Filled]) -> list[dict[str, Array]]:
         """Run the network on one part after the other; see `Engine.run_parts`."""
@@ -130,6 +148,18 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Let go of the network."""
         self._session = None
+        self._idle.clear()
+
+    @contextmanager
+    def _translated(self, shapes: Shapes) -> Iterator[None]:
+        """Say what onnxruntime failed on; its errors have no base class of their own."""
+        try:
+            yield
+        except Exception as error:
+            told = ", ".join(str(list(sizes)) for sizes in shapes.values())
+            raise EngineError(
+                f"{self.path}: onnxruntime failed on an input of {told}: {reason_of(error)}"
+            ) from error
 
 
 def _info(value: Any) -> TensorInfo:

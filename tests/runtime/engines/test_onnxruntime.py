@@ -66,7 +66,8 @@ def test_the_package_on_cuda_gets_the_options_and_prints_no_records(
     printed = capsys.readouterr()
     assert printed.out == "" and "libcublasLt" in printed.err
     assert not engine.is_on_cpu and engine.samples_at_once is None
-    assert engine.parts(5, {}) == [Part(0, 5, 5)]
+    assert engine.parts(5, {}) == [Part(0, 5, 8)]
+    assert [engine.parts(count, {})[0].batch for count in (1, 2, 3, 32, 33)] == [1, 2, 4, 32, 64]
 
 
 def test_preloading_that_fails_is_an_engine_error(
