@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -15,6 +14,7 @@ import numpy as np
 
 from runtime.cpu import available_cpus
 from runtime.engines.bound_runs import BoundRuns
+from runtime.engines.conv_search import chosen_search
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
 from runtime.engines.tensors import (
     Array,
@@ -32,9 +32,6 @@ from runtime.errors import ArtifactError, EngineError
 logger = logging.getLogger(__name__)
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-SEARCH_VARIABLE = "DISTILREC_CUDNN_SEARCH"
-"""Environment variable: how onnxruntime looks for convolutions on CUDA: HEURISTIC, DEFAULT or
-EXHAUSTIVE; `python -m benchmarks.gpu` tells which is fastest with the versions at hand."""
 _ERRORS_ONLY = 3
 _REASON_LENGTH = 300
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -222,11 +219,12 @@ def _create_on_cuda(
             # Finds the CUDA libraries that pip installed; it complains on stdout, among records.
             with redirect_stdout(sys.stderr):
                 ort.preload_dlls()
+        search = chosen_search(path, ort.__version__, device_id)
         # Without this onnxruntime falls back to the CPU by itself, saying so on stdout.
         session = ort.InferenceSession(
             str(path),
             options,
-            providers=[(CUDA, cuda_options(device_id)), CPU],
+            providers=[(CUDA, cuda_options(device_id, search)), CPU],
             enable_fallback=0,
             disabled_optimizers=disabled,
         )
@@ -241,19 +239,19 @@ def _create_on_cuda(
     return session
 
 
-def cuda_options(device_id: int) -> dict[str, str]:
+def cuda_options(device_id: int, search: str) -> dict[str, str]:
     """Return what the CUDA provider is told.
 
     Args:
         device_id: number of the GPU.
+        search: how convolutions are looked for, one of `SEARCHES`. The provider's own choice
+            searches anew for every convolution and every new shape, and lines have many widths.
     """
     return {
         "device_id": str(device_id),
         # FP32 means FP32: TF32 keeps ten bits of a product's factors.
         "use_tf32": "0",
-        # The provider's own choice searches anew for every convolution and every new shape, and
-        # lines have many widths; others measured 634 ms for each against 1.9 ms (PaddleX 5057).
-        "cudnn_conv_algo_search": os.environ.get(SEARCH_VARIABLE, "HEURISTIC"),
+        "cudnn_conv_algo_search": search,
         "arena_extend_strategy": "kSameAsRequested",
     }
 
