@@ -28,6 +28,7 @@ COMMANDS = {
     "precision": "precision",
     "quantize": "quantize",
     "build": "build",
+    "graph": "graph",
     "verify": "verify",
     "adopt": "adopt",
     "inspect": "inspect",

@@ -5,6 +5,8 @@
 Checked are CUDA under this project's buffers and graphs; then lines are read on the CPU, by
 onnxruntime on CUDA in each of its ways to find convolutions, with the engine graph that normalises
 and decodes on the GPU, and with a TensorRT plan where one is given. Text is held against the CPU's.
+With --keep-search the fastest way to find convolutions is kept beside the model, for this GPU and
+this version of onnxruntime, and used from then on.
 
 Exit status: 0 all that is here passed, 1 something failed, 2 there is no GPU.
 """
@@ -18,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.gpu.device import checks, microseconds_per_call
-from benchmarks.gpu.reading import SEARCHES, Reading, read_with
+from benchmarks.gpu.reading import Reading, read_with
+from benchmarks.gpu.search import keep_fastest
 from benchmarks.measuring.result import (
     Failure,
     Measure,
@@ -27,6 +30,7 @@ from benchmarks.measuring.result import (
     save_result,
     surroundings,
 )
+from runtime.engines.conv_search import SEARCHES
 from runtime.engines.cuda import Cuda, Gpu, open_cuda, require_gpu
 from runtime.errors import OcrError
 from runtime.files import sha256_of_file
@@ -107,6 +111,7 @@ def _readings(
         yield Failure("engine graph on CUDA", " ".join(str(error).split()), is_absent=True)
     if options.plan is not None:
         ways.append(("TensorRT", options.plan, "auto", ""))
+    searched: dict[str, Reading] = {}
     for name, file, device, search in ways:
         try:
             reading = read_with(file, images, device, options.passes, search)
@@ -117,6 +122,13 @@ def _readings(
             yield Failure(name, " ".join(str(error).split()), is_absent)
             continue
         yield from _figures(name, reading, expected, len(images))
+        if search and reading.texts == expected.texts:
+            searched[search] = reading
+    if options.keep_search:
+        try:
+            print(keep_fastest(model, searched, options.device), file=sys.stderr)
+        except OcrError as error:
+            yield Failure("keeping the fastest search", str(error), is_absent=not searched)
 
 
 def _figures(
@@ -140,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", nargs="+", default=["images"], help="line images; default: images/")
     add("--passes", type=int, default=5, metavar="N", help="timed, after a first; default: 5")
     add("--device", type=int, default=0, metavar="N", help="number of the GPU")
+    add("--keep-search", action="store_true", help="keep the fastest way to find convolutions")
     add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
 

@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime import Recognizer
-from runtime.engines.onnxruntime import SEARCH_VARIABLE
-
-SEARCHES = ("HEURISTIC", "DEFAULT", "EXHAUSTIVE")
-"""onnxruntime's ways to find a convolution on CUDA."""
+from runtime.engines.conv_search import SEARCH_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,11 @@ class Reading:
     first_s: float
     lines_per_s: tuple[float, ...]
     description: str
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of all passes."""
+        return self.first_s + sum(len(self.texts) / rate for rate in self.lines_per_s)
 
     def num_equal(self, other: Reading) -> int:
         """Count the lines that both read alike."""

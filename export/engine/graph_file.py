@@ -18,17 +18,18 @@ def graph_path(onnx: Path) -> Path:
     return onnx.with_name(f"{onnx.stem}_gpu.onnx")
 
 
-def write_engine_graph(onnx: Path, output: Path) -> Path:
+def write_engine_graph(onnx: Path, output: Path, dictionary: Path | None = None) -> Path:
     """Write the engine graph of a model, which the runtime opens like any model.
 
     Args:
         onnx: a model's file, FP32 or FP16.
         output: where the graph goes.
+        dictionary: for a model that carries no characters.
 
     Raises:
         ArtifactError: if the model cannot be read or wrapped; nothing is written then.
     """
-    source = read_model(onnx)
+    source = read_model(onnx, dictionary)
     graph = model_contract(source.spec).engine_graph(source.model)
     with staged(output.parent) as folder:
         (folder / output.name).write_bytes(graph.SerializeToString(deterministic=True))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo
+from runtime.engines.tensors import Array, Fill, Filled, Part, Profile, Shapes, Sizes, TensorInfo
 from runtime.errors import ArtifactError, EngineError
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
@@ -95,6 +95,18 @@ class Engine(Protocol):
 
         Returns, Raises:
             as `run`, all outputs.
+        """
+
+    def run_parts(self, parts: Sequence[Filled]) -> list[dict[str, Array]]:
+        """Run the network on the parts of one call, in order.
+
+        A GPU is given all of them before any is waited for, as far as page-locked memory goes.
+
+        Args:
+            parts: of each the shapes of every input, and what writes them.
+
+        Returns, Raises:
+            as `run_filled`, for each.
         """
 
     def close(self) -> None:

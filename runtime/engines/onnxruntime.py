@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from runtime.cpu import available_cpus
+from runtime.engines.bound_runs import BoundRuns
+from runtime.engines.conv_search import chosen_search
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
-from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo, filled
+from runtime.engines.tensors import (
+    Array,
+    Fill,
+    Filled,
+    Part,
+    Profile,
+    Shapes,
+    Sizes,
+    TensorInfo,
+    filled,
+)
 from runtime.errors import ArtifactError, EngineError
 
 logger = logging.getLogger(__name__)
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-SEARCH_VARIABLE = "DISTILREC_CUDNN_SEARCH"
-"""Environment variable: how onnxruntime looks for convolutions on CUDA: HEURISTIC, DEFAULT or
-EXHAUSTIVE; `python -m benchmarks.gpu` tells which is fastest with the versions at hand."""
 _ERRORS_ONLY = 3
 _REASON_LENGTH = 300
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -68,6 +76,8 @@ class OnnxRuntimeEngine:
         options.enable_mem_pattern = False
         session, because = _create(ort, path, options, device, device_id, _disabled(weights))
         self._session: Any = session
+        self._ort, self._device_id = ort, device_id
+        self._idle: list[BoundRuns] = []
         provider = session.get_providers()[0]
         self.is_on_cpu = provider == CPU
         self.inputs = tuple(map(_info, session.get_inputs()))
@@ -86,13 +96,14 @@ class OnnxRuntimeEngine:
         logger.info("%s: %s%s", path, self.description, chosen)
 
     def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
-        """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU."""
+        """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU.
+
+        On a GPU N is filled up to a power of two: for every new shape convolutions are looked for
+        and memory is allocated.
+        """
         most = self.samples_at_once or count
-        starts = range(0, count, most)
-        return [
-            Part(start, min(most, count - start), self._fixed_batch or min(most, count - start))
-            for start in starts
-        ]
+        batch = self._fixed_batch or (1 if self.is_on_cpu else 1 << (count - 1).bit_length())
+        return [Part(start, min(most, count - start), batch) for start in range(0, count, most)]
 
     def run(self, tensors: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
         """Run the network; see `Engine.run`."""
@@ -100,22 +111,52 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineError(f"{self.path}: the session is closed; open the model again")
         names = list(outputs) or [output.name for output in self.outputs]
-        try:
+        with self._translated({name: array.shape for name, array in tensors.items()}):
             values = session.run(names, dict(tensors))
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            shapes = ", ".join(str(list(array.shape)) for array in tensors.values())
-            raise EngineError(
-                f"{self.path}: onnxruntime failed on an input of {shapes}: {reason_of(error)}"
-            ) from error
         return dict(zip(names, map(np.asarray, values), strict=True))
 
     def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
-        """Run the network; see `Engine.run_filled`."""
-        return self.run(filled(shapes, self.inputs, fill))
+        """Run the network; see `Engine.run_filled`.
+
+        On a GPU inputs and outputs of shapes that come again stay where they are.
+        """
+        session = self._session
+        if self.is_on_cpu or session is None:
+            return self.run(filled(shapes, self.inputs, fill))
+        try:
+            runs = self._idle.pop()
+        except IndexError:  # as many as there are threads in here
+            ends = (self.inputs, self.outputs)
+            runs = BoundRuns(self._ort, session, *ends, "cuda", self._device_id)
+        try:
+            with self._translated(shapes):
+                bound = runs.bound(shapes)
+            fill(bound.arrays)
+            with self._translated(shapes):
+                return runs.run(bound)
+        finally:
+            if self._session is not None:
+                self._idle.append(runs)
+
+    def run_parts(self, parts: Sequence[Filled]) -> list[dict[str, Array]]:
+        """Run the network on one part after the other; see `Engine.run_parts`."""
+        return [self.run_filled(shapes, fill) for shapes, fill in parts]
 
     def close(self) -> None:
         """Let go of the network."""
         self._session = None
+        self._idle.clear()
+
+    @contextmanager
+    def _translated(self, shapes: Shapes) -> Iterator[None]:
+        """Say what onnxruntime failed on; its errors have no base class of their own."""
+        try:
+            yield
+        except Exception as error:
+            told = ", ".join(str(list(sizes)) for sizes in shapes.values())
+            raise EngineError(
+                f"{self.path}: onnxruntime failed on an input of {told}: {reason_of(error)}"
+            ) from error
 
 
 def _info(value: Any) -> TensorInfo:
@@ -178,11 +219,12 @@ def _create_on_cuda(
             # Finds the CUDA libraries that pip installed; it complains on stdout, among records.
             with redirect_stdout(sys.stderr):
                 ort.preload_dlls()
+        search = chosen_search(path, ort.__version__, device_id)
         # Without this onnxruntime falls back to the CPU by itself, saying so on stdout.
         session = ort.InferenceSession(
             str(path),
             options,
-            providers=[(CUDA, cuda_options(device_id)), CPU],
+            providers=[(CUDA, cuda_options(device_id, search)), CPU],
             enable_fallback=0,
             disabled_optimizers=disabled,
         )
@@ -197,19 +239,19 @@ def _create_on_cuda(
     return session
 
 
-def cuda_options(device_id: int) -> dict[str, str]:
+def cuda_options(device_id: int, search: str) -> dict[str, str]:
     """Return what the CUDA provider is told.
 
     Args:
         device_id: number of the GPU.
+        search: how convolutions are looked for, one of `SEARCHES`. The provider's own choice
+            searches anew for every convolution and every new shape, and lines have many widths.
     """
     return {
         "device_id": str(device_id),
         # FP32 means FP32: TF32 keeps ten bits of a product's factors.
         "use_tf32": "0",
-        # The provider's own choice searches anew for every convolution and every new shape, and
-        # lines have many widths; others measured 634 ms for each against 1.9 ms (PaddleX 5057).
-        "cudnn_conv_algo_search": os.environ.get(SEARCH_VARIABLE, "HEURISTIC"),
+        "cudnn_conv_algo_search": search,
         "arena_extend_strategy": "kSameAsRequested",
     }
 

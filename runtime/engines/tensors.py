@@ -18,6 +18,8 @@ Shapes = Mapping[str, Sizes]
 """Sizes of every input by its name, N first."""
 Fill = Callable[[Mapping[str, Array]], None]
 """Writes inputs, by name, into arrays whose content may be anything before."""
+Filled = tuple[Shapes, Fill]
+"""Inputs of one run: their shapes, and what writes them."""
 
 MOST_DIMENSIONS = 8
 _LARGEST_SIZE = 2**31 - 1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engines import Engine
-from runtime.engines.tensors import Array, ShapeRange
+from runtime.engines.tensors import Array, Filled, ShapeRange
 from runtime.errors import ArtifactError, EngineError
 from runtime.recognition.model.spec_of_model import with_dictionary
 from runtime.recognition.preprocess import Image
@@ -68,9 +68,15 @@ class BestPathSession:
         self._check(lines, width_px)
         spec = self.spec
         sizes = {PIXELS: (spec.height, width_px, spec.channels), CONTENT_WIDTHS: ()}
+        parts = self.engine.parts(len(lines), sizes)
+        filled = [
+            self._filled(lines[part.start : part.start + part.count], width_px, part.batch)
+            for part in parts
+        ]
+        emitted = self.engine.run_parts(filled)
         read = [
-            self._read_part(lines[part.start : part.start + part.count], width_px, part.batch)
-            for part in self.engine.parts(len(lines), sizes)
+            self._checked(outputs, part.count, shapes[PIXELS])
+            for part, (shapes, _), outputs in zip(parts, filled, emitted, strict=True)
         ]
         if len(read) == 1:
             return read[0]
@@ -83,9 +89,8 @@ class BestPathSession:
         """Let go of the network."""
         self.engine.close()
 
-    def _read_part(
-        self, lines: Sequence[Image], width_px: int, batch: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _filled(self, lines: Sequence[Image], width_px: int, batch: int) -> Filled:
+        """Return shapes of one part, and what writes it."""
         spec, count = self.spec, len(lines)
 
         def fill(views: Mapping[str, Array]) -> None:
@@ -96,8 +101,20 @@ class BestPathSession:
                 views[PIXELS][row, :, : line.shape[1]] = line
 
         shape = (batch, spec.height, width_px, spec.channels)
-        outputs = self.engine.run_filled({PIXELS: shape, CONTENT_WIDTHS: (batch,)}, fill)
+        return {PIXELS: shape, CONTENT_WIDTHS: (batch,)}, fill
+
+    def _checked(
+        self, outputs: Mapping[str, Array], count: int, shape: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return what the lines of one part are read as.
+
+        Args:
+            outputs: of the network.
+            count: of the lines; what is more only filled up.
+            shape: of the pixels that ran.
+        """
         classes, confidences = (outputs[name] for name in BEST_PATH)
+        batch = shape[0]
         if classes.ndim != 2 or classes.shape != confidences.shape or len(classes) != batch:
             raise EngineError(
                 f"{self.engine.path}: expected outputs [{batch}, T] for an input of {list(shape)}, "

@@ -59,6 +59,12 @@ class ScoreSession:
         self.lines_at_once = engine.samples_at_once
         if engine.is_on_cpu:
             self._warn_of_saturation()
+        else:
+            logger.info(
+                "%s: the scores of all %d classes come back from the GPU; less does with: python "
+                "-m export graph --onnx %s",
+                *(self._path, self.spec.num_classes, self._path),
+            )
 
     @property
     def ends(self) -> Ends:

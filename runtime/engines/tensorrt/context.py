@@ -62,6 +62,11 @@ class BoundContext:
         capturable = getattr(self._context, "is_stream_capturable", None)
         return capturable is not None and bool(capturable(self._stream))
 
+    @property
+    def shape(self) -> Shape | None:
+        """What was set last; None before, and after a refusal."""
+        return self._shape
+
     def set_shape(self, shape: Shape) -> dict[str, Sizes]:
         """Set the inputs' shapes.
 

@@ -12,7 +12,7 @@ import numpy as np
 from runtime.engines.tensorrt.lane import Lane
 from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensorrt.profiles import parts_of
-from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes
+from runtime.engines.tensors import Array, Fill, Filled, Part, Profile, Shapes, Sizes
 from runtime.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -93,16 +93,30 @@ class TensorRtEngine:
 
     def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
         """Run the network on inputs written into page-locked memory; see `Engine.run_filled`."""
+        return self.run_parts([(shapes, fill)])[0]
+
+    def run_parts(self, parts: Sequence[Filled]) -> list[dict[str, Array]]:
+        """Start all parts one behind the other, and wait once; see `Engine.run_parts`."""
         lane = self._lanes.get()
         try:
             if lane is None:
                 raise EngineError(f"{self.path}: the session is closed; open the model again")
-            fill(lane.prepare(shapes))
-            lane.upload()
-            lane.compute()
-            lane.download()
-            lane.synchronize()
-            return {name: np.array(view) for name, view in lane.outputs().items()}
+            emitted: list[dict[str, Array]] = []
+            while len(emitted) < len(parts):
+                rest = parts[len(emitted) :]
+                num_staged = lane.stage([shapes for shapes, _ in rest])
+                for number, (_, fill) in enumerate(rest[:num_staged]):
+                    # While this one is written, the GPU has those before it in hand.
+                    fill(lane.select(number))
+                    lane.upload()
+                    lane.compute()
+                    lane.download()
+                lane.synchronize()
+                emitted += [
+                    {name: np.array(view) for name, view in lane.outputs(number).items()}
+                    for number in range(num_staged)
+                ]
+            return emitted
         finally:
             self._lanes.put(lane)
 

@@ -57,6 +57,10 @@ class GraphCache:
         """Count the graphs."""
         return len(self._graphs)
 
+    def __contains__(self, shape: Shape) -> bool:
+        """Tell whether a shape has a graph."""
+        return shape in self._graphs
+
     def find(self, shape: Shape) -> int | None:
         """Return the executable graph of a shape, None if there is none."""
         if shape not in self._graphs:

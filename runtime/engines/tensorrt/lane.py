@@ -1,32 +1,34 @@
 """One stream of a TensorRT plan with its contexts, buffers and CUDA graphs.
 
 A batch goes one way: `prepare`, fill, `upload`, `compute`, `download`, `synchronize`, `outputs`.
+Several of one call are staged together and waited for once: `stage`, then for each `select`, fill,
+`upload`, `compute`, `download`; then `synchronize`, and the `outputs` of each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from math import prod
 
-import numpy as np
-
-from runtime.engines.cuda.buffers import TwinBuffer, aligned
+from runtime.engines.cuda.buffers import aligned
 from runtime.engines.tensorrt.context import BoundContext, Shape
 from runtime.engines.tensorrt.graphs import GraphCache
-from runtime.engines.tensorrt.layout import Layout, Place
+from runtime.engines.tensorrt.layout import Layout
 from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensorrt.profiles import profile_of
-from runtime.engines.tensors import Array, Shapes, Sizes
+from runtime.engines.tensorrt.staging import Staging, num_that_fit
+from runtime.engines.tensors import Array, Shapes
 from runtime.errors import EngineError
 
 MAX_GRAPHS = 16
 """CUDA graphs that a lane keeps, one for each shape, each with a context of its own."""
-_MOST_LAYOUTS = 4096
-"""Shapes whose layout is remembered; beyond them all are worked out anew."""
+_MOST_SHAPES = 2
+"""Different shapes that are under way at once, each with a context that is left alone meanwhile:
+a call divides into batches of one shape, and what is left over."""
 
 
 class Lane:
-    """Runs one batch at a time. One thread at a time uses it.
+    """Runs the batches of one call at a time. One thread at a time uses it.
 
     Args:
         plan: open; shared with other lanes.
@@ -41,33 +43,22 @@ class Lane:
         self, plan: TensorRtPlan, use_graphs: bool = True, max_graphs: int = MAX_GRAPHS
     ) -> None:
         self._plan, self._cuda = plan, plan.cuda
-        self._layouts: dict[Shape, Layout] = {}
-        self._layout: Layout | None = None
+        self._number: int | None = None
         self._is_busy = self._is_closed = False
         self._use_graphs = use_graphs
-        # The largest input lies last, behind room for every size of the others, so that addresses
-        # stay whatever the shape.
-        rooms = {
-            binding.name: aligned(
-                np.dtype(binding.dtype).itemsize
-                * max(prod(profile[binding.name].max) for profile in plan.sidecar.profiles)
-            )
-            for binding in plan.sidecar.of_mode("input")
-        }
-        self._rooms = dict(sorted(rooms.items(), key=lambda room: room[1]))
-        self._dtypes = {binding.name: np.dtype(binding.dtype) for binding in plan.sidecar.bindings}
         self._cuda.select_device(plan.device_id)
         with ExitStack() as stack:
             self.stream = self._cuda.create_stream()
             stack.callback(self._cuda.destroy_stream, self.stream)
             self._scratch, self._scratch_nbytes = 0, 0
             stack.callback(self._free_scratch)
-            self._inputs, self._outputs = TwinBuffer(self._cuda), TwinBuffer(self._cuda)
-            stack.callback(self._inputs.close)
-            stack.callback(self._outputs.close)
+            self._staging = Staging(self._cuda, plan.sidecar, self.stream)
+            stack.callback(self._staging.close)
 
             self._contexts: list[BoundContext] = []
             stack.callback(self._contexts.clear)
+            self._bound: dict[Shape, BoundContext] = {}
+            stack.callback(self._bound.clear)
             limit = max_graphs if use_graphs else 0
             self._graphs = GraphCache(plan, self.stream, self._new_context, limit)
             # The smallest profile's, so that a GPU without any room is met here.
@@ -89,13 +80,21 @@ class Lane:
         )
 
     def prepare(self, shapes: Shapes) -> dict[str, Array]:
-        """Make ready for a batch, after the last one's outputs were looked at.
+        """Make ready for one batch; see `stage` and `select`."""
+        self.stage([shapes])
+        return self.select(0)
+
+    def stage(self, batches: Sequence[Shapes]) -> int:
+        """Make ready for batches, after the last ones' outputs were looked at.
+
+        All that changes a context, or memory, is done here, where nothing is under way: what
+        follows only copies, runs and replays.
 
         Args:
-            shapes: of every input, N first.
+            batches: of each the shapes of every input, N first.
 
         Returns:
-            views to fill, by name.
+            how many of them, from the first on, may be under way at once; at least one.
 
         Raises:
             EngineError: if the lane is closed, no profile holds the shapes, the GPU is short of
@@ -103,66 +102,82 @@ class Lane:
         """
         if self._is_closed:
             raise EngineError(f"{self._plan.path}: the session is closed; open the model again")
-        profile = profile_of(shapes, self._plan.sidecar.profiles, str(self._plan.path))
+        self._staging.drop()
+        self._number = None
+        profiles, path = self._plan.sidecar.profiles, str(self._plan.path)
+        shapes = [
+            self._staging.shape(profile_of(batch, profiles, path), batch)
+            for batch in _of_few_shapes(batches)
+        ]
         self._cuda.select_device(self._plan.device_id)
         if self._is_busy:
-            self.synchronize()  # the last batch was broken off by an error
-        self._reserve_scratch(self._plan.scratch_nbytes(profile))
-        shape = Shape(profile, tuple((name, shapes[name]) for name in self._rooms))
-        if self._layout is None or self._layout.shape != shape:
-            self._layout = None
-            self._layout = self._laid_out(shape)
-        return {
-            name: self._inputs.view(place.offset, place.sizes, place.dtype.type)
-            for name, place in self._layout.inputs.items()
-        }
+            self.synchronize()  # the last batches were broken off by an error
+        self._reserve_scratch(max(self._plan.scratch_nbytes(shape.profile) for shape in shapes))
+        layouts = [self._staging.known(shape) or self._laid_out(shape) for shape in shapes]
+        layouts = layouts[: num_that_fit(layouts)]
+        if self._staging.needs_more(layouts):
+            self._graphs.clear()  # they hold the addresses that are given up now
+        try:
+            self._staging.take(layouts)
+        except EngineError:
+            self._graphs.clear()  # all room was given up
+            raise
+        self._bind({layout.shape: layout for layout in layouts})
+        return len(layouts)
+
+    def select(self, number: int) -> dict[str, Array]:
+        """Turn to one of the batches; return views to fill, by name."""
+        self._number = number
+        return self._staging.inputs(number)
 
     def upload(self) -> None:
         """Start copying the inputs to the GPU."""
+        number = self._selected
         self._is_busy = True
-        self._inputs.upload(self._prepared.num_input_bytes, self.stream)
+        self._staging.upload(number)
 
     def compute(self) -> None:
         """Start the run, from a CUDA graph where there is one.
 
-        The time a shape is captured this waits for the run.
+        The time a shape is captured this waits for the run, and for all before it.
 
         Raises:
             EngineError: if TensorRT refuses.
         """
-        layout = self._prepared
+        layout = self._staging.layout(self._selected)
         self._is_busy = True
         executable = self._graphs.find(layout.shape)
         if executable is not None:
             self._cuda.launch_graph(executable, self.stream)
             return
-        addresses = self._addresses(layout)
         if self._graphs.is_due(layout.shape):
-            executable = self._graphs.capture(layout.shape, addresses)
+            # The graph that gives way, and its context, may be under way.
+            self.synchronize()
+            self._is_busy = True
+            executable = self._graphs.capture(layout.shape, self._staging.addresses(layout))
             if executable is not None:
                 self._check_replay(executable)
             return
-        context = self._contexts[0]
-        context.set_shape(layout.shape)
-        context.set_addresses(addresses)
-        context.enqueue()
+        self._context_of(layout).enqueue()
 
     def download(self) -> None:
         """Start copying the outputs from the GPU."""
+        number = self._selected
         self._is_busy = True
-        self._outputs.download(self._prepared.num_output_bytes, self.stream)
+        self._staging.download(number)
 
     def synchronize(self) -> None:
         """Wait for all that was started."""
         self._cuda.synchronize_stream(self.stream)
         self._is_busy = False
 
-    def outputs(self) -> dict[str, Array]:
-        """Return what was downloaded: views by name, until the next batch."""
-        return {
-            name: self._outputs.view(place.offset, place.sizes, place.dtype.type)
-            for name, place in self._prepared.outputs.items()
-        }
+    def outputs(self, number: int | None = None) -> dict[str, Array]:
+        """Return what was downloaded: views by name, until batches are staged again.
+
+        Args:
+            number: of the batch; the selected one when None.
+        """
+        return self._staging.outputs(self._selected if number is None else number)
 
     def close(self) -> None:
         """Wait for what is under way and give everything back.
@@ -170,23 +185,46 @@ class Lane:
         Raises:
             EngineError: if CUDA fails at it; the rest is given back all the same.
         """
-        self._layout, self._is_closed = None, True
+        self._number, self._is_closed = None, True
         self._cuda.select_device(self._plan.device_id)
         self._held.close()
 
-    def _addresses(self, layout: Layout) -> dict[str, int]:
-        buffers = ((self._inputs, layout.inputs), (self._outputs, layout.outputs))
-        return {
-            name: buffer.device + place.offset
-            for buffer, places in buffers
-            for name, place in places.items()
-        }
-
     @property
-    def _prepared(self) -> Layout:
-        if self._layout is None:
+    def _selected(self) -> int:
+        if self._number is None:
             raise EngineError(f"{self._plan.path}: nothing was prepared to be run")
-        return self._layout
+        return self._number
+
+    def _bind(self, layouts: dict[Shape, Layout]) -> None:
+        """Give every shape without a graph a context of its own, told shapes and addresses."""
+        wanted = [layout for shape, layout in layouts.items() if shape not in self._graphs]
+        while len(self._contexts) < len(wanted):
+            self._contexts.append(self._new_context())
+        free = {context.shape: context for context in self._contexts}
+        self._bound.clear()
+        for layout in wanted:
+            if layout.shape in free:
+                self._bound[layout.shape] = free.pop(layout.shape)
+        rest = [one for one in self._contexts if one not in self._bound.values()]
+        for layout in wanted:
+            context = self._bound.get(layout.shape) or rest.pop(0)
+            self._bound[layout.shape] = self._told(context, layout)
+
+    def _context_of(self, layout: Layout) -> BoundContext:
+        """Return the context that a shape was bound to."""
+        context = self._bound.get(layout.shape)
+        if context is None:
+            # It had a graph when it was staged, which was given up meanwhile.
+            self.synchronize()
+            self._is_busy = True
+            self._bound.clear()
+            context = self._bound[layout.shape] = self._told(self._contexts[0], layout)
+        return context
+
+    def _told(self, context: BoundContext, layout: Layout) -> BoundContext:
+        context.set_shape(layout.shape)
+        context.set_addresses(self._staging.addresses(layout))
+        return context
 
     def _check_replay(self, executable: int) -> None:
         """Hold the first replay of a graph against the plain run that its outputs come from.
@@ -195,21 +233,21 @@ class Lane:
         """
         self.download()
         self.synchronize()
+        layout = self._staging.layout(self._selected)
         plain = {name: view.tobytes() for name, view in self.outputs().items()}
+        self._is_busy = True
         try:
             self._cuda.launch_graph(executable, self.stream)
         except EngineError as error:
             # The first launch is what brings a graph to the GPU; the plain run's outputs are there.
-            self._graphs.drop(self._prepared.shape, error)
+            self._graphs.drop(layout.shape, error)
             return
         self.download()
         self.synchronize()
         if plain != {name: view.tobytes() for name, view in self.outputs().items()}:
             self._graphs.refuse("the first replay gave other bits than the run it was made from")
-            context, layout = self._contexts[0], self._prepared
-            context.set_shape(layout.shape)
-            context.set_addresses(self._addresses(layout))
-            context.enqueue()
+            self._is_busy = True
+            self._context_of(layout).enqueue()
 
     def _new_context(self) -> BoundContext:
         return BoundContext(
@@ -222,8 +260,8 @@ class Lane:
             return
         self.synchronize()
         self._graphs.close()
+        self._bound.clear()
         self._contexts.clear()
-        self._layout = None
         self._free_scratch()
         size = aligned(max(nbytes, 1))
         self._scratch = self._cuda.malloc(size)
@@ -236,28 +274,18 @@ class Lane:
             self._cuda.free(scratch)
 
     def _laid_out(self, shape: Shape) -> Layout:
-        """Return where a shape's tensors lie, and make room for them."""
-        layout = self._layouts.get(shape)
-        if layout is None:
-            outputs = self._contexts[0].set_shape(shape)
-            if len(self._layouts) >= _MOST_LAYOUTS:
-                self._layouts.clear()
-            layout = self._layouts[shape] = Layout(
-                shape, self._places(dict(shape.inputs), self._rooms), self._places(outputs, {})
-            )
-        if (
-            layout.num_input_bytes > self._inputs.nbytes
-            or layout.num_output_bytes > self._outputs.nbytes
-        ):
-            self._graphs.clear()  # they hold the addresses that are given up now
-            self._inputs.reserve(layout.num_input_bytes)
-            self._outputs.reserve(layout.num_output_bytes)
-        return layout
+        """Ask a context for the outputs' shapes."""
+        return self._staging.lay_out(shape, self._contexts[0].set_shape(shape))
 
-    def _places(self, shapes: dict[str, Sizes], rooms: dict[str, int]) -> dict[str, Place]:
-        """Lay tensors one behind the other, each in its room or just as large as it is."""
-        places, offset = {}, 0
-        for name in rooms or shapes:
-            places[name] = Place(offset, shapes[name], self._dtypes[name])
-            offset += rooms.get(name) or aligned(places[name].end - offset)
-        return places
+
+def _of_few_shapes(batches: Sequence[Shapes]) -> list[Shapes]:
+    """Return batches from the first on, up to one of a shape too many."""
+    taken: list[Shapes] = []
+    different: list[Shapes] = []
+    for batch in batches:
+        if batch not in different:
+            different.append(batch)
+        if len(different) > _MOST_SHAPES:
+            break
+        taken.append(batch)
+    return taken

@@ -73,13 +73,14 @@ def test_the_result_says_what_was_here(
     monkeypatch.setattr(command, "open_cuda", lambda: cuda)
     output = tmp_path / "gpu.json"
     arguments = ["--model", str(toy_onnx), "--passes", "1", "--output", str(output)]
-    assert command.main(arguments) == 0
+    assert command.main([*arguments, "--keep-search"]) == 0
     result = read_result(output)
     values = {figure.name: figure.value for figure in result.measures}
     assert values["CUDA / bytes go up and come down"] == 1
     assert values["onnxruntime on the CPU / texts as on the CPU"] == 20
     absent = {failure.what for failure in result.failures if failure.is_absent}
     assert "onnxruntime on CUDA, HEURISTIC" in absent and "engine graph on CUDA" in absent
+    assert "keeping the fastest search" in absent
     assert json.loads(output.read_text())["details"]["gpu"]["name"] == "Fake GPU 0"
     assert "not here: onnxruntime on CUDA" in capsys.readouterr().out
 

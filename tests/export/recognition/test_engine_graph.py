@@ -171,3 +171,17 @@ def test_the_graph_as_a_file_is_read_like_any_model(student, tmp_path: Path) -> 
     for one, other in pairs:
         assert (other.text, other.time_steps) == (one.text, one.time_steps)
         assert other.confidence == pytest.approx(one.confidence, abs=1e-6)
+
+
+def test_the_command_writes_the_graph_beside_the_model(
+    student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from export.__main__ import main
+
+    onnx_path = tmp_path / "mine.onnx"
+    onnx_path.write_bytes(student.path.read_bytes())
+    assert main(["graph", "--onnx", str(onnx_path)]) == 0
+    written = tmp_path / "mine_gpu.onnx"
+    assert str(written) in capsys.readouterr().out
+    graph = onnx.load(str(written)).graph
+    assert {one.name for one in graph.input} == {PIXELS, CONTENT_WIDTHS}

@@ -10,19 +10,18 @@ import numpy as np
 import pytest
 
 from runtime.engines import open_engine
-from runtime.engines.onnxruntime import CPU, CUDA, SEARCH_VARIABLE, OnnxRuntimeEngine, cuda_options
+from runtime.engines.onnxruntime import CPU, CUDA, OnnxRuntimeEngine, cuda_options
 from runtime.engines.tensors import Part
 from runtime.errors import EngineError
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="it is tested here")
 
 
-def test_fp32_means_fp32_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cuda_options(1)["use_tf32"] == "0"
-    assert cuda_options(1)["device_id"] == "1"
-    assert cuda_options(1)["cudnn_conv_algo_search"] == "HEURISTIC"
-    monkeypatch.setenv(SEARCH_VARIABLE, "DEFAULT")
-    assert cuda_options(1)["cudnn_conv_algo_search"] == "DEFAULT"
+def test_fp32_means_fp32_on_cuda() -> None:
+    options = cuda_options(1, "DEFAULT")
+    assert options["use_tf32"] == "0"
+    assert options["device_id"] == "1"
+    assert options["cudnn_conv_algo_search"] == "DEFAULT"
 
 
 class Session:
@@ -62,11 +61,12 @@ def test_the_package_on_cuda_gets_the_options_and_prints_no_records(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", Package())
     engine = OnnxRuntimeEngine(toy_path, "cuda", device_id=1)
-    assert Session.made_with[0] == (CUDA, cuda_options(1))
+    assert Session.made_with[0] == (CUDA, cuda_options(1, "HEURISTIC"))
     printed = capsys.readouterr()
     assert printed.out == "" and "libcublasLt" in printed.err
     assert not engine.is_on_cpu and engine.samples_at_once is None
-    assert engine.parts(5, {}) == [Part(0, 5, 5)]
+    assert engine.parts(5, {}) == [Part(0, 5, 8)]
+    assert [engine.parts(count, {})[0].batch for count in (1, 2, 3, 32, 33)] == [1, 2, 4, 32, 64]
 
 
 def test_preloading_that_fails_is_an_engine_error(

@@ -70,6 +70,25 @@ def test_the_largest_batch_of_every_profile_runs(pair: Pair, lines_of: Lines) ->
     session.close()
 
 
+def test_the_parts_of_a_call_read_as_each_alone(pair: Pair, lines_of: Lines) -> None:
+    """They are under way together; only what is copied too early or over another shows here."""
+    session, rng = opened(pair.plan, num_lanes=1), np.random.default_rng(8)
+    for width_px in (session.spec.width.input_width(320), session.spec.width.input_width(96)):
+        sizes = {"pixels": (session.spec.height, width_px, 3), "content_widths": ()}
+        count = 5 * (session.lines_at_once or 1) + 3
+        lines = lines_of(rng, count, width_px)
+        parts = session.engine.parts(count, sizes)
+        assert len(parts) > 4
+        alone = [
+            session.read(lines[part.start : part.start + part.count], width_px) for part in parts
+        ]
+        for _ in range(6):  # plain, captured amid the others, and replayed
+            classes, confidences = session.read(lines, width_px)
+            np.testing.assert_array_equal(classes, np.concatenate([one[0] for one in alone]))
+            np.testing.assert_array_equal(confidences, np.concatenate([one[1] for one in alone]))
+    session.close()
+
+
 def test_engines_come_and_go_while_others_capture(pair: Pair, lines_of: Lines) -> None:
     """What one thread allocates and frees spoils no capture of another."""
     steady, failures = opened(pair.plan, num_lanes=1), []

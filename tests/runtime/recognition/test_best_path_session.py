@@ -303,14 +303,14 @@ def test_confidences_that_no_softmax_gives_are_an_error(
     """A maximum that passes over NaN leaves its start value and class 0: a silent blank."""
     host = make_host()
     session = host.session()
-    run = session.engine.run_filled
+    run = session.engine.run_parts
 
-    def spoilt(shapes: Any, fill: Any) -> Any:
-        outputs = run(shapes, fill)
-        outputs["confidences"][0, 0] = wrong
+    def spoilt(parts: Any) -> Any:
+        outputs = run(parts)
+        outputs[0]["confidences"][0, 0] = wrong
         return outputs
 
-    session.engine.run_filled = spoilt
+    session.engine.run_parts = spoilt
     with pytest.raises(EngineError, match="not finite, or no probabilities: expected the best"):
         session.read(lines_of(np.random.default_rng(0), 2, 96), 96)
     session.close()

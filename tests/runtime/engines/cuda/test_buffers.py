@@ -40,6 +40,27 @@ def test_views_lie_in_the_page_locked_block() -> None:
     cuda.destroy_stream(stream)
 
 
+def test_the_host_holds_several_that_take_turns_on_the_gpu() -> None:
+    cuda = FakeCuda()
+    buffer, stream = TwinBuffer(cuda), cuda.create_stream()
+    assert buffer.reserve(256, 1024)
+    device = buffer.device
+    assert (buffer.nbytes, buffer.host_nbytes) == (256, 1024)
+    assert not buffer.reserve(256, 1025) and buffer.device == device
+    assert (buffer.nbytes, buffer.host_nbytes) == (256, 2048)
+    starts = (0, 256, 1024)
+    for number, start in enumerate(starts):
+        buffer.view(start, (3,), np.int32)[:] = number
+        buffer.upload(12, stream, start)
+        buffer.download(12, stream, start + 512)
+    cuda.synchronize_stream(stream)
+    for number, start in enumerate(starts):
+        assert buffer.view(start + 512, (3,), np.int32).tolist() == [number] * 3
+    buffer.close()
+    cuda.destroy_stream(stream)
+    assert cuda.leaks == []
+
+
 def test_without_page_locked_memory_it_takes_ordinary_memory() -> None:
     cuda = FakeCuda()
     cuda.takes_ordinary_memory = True

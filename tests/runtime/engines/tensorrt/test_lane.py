@@ -113,9 +113,10 @@ def test_memory_stays_flat_over_random_shapes(make_host: Any) -> None:
     host.compare(session, seed=20, rounds=60, reference=False)
     used, alive = host.cuda.memory_info()[0], len(host.trt._alive)
     host.compare(session, seed=21, rounds=300, reference=False)
-    # Buffers have grown to the largest batch by now, and there are as many contexts as graphs.
+    # Buffers have grown to the largest batch by now, and there are as many contexts as graphs,
+    # and those of the two shapes of a call.
     assert host.cuda.memory_info()[0] >= used - 2 * 8 * 32 * 640 * 3
-    assert len(host.trt._alive) <= max(alive, 2 + 16)
+    assert len(host.trt._alive) <= max(alive, 3 + 16)
     before = host.cuda.memory_info()
     host.compare(session, seed=20, rounds=300, reference=False)
     assert host.cuda.memory_info() == before
