@@ -108,11 +108,7 @@ def test_what_stands_beside_it_counts(toy_detector: ToyDetector) -> None:
         spec = session.spec
     assert (spec.color_order, spec.scale, spec.mean) == ("RGB", 1 / 255, (0.5, 0.4, 0.3))
     assert (spec.sizes.limit_side_len, spec.sizes.limit_type) == (960, "max")
-    assert (spec.boxes.thresh, spec.boxes.box_thresh, spec.boxes.max_candidates) == (
-        0.2,
-        0.45,
-        3000,
-    )
+    assert spec.boxes == BoxOptions(0.2, 0.45, 3000, 1.4)
     beside.write_text(YML.replace("PP-OCRv5_mobile_det", "PP-OCRv4_mobile_seal_det"))
     with closing(open_session(model, "cpu")) as session:
         assert session.spec.sizes.limit_type == "min"
