@@ -123,7 +123,7 @@ def test_csv() -> None:
 def test_csv_names_its_columns_once() -> None:
     assert written("csv").startswith("file,text,confidence,")
     assert written("csv", is_begun=True) == ""
-    assert written("csv", READ) == written("csv") + written("csv", READ, has_header=True)
+    assert written("csv", READ) == written("csv") + written("csv", READ, is_begun=True)
 
 
 def test_paddleocr_text() -> None:
