@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -162,12 +163,14 @@ class Detector:
                 self._detect_alone, images, threads, _AHEAD * threads, self._threads, num_bytes_of
             )
             return
+        # Tracing boxes takes longer than a GPU takes for a page, so that more threads do it.
+        num_tracers = math.ceil(self._num_preparers / self._images_at_once)
         pipeline = Pipeline(
             self._prepare,
             self._detect_batch,
             self._images_at_once,
             self._num_preparers,
-            self._num_lanes,
+            self._num_lanes + num_tracers,
             look_ahead=_AHEAD * self._images_at_once,
             threads=self._threads,
             num_bytes=num_bytes_of,
