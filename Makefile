@@ -21,8 +21,10 @@ demo: $(VENV)/.installed-export
 	$(RUN) -m runtime.infer images --model $(OUTPUT)/export/student.onnx \
 		--output $(OUTPUT)/readings.jsonl --labels images/labels.txt
 
+# One process a core and four at most, each with a thread of its own; a file's tests stay in one process.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 test: $(VENV)/.installed-dev
-	$(RUN) -m pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow and not gpu" -n $(JOBS) --dist loadfile
 
 # What takes longer: the many-kills resume test and the like. DISTILREC_PADDLEOCR may name a checkout of
 # PaddleOCR, DISTILREC_PADDLEX_PYTHON a Python with PaddleX, for tests side by side with them.
