@@ -125,6 +125,24 @@ def test_the_hash_follows_labels_and_images(inspect: Inspect) -> None:
     assert inspect({**rows, "2.png": [text()]}).sha256 != first
 
 
+def test_of_rendered_pages_the_first_are_looked_at() -> None:
+    class Rendered:
+        def __len__(self) -> int:
+            return 9
+
+        def text(self, index: int, epoch: int) -> str:
+            assert index < 3
+            return json.dumps([text()] * (index + 1))
+
+        def ratio(self, index: int, epoch: int) -> float:
+            return 0.7
+
+    report = inspect_pages(Rendered(), "Train", looked_at=3)  # type: ignore[arg-type]
+    assert report.kept == list(range(9)) and report.num_texts == 6
+    assert (report.num_tried, report.num_decoded) == (3, 0)
+    assert report.lines()[0] == "Train: 9 pages kept, 0 dropped"
+
+
 def test_sides_and_borders() -> None:
     polys = np.array([BOX, [[-3, 4], [60, 4], [60, 20], [4, 20]]], np.float32)
     assert shorter_sides(polys).tolist() == [16, 16]

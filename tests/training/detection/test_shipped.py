@@ -30,6 +30,8 @@ TRAINED = {
     "PP-OCRv6_tiny_det": 523_972,
 }
 """Parameters of PaddleOCR's networks, counted by the names and shapes of its own checkpoints."""
+LARGE = 20_000_000
+"""What takes seconds to build."""
 DISTILLATIONS = {
     "ch_PP-OCRv2_det_distill": {
         "Student": "ch_PP-OCRv2_det_student",
@@ -93,7 +95,13 @@ def test_every_config_is_known_here() -> None:
     assert all(f"detection/{name}.yml" in page for name in CONFIGS)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if count > LARGE else [])
+        for name, count in TRAINED.items()
+    ],
+)
 def test_parameters_are_paddleocr_s_and_stand_in_the_docs(name: str) -> None:
     (size,) = network_sizes(read_deployed_plan(load_config(CONFIGS[name])))
     assert size.trained == TRAINED[name] and size.num_classes == 0

@@ -149,6 +149,15 @@ CHANGES = [
         {"MakeShrinkMap": {"total_epoch": 1}},
         "transforms.5.MakeShrinkMap.total_epoch: expected 2, the epochs of the run, got 1",
     ),
+    (
+        "Train.dataset",
+        {
+            "name": "SyntheticDataSet",
+            "count": 4,
+            "transforms": config_of({}).sections["Train"]["dataset"]["transforms"],
+        },
+        "Train.dataset.name: SyntheticDataSet needs characters, which detection has none of",
+    ),
     ("Global.cal_metric_during_train", True, "crops have no boxes to score by"),
     ("Metric", {"name": "RecMetric"}, "Metric.name: unknown metric 'RecMetric'"),
     ("Architecture.model_type", "dett", "unknown model type 'dett'"),
