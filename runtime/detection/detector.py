@@ -158,8 +158,11 @@ class Detector:
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
         if self._images_at_once == 1:
-            # Nothing is batched: a page stays in one thread from file to boxes.
+            # Nothing is batched: a page stays in one thread from file to boxes. On the CPU more
+            # threads than lanes interrupt those that compute; a GPU waits for those that do not.
             threads = self._num_lanes
+            if not self._session.is_on_cpu:
+                threads += self._num_preparers
             yield from done_ahead(
                 self._detect_alone, images, threads, _AHEAD * threads, self._threads, num_bytes_of
             )

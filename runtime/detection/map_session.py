@@ -54,6 +54,7 @@ class MapSession:
             )
         self.spec = spec
         self.size_ranges: Sequence[SizeRange] = self._ends.size_ranges
+        self.is_on_cpu = engine.is_on_cpu
         self.num_lanes = engine.num_lanes
         self.images_at_once = engine.samples_at_once
         self._try(is_described=output_name is not None)

@@ -122,6 +122,22 @@ def test_batches_find_what_single_pages_do(
         assert detector(pages * 3) == expected * 3
 
 
+def test_single_pages_keep_a_gpu_busy(
+    detector_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = detect(detector_path, pages)
+    session = open_session(detector_path, "cpu")
+    monkeypatch.setattr(session, "is_on_cpu", False)
+    seen: set[int] = set()
+    maps = session.maps
+    monkeypatch.setattr(
+        session, "maps", lambda some: (seen.add(threading.get_ident()), maps(some))[1]
+    )
+    with Detector(session, threads=3) as detector:
+        assert detector(pages) == expected
+    assert len(seen) > 1, "one lane, but more threads that read and trace"
+
+
 def test_a_bad_image_is_its_own_result(
     detector_path: Path, tmp_path: Path, pages: list[Page]
 ) -> None:
