@@ -61,6 +61,15 @@ def test_options_count_before_the_models(detector_path: Path) -> None:
     )
 
 
+def test_polygons_have_as_many_corners_as_they_need(detector_path: Path) -> None:
+    pytest.importorskip("pyclipper", reason="polygons are moved outwards by it")
+    page = page_of(64, 96, [(10, 10, 60, 20), (10, 10, 20, 40)])
+    (found,) = detect(detector_path, [page], boxes=BoxOptions(box_type="poly", unclip_ratio=1.0))
+    (box,) = found.boxes
+    assert len(box.points) > 5
+    assert all(0 <= x <= 96 and 0 <= y <= 64 for x, y in box.points)
+
+
 def test_pages_are_found_as_by_hand(detector_path: Path, pages: list[Page]) -> None:
     results = detect(detector_path, pages)
     assert [(one.height_px, one.width_px) for one in results] == [page.shape[:2] for page in pages]
