@@ -102,10 +102,30 @@ def check_files(path: Path, weights: Weights) -> None:
 
 def _tensors(data: Data) -> Iterator[tuple[int, int | str]]:
     """Of every tensor: `_TYPE` and its element type, `_EXTERNAL` and the name of its file."""
+    for start, stop in tensor_places(data):
+        for number, value in fields_of(data, start, stop):
+            if number == _TYPE and isinstance(value, int):
+                yield _TYPE, value
+            elif number == _EXTERNAL and isinstance(value, slice):
+                key, text = _pair(data, value)
+                if key == "location":
+                    yield _EXTERNAL, text
+
+
+def tensor_places(data: Data) -> Iterator[tuple[int, int]]:
+    """Yield where every tensor of a model lies in its bytes: start and stop.
+
+    Raises:
+        ArtifactError: if there are more parts than in any model.
+        ValueError, IndexError: if the bytes are no model.
+    """
     pending, num_fields = [("model", 0, len(data))], 0
     while pending:
         kind, start, stop = pending.pop()
-        parts = _PARTS.get(kind)
+        if kind == "tensor":
+            yield start, stop
+            continue
+        parts = _PARTS[kind]
         for number, value in fields_of(data, start, stop):
             num_fields += 1
             if num_fields > _MOST_FIELDS:
@@ -113,14 +133,7 @@ def _tensors(data: Data) -> Iterator[tuple[int, int | str]]:
                     f"the model is no text recogniser: expected up to {_MOST_FIELDS} fields in "
                     "the file, got more; give a text recognition model"
                 )
-            if parts is None:
-                if number == _TYPE and isinstance(value, int):
-                    yield _TYPE, value
-                elif number == _EXTERNAL and isinstance(value, slice):
-                    key, text = _pair(data, value)
-                    if key == "location":
-                        yield _EXTERNAL, text
-            elif number in parts and isinstance(value, slice):
+            if number in parts and isinstance(value, slice):
                 pending.append((parts[number], value.start, value.stop))
 
 
