@@ -16,7 +16,7 @@ import paddle
 from paddle import ParamAttr, nn
 from paddle.nn import functional as F
 
-from training.kernels import Linear, PointwiseConv2D
+from training.kernels import Activation, Linear, PointwiseConv2D, normalise, transpose
 
 _HIDDEN_SCORE = -1e3
 """Added to scores outside the window: no weight is left, and float16 has room for it."""
@@ -24,12 +24,12 @@ _HIDDEN_SCORE = -1e3
 
 def sequence_of(features: paddle.Tensor) -> paddle.Tensor:
     """Map [N, C, H, W] to [N, H W, C], row by row."""
-    return features.reshape([0, 0, -1]).transpose([0, 2, 1])
+    return transpose(features.reshape([0, 0, -1]), [0, 2, 1])
 
 
 def map_of(sequence: paddle.Tensor, rows: int) -> paddle.Tensor:
     """Map [N, H W, C] back to [N, C, H, W], with H = `rows`."""
-    return sequence.transpose([0, 2, 1]).reshape([0, 0, rows, -1])
+    return transpose(sequence, [0, 2, 1]).reshape([0, 0, rows, -1])
 
 
 def constant(values: np.ndarray) -> paddle.Tensor:
@@ -49,7 +49,7 @@ class ConvNormActivation(nn.Layer):
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding: of the convolution.
-        activation: class of the activation.
+        activation: `nn.GELU` or `nn.Swish`.
         has_bias: give the convolution a bias.
     """
 
@@ -75,11 +75,11 @@ class ConvNormActivation(nn.Layer):
             bias_attr=None if has_bias else False,
         )
         self.norm = nn.BatchNorm2D(out_channels)
-        self.act = activation()
+        self.act_name: Activation = "gelu" if activation is nn.GELU else "swish"
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
-        return self.act(self.norm(self.conv(x)))
+        return normalise(self.conv(x), self.norm, self.act_name)
 
 
 class DropPath(nn.Layer):
@@ -169,12 +169,12 @@ class Attention(nn.Layer):
     def forward(self, x: paddle.Tensor, rows: int = 1) -> paddle.Tensor:
         """Map float32 [N, L, C] to the same shape; `rows` is not used."""
         parts = self.qkv(x).reshape([0, -1, 3, self.num_heads, self.head_channels])
-        query, key, value = parts.transpose([2, 0, 3, 1, 4]).unbind(0)
+        query, key, value = transpose(parts, [2, 0, 3, 1, 4]).unbind(0)
         scores = paddle.matmul(query * self.scale, key, transpose_y=True)
         if self.has_window:
             scores = scores + self.mask
         weights = self.attn_drop(F.softmax(scores, axis=-1))
-        mixed = paddle.matmul(weights, value).transpose([0, 2, 1, 3])
+        mixed = transpose(paddle.matmul(weights, value), [0, 2, 1, 3])
         return self.proj_drop(self.proj(mixed.reshape([0, -1, self.channels])))
 
 

@@ -11,7 +11,13 @@ from paddle import ParamAttr, nn
 from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
-from training.kernels import DepthwiseConv2D, PointwiseConv2D
+from training.kernels import (
+    DepthwiseConv2D,
+    PointwiseConv2D,
+    channel_means,
+    normalise,
+    scale_channels,
+)
 
 GATE_SLOPE = 0.1666667
 """paddle's default slope of the hard-sigmoid, which is not quite 1/6."""
@@ -90,10 +96,7 @@ class ConvBN(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
-        x = self.bn(self.conv(x))
-        if self.activation == "relu":
-            return F.relu(x)
-        return F.hardswish(x) if self.activation == "hardswish" else x
+        return normalise(self.conv(x), self.bn, self.activation)
 
 
 def build_conv_bn(
@@ -146,6 +149,7 @@ class SqueezeExcitation(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Scale each channel by its gate: float32 [N, C, H, W] to the same shape."""
-        gates = F.relu(self.conv1(self.averages(x)))
+        means = channel_means(x) if self.training else None
+        gates = F.relu(self.conv1(self.averages(x) if means is None else means))
         gates = F.hardsigmoid(self.conv2(gates), slope=self.slope, offset=0.5)
-        return x * gates
+        return x * gates if means is None else scale_channels(x, gates)

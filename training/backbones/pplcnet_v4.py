@@ -24,10 +24,12 @@ from training.backbones.pplcnet_v4_tables import (
 from training.backbones.reparameterise import folded, merged_conv
 from training.backbones.repvit import (
     ConvBN,
+    ConvSequential,
     DepthwiseBranches,
     MergingSequential,
     build_channel_mixer,
 )
+from training.kernels import normalise
 
 Six = tuple[float, float, float, float, float, float]
 
@@ -67,7 +69,7 @@ class ConvBNReLU(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W']."""
         x = self.conv(x)
-        return F.relu(x if self.bn is None else self.bn(x))
+        return F.relu(x) if self.bn is None else normalise(x, self.bn, "relu")
 
     def reparameterise(self) -> None:
         """Merge BatchNorm into the convolution, which has a bias then."""
@@ -107,7 +109,7 @@ class BranchStem(nn.Layer):
 
 def _simple_stem(in_channels: int, mid_channels: int, out_channels: int) -> nn.Layer:
     """Build two convolutions that shrink the image to a quarter; PaddleOCR never merges them."""
-    return nn.Sequential(
+    return ConvSequential(
         ConvBN(in_channels, mid_channels, 3, 2), nn.GELU(), ConvBN(mid_channels, out_channels, 3, 2)
     )
 

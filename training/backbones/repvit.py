@@ -21,7 +21,7 @@ from training.backbones.reparameterise import (
     merged_conv,
     padded,
 )
-from training.kernels import depthwise_conv2d
+from training.kernels import Activation, depthwise_conv2d, depthwise_residual, normalise
 
 _EXPANSION = 2
 """Channels between the two pointwise convolutions, as a multiple of the input's."""
@@ -56,6 +56,11 @@ class ConvBN(nn.Sequential):
             ("bn", nn.BatchNorm2D(out_channels, weight_attr=scale)),
         )
 
+    def forward(self, x: paddle.Tensor, activation: Activation | None = None) -> paddle.Tensor:
+        """Map float32 [N, C, H, W] to float32 [N, out_channels, H', W'], `activation` behind it."""
+        conv, norm = self.children()
+        return normalise(conv(x), norm, activation)
+
     def merged(self) -> nn.Conv2D:
         """Return one convolution with a bias that computes the same in evaluation."""
         conv, norm = self.children()
@@ -84,6 +89,11 @@ class DepthwiseBranches(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to the same shape."""
+        if self.conv1.bias is None:
+            conv, norm = self.conv.children()
+            y = depthwise_residual(x, conv, norm, self.conv1.weight, self.bn)
+            if y is not None:
+                return y
         scaled = depthwise_conv2d(x, self.conv1.weight)
         if self.conv1.bias is not None:
             scaled = scaled + self.conv1.bias.reshape([1, -1, 1, 1])
@@ -102,7 +112,23 @@ class DepthwiseBranches(nn.Layer):
         return merged_conv(conv, kernel * scale.reshape([-1, 1, 1, 1]), shift + bias * scale)
 
 
-class MergingSequential(nn.Sequential):
+class ConvSequential(nn.Sequential):
+    """Layers in a row, where GELU behind a `ConvBN` is applied with its BatchNorm."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map float32 [N, C, H, W] to what the last layer makes of it."""
+        layers = list(self.children())
+        for layer, before, behind in zip(
+            layers, [None, *layers], [*layers[1:], None], strict=False
+        ):
+            if isinstance(layer, ConvBN):
+                x = layer(x, "gelu" if isinstance(behind, nn.GELU) else None)
+            elif not (isinstance(layer, nn.GELU) and isinstance(before, ConvBN)):
+                x = layer(x)
+        return x
+
+
+class MergingSequential(ConvSequential):
     """Layers in a row, of which each that has a method `merged` can become what that returns."""
 
     def reparameterise(self) -> None:

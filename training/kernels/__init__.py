@@ -20,15 +20,21 @@ from __future__ import annotations
 from training.kernels.affine import affine_hardswish
 from training.kernels.batch_norm import BatchNormHardSwish, batch_norm_hardswish
 from training.kernels.branches import sum_normalised_branches
+from training.kernels.cross_entropy import smoothed_cross_entropy
 from training.kernels.ctc import ctc_loss
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
+from training.kernels.depthwise_residual import depthwise_residual
 from training.kernels.gate import fast_path_enabled, set_fast_path
 from training.kernels.linear import Linear, linear
 from training.kernels.max_pool import MaxPool2D, max_pool2x2
 from training.kernels.mutual import softmax_mutual_loss
+from training.kernels.normalise import Activation, normalise
+from training.kernels.planes import channel_means, scale_channels
 from training.kernels.pointwise import PointwiseConv2D, pointwise_conv2d
+from training.kernels.transpose import transpose
 
 __all__ = [
+    "Activation",
     "BatchNormHardSwish",
     "DepthwiseConv2D",
     "Linear",
@@ -36,13 +42,19 @@ __all__ = [
     "PointwiseConv2D",
     "affine_hardswish",
     "batch_norm_hardswish",
+    "channel_means",
     "ctc_loss",
     "depthwise_conv2d",
+    "depthwise_residual",
     "fast_path_enabled",
     "linear",
     "max_pool2x2",
+    "normalise",
     "pointwise_conv2d",
+    "scale_channels",
     "set_fast_path",
+    "smoothed_cross_entropy",
     "softmax_mutual_loss",
     "sum_normalised_branches",
+    "transpose",
 ]

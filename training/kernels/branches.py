@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 
 from training.kernels.branch_calls import DepthwiseBranches, Form, PointwiseBranches
-from training.kernels.gate import FloatArray, array_from_tensor, serves_batch
+from training.kernels.gate import serves_batch
+from training.kernels.normalise import move_statistics
 
 Branch = tuple[nn.Layer | None, nn.Layer]
 """Convolution without bias, or None for the input itself, and the BatchNorm behind it."""
@@ -56,7 +56,8 @@ def sum_normalised_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> pad
         tuple(convs[0]._stride),
     )
     y, means, variances = kind.apply(*tensors, form)
-    _move_statistics(norms, means.numpy(), variances.numpy())
+    for norm, mean, variance in zip(norms, means.numpy(), variances.numpy(), strict=True):
+        move_statistics(norm, mean, variance)
     return y
 
 
@@ -85,13 +86,3 @@ def _kind_of(convs: Sequence[Any], has_input: bool) -> Any:
 def _padding_of(conv: Any) -> Any:
     padding = conv._padding
     return (padding, padding) if isinstance(padding, int) else tuple(padding)
-
-
-def _move_statistics(norms: Sequence[nn.Layer], mean: FloatArray, variance: FloatArray) -> None:
-    """Move the running statistics of each BatchNorm, as paddle does, towards the batch's."""
-    for norm, batch_mean, batch_variance in zip(norms, mean, variance, strict=True):
-        stays = np.float32(norm._momentum)
-        for buffer, value in ((norm._mean, batch_mean), (norm._variance, batch_variance)):
-            array = array_from_tensor(buffer)
-            array *= stays
-            array += (np.float32(1.0) - stays) * value

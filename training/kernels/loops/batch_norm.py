@@ -34,7 +34,7 @@ def _sum_of_squares_around(values, centre):  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=_FAST, error_model="numpy")
-def _moments(x, channel):  # type: ignore[no-untyped-def]
+def moments(x, channel):  # type: ignore[no-untyped-def]
     """Mean and biased variance of one channel, float64."""
     size = x.shape[2]
     mean, squares, seen = 0.0, 0.0, 0
@@ -108,7 +108,7 @@ def forward(  # type: ignore[no-untyped-def]
     """
     for channel in prange(x.shape[1]):
         if training:
-            channel_mean, variance = _moments(x, channel)
+            channel_mean, variance = moments(x, channel)
             running_mean[channel] = running_mean[channel] * momentum + channel_mean * (
                 1.0 - momentum
             )

@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from training.kernels import Linear
+from training.kernels import Linear, transpose
 
 _MAX_STEPS = 5000
 _LONGEST_WAVE = 10000.0
@@ -149,7 +149,7 @@ def _split_heads(x: paddle.Tensor, count: int, num_heads: int) -> list[paddle.Te
     """Cut [N, L, count * C] into `count` tensors [N, heads, L, C / heads]."""
     num_steps, channels = x.shape[1:]
     shape = [-1, num_steps, count, num_heads, channels // (count * num_heads)]
-    return list(x.reshape(shape).transpose([2, 0, 3, 1, 4]).unbind())
+    return list(transpose(x.reshape(shape), [2, 0, 3, 1, 4]).unbind())
 
 
 def _attend(
@@ -162,5 +162,5 @@ def _attend(
     _, num_heads, num_steps, head_width = query.shape
     scores = paddle.matmul(query, key, transpose_y=True) * head_width**-0.5
     weights = F.softmax(scores if mask is None else scores + mask, axis=-1)
-    heads = paddle.matmul(weights, value).transpose([0, 2, 1, 3])
+    heads = transpose(paddle.matmul(weights, value), [0, 2, 1, 3])
     return heads.reshape([-1, num_steps, num_heads * head_width])

@@ -12,6 +12,7 @@ from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
 from training.distillation.divergences import masked_mean
+from training.kernels import smoothed_cross_entropy
 from training.recognition.losses.labels import Batch, following_labels, labels_of, logits_alone
 
 log = logging.getLogger(__name__)
@@ -19,31 +20,6 @@ log = logging.getLogger(__name__)
 _SMOOTHING = 0.1
 _PADDING = 0
 """NRTR's class of the time steps behind a label's end."""
-
-
-def smoothed_cross_entropy(
-    logits: paddle.Tensor, targets: paddle.Tensor, smoothing: float
-) -> paddle.Tensor:
-    """Cross-entropy of each time step, with a share of the target given to all other classes.
-
-    Args:
-        logits: float32 [N, T, K].
-        targets: class indices int64 [N, T].
-        smoothing: the share, 0 .. 1, that the other K - 1 classes divide.
-
-    Returns:
-        float32 [N, T].
-
-    Source: Szegedy et al. 2016 (arXiv:1512.00567).
-    """
-    of_others = smoothing / (logits.shape[-1] - 1)
-    of_target = paddle.take_along_axis(logits, targets.unsqueeze(-1), -1, broadcast=False)
-    # The log-softmax is never stored: its weighted sum needs three numbers of each row alone.
-    return (
-        paddle.logsumexp(logits, axis=-1)
-        - (1.0 - smoothing - of_others) * of_target.squeeze(-1)
-        - of_others * logits.sum(axis=-1)
-    )
 
 
 def mean_cross_entropy(

@@ -16,7 +16,7 @@ from training.backbones.attention import (
     problem_of_heads,
     sequence_of,
 )
-from training.kernels import DepthwiseConv2D
+from training.kernels import DepthwiseConv2D, normalise
 
 _REDUCTION = 8
 """Of the channels, before attention and behind it."""
@@ -206,7 +206,9 @@ class EncoderWithLightSVTR(_AttentionEncoder):
         """Map float32 [N, C, H, W] to float32 [N, dims, H, W]."""
         x = self.guided(x)
         reduced = self.conv_reduce(x)
-        return self.attend(reduced + self.local_conv(reduced)) + self.skip_conv(x)
+        along_line, norm, _ = self.local_conv
+        local = normalise(along_line(reduced), norm, "swish")
+        return self.attend(reduced + local) + self.skip_conv(x)
 
 
 def _problems_of_heads(

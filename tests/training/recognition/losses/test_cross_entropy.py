@@ -11,8 +11,8 @@ import pytest
 from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
+from training.kernels import smoothed_cross_entropy
 from training.recognition.losses import CELoss, NRTRLoss, SARLoss
-from training.recognition.losses.cross_entropy import smoothed_cross_entropy
 from training.registry import Registry
 
 NUM_CLASSES = 7  # of SAR's predictions: K + 1
