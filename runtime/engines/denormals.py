@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engines.onnx_weights import tensor_places
-from runtime.engines.protobuf import fields_of
+from runtime.engines.onnx_weights import tensors_in
 from runtime.errors import ArtifactError
 
 logger = logging.getLogger(__name__)
@@ -49,8 +48,8 @@ def without_denormals(path: Path) -> bytes | None:
 
 def _weights_in(data: bytearray) -> Iterator[NDArray[np.float32]]:
     """Yield the FP32 weights of a model, as views of its bytes."""
-    for start, stop in tensor_places(data):
-        fields = dict(fields_of(data, start, stop))
+    for found in tensors_in(data):
+        fields = dict(found)
         if fields.get(_TYPE) != _FLOAT:
             continue
         for number in (_FLOATS, _RAW):
