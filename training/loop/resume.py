@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,11 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _has_moments(parameter: Any, kinds: Sequence[str], state: Mapping[str, Any]) -> bool:
+    """Tell whether a state has any of a parameter; of what no image passes there are none."""
+    return any(f"{parameter.name}_{kind}_0" in state for kind in kinds)
+
+
 def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:
     """Load moments and learning rate; paddle itself would ignore what is missing."""
     is_momentum = isinstance(trainer.optimizer, paddle.optimizer.Momentum)
@@ -116,18 +121,23 @@ def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> N
         f"{parameter.name}_{kind}_0": tuple(parameter.shape)
         for parameter in trainer.parameters
         for kind in kinds
+        if _has_moments(parameter, kinds, state)
     }
     unfit = [
         name
         for name, shape in wanted.items()
         if tuple(getattr(state.get(name), "shape", ())) != shape
     ]
+    unfit += [
+        name for name in state if name not in wanted and name.endswith(("moment1_0", "velocity_0"))
+    ]
     # A run may stop before its first step, when there are no moments yet.
-    if unfit and set(state) - {_SCHEDULE}:
+    if (unfit or not wanted) and set(state) - {_SCHEDULE}:
         raise CheckpointError(
             f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
-            f"{len(unfit)} are missing or of another shape, for example {unfit[0]}; use the "
-            "config it was saved with, or start anew with Global.pretrained_model"
+            f"{len(unfit)} are missing, not known or of another shape, for example "
+            f"{[*unfit, kinds[0]][0]}; use the config it was saved with, or start anew with "
+            "Global.pretrained_model"
         )
     try:
         with warnings.catch_warnings():
