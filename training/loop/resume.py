@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,11 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _has_moments(parameter: Any, kinds: Sequence[str], state: Mapping[str, Any]) -> bool:
+    """Tell whether a state has any of a parameter; of what no image passes there are none."""
+    return any(f"{parameter.name}_{kind}_0" in state for kind in kinds)
+
+
 def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:
     """Load moments and learning rate; paddle itself would ignore what is missing.
 
@@ -116,24 +121,30 @@ def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> N
     """
     is_momentum = isinstance(trainer.optimizer, paddle.optimizer.Momentum)
     kinds = ["velocity"] if is_momentum else ["moment1", "moment2"]
-    num_without, unfit = 0, []
-    for parameter in trainer.parameters:
-        names = [f"{parameter.name}_{kind}_0" for kind in kinds]
-        shapes = [tuple(getattr(state.get(name), "shape", ())) for name in names]
-        if not any(name in state for name in names):
-            num_without += 1
-        if any(shape != tuple(parameter.shape) for shape in shapes):
-            unfit.append(names[0])
+    wanted = {
+        f"{parameter.name}_{kind}_0": tuple(parameter.shape)
+        for parameter in trainer.parameters
+        for kind in kinds
+        if _has_moments(parameter, kinds, state)
+    }
+    unfit = [
+        name
+        for name, shape in wanted.items()
+        if tuple(getattr(state.get(name), "shape", ())) != shape
+    ]
+    unfit += [
+        name for name in state if name not in wanted and name.endswith(("moment1_0", "velocity_0"))
+    ]
     # A run may stop before its first step, when there are no moments yet.
-    has_moments = bool(set(state) - {_SCHEDULE})
-    if has_moments and (len(unfit) > num_without or 2 * len(unfit) > len(trainer.parameters)):
+    if (unfit or not wanted) and set(state) - {_SCHEDULE}:
         raise CheckpointError(
-            f"{where} does not fit this optimizer: expected moments of {len(trainer.parameters)} "
-            f"parameters, those of {len(unfit)} are missing or of another shape, for example "
-            f"{unfit[0]}; use the config it was saved with, or start anew with "
+            f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
+            f"{len(unfit)} are missing, not known or of another shape, for example "
+            f"{[*unfit, kinds[0]][0]}; use the config it was saved with, or start anew with "
             "Global.pretrained_model"
         )
-    if has_moments and num_without:
+    num_without = len(trainer.parameters) - len(wanted) // len(kinds)
+    if wanted and num_without:
         log.info("%s has no moments of %d parameters: no loss reached them", where, num_without)
     try:
         with warnings.catch_warnings():

@@ -28,6 +28,7 @@ from runtime.engines.tensorrt.library import TensorRtLog, load_tensorrt
 from runtime.errors import EngineError
 from runtime.recognition.charset import Charset
 from runtime.recognition.recognizer import Recognizer
+from tests.export.test_clients import PADDLEX_PYTHON, texts_of_paddlex, texts_of_rapidocr
 from tests.training.recognition.plans import config_of
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import (
@@ -227,6 +228,26 @@ def test_both_forms_are_read_with(exported: Exported) -> None:
         half = [line.text for line in recognizer(exported.images)]
     assert len(set(single)) > 2
     assert sum(text == other for text, other in zip(single, half, strict=True)) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["RapidOCR", "PaddleX"])
+def test_programs_of_others_read_the_same(exported: Exported, program: str, tmp_path: Path) -> None:
+    """On lines as wide as both pad to."""
+    if program == "PaddleX" and PADDLEX_PYTHON is None:
+        pytest.skip("DISTILREC_PADDLEX_PYTHON names no Python")
+    lines = [cv2.resize(cv2.imread(name), (320, 48)) for name in exported.images]
+    with Recognizer(exported.onnx, device="cpu") as recognizer:
+        ours = [line.text for line in recognizer(lines)]
+    if program == "RapidOCR":
+        theirs = texts_of_rapidocr(exported.onnx, lines, [320] * len(lines), height=48)
+    else:
+        paths = [str(tmp_path / f"{number}.png") for number in range(len(lines))]
+        for path, line in zip(paths, lines, strict=True):
+            cv2.imwrite(path, line)
+        theirs = texts_of_paddlex(exported.onnx.with_suffix(""), paths)
+    assert theirs == ours
+    assert len(set(ours)) > 2
 
 
 @pytest.mark.parametrize("form", ["onnx", "half"])
