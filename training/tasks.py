@@ -50,7 +50,7 @@ def read_as_a_task_does(
             none for a table of all tasks.
 
     Raises:
-        ConfigError: naming every problem, of the table that the section suits best.
+        ConfigError: naming every problem, of the table that knows the section's names.
     """
     if model_type is None:
         tables = [*(getattr(task, kind) for task in TASKS.values()), of_every_task(kind)]
@@ -65,6 +65,9 @@ def read_as_a_task_does(
         found = read(table, problems)
         if not problems and found is not None:
             return found
-        tried.append(problems)
-    min(reversed(tried), key=len).raise_any()
+        unknown = f"unknown {table.kind} "
+        num_unknown = sum(problem.message.startswith(unknown) for problem in problems)
+        tried.append((num_unknown, len(problems), problems))
+    _, _, fewest = min(reversed(tried), key=lambda counted: counted[:2])
+    fewest.raise_any()
     raise AssertionError("a section that cannot be read has problems")
