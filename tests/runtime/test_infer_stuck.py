@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 STUCK = '''
 import ctypes, sys, threading
 from runtime.infer import interruption
-from runtime.recognition import lines
+from runtime.images import loading
 from runtime.infer import parquet_folder
 from runtime.images import sources
 from runtime.infer.__main__ import main
@@ -47,7 +47,7 @@ def waiting():
 
 stuck = {"compiled": compiled, "busy": busy, "waiting": waiting}[sys.argv[1].split("-")[0]]
 in_main = sys.argv[1].endswith("-main")
-module, name = (sources, "file_pages") if in_main else (lines, "read_image")
+module, name = (sources, "file_pages") if in_main else (loading, "read_image")
 genuine = getattr(module, name)
 
 def patched(source, *rest):
