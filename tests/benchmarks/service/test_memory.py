@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import time
 
@@ -8,9 +9,17 @@ from benchmarks.service.memory import MemoryWatch
 from benchmarks.service.process import resident_mib
 
 
+def touched(mib: int) -> mmap.mmap:
+    """Return new memory of the process, where the heap might give some that it had already."""
+    memory = mmap.mmap(-1, mib * 2**20)
+    for page in range(0, len(memory), mmap.PAGESIZE):
+        memory[page] = 1
+    return memory
+
+
 def test_memory_is_that_of_the_process() -> None:
     before = resident_mib(os.getpid())
-    held = bytearray(b"x" * (50 * 2**20))
+    held = touched(50)
     after = resident_mib(os.getpid())
     assert before is not None and after is not None
     assert after - before > 40
@@ -19,10 +28,10 @@ def test_memory_is_that_of_the_process() -> None:
 
 
 def test_growth_has_a_slope_over_time_and_over_images() -> None:
-    held: list[bytearray] = []
+    held: list[mmap.mmap] = []
     with MemoryWatch(lambda: [os.getpid()], lambda: 1000 * len(held), period_s=0.02) as watch:
         for _ in range(20):
-            held.append(bytearray(b"x" * (5 * 2**20)))
+            held.append(touched(5))
             time.sleep(0.03)
     assert watch.slope_mib_per_min > 60
     assert 250 < watch.slope_mib_per_100k_images < 1000  # 5 MiB for every 1,000
