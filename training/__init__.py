@@ -42,52 +42,72 @@ def build_loss(section: Mapping[str, Any], model_type: str | None = None) -> Com
     Args:
         section: one loss, or `CombinedLoss` with several.
         model_type: whose losses, as an `Architecture` section names its task; None for those of
-            all tasks, where a name that several have is recognition's.
+            the first task that the section suits.
 
     Raises:
         ConfigError: naming every problem.
     """
-    from training import losses
-    from training.tasks import TASKS, of_every_task
+    from training.losses import read_loss
+    from training.tasks import read_as_a_task_does
 
-    of_task = of_every_task("losses") if model_type is None else TASKS[model_type].losses
-    return losses.build_loss(section, of_task)
+    plan = read_as_a_task_does(
+        "losses", lambda table, problems: read_loss(section, table, problems), model_type
+    )
+    return plan.build()
 
 
 def build_post_process(
-    section: Mapping[str, Any], global_section: Mapping[str, Any] | None = None
+    section: Mapping[str, Any],
+    global_section: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
 ) -> Any:
     """Build a `PostProcess` section; the sections are left as they are.
 
     Args:
         section: the `PostProcess` section.
         global_section: the `Global` section, for `character_dict_path` and `use_space_char`.
+        model_type: of the task; None for the first one that the section suits.
 
     Raises:
         ConfigError: naming every problem.
     """
     from training.config import read_global
     from training.registry import Problems
-    from training.tasks import TASKS, of_every_task
+    from training.tasks import TASKS, read_as_a_task_does
 
+    component = read_as_a_task_does(
+        "post_processes",
+        lambda table, problems: table.read(section, "PostProcess", problems),
+        model_type,
+    )
     problems = Problems()
-    component = of_every_task("post_processes").read(section, "PostProcess", problems)
     settings = read_global(global_section or {}, problems)
     problems.raise_any()
-    assert component is not None and settings is not None
-    task = next(task for task in TASKS.values() if component.name in task.post_processes.builders)
+    assert settings is not None
+    task = next(
+        task
+        for task in TASKS.values()
+        if task.post_processes.builders.get(component.name) is component.builder
+    )
     of_config = task.read(settings, problems)
     problems.raise_any()
     assert of_config is not None
     return component.build(**of_config.injected)
 
 
-def build_metric(section: Mapping[str, Any]) -> Any:
+def build_metric(section: Mapping[str, Any], model_type: str | None = None) -> Any:
     """Build a `Metric` section; the section is left as it is.
+
+    Args:
+        section: the `Metric` section.
+        model_type: of the task; None for the first one that the section suits.
 
     Raises:
         ConfigError: naming every problem.
     """
-    from training.tasks import of_every_task
+    from training.tasks import read_as_a_task_does
 
-    return of_every_task("metrics").build(section, "Metric")
+    component = read_as_a_task_does(
+        "metrics", lambda table, problems: table.read(section, "Metric", problems), model_type
+    )
+    return component.build()

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def evaluate_checkpoint(config: Config) -> dict[str, Any]:
-    """Read every line of `Eval` with every network of a checkpoint.
+    """Read every image of `Eval` with every network of a checkpoint.
 
     Args:
         config: names the checkpoint under `Global.checkpoints` or `Global.pretrained_model`;
             the files of its `Train` section need not exist.
 
     Returns:
-        `networks` (name -> figures), `lines`, `failures`, and what was evaluated.
+        `networks` (name -> figures), `images`, `failures`, and what was evaluated.
 
     Raises:
         OcrError: if the config, the checkpoint or the data cannot be used.
@@ -49,7 +49,7 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     return {
         "networks": run.metric.by_network(outcome.figures),
-        "lines": outcome.num_samples,
+        "images": outcome.num_samples,
         "dropped": part.report.as_json()["dropped"],
         "failures": [str(failure) for failure in outcome.failures],
         "seconds": round(seconds, 3),
@@ -66,10 +66,10 @@ def table(result: Mapping[str, Any]) -> str:
     names = list(next(iter(networks.values())))
     widths = [max(len(name), 7) for name in names]
     heads = [f"{name:>{width}}" for name, width in zip(names, widths, strict=True)]
-    rows = ["  ".join([f"{'network':{first}}", *heads, f"{'lines':>7}", f"{'failures':>8}"])]
+    rows = ["  ".join([f"{'network':{first}}", *heads, f"{'images':>7}", f"{'failures':>8}"])]
     for network, figures in networks.items():
         cells = [f"{figures[name]:{width}.4f}" for name, width in zip(names, widths, strict=True)]
-        counts = [f"{result['lines']:7}", f"{len(result['failures']):8}"]
+        counts = [f"{result['images']:7}", f"{len(result['failures']):8}"]
         rows.append("  ".join([f"{network:{first}}", *cells, *counts]))
     return "\n".join(rows)
 

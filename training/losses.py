@@ -148,23 +148,6 @@ def read_loss(section: object, losses: Registry, problems: Problems) -> LossPlan
     return LossPlan(found) if len(found) == len(entries) else None
 
 
-def build_loss(section: object, losses: Registry) -> CombinedLoss:
-    """Build a `Loss` section; the section is left as it is.
-
-    Args:
-        section: the `Loss` section.
-        losses: of the task.
-
-    Raises:
-        ConfigError: naming every problem.
-    """
-    problems = Problems()
-    plan = read_loss(section, losses, problems)
-    problems.raise_any()
-    assert plan is not None
-    return plan.build()
-
-
 def _read_part(entry: object, path: str, losses: Registry, problems: Problems) -> LossPart | None:
     if not isinstance(entry, Mapping) or len(entry) != 1:
         problems.add(path, f"expected one loss with its options, got {entry!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import paddle
 from paddle import nn
@@ -17,6 +17,9 @@ class Network(nn.Layer):
         head: takes the features and, in training, the batch by name.
         return_all_feats: in training return every stage by name instead of the head's alone.
     """
+
+    names_head_outputs: ClassVar[bool] = False
+    """Whether what the head gives stands by name beside the other stages, where `key` takes it."""
 
     def __init__(
         self,

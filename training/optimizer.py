@@ -179,9 +179,11 @@ def l1_decay(factor: float = 0.0) -> paddle.regularizer.L1Decay:
     return paddle.regularizer.L1Decay(factor)
 
 
-def l2_decay(factor: float = 0.0) -> float:
-    """Add `factor` times each weight to its gradient."""
+def l2_decay(factor: float | str = 0.0) -> float:
+    """Add `factor` times each weight to its gradient; `1e-6`, which YAML reads as text, counts."""
     return float(factor)
+
+
 
 
 REGULARIZERS = Registry(
@@ -256,6 +258,7 @@ def read_optimizer(section: object, problems: Problems) -> OptimizerPlan | None:
         problems.add("Optimizer.lr", f"expected a learning rate section, got {rate!r}")
     if section.get("regularizer") is not None:
         regularizer = REGULARIZERS.read(section["regularizer"], "Optimizer.regularizer", problems)
+        _check_factor(regularizer, problems)
     numbers = {key: section.get(key) for key in ("weight_decay", "clip_norm", "clip_norm_global")}
     for key, value in numbers.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -263,6 +266,16 @@ def read_optimizer(section: object, problems: Problems) -> OptimizerPlan | None:
     if len(problems) > num_problems or optimizer is None or schedule is None:
         return None
     return OptimizerPlan(optimizer, schedule, regularizer, **numbers)
+
+
+def _check_factor(regularizer: Component | None, problems: Problems) -> None:
+    factor = None if regularizer is None else regularizer.options.get("factor")
+    if isinstance(factor, str):
+        try:
+            float(factor)
+        except ValueError:
+            message = f"expected a number, got {factor!r}"
+            problems.add("Optimizer.regularizer.factor", message)
 
 
 def _check_piecewise(schedule: Mapping[str, Any], problems: Problems) -> None:

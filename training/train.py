@@ -57,7 +57,7 @@ def train(config: Config) -> dict[str, Any]:
         last = trainer.fit()
         if group.is_main:
             draw_curves(trainer.folder)
-    return {"last": last.figures, "best": trainer.position.best, "lines": last.num_samples}
+    return {"last": last.figures, "best": trainer.position.best, "images": last.num_samples}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,13 +32,13 @@ def test_it_is_checked_trained_saved_resumed_and_evaluated(
     assert check_config(["-c", str(config)]) == 0
     assert "nothing wrong found" in capsys.readouterr().out
     figures = train(load_config(config))
-    assert set(figures["last"]) == {"closeness"} and figures["lines"] == 8
+    assert set(figures["last"]) == {"closeness"} and figures["images"] == 8
     folder = config.parent / "out"
     assert (folder / "latest.pdparams").is_file() and (folder / "best_accuracy.pdopt").is_file()
     more = ["Global.epoch_num=4", f"Global.checkpoints={folder / 'latest'}"]
-    assert train(load_config(config, more))["lines"] == 8
+    assert train(load_config(config, more))["images"] == 8
     result = evaluate_checkpoint(load_config(config, [f"Global.checkpoints={folder / 'latest'}"]))
-    assert result["networks"]["network"]["closeness"] <= 1 and result["lines"] == 8
+    assert result["networks"]["network"]["closeness"] <= 1 and result["images"] == 8
 
 
 def test_its_mistakes_are_named_like_any_task_s(config: Path) -> None:

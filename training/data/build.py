@@ -26,6 +26,10 @@ DATASETS = Registry(
         "MultiScaleDataSet": MultiScaleDataSet,
         "LMDBDataSet": LMDBDataSet,
         "SyntheticDataSet": SyntheticDataSet,
+        # PaddleOCR's further names of the first two.
+        "TextDetDataset": SimpleDataSet,
+        "TextRecDataset": SimpleDataSet,
+        "MSTextRecDataset": MultiScaleDataSet,
     },
     injected=frozenset({"seed", "characters"}),
     unused=frozenset({"ds_width"}),

@@ -1,4 +1,4 @@
-"""SimpleDataSet and MultiScaleDataSet: PaddleOCR label files, `relative path<TAB>text`."""
+"""SimpleDataSet and MultiScaleDataSet: PaddleOCR label files, `relative path<TAB>label`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from training.data.sample import Sample
 
 
 class SimpleDataSet:
-    """Lines of one or more label files.
+    """Labelled images of one or more label files.
 
-    A path may be a JSON list of several images with the same text; each epoch draws one.
+    A path may be a JSON list of several images with the same label; each epoch draws one.
 
     Args:
         data_dir: folder that the paths are relative to.
@@ -64,11 +64,6 @@ class SimpleDataSet:
             raise DatasetError(
                 f"no lines in {', '.join(files)}: expected path{delimiter!r}text on each line, got "
                 f"{len(self.malformed)} others; check the delimiter"
-            )
-        if self._rows[0].text.startswith('[{"transcription"'):
-            raise DatasetError(
-                f"{files[0]} holds labels of text detection: expected path{delimiter!r}text, got "
-                "boxes; cut the lines out of their pages first"
             )
 
     def _read_label_file(self, file: Path, delimiter: str) -> None:

@@ -1,4 +1,4 @@
-"""Counts and names the lines that could not be read, and refuses too many of them."""
+"""Counts and names the images that could not be read, and refuses too many of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXAMPLES = 3
 
 @dataclass
 class Unreadable:
-    """Lines that could not be read.
+    """Images that could not be read.
 
     Args:
         count: how many.
@@ -27,32 +27,32 @@ class Unreadable:
     examples: list[str] = field(default_factory=list)
 
     def add(self, failure: Failure) -> None:
-        """Count one line."""
+        """Count one image."""
         self.count += 1
         if len(self.examples) < _EXAMPLES and str(failure) not in self.examples:
             self.examples.append(str(failure))
 
     def add_replaced(self, loaded: Iterable[Sample | Failure]) -> None:
-        """Count the lines of a batch that were replaced by others."""
+        """Count the images of a batch that were replaced by others."""
         for sample in loaded:
             if isinstance(sample, Sample) and sample.replaced is not None:
                 self.add(sample.replaced)
 
     def describe(self, total: int) -> str:
-        """Return a text such as `17 of 19 lines could not be read, e.g. ...`."""
-        return f"{self.count} of {total} lines could not be read, e.g. {'; '.join(self.examples)}"
+        """Return a text such as `17 of 19 images could not be read, e.g. ...`."""
+        return f"{self.count} of {total} images could not be read, e.g. {'; '.join(self.examples)}"
 
     def refuse_above(self, share: float, total: int, where: str, rest: str = "") -> None:
         """Refuse a data set of which too much cannot be read.
 
         Args:
             share: the largest that is accepted, 0 .. 1.
-            total: lines that were tried, or will be.
+            total: images that were tried, or will be.
             where: for the message, e.g. `epoch 3`.
             rest: end of the message.
 
         Raises:
-            DatasetError: naming some of the lines.
+            DatasetError: naming some of the images.
         """
         if self.count > share * total:
             raise DatasetError(

@@ -20,5 +20,7 @@ BACKBONES = Registry(
     },
     injected=frozenset({"in_channels"}),
     # PaddleOCR's configs repeat `in_channels`, which the network's own replaces.
-    unused=frozenset({"dropout_prob", "in_channels", "mode", "pretrained", "use_ssld"}),
+    unused=frozenset(
+        {"disable_se", "dropout_prob", "in_channels", "mode", "pretrained", "use_ssld"}
+    ),
 )

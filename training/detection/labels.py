@@ -22,6 +22,10 @@ _FEWEST_POINTS = 3
 Polygons = NDArray[np.floating[Any]]
 
 
+class NoTextError(DatasetError):
+    """A label without a polygon that can be used."""
+
+
 @dataclass(frozen=True)
 class TextPolygons:
     """The labelled texts of an image.
@@ -30,11 +34,13 @@ class TextPolygons:
         polys: corners (x, y) in px, float [K, P, 2]; those with fewer corners repeat the last.
         texts: of each.
         ignored: whether nothing is to be learnt from each, bool [K].
+        num_left_out: polygons of the label that held what is no number.
     """
 
     polys: Polygons
     texts: tuple[str, ...]
     ignored: NDArray[np.bool_]
+    num_left_out: int = 0
 
     @staticmethod
     def of(sample: Sample) -> TextPolygons:
@@ -95,7 +101,8 @@ def read_polygons(label: str, name: str) -> TextPolygons:
         name: of the image, for messages.
 
     Raises:
-        DatasetError: if the label is no such list, or no polygon of it can be used.
+        NoTextError: if it is an empty list, or no polygon of it can be used.
+        DatasetError: if the label is no such list.
     """
     try:
         entries = json.loads(label)
@@ -111,9 +118,11 @@ def read_polygons(label: str, name: str) -> TextPolygons:
             polygons.append(points)
             texts.append(text)
     if not polygons:
-        raise DatasetError(f"{name}: no text in the label")
+        raise NoTextError(f"{name}: no text in the label")
     ignored = np.array([text in _IGNORED_TEXTS for text in texts], dtype=np.bool_)
-    return TextPolygons(stacked_polygons(polygons, np.float32), tuple(texts), ignored)
+    num_left_out = len(entries) - len(polygons)
+    stacked = stacked_polygons(polygons, np.float32)
+    return TextPolygons(stacked, tuple(texts), ignored, num_left_out)
 
 
 def _read_entry(entry: Any, name: str) -> tuple[NDArray[np.float32], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import paddle
 
@@ -12,6 +12,8 @@ from training.network import Network
 
 class DetectionNetwork(Network):
     """A `Network` that marks text; its head has a method `shrink_map` for what is deployed."""
+
+    names_head_outputs: ClassVar[bool] = True
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W], sides multiples of 32, to values 0 .. 1, [N, 1, H, W]."""

@@ -50,14 +50,14 @@ class DBPostProcess:
 
         Args:
             prediction: maps, float [N, C, H, W], the first channel of which counts; or a mapping
-                that has them as `maps`.
+                that has them as `maps`, or as `head_out` where `return_all_feats` is on.
             shapes: of each image before it was resized: height and width in px first, [N, 2+].
 
         Returns:
             The boxes of each of N images, in px of the image before it was resized.
         """
         if isinstance(prediction, Mapping):
-            prediction = prediction["maps"]
+            prediction = prediction["maps" if "maps" in prediction else "head_out"]
         maps = np.asarray(prediction)[:, 0]
         return [
             find_boxes(probability, (float(shape[0]), float(shape[1])), self.options)

@@ -25,14 +25,15 @@ def problems_of_output(model: ModelPlan, post_process: Component, metric: Compon
             message = "one network alone trains on its logits: expected false or nothing, got true"
             yield f"{network.path}.return_all_feats", message
         return
-    names = post_process.options["model_name"]
+    names = post_process.all_options["model_name"]
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in model.networks:
             yield "PostProcess.model_name", unknown_name("network", name, model.networks)
-            continue
-        key = post_process.options.get("key")
-        yield from _problems_of_key(key, "PostProcess.key", model.networks[name], _STAGES[-1:])
+        elif "key" in post_process.parameters:
+            keys = _STAGES[-1:] if model.networks[name].returns_all_features else ()
+            key = post_process.options.get("key")
+            yield from _problems_of_key(key, "PostProcess.key", keys)
     if metric.options["key"] not in names:
         key = metric.options["key"]
         yield "Metric.key", unknown_name("network in PostProcess.model_name", key, names)
@@ -54,11 +55,35 @@ def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
         if name not in model.networks:
             yield path, unknown_name("network", name, model.networks)
         elif "dist_key" not in part.component.parameters:
-            network = model.networks[name]
+            network, key = model.networks[name], options.get("key")
+            if model.task.network.names_head_outputs:
+                yield from _problems_of_named_outputs(part, name, network, model)
+                continue
             if model.is_distillation:
-                key = options.get("key")
-                yield from _problems_of_key(key, f"{path}.key", network, _STAGES)
+                keys = _STAGES if network.returns_all_features else ()
+                yield from _problems_of_key(key, f"{path}.key", keys)
             yield from _problems_of_head(part, name, network, model)
+
+
+def _problems_of_named_outputs(
+    part: LossPart, name: str, network: NetworkPlan, model: ModelPlan
+) -> Found:
+    """Find outputs that a loss takes of a network that gives all of them by name."""
+    loss, options, path = part.component.name, part.component.options, part.component.path
+    outputs = model.task.head_outputs(network.head)
+    if network.returns_all_features and network.neck is not None:
+        outputs = (*getattr(network.neck.builder, "outputs", _STAGES[1:2]), *outputs)
+    wanted, key = part.head_outputs, options.get("key")
+    head = f"the {network.head.name} of {name}" if name else network.head.name
+    if key is not None and key not in outputs:
+        yield f"{path}.key", unknown_name(f"output of {name}", key, outputs)
+    elif key is None and not wanted:
+        message = f"{loss} takes one output, and {head} gives {', '.join(outputs)}"
+        yield path, f"{message}: expected one of them as key"
+    elif key is None:
+        for output in wanted:
+            if output not in outputs:
+                yield path, f"{head} gives no {output}: expected {', '.join(outputs)}"
 
 
 def _problems_of_head(part: LossPart, name: str, network: NetworkPlan, model: ModelPlan) -> Found:
@@ -95,14 +120,13 @@ def _remedy(part: LossPart, model: ModelPlan) -> str:
     return "expected multi_head: true" + (" and dis_head" if "dis_head" in accepted else "")
 
 
-def _problems_of_key(
-    key: object, path: str, network: NetworkPlan, stages: tuple[str, ...]
-) -> Found:
-    if not network.returns_all_features:
+def _problems_of_key(key: object, path: str, keys: tuple[str, ...]) -> Found:
+    """Find a key that is none of those by which a network gives its outputs; none for one alone."""
+    if not keys:
         if key is not None:
             message = f"key {key!r} needs return_all_feats: true in every network it is taken from"
             yield path, message
     elif key is None:
         yield path, "expected a key such as head_out, because return_all_feats is on; got none"
-    elif key not in stages:
-        yield path, unknown_name("output", key, stages)
+    elif key not in keys:
+        yield path, unknown_name("output", key, keys)

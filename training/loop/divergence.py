@@ -23,11 +23,11 @@ def refuse_non_finite_losses(
     Args:
         losses: every part by name, and the total.
         step: the step that is being made, from 1.
-        names: where the batch's lines came from.
+        names: where the batch's images came from.
         folder: of the checkpoints.
 
     Raises:
-        DivergenceError: naming the losses, which carry their network's name, and the lines.
+        DivergenceError: naming the losses, which carry their network's name, and the images.
     """
     bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
     if not bad:
@@ -36,7 +36,7 @@ def refuse_non_finite_losses(
     shown = ", ".join(f"{name} = {value}" for name, value in named.items())
     raise DivergenceError(
         f"training left the finite numbers at step {step}: expected finite losses, got {shown}; "
-        f"lines of this batch: {', '.join(names[:_SHOWN_NAMES])}"
+        f"images of this batch: {', '.join(names[:_SHOWN_NAMES])}"
         f"{' …' if len(names) > _SHOWN_NAMES else ''}; nothing was updated or saved since the "
         f"last checkpoint in {folder}. Lower Optimizer.lr, add warmup_epoch or clip_norm, or "
         "lower the weight of that loss"

@@ -47,7 +47,7 @@ class Group:
         """
         if len(batch) % self.size:
             raise ConfigError(
-                f"a batch of {len(batch)} lines cannot be shared by {self.size} processes: "
+                f"a batch of {len(batch)} images cannot be shared by {self.size} processes: "
                 "expected a multiple; set Train.loader.drop_last to true"
             )
         return list(batch[self.rank :: self.size])

@@ -51,7 +51,7 @@ def table(results: dict[str, Any]) -> str:
             for figures in result["networks"].values()
         ]
         columns = "  ".join(f"{cell:>16}" for cell in cells)
-        rows.append(f"{name:{width}}  {result['lines']:5}  {columns}")
+        rows.append(f"{name:{width}}  {result['images']:5}  {columns}")
     return "\n".join(rows)
 
 

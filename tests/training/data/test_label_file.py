@@ -140,13 +140,10 @@ def test_where_a_missing_image_may_be_is_told(write_lines: WriteLines, tmp_path:
             call(0, 0)
 
 
-def test_text_with_tabs_is_noted_and_labels_of_detection_are_refused(tmp_path: Path) -> None:
+def test_text_with_tabs_is_noted(tmp_path: Path) -> None:
     source = SimpleDataSet(str(tmp_path), [label_file(tmp_path, "a.png\tx\nb.png\ty\tz\n")])
     (note,) = source.notes
     assert note.startswith("1 lines of") and "line 2" in note
-    boxes = label_file(tmp_path, 'a.png\t[{"transcription": "x", "points": []}]\n')
-    with pytest.raises(DatasetError, match="labels of text detection"):
-        SimpleDataSet(str(tmp_path), [boxes])
 
 
 def test_an_image_that_is_missing_or_none(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_what_is_told() -> None:
     for name in ("d.jpg", "d.jpg", "e.jpg", "f.jpg"):
         unreadable.add(Failure(name, f"{name}: gone"))
     examples = "a.jpg: it is cut; d.jpg: gone; e.jpg: gone"
-    assert unreadable.describe(19) == f"5 of 19 lines could not be read, e.g. {examples}"
+    assert unreadable.describe(19) == f"5 of 19 images could not be read, e.g. {examples}"
 
 
 @pytest.mark.parametrize(("count", "total", "share"), [(3, 20, 0.1), (1, 9, 0.1), (1, 100, 0.0)])

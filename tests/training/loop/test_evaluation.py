@@ -89,10 +89,10 @@ def test_lines_that_cannot_be_read_are_reported(
         outcome = evaluate(run, part, loader)
         assert outcome.num_samples == 4
         assert [one.name for one in outcome.failures] == ["line 2", "line 4"]
-        told = "evaluation: 2 of 6 lines could not be read, e.g. line 2 is cut; line 4 is cut"
+        told = "evaluation: 2 of 6 images could not be read, e.g. line 2 is cut; line 4 is cut"
         assert f"{told}; they count in no figure" in caplog.messages
         broken = {0, 2, 4}
-        with pytest.raises(DatasetError, match=r"3 of 6 lines could not be read.*at most 40 %"):
+        with pytest.raises(DatasetError, match=r"3 of 6 images could not be read.*at most 40 %"):
             evaluate(run, part, loader)
         broken = set(range(6))
         with pytest.raises(DatasetError, match=r"no sample of 6 could be evaluated, e\.g\. line 0"):
@@ -120,11 +120,11 @@ def test_the_command(
     result = json.loads(printed[-1])
     assert json.loads(output.read_text()) == result
     assert set(result["networks"]) == {"Student", "Teacher"}
-    assert result["lines"] == 6 and result["failures"] == []
+    assert result["images"] == 6 and result["failures"] == []
     assert result["checkpoint"] == str(weights)
     assert result["weights_sha256"] == parameters_sha256(read_parameters(weights))
     header, *rows = printed[:-1]
-    assert header.split() == ["network", "acc", "norm_edit_dis", "lines", "failures"]
+    assert header.split() == ["network", "acc", "norm_edit_dis", "images", "failures"]
     assert [row.split()[0] for row in rows] == ["Student", "Teacher"]
     assert rows[0].split()[3:] == ["6", "0"]
     again = evaluate_checkpoint(load_config(config, [f"Global.pretrained_model={weights}"]))

@@ -111,7 +111,7 @@ def test_what_is_logged(whole_run: Path, whole: dict[str, Any]) -> None:
     assert [(one["step"], one["epoch"]) for one in evaluated] == [(2, 1), (4, 1), (6, 2), (8, 2)]
     figures = {"acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis"}
     assert figures <= set(evaluated[0]) and set(whole["figures"]["last"]) == figures
-    assert whole["figures"]["lines"] == 6
+    assert whole["figures"]["images"] == 6
 
 
 @pytest.mark.parametrize("last_step", [5, 7])
@@ -384,7 +384,7 @@ def test_lines_that_others_stand_for_are_named_every_epoch(
     trainer.fit()
     said = [one for one in caplog.messages if "took their place" in one]
     assert [one.split(":")[0] for one in said] == ["epoch 1", "epoch 2"]
-    assert all("2 of 16 lines could not be read, e.g. sample" in one for one in said)
+    assert all("2 of 16 images could not be read, e.g. sample" in one for one in said)
     assert "line 3 is cut" in said[0] and "line 5 is cut" in said[0]
 
 
@@ -393,7 +393,7 @@ def test_more_of_them_than_the_share_stop_the_run(
 ) -> None:
     trainer = build_trainer(write_config("run", {"Global.max_unreadable_share": 0.2}))
     unreadable(monkeypatch, 3, 5, 7, 11)
-    with pytest.raises(DatasetError, match=r"epoch 1: 4 of 16 lines could not be read, .*20 %"):
+    with pytest.raises(DatasetError, match=r"epoch 1: 4 of 16 images could not be read, .*20 %"):
         trainer.fit()
 
 
@@ -418,7 +418,7 @@ def test_a_resumed_run_goes_on_counting(
     again = build_trainer(write_config("cut", changes))
     resume(again, str(trainer.folder / "latest"))
     again.fit()
-    told = "epoch 1: 2 of 16 lines could not be read"
+    told = "epoch 1: 2 of 16 images could not be read"
     assert any(one.startswith(told) for one in caplog.messages)
 
 

@@ -13,6 +13,7 @@ from runtime.errors import DatasetError
 from runtime.images.read import read_image
 from runtime.recognition.charset import Charset, build_charset
 from runtime.recognition.spec import WidthPolicy
+from training.data import inspection
 from training.data.label_file import SimpleDataSet
 from training.recognition import report as report_module
 from training.recognition.report import DataReport, inspect_source
@@ -145,7 +146,7 @@ def test_images_cut_in_half_are_found_before_training(
     text = "\n".join(report.lines())
     assert "2 unreadable, e.g. " in text and "63.png: the file is cut short" in text
     report.refuse_unreadable(0.2)
-    with pytest.raises(DatasetError, match=r"Train: 2 of 10 lines could not be read, e\.g\. .*63"):
+    with pytest.raises(DatasetError, match=r"Train: 2 of 10 images could not be read, e\.g\. .*63"):
         report.refuse_unreadable(0.1)
 
 
@@ -157,15 +158,13 @@ def test_of_a_large_set_an_evenly_spread_part_is_decoded(
     inspect(TEN)
     cut(tmp_path, ["60.png", "69.png"])
     read = []
-    monkeypatch.setattr(
-        report_module, "read_image", lambda data: read.append(1) or read_image(data)
-    )
+    monkeypatch.setattr(inspection, "read_image", lambda data: read.append(1) or read_image(data))
     report = inspect(TEN)
     assert report.kept == list(range(1, 9)) and len(read) == 4
-    told = "4 of 10 images decoded, evenly spread; of the others the header was read: 2 of 4 lines"
+    told = "4 of 10 images decoded, evenly spread; of the others the header was read: 2 of 4 images"
     assert told in "\n".join(report.lines())
     report.refuse_unreadable(0.5)
-    with pytest.raises(DatasetError, match=r"2 of 4 lines .*stand for the rest"):
+    with pytest.raises(DatasetError, match=r"2 of 4 images .*stand for the rest"):
         report.refuse_unreadable(0.3)
 
 
@@ -193,3 +192,8 @@ def test_labels_are_read_in_lower_case_without_a_dictionary(
             continue
         report = inspect_source(source, "Train", charset, label, 32, POLICY)
         assert report.kept == kept and report.unknown == {" ": 1}
+
+
+def test_labels_of_pages_are_refused(inspect: Callable[[str], DataReport]) -> None:
+    with pytest.raises(DatasetError, match=r"those of text detection.*model_type det"):
+        inspect('60.png\t[{"transcription": "x", "points": []}]\n')

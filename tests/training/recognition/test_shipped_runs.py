@@ -119,7 +119,7 @@ def test_it_learns(name: str, folder: Path, caplog: pytest.LogCaptureFixture) ->
     write_pretrained(config)
     with caplog.at_level(logging.INFO, logger="training"):
         figures = train(config)
-    assert figures["lines"] == 4
+    assert figures["images"] == 4
     steps = [record for record in records(folder) if record["kind"] == "train"]
     assert steps
     for step in steps:

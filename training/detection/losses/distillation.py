@@ -11,6 +11,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
+from training.detection.heads.outputs import THREE_MAPS
 from training.detection.losses.db import BINARY, MAIN_LOSSES, SHRINK, THRESHOLD, Batch, DBLoss, Maps
 from training.detection.losses.maps import EPS
 from training.detection.warn import warn_once
@@ -71,6 +72,14 @@ class DistillationDMLLoss(PairwiseLoss):
                 "other loss counts once for each image of the batch; reduction: mean makes each "
                 "count once"
             )
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report a map asked for of an output that is no three maps."""
+        key = options.get("key")
+        if options.get("maps_name") and key is not None and key not in THREE_MAPS:
+            return [("key", f"expected {' or '.join(THREE_MAPS)} with maps_name, got {key}")]
+        return []
 
     @staticmethod
     def head_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -195,7 +204,7 @@ class DistillationDilaDBLoss(nn.Layer):
     @staticmethod
     def head_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
         """Return which outputs of a head the loss takes."""
-        return (options["key"],) if options.get("key") else ()
+        return (options.get("key") or "maps",)
 
     def forward(self, outputs: Outputs, batch: Batch) -> dict[str, paddle.Tensor]:
         """Return a scalar for each pair, from the outputs of every network and the batch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import paddle
 from paddle import nn
@@ -12,6 +12,7 @@ from paddle.nn import functional as F
 from training.backbones.layers import build_conv
 from training.detection.necks.dilated import DilatedReparamConv
 from training.detection.necks.pyramid import (
+    OUTPUTS,
     Levels,
     Pyramid,
     added_downwards,
@@ -138,6 +139,9 @@ class RepLKPAN(_PathAggregation):
 
     Source: Ding et al. 2024, UniRepLKNet (arXiv:2311.15599); PaddleOCR `db_fpn`; PP-OCRv6.
     """
+
+    outputs: ClassVar[tuple[str, ...]] = OUTPUTS
+    """Names of what it returns."""
 
     def __init__(
         self, in_channels: Sequence[int], out_channels: int, intracl: bool = False

@@ -15,6 +15,8 @@ Levels = Sequence[paddle.Tensor]
 """Features float32 [N, C, H, W] from fine to coarse: at strides 4, 8, 16 and 32."""
 AUXILIARY = ("aux_p4", "aux_p3", "aux_p2")
 """Features that auxiliary heads learn from, at strides 16, 8 and 4."""
+OUTPUTS = ("fuse", *AUXILIARY)
+"""What a neck gives that serves auxiliary heads."""
 
 
 class Pyramid(nn.Layer):

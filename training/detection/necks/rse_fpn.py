@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import paddle
 from paddle import nn
@@ -11,6 +11,7 @@ from paddle import nn
 from training.backbones.layers import SqueezeExcitation
 from training.detection.necks.dilated import DilatedReparamBlock
 from training.detection.necks.pyramid import (
+    OUTPUTS,
     Levels,
     Pyramid,
     added_downwards,
@@ -89,6 +90,9 @@ class RepLKFPN(Pyramid):
 
     Source: Ding et al. 2024, UniRepLKNet (arXiv:2311.15599); PaddleOCR `db_fpn`; PP-OCRv6.
     """
+
+    outputs: ClassVar[tuple[str, ...]] = OUTPUTS
+    """Names of what it returns."""
 
     def __init__(
         self,

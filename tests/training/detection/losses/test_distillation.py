@@ -11,10 +11,10 @@ import paddle
 import pytest
 
 from runtime.errors import ConfigError
-from training.detection.losses import LOSSES
+from training import build_loss
 from training.detection.losses.distillation import dilated
 from training.detection.warn import warn_once
-from training.losses import CombinedLoss, build_loss, figures_of
+from training.losses import CombinedLoss, figures_of
 
 PAIR = ["Student", "Teacher"]
 
@@ -47,7 +47,7 @@ def batch() -> dict[str, paddle.Tensor]:
 
 def build(**losses: dict[str, Any]) -> CombinedLoss:
     entries = [{name: {"weight": 1.0, **options}} for name, options in losses.items()]
-    return build_loss({"name": "CombinedLoss", "loss_config_list": entries}, LOSSES)
+    return build_loss({"name": "CombinedLoss", "loss_config_list": entries}, "det")
 
 
 DML = {"model_name_pairs": PAIR, "key": "maps", "maps_name": "thrink_maps"}
@@ -119,7 +119,7 @@ def test_options_that_paddleocr_leaves_aside(
     figures = figures_of(heeded(maps, batch))
     assert figures.keys() == plain.keys() and figures["loss"] != plain["loss"]
     if loss == "DistillationDBLoss":
-        alone = build_loss({"name": "DBLoss", **options}, LOSSES)
+        alone = build_loss({"name": "DBLoss", **options}, "det")
         wanted = figures_of(alone(maps["Student"], batch))
         assert figures["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
 
@@ -181,4 +181,4 @@ def test_each_warning_is_given_once(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_mistakes_are_named(section: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build_loss(section, LOSSES)
+        build_loss(section, "det")

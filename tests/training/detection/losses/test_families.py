@@ -10,8 +10,8 @@ import paddle
 import pytest
 
 from tests.beside import paddleocr_numbers
-from training.detection.losses import LOSSES
-from training.losses import build_loss, figures_of
+from training import build_loss
+from training.losses import figures_of
 
 # The maps of `families` hold every second pixel, so that losses alone want whole ones: those of
 # the networks, see `test_families` beside this folder.
@@ -35,5 +35,5 @@ def test_parts_and_total(case: str) -> None:
         **{"focal_alpha": 0.25, "focal_gamma": 2.5},
         **{"aux_weight_p4": 0.2, "aux_weight_p3": 0.3, "aux_weight_p2": 0.4},
     }
-    got: dict[str, Any] = figures_of(build_loss(section, LOSSES)(outputs, batch))
+    got: dict[str, Any] = figures_of(build_loss(section, "det")(outputs, batch))
     assert got == pytest.approx(expected["losses"], rel=1e-6)

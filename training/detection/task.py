@@ -1,0 +1,132 @@
+"""Text detection as a training task: pages, whose text is marked and then boxed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from training.detection.backbones import BACKBONES
+from training.detection.batches import PageBatching
+from training.detection.checks import problems_of_parts, problems_of_plan
+from training.detection.heads import HEADS
+from training.detection.heads.outputs import head_outputs
+from training.detection.losses import LOSSES
+from training.detection.metrics import METRICS
+from training.detection.necks import NECKS
+from training.detection.network import DetectionNetwork
+from training.detection.post_process import POST_PROCESSES
+from training.detection.predict import Prediction, predict, results_text, table
+from training.detection.report import PageReport, inspect_pages
+from training.detection.transforms import TRANSFORMS, problems_of_order
+from training.registry import Component, Problems, Registry
+from training.task import Batch, Report
+
+if TYPE_CHECKING:
+    from training.config import GlobalConfig
+    from training.data.build import DataPlan
+    from training.data.dataset import SampleDataset
+    from training.data.sample import SampleSource, Transform
+    from training.network import Network
+    from training.networks import NetworkPlan
+    from training.plan import Plan
+    from training.run import Run
+
+
+@dataclass(frozen=True)
+class DetectionTask:
+    """The `Task` of finding text on pages; a config has no settings of it in `Global`."""
+
+    model_type: ClassVar[str] = "det"
+    network: ClassVar[type[DetectionNetwork]] = DetectionNetwork
+    network_keys: ClassVar[frozenset[str]] = frozenset()
+    backbones: ClassVar[Registry] = BACKBONES
+    necks: ClassVar[Registry] = NECKS
+    heads: ClassVar[Registry] = HEADS
+    losses: ClassVar[Registry] = LOSSES
+    transforms: ClassVar[Registry] = TRANSFORMS
+    post_processes: ClassVar[Registry] = POST_PROCESSES
+    metrics: ClassVar[Registry] = METRICS
+
+    @classmethod
+    def read(cls, settings: GlobalConfig, problems: Problems) -> DetectionTask:
+        """Return the task, which takes nothing of `Global`."""
+        return cls()
+
+    @staticmethod
+    def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Report a network without a neck, or with auxiliary heads that nothing feeds."""
+        return problems_of_parts(section)
+
+    @staticmethod
+    def problems_of_transforms(
+        entries: Sequence[tuple[str, Mapping[str, Any]]], is_sized: bool
+    ) -> Iterable[str]:
+        """Report transforms that are missing or stand in the wrong order."""
+        return problems_of_order(entries, is_sized)
+
+    @staticmethod
+    def head_outputs(head: Component) -> tuple[str, ...]:
+        """Return the maps of a head by name."""
+        return head_outputs(head)
+
+    def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
+        """Report sizes that no network takes, and losses of heads that there are not."""
+        return problems_of_plan(plan)
+
+    def num_classes_of(self, network: NetworkPlan) -> int:
+        """Return 0: heads give maps."""
+        return 0
+
+    def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
+        """Leave the networks as they are: they take images of any size."""
+
+    @property
+    def injected(self) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
+        """Return nothing: a data set of pages takes what its section says."""
+        return {}
+
+    def transforms_of(self, plan: DataPlan) -> list[Transform]:
+        """Build the transforms of a data section."""
+        return [transform.build() for transform in plan.transforms]
+
+    def report_on(
+        self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
+    ) -> PageReport:
+        """Check every label, and the images."""
+        malformed, notes = getattr(source, "malformed", ()), getattr(source, "notes", ())
+        return inspect_pages(source, plan.path, malformed, notes)
+
+    def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> PageBatching:
+        """Return batches of crops, or of whole pages of one size."""
+        kept = tuple((plan.options_of("KeepKeys") or {})["keep_keys"])
+        return PageBatching(dataset, plan.loader, kept)
+
+    @property
+    def fingerprint(self) -> Mapping[str, Sequence[str]]:
+        """Nothing: maps stand for the same whatever the config says."""
+        return {}
+
+    def score(self, run: Run, outputs: Any, batch: Batch) -> None:
+        """Find boxes in the networks' outputs, and add them to the run's metric.
+
+        A training batch holds maps and no boxes to score by: nothing is added.
+        """
+        if "polys" in batch.arrays:
+            run.metric(run.post_process(outputs, batch.arrays["shape"]), batch.arrays)
+
+    def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
+        """Yield the boxes of every network for each image file."""
+        return predict(run, files)
+
+    def table(self, predictions: Sequence[Prediction]) -> str:
+        """Return a row for each file with boxes and mean score by each network."""
+        return table(predictions)
+
+    def results_text(self, predictions: Iterable[Prediction]) -> str:
+        """Return PaddleOCR's result file."""
+        return results_text(predictions)
