@@ -13,8 +13,8 @@ from typing import Any
 import onnx
 
 from export.contract import contract_of, model_contract, opened
-from export.conversion.convert import OPSET, check_opset, convert, tool_versions
-from export.conversion.graph import describe
+from export.conversion.convert import check_opset, convert, tool_versions
+from export.conversion.graph import describe, opset_of
 from export.conversion.program import save_program
 from export.conversion.staging import staged
 from export.conversion.strip import Stripped, strip
@@ -54,7 +54,7 @@ class ExportOptions:
 
     Args:
         images: to compare on; rendered ones without.
-        opset: of the ONNX operators.
+        opset: of the ONNX operators; the network decides when None.
         batch_size: N, or None to leave it open.
         width_px: W in px, or None to leave it open.
         safetensors: write the parameters in that format too.
@@ -63,7 +63,7 @@ class ExportOptions:
     """
 
     images: Sequence[str | Path] = ()
-    opset: int = OPSET
+    opset: int | None = None
     batch_size: int | None = None
     width_px: int | None = None
     safetensors: bool = False
@@ -105,7 +105,7 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         (folder / name).mkdir()
         program = save_program(stripped.network, spec, folder / name, options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
-        log.info("converted: %d nodes, opset %d", len(model.graph.node), options.opset)
+        log.info("converted: %d nodes, opset %d", len(model.graph.node), opset_of(model))
         spec = _describe_proven(model, stripped, program, spec, options)
         content = model.SerializeToString(deterministic=True)
         _write_parameters(folder / name, stripped, options)
@@ -177,7 +177,8 @@ def _describe_proven(
     """Prove a converted model, write the measured parity into it, and return its spec."""
     content = model.SerializeToString()
     parity = prove(stripped, program, content, spec, options.images, options.batch_size)
-    spec = replace(spec, provenance={**spec.provenance, "parity": parity})
+    measured = {"opset": opset_of(model), "parity": parity}
+    spec = replace(spec, provenance={**spec.provenance, **measured})
     describe(model, spec)
     return spec
 
@@ -201,7 +202,7 @@ def spec_of_network(
         contract.spec(source.network, options.width_px),
         weights_sha256=parameters_sha256(stripped.parameters),
         config_sha256=source.config.sha256,
-        provenance={"versions": tool_versions(), "opset": options.opset},
+        provenance={"versions": tool_versions()},
     )
 
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dictionary", type=Path, help="one character per line; instead of the model's own"
     )
     add_told(parser)
-    parser.add_argument("--opset", type=int, default=14, help="for a folder; default: 14")
+    parser.add_argument("--opset", type=int, help="for a folder; default: 14, or 17 with LayerNorm")
     add_images(parser)
 
 

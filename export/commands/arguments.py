@@ -44,7 +44,9 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 def add_conversion(parser: argparse.ArgumentParser) -> None:
     """Add the shape and opset of the ONNX model."""
-    parser.add_argument("--opset", type=int, default=14, help="of the ONNX operators; default: 14")
+    parser.add_argument(
+        "--opset", type=int, help="of the ONNX operators; default: 14, or 17 with LayerNorm"
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="fix N; open without it")
     parser.add_argument("--width", type=int, metavar="PX", help="fix W; open without it")
 
@@ -69,7 +71,7 @@ def options_of(options: argparse.Namespace) -> ExportOptions:
     given = vars(options)
     return ExportOptions(
         images=given.get("images", ()),
-        opset=given.get("opset", 14),
+        opset=given.get("opset"),
         batch_size=given.get("batch_size"),
         width_px=given.get("width"),
         safetensors=given.get("safetensors", False),

@@ -21,6 +21,10 @@ from runtime.spec import ModelSpec
 
 OPSET = 14
 """Has HardSwish; read by onnxruntime 1.8 and later and by every TensorRT 10."""
+LAYER_NORM_OPSET = 17
+"""For networks with LayerNorm, which is one operator from here on, read by onnxruntime 1.12 and
+later. Before, it is nine: in FP16 their differences and squares are rounded one by one, and
+TensorRT runs them as nine layers, where it has one that computes in FP32 inside."""
 OPSETS = range(11, 18)
 """What paddle2onnx writes and an onnxruntime with IR version 8 reads."""
 
@@ -30,14 +34,14 @@ _TOOLS = ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnxruntime")
 
 
 def convert(
-    program: Path, spec: ModelSpec, opset: int = OPSET, batch_size: int | None = None
+    program: Path, spec: ModelSpec, opset: int | None = None, batch_size: int | None = None
 ) -> onnx.ModelProto:
     """Convert an inference program with paddle2onnx; fold, clean, name, describe.
 
     Args:
         program: `inference.json` or `inference.pdmodel`, its `.pdiparams` beside it.
         spec: written into the metadata.
-        opset: of the ONNX operators.
+        opset: of the ONNX operators; chosen by `opset_for` when None.
         batch_size: N, or None to leave it open.
 
     Returns:
@@ -48,6 +52,8 @@ def convert(
         ArtifactError: if paddle2onnx or the ONNX checker refuses the program.
     """
     check_opset(opset)
+    if opset is None:
+        opset = opset_for(program)
     with tempfile.TemporaryDirectory() as folder:
         raw = _paddle2onnx(program, Path(folder) / "raw.onnx", opset)
     return finish(raw, spec, batch_size)
@@ -58,16 +64,21 @@ def tool_versions() -> dict[str, str]:
     return {tool: version(tool) for tool in _TOOLS}
 
 
-def check_opset(opset: int) -> None:
-    """Refuse an opset outside `OPSETS`.
+def opset_for(program: Path) -> int:
+    """Return the opset that suits an inference program: the oldest that keeps its layers whole."""
+    return LAYER_NORM_OPSET if b"layer_norm" in program.read_bytes() else OPSET
+
+
+def check_opset(opset: int | None) -> None:
+    """Refuse an opset outside `OPSETS`; None leaves the choice.
 
     Raises:
         ConfigError: naming the range.
     """
-    if opset not in OPSETS:
+    if opset is not None and opset not in OPSETS:
         raise ConfigError(
             f"unsupported opset: expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}; "
-            f"leave --opset out for {OPSET}"
+            f"leave --opset out for {OPSET}, or {LAYER_NORM_OPSET} with LayerNorm"
         )
 
 

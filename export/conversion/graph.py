@@ -57,6 +57,12 @@ def input_shape(model: onnx.ModelProto) -> list[int | None]:
     return [dimension.dim_value if dimension.dim_value > 0 else None for dimension in dimensions]
 
 
+def opset_of(model: onnx.ModelProto) -> int:
+    """Return the version of ONNX's own operators in a model; 1 where it names none."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return int(versions[0]) if versions else 1
+
+
 def describe(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Write the spec into the model's metadata, replacing an earlier one."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}

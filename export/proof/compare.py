@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -142,57 +143,90 @@ def compare(
     samples: Samples,
     tie_tolerance: float = 0.0,
 ) -> Agreement:
-    """Run both forms on the same batches.
+    """Run both forms on the same batches; see `compare_all`."""
+    return compare_all(reference, [candidate], contract, samples, tie_tolerance)[0]
+
+
+def compare_all(
+    reference: Form,
+    candidates: Sequence[Form],
+    contract: ModelContract,
+    samples: Samples,
+    tie_tolerance: float = 0.0,
+) -> list[Agreement]:
+    """Run a reference once, and every candidate on the same batches.
 
     Args:
         reference: gives all probabilities where ties are to be recognised.
-        candidate: the other.
-        contract: of both.
+        candidates: the others.
+        contract: of all.
         samples: to compare on.
         tie_tolerance: as `Agreement`.
+
+    Returns:
+        the agreement of each candidate with the reference.
 
     Raises:
         ParityError: if they disagree on the shape of the output.
     """
-    compared: list[ComparedSample] = []
-    total, num_values, num_equal, num_decisions, num_not_finite = 0.0, 0, 0, 0, 0
-    compares = "probabilities"
+    tallies = [_Tally(contract) for _ in candidates]
     for batch in samples.batches():
-        expected, got = reference.read(batch), candidate.read(batch)
-        if expected.decisions.shape != got.decisions.shape:
-            raise ParityError(
-                f"{reference.name} and {candidate.name} disagree on the output's shape: expected "
-                f"{expected.decisions.shape} decisions, got {got.decisions.shape} for an input of "
-                f"{list(batch.inputs.shape)}"
-            )
+        expected = reference.read(batch)
+        for candidate, tally in zip(candidates, tallies, strict=True):
+            got = candidate.read(batch)
+            if expected.decisions.shape != got.decisions.shape:
+                raise ParityError(
+                    f"{reference.name} and {candidate.name} disagree on the output's shape: "
+                    f"expected {expected.decisions.shape} decisions, got {got.decisions.shape} "
+                    f"for an input of {list(batch.inputs.shape)}"
+                )
+            tally.add(batch.positions, expected, got)
+    return [tally.agreement(samples.samples_from, tie_tolerance) for tally in tallies]
+
+
+class _Tally:
+    """What has been compared of two forms so far."""
+
+    def __init__(self, contract: ModelContract) -> None:
+        self.contract = contract
+        self.compared: list[ComparedSample] = []
+        self.total, self.num_values, self.num_not_finite = 0.0, 0, 0
+        self.num_equal, self.num_decisions = 0, 0
+        self.compares = "probabilities"
+
+    def add(self, positions: Sequence[int], expected: Outputs, got: Outputs) -> None:
+        """Add the samples of a batch."""
         distances = _distances(expected, got)
         if not (expected.is_whole and got.is_whole):
-            compares = "best path"
-        total += float(np.nan_to_num(distances, nan=1.0, posinf=1.0).sum(dtype=np.float64))
-        num_values += distances.size
-        num_not_finite += int((~np.isfinite(got.values)).sum())
-        num_equal += int((expected.decisions == got.decisions).sum())
-        num_decisions += expected.decisions.size
+            self.compares = "best path"
+        self.total += float(np.nan_to_num(distances, nan=1.0, posinf=1.0).sum(dtype=np.float64))
+        self.num_values += distances.size
+        self.num_not_finite += int((~np.isfinite(got.values)).sum())
+        self.num_equal += int((expected.decisions == got.decisions).sum())
+        self.num_decisions += expected.decisions.size
         # A distance that is no number has to count as the worst, not to vanish in a maximum.
         largest = distances.reshape(len(distances), -1).max(axis=1)
         largest = np.where(np.isfinite(largest), largest, np.inf).tolist()
         margins = (
-            contract.margins(expected, got) if expected.is_whole else np.zeros(len(largest))
+            self.contract.margins(expected, got) if expected.is_whole else np.zeros(len(largest))
         ).tolist()
-        rows = (batch.positions, expected.readings, got.readings, largest, margins)
-        compared += [ComparedSample(*row) for row in zip(*rows, strict=True)]
-    compared.sort(key=lambda sample: sample.position)
-    return Agreement(
-        samples=tuple(compared),
-        samples_from=samples.samples_from,
-        num_decisions=num_decisions,
-        num_equal_decisions=num_equal,
-        num_not_finite=num_not_finite,
-        max_difference=max((sample.difference for sample in compared), default=0.0),
-        mean_difference=total / max(1, num_values),
-        compares=compares,
-        tie_tolerance=tie_tolerance,
-    )
+        rows = (positions, expected.readings, got.readings, largest, margins)
+        self.compared += [ComparedSample(*row) for row in zip(*rows, strict=True)]
+
+    def agreement(self, samples_from: str, tie_tolerance: float) -> Agreement:
+        """Return what came out."""
+        self.compared.sort(key=lambda sample: sample.position)
+        return Agreement(
+            samples=tuple(self.compared),
+            samples_from=samples_from,
+            num_decisions=self.num_decisions,
+            num_equal_decisions=self.num_equal,
+            num_not_finite=self.num_not_finite,
+            max_difference=max((sample.difference for sample in self.compared), default=0.0),
+            mean_difference=self.total / max(1, self.num_values),
+            compares=self.compares,
+            tie_tolerance=tie_tolerance,
+        )
 
 
 def require(agreement: Agreement, what: str, tolerance: float = TOLERANCE) -> None:

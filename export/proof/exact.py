@@ -1,4 +1,8 @@
-"""A paddle network in FP64, and in FP32 rounded in several ways: what a form is held against."""
+"""A paddle network in FP64, and in FP32 rounded in several ways: what a form is held against.
+
+All have their branches merged, each in its own precision; `strip` has shown in FP64 that this
+changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ import paddle
 from numpy.typing import NDArray
 
 from export.contract import model_contract
+from export.conversion.rebuild import default_dtype, rebuilt
 from export.conversion.strip import Stripped, deployed_outputs
 from export.proof.forms import ScoreForm
 from export.proof.rounding import NUM_WIDER, WIDER_STEPS, nudged
 from runtime.spec import ModelSpec
+from training.backbones.reparameterise import reparameterise
 from training.kernels import fast_path_enabled, set_fast_path
 from training.network import Network
 
@@ -25,7 +31,7 @@ percentile of its rounding, and the median above the 20th and below the 80th, ni
 
 def exact_form(stripped: Stripped, spec: ModelSpec) -> ScoreForm:
     """Return the network in FP64: float [N, C, H, W] -> float64."""
-    network = _build(stripped, "float64", lambda values: values)
+    network = _merged(stripped, "float64")
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with paddle.no_grad():
@@ -58,8 +64,7 @@ def wider_forms(stripped: Stripped, spec: ModelSpec) -> list[ScoreForm]:
 def _draw_form(stripped: Stripped, spec: ModelSpec, number: int, most_steps: int) -> ScoreForm:
     generator = np.random.default_rng(number)
     moved = partial(nudged, generator=generator, most_steps=most_steps)
-    network = _build(stripped, "float32", moved)
-    run = deployed_outputs(network)
+    run = deployed_outputs(_merged(stripped, "float32", moved))
 
     def drawn(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with _use_paddle_kernels(wanted=bool(number % 2)):
@@ -80,21 +85,13 @@ def _use_paddle_kernels(wanted: bool) -> Iterator[None]:
             set_fast_path(True)
 
 
-def _build(
-    stripped: Stripped, dtype: str, changed: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+def _merged(
+    stripped: Stripped,
+    dtype: str,
+    changed: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> Network:
-    """Build the network anew in `dtype`, its weights passed through `changed`."""
-    default = paddle.get_default_dtype()
-    paddle.set_default_dtype(dtype)
-    try:
-        network = stripped.build()
-        if dtype != "float32":
-            for layer in network.sublayers():
-                if isinstance(layer, paddle.nn.BatchNorm):
-                    layer.to(dtype=dtype)  # it is made in float32 whatever the default is
-        for name, tensor in network.state_dict().items():
-            tensor.set_value(changed(stripped.parameters[name]).astype(dtype))
-    finally:
-        paddle.set_default_dtype(default)
-    network.eval()
+    """Build the network anew and merge its branches, in `dtype` throughout."""
+    network = rebuilt(stripped.build, stripped.parameters, dtype, changed)
+    with default_dtype(dtype):
+        reparameterise(network)
     return network

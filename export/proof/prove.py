@@ -9,7 +9,7 @@ from typing import Any
 
 from export.contract import model_contract, samples_to_compare
 from export.conversion.strip import Stripped, deployed_outputs
-from export.proof.compare import compare
+from export.proof.compare import compare_all
 from export.proof.exact import drawn_forms, exact_form, wider_forms
 from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
 from export.proof.rounding import measure_rounding, require_explained, samples_to_draw
@@ -49,7 +49,7 @@ def prove(
         ScoreForm("inference program", contract, run_of_program(program, batch_size)),
         ScoreForm("onnxruntime", contract, run_of_onnx(model, spec)),
     )
-    agreements = [compare(reference, candidate, contract, samples) for candidate in candidates]
+    agreements = compare_all(reference, candidates, contract, samples)
     # Networks amplify rounding differently, so a form is held against the network in FP64, and
     # how far it may be off is measured with the network in FP32 rounded in other ways.
     roundings = measure_rounding(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.contract import ModelContract, images_to_compare, model_contract
-from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, Agreement, compare
+from export.proof.compare import INEXACT_TOLERANCE, TOLERANCE, Agreement, compare_all
 from export.proof.forms import ScoreForm, form_of_file
 from export.proof.outputs import Form
 from export.proof.rounding import (
@@ -83,7 +83,9 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         _check_same_network(reference, contract, form, form_contract)
     named, num_unreadable, images_from = _images(options, contract)
     samples = contract.samples(list(named.values()), images_from)
-    compared = [(form, compare(reference, form, contract, samples)) for form, _ in candidates]
+    others = [form for form, _ in candidates]
+    agreements = compare_all(reference, others, contract, samples)
+    compared = list(zip(others, agreements, strict=True))
     results = []
     for form, agreement in compared:
         # Two forms in FP32 beyond the tolerance: rounding may account for it, which is measured.

@@ -16,8 +16,8 @@ from typing import Any
 import onnx
 
 from export.contract import samples_to_compare
-from export.conversion.convert import OPSET, check_opset, convert, tool_versions
-from export.conversion.graph import describe, input_shape
+from export.conversion.convert import check_opset, convert, tool_versions
+from export.conversion.graph import describe, input_shape, opset_of
 from export.conversion.model_file import read_model
 from export.conversion.onnx_file import load_model
 from export.conversion.staging import staged
@@ -52,7 +52,7 @@ def adopt(
     *,
     dictionary: Path | None = None,
     told: Told | None = None,
-    opset: int = OPSET,
+    opset: int | None = None,
     images: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Write a self-describing ONNX file of a model that was exported elsewhere.
@@ -62,7 +62,7 @@ def adopt(
         output: the file to write.
         dictionary: one character per line, instead of those of `inference.yml` or the metadata.
         told: what neither the model nor `inference.yml` say: height, place of the blank and so on.
-        opset: for a folder.
+        opset: for a folder; the network decides when None.
         images: line images to compare on; rendered ones without.
 
     Returns:
@@ -133,7 +133,11 @@ def _adopt_file(
 
 
 def _adopt_folder(
-    folder: Path, dictionary: Path | None, told: Told, opset: int, images: Sequence[str | Path]
+    folder: Path,
+    dictionary: Path | None,
+    told: Told,
+    opset: int | None,
+    images: Sequence[str | Path],
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     for name in _FOR_FILES:
         if name in told.said:
@@ -194,7 +198,7 @@ def _adopt_folder(
             "adopted_from": folder.resolve().name,
             **({"told": dict(told.said)} if told.said else {}),
             "versions": tool_versions(),
-            "opset": opset,
+            "opset": opset_of(model),
             "parity": parity,
         },
     )

@@ -1,13 +1,19 @@
 """The Student out of the whole."""
 
+from pathlib import Path
+
 import numpy as np
+import paddle
 import pytest
 
 from export.conversion.strip import deployed_outputs, strip
 from runtime.errors import ArtifactError, CheckpointError, ConfigError, ParityError
-from training.checkpoint.parameters import read_parameters, write_parameters
+from tests.training.recognition.plans import config_of
+from training.backbones import reparameterise as merging
+from training.checkpoint.loading import load_into
+from training.checkpoint.parameters import arrays_of, read_parameters, write_parameters
 from training.config import Config
-from training.plan import read_deployed_plan
+from training.plan import DeployedPlan, read_deployed_plan
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,6 @@ def test_unknown_network_missing_name_and_wrong_dictionary_are_named(
 def test_the_stripped_student_is_where_fine_tuning_without_distillation_starts(
     small_config, plan, checkpoint, tmp_path
 ):
-    from training.checkpoint.parameters import arrays_of
     from training.run import build_run
 
     stripped = strip(plan, checkpoint, "Student")
@@ -103,3 +108,49 @@ def test_the_stripped_student_is_where_fine_tuning_without_distillation_starts(
     run = build_run(Config(None, sections))
     for name, array in arrays_of(run.model).items():
         assert np.array_equal(array, stripped.parameters[name])
+
+
+@pytest.fixture(scope="module")
+def with_branches(tmp_path_factory) -> tuple[DeployedPlan, Path]:
+    """A network of re-parameterised branches and two decoders; its checkpoint."""
+    tiny = {"Backbone": {"name": "PPLCNetV4", "model_size": "tiny"}}
+    plan = read_deployed_plan(config_of({"": tiny}))
+    paddle.seed(2)
+    network = plan.model.build(plan.task.num_classes_of)
+    rng = np.random.default_rng(2)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("._mean"):
+            tensor.set_value(rng.normal(0, 0.2, tensor.shape).astype("float32"))
+        if name.endswith("._variance"):
+            tensor.set_value(rng.uniform(0.5, 2, tensor.shape).astype("float32"))
+    path = tmp_path_factory.mktemp("branches") / "best_accuracy.pdparams"
+    write_parameters(path, arrays_of(network))
+    return plan, path
+
+
+def test_branches_are_merged_and_what_only_training_runs_is_left_out(with_branches, caplog):
+    plan, path = with_branches
+    with caplog.at_level("INFO", logger="export"):
+        stripped = strip(plan, path, "Student")
+    assert "only training runs it: head.before_gtc, head.gtc_head" in caplog.text
+    assert "output within" in caplog.text
+    merged = set(stripped.network.state_dict())
+    assert any(name.endswith("rep_dw.reparam_conv.weight") for name in merged)
+    apart = stripped.build()  # as it was trained, but for what only training runs
+    assert set(apart.state_dict()) < set(stripped.parameters) == set(read_parameters(path))
+    assert not any("gtc" in name for name in (*merged, *apart.state_dict()))
+    load_into(apart, {name: stripped.parameters[name] for name in apart.state_dict()}, "apart")
+    apart.eval()
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 48, 96)).astype(np.float32)
+    differences = deployed_outputs(apart)(images) - deployed_outputs(stripped.network)(images)
+    assert np.abs(differences).max() <= 1e-4
+
+
+def test_branches_merged_into_something_else_are_refused(with_branches, monkeypatch):
+    plan, path = with_branches
+    honest = merging.affine
+    monkeypatch.setattr(
+        merging, "affine", lambda norm: tuple(part * (1 + 1e-4) for part in honest(norm))
+    )
+    with pytest.raises(ParityError, match="merging layers changed the network's output"):
+        strip(plan, path, "Student")
