@@ -46,16 +46,8 @@ def engine_graph(model: onnx.ModelProto, spec: DetectorSpec) -> onnx.ModelProto:
         helper.make_graph(
             [*before.nodes, *graph.node, *after.nodes],
             "detector_engine",
-            [
-                helper.make_tensor_value_info(
-                    PIXELS, _TYPES.UINT8, [batch, height, width, CHANNELS]
-                )
-            ],
-            [
-                helper.make_tensor_value_info(
-                    PROBABILITIES, _TYPES.FLOAT, [batch, 1, height, width]
-                )
-            ],
+            [helper.make_tensor_value_info(PIXELS, _TYPES.UINT8, [batch, height, width, CHANNELS])],
+            [helper.make_tensor_value_info(PROBABILITIES, _TYPES.FLOAT, [batch, 1, height, width])],
             [*graph.initializer, *before.constants],
         )
     )

@@ -119,7 +119,7 @@ def _around(
     fixed_batch: int | None,
 ) -> dict[str, Sizes]:
     """Choose the shapes that were not asked for around those that were."""
-    least = given["min"] if "min" in given else (fixed_batch or 1, CHANNELS, *sides.least)
+    least = given.get("min", (fixed_batch or 1, CHANNELS, *sides.least))
     if "max" in given:
         most = given["max"]
     else:

@@ -62,8 +62,9 @@ class PageReading:
         if not left:
             return kept
         shared, own, _ = _areas(kept, left)
-        is_on = (shared > _IGNORED_SHARE * own[:, np.newaxis]).any(axis=1)
-        return [box for box, is_left in zip(kept, is_on, strict=True) if not is_left]
+        largest = shared.max(axis=1) if kept else own
+        on_ignored = (largest > _IGNORED_SHARE * own).tolist()
+        return [box for box, is_left in zip(kept, on_ignored, strict=True) if not is_left]
 
 
 def num_matches(first: Sequence[Polygon], second: Sequence[Polygon]) -> int:

@@ -326,6 +326,10 @@ class BrightnessContract:
         self.spec = spec
 
     @staticmethod
+    def takes(inputs: Any, outputs: Any) -> bool:
+        return False
+
+    @staticmethod
     def opened(engine: Engine, dictionary: Path | None) -> tuple[BrightnessSpec, str]:
         return LightMeter(engine).spec, ""
 
