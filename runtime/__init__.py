@@ -1,4 +1,4 @@
-"""Reads line images with an exported recogniser; needs numpy and OpenCV, never paddle."""
+"""Finds and reads text with exported models; needs numpy and OpenCV, never paddle."""
 
 import os
 from importlib import import_module
@@ -16,6 +16,11 @@ from runtime.errors import (
 )
 
 if TYPE_CHECKING:
+    from runtime.detection.boxes import BoxOptions
+    from runtime.detection.detector import Detector
+    from runtime.detection.preprocess import SizePolicy
+    from runtime.detection.result import Detection, TextBox
+    from runtime.detection.spec import DetectorSpec
     from runtime.images.read import read_image
     from runtime.images.sources import NamedImage, Page, find_images, sources_from
     from runtime.recognition.alternatives import Alternative
@@ -34,9 +39,13 @@ __all__ = [
     "Alternative",
     "ArtifactError",
     "Box",
+    "BoxOptions",
     "CheckpointError",
     "ConfigError",
     "DatasetError",
+    "Detection",
+    "Detector",
+    "DetectorSpec",
     "EngineError",
     "ImageError",
     "NamedImage",
@@ -46,6 +55,8 @@ __all__ = [
     "Recognition",
     "Recognizer",
     "RecognizerSpec",
+    "SizePolicy",
+    "TextBox",
     "WidthPolicy",
     "Word",
     "find_images",
@@ -56,11 +67,17 @@ __all__ = [
 _MODULES = {
     "Alternative": "recognition.alternatives",
     "Box": "recognition.boxes",
+    "BoxOptions": "detection.boxes",
+    "Detection": "detection.result",
+    "Detector": "detection.detector",
+    "DetectorSpec": "detection.spec",
     "NamedImage": "images.sources",
     "Page": "images.sources",
     "Recognition": "recognition.result",
     "Recognizer": "recognition.recognizer",
     "RecognizerSpec": "recognition.spec",
+    "SizePolicy": "detection.preprocess",
+    "TextBox": "detection.result",
     "WidthPolicy": "recognition.spec",
     "Word": "recognition.boxes",
     "find_images": "images.sources",

@@ -20,7 +20,7 @@ class WidthBatch(NamedTuple, Generic[Line]):
     """Lines that go through the network together.
 
     Args:
-        width: their common input width in px.
+        width: their common input width in px, or whatever number tells their common size.
         positions: their positions in the input, ascending.
         lines: the lines, in the same order.
     """

@@ -78,7 +78,7 @@ class Prepared(NamedTuple, Generic[Line]):
     """A line on its way to the network.
 
     Args:
-        width: its input width in px.
+        width: its input width in px, or whatever number tells the size of those it may run with.
         line: the line.
     """
 

@@ -13,6 +13,7 @@ from runtime.fields import Field, check_fields, is_unicode, sha256, shown, text,
 FORMAT_VERSION = 1
 MAX_METADATA_LENGTH = 16 * 2**20
 REMEDY = "export the model again"
+_KEY_END = "_spec"
 
 
 def _is_provenance(value: Any) -> bool:
@@ -108,6 +109,7 @@ class ModelSpec:
                 )
             key = "spec"
         if key not in metadata:
+            cls._check_others(metadata, where)
             return None
         said = metadata[key]
         if len(said) > MAX_METADATA_LENGTH:
@@ -154,6 +156,16 @@ class ModelSpec:
             return cls(**cls._from_json(known, damaged))
         except ArtifactError as error:
             raise ArtifactError(f"{where}: {error}") from error
+
+    @classmethod
+    def _check_others(cls, metadata: Mapping[str, str], where: str) -> None:
+        """Refuse a file that carries the spec of another task."""
+        for key, said in metadata.items():
+            if key.endswith(_KEY_END) and '"format_version"' in said[:MAX_METADATA_LENGTH]:
+                raise ArtifactError(
+                    f"{where} is no {cls.title}: expected `{cls.key}` in its metadata, got "
+                    f"{shown(key)}; give a {cls.title}"
+                )
 
     @classmethod
     def _from_json(cls, known: dict[str, Any], damaged: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, named_file
 from runtime import Recognizer
 from runtime.errors import EngineError
+from runtime.infer.recognition.task import Reading
 from runtime.infer.records import JsonLinesWriter
 
 _WARM_UP = 16
@@ -138,7 +139,7 @@ def main() -> None:
         recognizer(images[:_WARM_UP])
         begin, num_read = time.perf_counter(), 0
         begin_cpu = time.process_time()
-        writer = JsonLinesWriter(_Nowhere())
+        writer = JsonLinesWriter(Reading(), _Nowhere())
         for recognition in recognizer.stream(itertools.cycle(images)):
             writer.write(recognition)
             num_read += 1

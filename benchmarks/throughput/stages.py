@@ -10,6 +10,7 @@ from benchmarks.measuring.network_clock import NetworkClock
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import OcrError
 from runtime.images.read import read_image
+from runtime.infer.recognition.task import Reading
 from runtime.infer.records import open_writer
 from runtime.recognition.ctc import decode_best_path
 from runtime.recognition.preprocess import batch_from_lines, prepare_line
@@ -35,7 +36,7 @@ def stage_seconds(model: Path, paths: Sequence[str], output: Path) -> dict[str, 
     spec = session.spec
     spent = dict.fromkeys(STAGES, 0.0)
     with NetworkClock() as clock, output.open("w", encoding="utf-8") as stream:
-        writer = open_writer("jsonl", stream)
+        writer = open_writer(Reading(), "jsonl", stream)
         for path in paths:
             marks = [time.perf_counter()]
             try:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -44,6 +44,13 @@ SIZE_FIELDS: dict[str, Field] = {
     "keep_ratio": choice(False, True),
     "max_side_limit": whole(STRIDE_PX, MOST_SIDE_PX),
 }
+
+
+class Sizes(Protocol):
+    """Tells an input size."""
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width in px of the input for an image of that size."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def _nearest_multiple(side: int) -> int:
     return max(round(side / STRIDE_PX) * STRIDE_PX, STRIDE_PX)
 
 
-def resize_image(image: Image, policy: SizePolicy) -> tuple[Image, NDArray[np.float64]]:
+def resize_image(image: Image, policy: Sizes) -> tuple[Image, NDArray[np.float64]]:
     """Resize an image to a detector's input.
 
     An image whose sides add up to less than 64 px is padded to 32 x 32 px first, with black. As in

@@ -1,5 +1,7 @@
 """Read line images from the command line: `python -m runtime.infer images/ --model student.onnx`.
 
+With `--detect-only` it finds the lines of pages instead, and reads nothing.
+
 Exit status: 0 all images were read; 1 some could not be, now or before `--resume`; 2 not done as
 asked, for the reason given in one line; 130 interrupted; 141 the reader of the output went away.
 """
@@ -10,7 +12,7 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,6 @@ from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard
 if TYPE_CHECKING:  # slow imports come after the command line was checked
     from runtime.images.read import ImageSource
     from runtime.images.sources import LeftOut
-    from runtime.recognition.result import Recognition
-
-    Stream = Callable[[Iterable[ImageSource]], Iterator[Recognition]]
 
 ALL_READ, SOME_FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
@@ -75,6 +74,7 @@ def _infer(arguments: Namespace) -> int:
     from runtime.infer.progress import Progress
     from runtime.infer.results import Results
     from runtime.infer.source_queue import SourceQueue
+    from runtime.infer.task import task_of
     from runtime.silence import silence_opencv
 
     silence_opencv()
@@ -82,13 +82,15 @@ def _infer(arguments: Namespace) -> int:
     with ExitStack() as stack:
         patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE
         interruption = stack.enter_context(Interruption(patience))
-        stream = _stream(arguments, stack, lambda: interruption.is_due)
-        results = stack.enter_context(Results(arguments))
-        images = _images(arguments, lambda: interruption.is_asked, left_out)
+        task = task_of(arguments)
+        stream = task.open(arguments, stack, lambda: interruption.is_due)
+        results = stack.enter_context(Results(task, arguments))
+        most_pixels = arguments.max_pixels or task.max_pixels
+        images = _images(arguments, most_pixels, lambda: interruption.is_asked, left_out)
         sources = SourceQueue(
             images, lambda: interruption.is_asked, results.done.names, results.done.named
         )
-        progress = stack.enter_context(Progress(_terminal(arguments)))
+        progress = stack.enter_context(Progress(_terminal(arguments), task.unit))
 
         def sum_up() -> None:
             if not arguments.quiet:
@@ -104,8 +106,8 @@ def _infer(arguments: Namespace) -> int:
         interruption.before_leaving(
             lambda: say(f"infer: interrupted{_how_to_resume(arguments)}"), _SECONDS_TO_PRINT
         )
-        for recognition in stream(sources):
-            results.take(sources.next_taken(), recognition)
+        for result in stream(sources):
+            results.take(sources.next_taken(), result)
             progress.count()
             if interruption.is_due:
                 break
@@ -120,37 +122,11 @@ def _infer(arguments: Namespace) -> int:
     return SOME_FAILED if results.has_failures else ALL_READ
 
 
-def _stream(arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-    """Open what reads the images: a recogniser in this process, or readers on a cluster."""
-    if not arguments.ray:
-        from runtime.recognition.recognizer import Recognizer
-
-        return stack.enter_context(Recognizer(arguments.model, **_options(arguments))).stream
-    from runtime.cluster.recognizer import ClusterRecognizer
-
-    cluster = ClusterRecognizer(
-        arguments.model,
-        address=arguments.address,
-        files=arguments.ray_files,
-        **_options(arguments),
-    )
-    reader = stack.enter_context(cluster)
-    return lambda images: reader.stream(images, is_due)
-
-
-def _options(arguments: Namespace) -> dict[str, Any]:
-    """Return the given arguments of the `Recognizer`; its own defaults apply to the others."""
-    model = ("dictionary", "device", "device_id", "batch_size", "threads")
-    reading = ("max_pixels", "compat", "alternatives")
-    values = {name: getattr(arguments, name) for name in (*model, *reading)}
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def _images(
-    arguments: Namespace, is_over: Callable[[], bool], left_out: LeftOut
+    arguments: Namespace, max_pixels: int, is_over: Callable[[], bool], left_out: LeftOut
 ) -> Iterator[ImageSource]:
     """Yield the images that the command line names, found while iterating."""
-    from runtime.images.read import DEFAULT_MAX_PIXELS, most_bytes
+    from runtime.images.read import most_bytes
     from runtime.images.sources import listed_names, sources_from
     from runtime.infer.standard_input import StandardInput
 
@@ -165,7 +141,7 @@ def _images(
     for file in arguments.list:
         yield from sources_from(listed_names(file), left_out)
     if arguments.stdin_images:
-        yield from stdin.images(most_bytes(arguments.max_pixels or DEFAULT_MAX_PIXELS))
+        yield from stdin.images(most_bytes(max_pixels))
 
 
 def _has_other_output(arguments: Namespace) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from runtime.errors import ArtifactError
+from runtime.infer.detection import arguments as finding
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -33,6 +34,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not (arguments.paths or arguments.list or arguments.stdin_images):
         parser.error("no image was given: expected PATH, --list FILE or --stdin-images")
+    finding.check(parser, arguments)
     try:
         arguments.model = arguments.model or default_model()
     except ArtifactError as error:
@@ -62,12 +64,13 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = Parser(
         prog="python -m runtime.infer",
-        description="Read line images with a trained recogniser.",
+        description="Read line images with a trained recogniser, or find the lines of pages.",
         epilog="Exit status: 0 all read, 1 some images failed, 2 not done as asked, "
         "130 interrupted, 141 nobody reads the output any more.",
     )
     _add_images(parser.add_argument_group("images"))
     _add_model(parser.add_argument_group("model"))
+    finding.add_options(parser.add_argument_group("finding text"))
     _add_results(parser.add_argument_group("results"))
     _add_cluster(parser.add_argument_group("many machines"))
     return parser
@@ -95,7 +98,8 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
         type=_multiple,
         default=None,
         metavar="N",
-        help="refuse larger images before they are decoded; 64M or a plain number; default: 64M",
+        help="refuse larger images before they are decoded; 64M or a plain number; default: 64M, "
+        "with --detect-only 128M",
     )
 
 
@@ -149,7 +153,8 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "--format",
         choices=FORMATS,
         default="table",
-        help="of what is printed; txt is PaddleOCR's path, text, score; default: %(default)s",
+        help="of what is printed; txt is PaddleOCR's: path, text, score, or path and boxes; "
+        "default: %(default)s",
     )
     group.add_argument(
         "--output",
@@ -176,7 +181,9 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "(=, +, -, @ in front, and no number)",
     )
     group.add_argument(
-        "--visualize", metavar="DIR", help="draw each image with what was read (needs pillow)"
+        "--visualize",
+        metavar="DIR",
+        help="draw each image with what was read (needs pillow), or found",
     )
     group.add_argument(
         "--labels", metavar="FILE", help="path<TAB>text of each image: say how many are right"

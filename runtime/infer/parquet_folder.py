@@ -17,8 +17,7 @@ from typing import Any
 from runtime.errors import ArtifactError, EngineError
 from runtime.files import replaced
 from runtime.infer.read_back import Done
-from runtime.recognition.record import record_from_recognition
-from runtime.recognition.result import Recognition
+from runtime.infer.task import Result, Task
 
 SUFFIX = ".parquet"
 
@@ -43,6 +42,7 @@ class ParquetFolder:
     waiting results.
 
     Args:
+        task: tells the records.
         folder: as `make_folder` makes it.
         may_continue: whether to add to the results in it.
 
@@ -51,9 +51,9 @@ class ParquetFolder:
         EngineError: if PyArrow is not installed.
     """
 
-    def __init__(self, folder: str | Path, may_continue: bool) -> None:
+    def __init__(self, task: Task, folder: str | Path, may_continue: bool) -> None:
         self._arrow, _ = _import_pyarrow()
-        self._schema = _schema(self._arrow)
+        self._record, self._schema = task.record, task.schema(self._arrow)
         self._folder = Path(folder)
         self._held: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -67,9 +67,9 @@ class ParquetFolder:
             )
         self._number = 1 + max((_number(file) for file in files), default=-1)
 
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Hold a result, and write a file if it is due."""
-        record = record_from_recognition(recognition)
+        record = self._record(result)
         for name in ("file", "error"):
             if record[name] is not None:
                 # An undecodable byte of a file name is written with JSON's escape.
@@ -131,8 +131,12 @@ def make_folder(folder: str | Path) -> None:
         ) from error
 
 
-def read_back_folder(folder: str | Path) -> Done:
+def read_back_folder(task: Task, folder: str | Path) -> Done:
     """Find out what a folder of results holds; a missing folder holds nothing.
+
+    Args:
+        task: whose results they are to be.
+        folder: of the results.
 
     Raises:
         ArtifactError: if a file in it holds something else.
@@ -140,21 +144,25 @@ def read_back_folder(folder: str | Path) -> Done:
     """
     done = Done()
     for file in _files(Path(folder)):
-        columns = _read(file, ["file", "error"]).to_pydict()
+        columns = _read(task, file, ["file", "error"]).to_pydict()
         done.names.update(_unescape_bytes(name) for name in columns["file"] if name is not None)
         done.num_failed += sum(error is not None for error in columns["error"])
     return done
 
 
-def drop_failed_in_folder(folder: str | Path) -> None:
+def drop_failed_in_folder(task: Task, folder: str | Path) -> None:
     """Remove the results of images that could not be read; each file is replaced atomically.
+
+    Args:
+        task: whose results they are to be.
+        folder: of the results.
 
     Raises:
         ArtifactError: if a file holds something else, or cannot be written anew.
         EngineError: if PyArrow is not installed.
     """
     for file in _files(Path(folder)):
-        table = _read(file)
+        table = _read(task, file)
         read = table.filter(table["error"].is_null())
         if not len(read):
             file.unlink()
@@ -169,7 +177,7 @@ def drop_failed_in_folder(folder: str | Path) -> None:
                 ) from error
 
 
-def _read(file: Path, columns: list[str] | None = None) -> Any:
+def _read(task: Task, file: Path, columns: list[str] | None = None) -> Any:
     """Read a table of results.
 
     Raises:
@@ -177,9 +185,10 @@ def _read(file: Path, columns: list[str] | None = None) -> Any:
     """
     arrow, parquet = _import_pyarrow()
     try:
+        wanted = {"file", "error", task.entry}
+        if not wanted <= {*parquet.read_schema(file).names}:
+            raise KeyError(f"no column of this name: {', '.join(sorted(wanted))}")
         table = parquet.read_table(file, columns=columns)
-        if not {"file", "error"} <= {*table.column_names}:
-            raise KeyError("no column of this name: file, error")
     except (OSError, arrow.ArrowException, KeyError) as error:
         raise ArtifactError(
             f"cannot continue {file.parent}: expected results of this command in {file.name}, got "
@@ -221,30 +230,3 @@ def _import_pyarrow() -> tuple[Any, Any]:
             f"Parquet is written with PyArrow, which cannot be imported ({error}): "
             "pip install 'distilrec[ray]', or name a file of JSON lines in --output"
         ) from error
-
-
-def _schema(arrow: Any) -> Any:
-    """Return the schema of the columns, which is the same for all results."""
-    text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
-    box = arrow.list_(number)
-    character = {"text": text, "confidence": number, "time_step": whole, "last_time_step": whole}
-    word = {"text": text, "kind": text, "confidence": number, "box": box}
-    alternative = {"text": text, "probability": number}
-
-    def list_of(fields: dict[str, Any]) -> Any:
-        return arrow.list_(arrow.struct(list(fields.items())))
-
-    columns = {
-        "file": text,
-        "text": text,
-        "confidence": number,
-        "characters": list_of({**character, "box": box}),
-        "words": list_of(word),
-        "width_px": whole,
-        "height_px": whole,
-        "input_width_px": whole,
-        "warnings": arrow.list_(text),
-        "error": text,
-        "alternatives": list_of(alternative),
-    }
-    return arrow.schema(list(columns.items()))

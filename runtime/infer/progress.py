@@ -15,10 +15,11 @@ class Progress:
 
     Args:
         stream: a terminal; None shows nothing.
+        unit: what is counted by the second.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, unit: str = "images") -> None:
+        self._stream, self._unit = stream, unit
         self._start = self._shown = time.monotonic()
         self.num_images = 0
 
@@ -35,7 +36,9 @@ class Progress:
             self._shown = now
             speed = self.num_images / self.seconds
             with contextlib.suppress(OSError):
-                self._stream.write(f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} lines/s")
+                self._stream.write(
+                    f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} {self._unit}/s"
+                )
                 self._stream.flush()
 
     def __enter__(self) -> Progress:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from runtime.errors import ArtifactError
 from runtime.files import replaced
-from runtime.infer.records import columns_of, name_in
+from runtime.infer.records import name_in
+from runtime.infer.task import Task
 
 RESUMABLE = ("jsonl", "csv")
 
@@ -48,19 +49,19 @@ class _Record:
     data: bytes
 
 
-def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
+def read_back(task: Task, path: str | Path, kind: str) -> Done:
     """Find out what a file of results holds, to continue it.
 
     Args:
+        task: whose results they are to be.
         path: the file; a missing file and a device hold nothing.
         kind: one of `RESUMABLE`.
-        alternatives: number of each result's alternatives.
 
     Raises:
         ArtifactError: if it cannot be read, or holds something else.
     """
     done = Done(kind=kind)
-    for record in _records(path, kind, alternatives):
+    for record in _records(task, path, kind):
         if record.name is not None:
             done.names[name_in(kind, record.name)] += 1
         done.num_failed += record.is_failed
@@ -68,11 +69,11 @@ def read_back(path: str | Path, kind: str, alternatives: int = 0) -> Done:
     return done
 
 
-def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
+def drop_failed(task: Task, path: str | Path, kind: str) -> None:
     """Remove the records of images that could not be read; the file is replaced atomically.
 
     Args:
-        path, kind, alternatives: as `read_back`.
+        task, path, kind: as `read_back`.
 
     Raises:
         ArtifactError: as `read_back`, or if the file cannot be written anew.
@@ -82,7 +83,7 @@ def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
         return
     try:
         with replaced(place) as file:
-            for record in _records(path, kind, alternatives):
+            for record in _records(task, path, kind):
                 if not record.is_failed:
                     file.write(record.data)
     except OSError as error:
@@ -92,7 +93,7 @@ def drop_failed(path: str | Path, kind: str, alternatives: int = 0) -> None:
         ) from error
 
 
-def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record]:
+def _records(task: Task, path: str | Path, kind: str) -> Iterator[_Record]:
     """Yield the complete records of a file, in its order."""
     number = 0
     if os.path.exists(path) and not os.path.isfile(path):
@@ -100,7 +101,9 @@ def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record
     try:
         with open(path, "rb") as file:
             is_json = kind == "jsonl"
-            records = _json_records(file) if is_json else _csv_records(file, alternatives)
+            records = (
+                _json_records(file, task.entry) if is_json else _csv_records(file, task.columns)
+            )
             for record in records:
                 yield record
                 number += record.name is not None
@@ -117,7 +120,7 @@ def _records(path: str | Path, kind: str, alternatives: int) -> Iterator[_Record
         ) from error
 
 
-def _json_records(file: io.BufferedReader) -> Iterator[_Record]:
+def _json_records(file: io.BufferedReader, entry: str) -> Iterator[_Record]:
     """Yield the complete records of JSON lines."""
     for line in file:
         if not line.endswith(b"\n"):
@@ -126,12 +129,13 @@ def _json_records(file: io.BufferedReader) -> Iterator[_Record]:
         name = record["file"]
         if not isinstance(name, str | None):
             raise ValueError(f"expected a name as file, got {name!r}")
+        if entry not in record:
+            raise ValueError(f"expected records that have {entry}")
         yield _Record(name, record.get("error") is not None, line)
 
 
-def _csv_records(file: io.BufferedReader, alternatives: int) -> Iterator[_Record]:
+def _csv_records(file: io.BufferedReader, columns: Sequence[str]) -> Iterator[_Record]:
     """Yield the complete records of CSV, that of the column names first."""
-    columns = columns_of(alternatives)
     is_header = True
     lines: list[bytes] = []
     is_open = False

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runtime.infer.table import escaped
-from runtime.recognition.record import record_from_recognition, rounded
-from runtime.recognition.result import Recognition
+from runtime.infer.task import Result, Task
 
 ENCODING_ERRORS = {"jsonl": "backslashreplace", "csv": "surrogateescape", "txt": "surrogateescape"}
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or unchanged."""
@@ -27,7 +26,6 @@ _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+(?:[.,][0-9]+)*%?")
-_COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "error")
 
 
 class Stream(Protocol):
@@ -43,7 +41,7 @@ class Stream(Protocol):
 class Writer(Protocol):
     """Writes results in a format."""
 
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Write a result."""
 
     def close(self) -> None:
@@ -57,15 +55,14 @@ def format_of(path: str | Path, otherwise: str) -> str:
 
 
 class JsonLinesWriter:
-    """Writes recognitions as JSON lines, an object per image."""
+    """Writes results as JSON lines, an object per image."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, task: Task, stream: Stream) -> None:
+        self._task, self._stream = task, stream
 
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Write a line."""
-        record = record_from_recognition(recognition)
-        line = json.dumps(record, ensure_ascii=False)
+        line = json.dumps(self._task.record(result), ensure_ascii=False)
         line = _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
         self._stream.write(line + "\n")
 
@@ -75,44 +72,26 @@ class JsonLinesWriter:
 
 
 class CsvWriter:
-    """Writes recognitions as comma-separated values, a row per image.
+    """Writes results as comma-separated values, a row per image.
 
     Args:
+        task: tells columns and rows.
         stream: where to write.
         has_header: whether the stream holds the names of the columns already.
-        alternatives: number of alternatives that have columns, two each.
         is_safe: whether to put an apostrophe before a text that a spreadsheet would take for a
             formula and that is no number.
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        has_header: bool = False,
-        alternatives: int = 0,
-        is_safe: bool = False,
+        self, task: Task, stream: Stream, has_header: bool = False, is_safe: bool = False
     ) -> None:
-        self._stream = stream
+        self._task, self._stream = task, stream
         self._has_header = has_header
-        self._columns = columns_of(alternatives)
         self._is_safe = is_safe
 
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Write a row."""
-        self._write(
-            recognition.source,
-            recognition.text,
-            rounded(recognition.confidence),
-            recognition.width_px,
-            recognition.height_px,
-            "; ".join(recognition.warnings),
-            recognition.error,
-            *(
-                value
-                for text, probability in recognition.alternatives
-                for value in (text, rounded(probability))
-            ),
-        )
+        self._write(*self._task.row(result))
 
     def close(self) -> None:
         """Write the names of the columns if there was no row, and flush the stream."""
@@ -123,9 +102,10 @@ class CsvWriter:
     def _write(self, *values: object) -> None:
         """Write a row, the first together with the names of the columns."""
         piece = io.StringIO()
-        rows: list[Sequence[object]] = [] if self._has_header else [self._columns]
+        columns = self._task.columns
+        rows: list[Sequence[object]] = [] if self._has_header else [columns]
         if values:
-            missing = len(self._columns) - len(values)
+            missing = len(columns) - len(values)
             rows.append((*map(self._cell, values), *[None] * missing))
         csv.writer(piece, lineterminator="\n").writerows(rows)
         self._has_header = True
@@ -141,19 +121,14 @@ class CsvWriter:
 
 
 class TextWriter:
-    """Writes recognitions as PaddleOCR's `tools/infer_rec.py` does: path, text, score, by tabs.
+    """Writes results as PaddleOCR does: the name, a tab, and what its task has there."""
 
-    An image that could not be read has an empty text and the score 0.0; the format has no place
-    for the reason.
-    """
+    def __init__(self, task: Task, stream: Stream) -> None:
+        self._task, self._stream = task, stream
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Write a line."""
-        name, text = escaped(recognition.source or ""), escaped(recognition.text)
-        self._stream.write(f"{name}\t{text}\t{rounded(recognition.confidence)}\n")
+        self._stream.write(f"{escaped(result.source or '')}\t{self._task.line(result)}\n")
 
     def close(self) -> None:
         """Flush the stream."""
@@ -161,34 +136,20 @@ class TextWriter:
 
 
 def open_writer(
-    kind: str,
-    stream: Stream,
-    is_begun: bool = False,
-    alternatives: int = 0,
-    is_safe: bool = False,
+    task: Task, kind: str, stream: Stream, is_begun: bool = False, is_safe: bool = False
 ) -> Writer:
     """Return the writer of a format.
 
     Args:
+        task: tells what stands in it.
         kind: `jsonl`, `csv` or `txt`.
         stream: where it writes.
         is_begun: whether the stream holds records already.
-        alternatives: number of each result's alternatives; `txt` has no place for them.
         is_safe: as `CsvWriter`.
     """
     if kind == "csv":
-        return CsvWriter(stream, is_begun, alternatives, is_safe)
-    return TextWriter(stream) if kind == "txt" else JsonLinesWriter(stream)
-
-
-def columns_of(alternatives: int) -> tuple[str, ...]:
-    """Return the names of the columns of a CSV file with this number of alternatives."""
-    names = (
-        f"{name}_{rank}"
-        for rank in range(1, alternatives + 1)
-        for name in ("alternative", "probability")
-    )
-    return (*_COLUMNS, *names)
+        return CsvWriter(task, stream, is_begun, is_safe)
+    return TextWriter(task, stream) if kind == "txt" else JsonLinesWriter(task, stream)
 
 
 def name_in(kind: str, name: str) -> str:

@@ -24,9 +24,8 @@ from runtime.infer.read_back import RESUMABLE, Done, drop_failed, read_back
 from runtime.infer.records import ENCODING_ERRORS, Writer, format_of, open_writer
 from runtime.infer.result_file import ResultFile
 from runtime.infer.run_note import RunNote
+from runtime.infer.task import Result, Task
 from runtime.lock import OutputLock
-from runtime.recognition.labels import Labels
-from runtime.recognition.result import Recognition
 from runtime.standard_streams import say
 
 
@@ -34,17 +33,17 @@ class Results:
     """Passes each result on to all outputs, and counts; a context manager.
 
     Args:
+        task: whose results they are.
         arguments: the command line.
 
     Raises:
         OcrError: if the results cannot be continued, compared or written as asked.
     """
 
-    def __init__(self, arguments: Namespace) -> None:
-        self.labels = None
-        if arguments.labels is not None:
-            self.labels = Labels(arguments.labels, arguments.labels_dir)
-        self._draw: Callable[[ImageSource, Recognition], None] | None = None
+    def __init__(self, task: Task, arguments: Namespace) -> None:
+        self._task = task
+        self.labels = task.labels(arguments)
+        self._draw: Callable[[ImageSource, Result], None] | None = None
         self._output: Writer | None = None
         self._printer: Printer | None = None
         self._note: RunNote | None = None
@@ -59,10 +58,7 @@ class Results:
             if not arguments.quiet:
                 kinds.append(arguments.format)
                 self._printer = Printer(
-                    arguments.format,
-                    arguments.output is not None,
-                    arguments.alternatives,
-                    arguments.csv_safe,
+                    task, arguments.format, arguments.output is not None, arguments.csv_safe
                 )
             if arguments.visualize is not None:
                 self._open_drawings(arguments, files)
@@ -85,23 +81,23 @@ class Results:
         with self._lock:
             self._files.__exit__(kind, error, traceback)
 
-    def take(self, source: ImageSource, recognition: Recognition) -> None:
+    def take(self, source: ImageSource, result: Result) -> None:
         """Pass on the result of a source."""
         if self._output is not None:
             with self._lock:
-                self._output.write(recognition)
+                self._output.write(result)
         if self._note is not None and not self.num_images:
             self._note.write(is_continued=bool(self.done.names))
         self.num_images += 1
-        self.num_failed += recognition.error is not None
-        if recognition.error is not None and not self._has_reasons:
-            say(f"infer: {recognition.source}: {recognition.error}")
+        self.num_failed += result.error is not None
+        if result.error is not None and not self._has_reasons:
+            say(f"infer: {result.source}: {result.error}")
         if self.labels is not None:
-            self.labels.compare(recognition.source, recognition.text)
+            self.labels.compare(result.source, self._task.answer(result))
         if self._printer is not None:
-            self._printer.write(recognition)
+            self._printer.write(result)
         if self._draw is not None:
-            self._draw(source, recognition)
+            self._draw(source, result)
 
     def close(self, is_complete: bool) -> None:
         """Write the results that are still held.
@@ -152,7 +148,8 @@ class Results:
             passed = f"; {files}, e.g. {left_out.example}"
         summary = (
             f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
-            f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} lines/s{passed}"
+            f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} {self._task.unit}/s"
+            f"{passed}"
         )
         return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 
@@ -169,12 +166,12 @@ class Results:
         if is_folder:
             make_folder(output)
         files.enter_context(OutputLock(output))
-        self._note = RunNote(output, arguments)
+        self._note = RunNote(output, arguments, self._task.noted)
         # What an earlier run wrote is read back before the file is opened to be continued.
         if arguments.resume:
             self._read_back(arguments, kind)
         if is_folder:
-            folder = ParquetFolder(output, may_continue=arguments.resume)
+            folder = ParquetFolder(self._task, output, may_continue=arguments.resume)
             files.callback(folder.close)
             self._output = folder
         else:
@@ -182,21 +179,21 @@ class Results:
             file = ResultFile(output, ENCODING_ERRORS[kind], continue_after)
             stream = files.enter_context(file)
             self._output = open_writer(
-                kind, stream, bool(continue_after), arguments.alternatives, arguments.csv_safe
+                self._task, kind, stream, bool(continue_after), arguments.csv_safe
             )
         return kind
 
     def _read_back(self, arguments: Namespace, kind: str) -> None:
         """Read back the results of earlier runs, without the failed ones if they are retried."""
-        output, alternatives = arguments.output, arguments.alternatives
+        task, output = self._task, arguments.output
         if kind == "parquet":
             if arguments.retry_failed:
-                drop_failed_in_folder(output)
-            self.done = read_back_folder(output)
+                drop_failed_in_folder(task, output)
+            self.done = read_back_folder(task, output)
         else:
             if arguments.retry_failed:
-                drop_failed(output, kind, alternatives)
-            self.done = read_back(output, kind, alternatives)
+                drop_failed(task, output, kind)
+            self.done = read_back(task, output, kind)
         if self._note is not None and self.done.names:
             self._note.compare()
 
@@ -205,7 +202,8 @@ class Results:
         from runtime.infer.visualize import Visualizer
 
         folder = arguments.visualize
-        drawings = Visualizer(folder, arguments.max_pixels, goes_on=arguments.resume)
+        most = arguments.max_pixels or self._task.max_pixels
+        drawings = Visualizer(folder, self._task.open_drawing(), most, arguments.resume)
         is_locked = arguments.output is not None and (
             os.path.realpath(arguments.output) == os.path.realpath(folder)
         )

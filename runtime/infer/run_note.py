@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.errors import ArtifactError
@@ -13,7 +14,6 @@ from runtime.files import sha256_of_file, written_atomically
 from runtime.standard_streams import say
 
 _MOST_BYTES = 2**16
-_OPTIONS = ("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe")
 
 
 class RunNote:
@@ -22,16 +22,17 @@ class RunNote:
     Args:
         output: the file or folder of results.
         arguments: the command line of this run.
+        options: names of those that are compared, besides the model.
     """
 
-    def __init__(self, output: str | Path, arguments: Namespace) -> None:
+    def __init__(self, output: str | Path, arguments: Namespace, options: Sequence[str]) -> None:
         place = Path(os.path.realpath(output))
         self.path = place / ".run" if place.is_dir() else place.with_name(f".{place.name}.run")
         self._output = output
         self._settings: dict[str, object] = {
             "model": os.path.basename(arguments.model),
             "sha256": _hash_of(arguments.model),
-            **{name: getattr(arguments, name) for name in _OPTIONS},
+            **{name: getattr(arguments, name) for name in options},
         }
 
     def compare(self) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from runtime.recognition.result import Recognition
+if TYPE_CHECKING:
+    from runtime.infer.task import Result, Task
 
-_HEADER = ("file", "text", "confidence")
+_FILE = "file"
 _GAP = "  "
-_CONFIDENCE_WIDTH = len(_HEADER[2])
 _LEAST_TEXT_WIDTH = 16
 _ROWS_HELD = 20
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -63,26 +63,27 @@ def _padded(text: str, width: int) -> str:
 
 
 class TableWriter:
-    """Writes recognitions as rows of an aligned table, as they come.
+    """Writes results as rows of an aligned table, as they come.
 
     The first rows are held to find the column widths, which grow when a later row needs more.
 
     Args:
+        task: tells the cells.
         stream: where to write.
         terminal_width: columns of the terminal, into which long names and texts are shortened;
             None when the output is no terminal, and nothing is shortened.
     """
 
-    def __init__(self, stream: TextIO, terminal_width: int | None = None) -> None:
-        self._stream = stream
+    def __init__(self, task: Task, stream: TextIO, terminal_width: int | None = None) -> None:
+        self._task, self._stream = task, stream
+        self._header = (_FILE, *task.header)
         self._terminal_width = terminal_width
         self._held: list[tuple[str, str, str, str]] | None = []
-        self._file_width = len(_HEADER[0])
-        self._text_width = len(_HEADER[1])
+        self._file_width, self._text_width, self._number_width = map(len, self._header)
 
-    def write(self, recognition: Recognition) -> None:
+    def write(self, result: Result) -> None:
         """Write a row, or hold it while the column widths are unknown."""
-        row = self._row(recognition)
+        row = self._row(result)
         if self._held is None:
             self._print(row)
             return
@@ -95,19 +96,19 @@ class TableWriter:
         self._release()
         self._stream.flush()
 
-    def _row(self, recognition: Recognition) -> tuple[str, str, str, str]:
-        """Return file, text, confidence and remark; the text of a failed image is its reason."""
-        file = printable(recognition.source or "(in memory)")
-        if recognition.error is not None:
-            return file, f"error: {printable(recognition.error)}", "-", ""
-        remark = "".join(f"{_GAP}warning: {printable(warning)}" for warning in recognition.warnings)
-        return file, printable(recognition.text), f"{recognition.confidence:.3f}", remark
+    def _row(self, result: Result) -> tuple[str, str, str, str]:
+        """Return file, the task's cells and a remark; for a failed image its reason."""
+        file = printable(result.source or "(in memory)")
+        if result.error is not None:
+            return file, f"error: {printable(result.error)}", "-", ""
+        remark = "".join(f"{_GAP}warning: {printable(warning)}" for warning in result.warnings)
+        return file, *self._task.cells(result), remark
 
     def _release(self) -> None:
         """Write the header and the held rows, with columns that fit them all."""
         if not self._held:
             return
-        rows = [(*_HEADER, ""), *self._held]
+        rows = [(*self._header, ""), *self._held]
         self._held = None
         for row in rows:
             self._grow(row)
@@ -116,12 +117,12 @@ class TableWriter:
 
     def _grow(self, row: tuple[str, str, str, str]) -> None:
         """Widen the columns for a row, within the terminal."""
-        file, text, confidence, _ = row
+        file, text, number, _ = row
         self._file_width = max(self._file_width, display_width(file))
-        if confidence != "-":  # a long reason exceeds the column rather than widening it
+        if number != "-":  # a long reason exceeds the column rather than widening it
             self._text_width = max(self._text_width, display_width(text))
         if self._terminal_width is not None:
-            columns = self._terminal_width - _CONFIDENCE_WIDTH - 2 * len(_GAP)
+            columns = self._terminal_width - self._number_width - 2 * len(_GAP)
             self._file_width = min(self._file_width, max(_LEAST_TEXT_WIDTH, columns // 2))
             self._text_width = min(
                 self._text_width, max(_LEAST_TEXT_WIDTH, columns - self._file_width)
@@ -129,12 +130,12 @@ class TableWriter:
 
     def _print(self, row: tuple[str, str, str, str]) -> None:
         self._grow(row)
-        file, text, confidence, remark = row
+        file, text, number, remark = row
         if self._terminal_width is not None:
             file = shortened(file, self._file_width, keep_end=True)
-            if confidence != "-":
+            if number != "-":
                 text = shortened(text, self._text_width)
         self._stream.write(
             f"{_padded(file, self._file_width)}{_GAP}{_padded(text, self._text_width)}{_GAP}"
-            f"{confidence:>{_CONFIDENCE_WIDTH}}{remark}\n"
+            f"{number:>{self._number_width}}{remark}\n"
         )

@@ -15,19 +15,11 @@ from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
 from runtime.cpu import available_cpus
 from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.decoders import end_idle_decoders
+from runtime.images.loading import LoadedImage, load_image, num_bytes_of, require_several
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition.ctc import decode_best_path
-from runtime.recognition.lines import (
-    Line,
-    LoadedImage,
-    failed,
-    line_of,
-    load_image,
-    num_bytes_of,
-    recognition_of,
-    require_several,
-)
+from runtime.recognition.lines import Line, failed, line_of, recognition_of
 from runtime.recognition.model.default import default_model
 from runtime.recognition.result import Recognition as Recognition
 from runtime.recognition.session import ProbabilitySession, Session, open_session
@@ -155,7 +147,7 @@ class Recognizer:
         hand, ahead of the results, so memory does not grow with the number of images. It is
         taken in the thread that takes the results. An iterator closed early stops the threads.
         """
-        require_several(images)
+        require_several(images, "recognizer([image])")
         return self._stream(images)
 
     def close(self) -> None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import ArtifactError, EngineError
 from runtime.fields import check_fields, choice, is_unicode, shown, text, whole
+from runtime.inference_yml import FILE_NAME as FILE_NAME
+from runtime.inference_yml import read_description
 from runtime.recognition.charset import MAX_CHARACTER_LENGTH, MAX_CHARACTERS
 from runtime.recognition.spec import MAX_HEIGHT_PX, MAX_WIDTH_PX
-from runtime.yaml_file import YamlError, read_yaml
 
-FILE_NAME = "inference.yml"
 _SIZES = ("image_shape C", "image_shape H", "image_shape W")
 _FIELDS = {
     "image_shape C": choice(1, 3),
@@ -48,24 +47,13 @@ def read_inference_yml(path: Path) -> InferenceYml:
         ArtifactError: if it is missing, damaged, or of another kind of model.
         EngineError: if PyYAML is not installed.
     """
-    try:
-        content = read_yaml(path).content
-    except ImportError as error:
-        raise EngineError(f"{path} needs PyYAML to be read: pip install pyyaml") from error
-    except OSError as error:
-        raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except YamlError as error:
-        raise ArtifactError(f"{path} is damaged: {error}; export the model again") from error
-    try:
-        return _parse(content)
-    except ArtifactError as error:
-        raise ArtifactError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ArtifactError(
-            f"{path} describes no CTC recogniser: expected PostProcess.character_dict and "
-            f"RecResizeImg.image_shape [C, H, W], got {type(error).__name__}: {error}; give the "
-            "folder of an exported text recognition model"
-        ) from error
+    return read_description(
+        path,
+        _parse,
+        "describes no CTC recogniser: expected PostProcess.character_dict and "
+        "RecResizeImg.image_shape [C, H, W]",
+        "give the folder of an exported text recognition model",
+    )
 
 
 def _parse(content: Any) -> InferenceYml:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from runtime.cluster.shards import Shard, Travelling, is_address, shards_of, travelling
 from runtime.errors import ImageError
+from runtime.images.loading import load_image
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
 from runtime.images.sources import NamedImage, Page, Refused, sources_from
-from runtime.recognition.lines import load_image
 
 Lines = list[NDArray[np.uint8]]
 

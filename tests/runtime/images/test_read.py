@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from runtime.errors import ImageError
+from runtime.images.loading import load_image
 from runtime.images.read import read_image
 from runtime.images.sources import NamedImage, sources_from
-from runtime.recognition.lines import load_image
 
 Image = pytest.importorskip("PIL.Image", reason="pillow writes the formats read here")
 ImageOps = pytest.importorskip("PIL.ImageOps")

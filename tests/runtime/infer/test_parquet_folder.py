@@ -25,6 +25,7 @@ from runtime.infer.parquet_folder import (
     make_folder,
     read_back_folder,
 )
+from runtime.infer.recognition.task import Reading
 from runtime.recognition.recognizer import Recognizer
 from runtime.recognition.result import Recognition
 
@@ -49,7 +50,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 def written(folder: Path, *names: str, may_continue: bool = False) -> None:
     make_folder(folder)
-    writer = ParquetFolder(folder, may_continue)
+    writer = ParquetFolder(Reading(), folder, may_continue)
     for name in names:
         writer.write(Recognition(text="t", confidence=0.5, source=name))
     writer.close()
@@ -84,7 +85,7 @@ def test_many_files_are_one_table_and_gone_on_with(
     with pytest.raises(ArtifactError, match="got 3 files of them; go on with --resume"):
         written(folder, "more")
     written(folder, "odd\udcff", "n0", may_continue=True)
-    done = read_back_folder(folder)
+    done = read_back_folder(Reading(), folder)
     assert sorted(done.names.elements()) == sorted([*names, "odd\udcff", "n0"])
 
 
@@ -122,7 +123,7 @@ def test_results_are_written_in_time_although_none_follows(
 ) -> None:
     monkeypatch.setattr(parquet_folder, "_SECONDS_PER_FILE", (0.05, 0.1))
     make_folder(tmp_path)
-    writer = ParquetFolder(tmp_path, may_continue=False)
+    writer = ParquetFolder(Reading(), tmp_path, may_continue=False)
     for number, name in enumerate(["a", "b"]):
         writer.write(Recognition(text="t", confidence=0.5, source=name))
         part = tmp_path / f"part-0000{number}.parquet"
@@ -139,7 +140,7 @@ def test_what_cannot_be_written_is_counted_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_folder(tmp_path)
-    writer = ParquetFolder(tmp_path, may_continue=False)
+    writer = ParquetFolder(Reading(), tmp_path, may_continue=False)
     writer.write(Recognition(text="t", confidence=0.5, source="a"))
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space")))
@@ -153,13 +154,13 @@ def test_what_cannot_be_written_is_counted_and_kept(
 def test_failed_results_are_taken_out_file_by_file(tmp_path: Path) -> None:
     make_folder(tmp_path)
     for errors in ([None, "bad"], ["bad"], [None]):
-        writer = ParquetFolder(tmp_path, may_continue=True)
+        writer = ParquetFolder(Reading(), tmp_path, may_continue=True)
         for error in errors:
             writer.write(Recognition(text="", confidence=0.0, source="x", error=error))
         writer.close()
-    assert read_back_folder(tmp_path).num_failed == 2
-    drop_failed_in_folder(tmp_path)
-    done = read_back_folder(tmp_path)
+    assert read_back_folder(Reading(), tmp_path).num_failed == 2
+    drop_failed_in_folder(Reading(), tmp_path)
+    done = read_back_folder(Reading(), tmp_path)
     assert (done.num_failed, done.names["x"]) == (0, 2)
     assert [one.name for one in sorted(tmp_path.iterdir())] == [
         "part-00000.parquet",
@@ -170,8 +171,8 @@ def test_failed_results_are_taken_out_file_by_file(tmp_path: Path) -> None:
 def test_other_files_are_not_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / "part-00000.parquet").write_bytes(b"no parquet")
     with pytest.raises(ArtifactError, match="expected results of this command"):
-        read_back_folder(tmp_path)
-    assert not read_back_folder(tmp_path / "none").names
+        read_back_folder(Reading(), tmp_path)
+    assert not read_back_folder(Reading(), tmp_path / "none").names
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot make the folder"):
         make_folder(tmp_path / "file" / "r.parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from runtime.errors import ArtifactError
 from runtime.infer.read_back import drop_failed, read_back
-from runtime.infer.records import ENCODING_ERRORS, columns_of, name_in, open_writer
+from runtime.infer.recognition.task import Reading, columns_of
+from runtime.infer.records import ENCODING_ERRORS, name_in, open_writer
 from runtime.recognition.alternatives import Alternative
 from runtime.recognition.result import Recognition
 
@@ -22,9 +24,13 @@ FAILED = Recognition(text="", confidence=0.0, source="b.png", error="the file is
 TWO = (Alternative("t", 0.7), Alternative("s", 0.1))
 
 
-def written(kind: str, *recognitions: Recognition, **options: int) -> str:
+def reading(alternatives: int) -> Reading:
+    return Reading(Namespace(alternatives=alternatives))
+
+
+def written(kind: str, *recognitions: Recognition, alternatives: int = 0) -> str:
     stream = io.StringIO()
-    writer = open_writer(kind, stream, **options)
+    writer = open_writer(reading(alternatives), kind, stream)
     for recognition in recognitions:
         writer.write(recognition)
     writer.close()
@@ -34,10 +40,10 @@ def written(kind: str, *recognitions: Recognition, **options: int) -> str:
 def test_other_columns_are_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text(written("csv", replace(READ, alternatives=TWO), alternatives=2))
-    assert sum(read_back(path, "csv", alternatives=2).names.values()) == 1
+    assert sum(read_back(reading(2), path, "csv").names.values()) == 1
     for other in (0, 3):
         with pytest.raises(ArtifactError, match="expected the columns"):
-            read_back(path, "csv", alternatives=other)
+            read_back(reading(other), path, "csv")
 
 
 NAMES = ["a.png", 'quo"te.png', "com,ma.png", "new\nline.png", "\udcff.png", "日本.png", "a.png"]
@@ -52,7 +58,7 @@ def contents(kind: str) -> bytes:
 def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "results"
     path.write_bytes(contents(kind))
-    done = read_back(path, kind)
+    done = read_back(Reading(), path, kind)
     assert sorted(done.names.elements()) == sorted(name_in(kind, name) for name in NAMES)
     assert all(done.names[done.named(name)] for name in NAMES)
     assert done.num_bytes == path.stat().st_size
@@ -67,16 +73,16 @@ def test_wherever_it_is_cut_whole_records_remain(
     length = data.draw(st.integers(0, len(whole)))
     path = tmp_path_factory.mktemp("cut") / "results"
     path.write_bytes(whole[:length])
-    done = read_back(path, kind)
+    done = read_back(Reading(), path, kind)
     names = [*done.names.elements()]
     assert done.num_bytes <= length
     assert sorted(names) == sorted(name_in(kind, name) for name in NAMES[: len(names)])
     path.write_bytes(whole[: done.num_bytes])
-    assert read_back(path, kind) == done
+    assert read_back(Reading(), path, kind) == done
 
 
 def test_nothing_is_done_where_there_is_no_file(tmp_path: Path) -> None:
-    done = read_back(tmp_path / "none.jsonl", "jsonl")
+    done = read_back(Reading(), tmp_path / "none.jsonl", "jsonl")
     assert not done.names and done.num_bytes == 0
 
 
@@ -95,7 +101,7 @@ def test_other_files_are_not_continued(kind: str, content: bytes, tmp_path: Path
     path = tmp_path / "other"
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=f"cannot continue .*other: expected {kind} results"):
-        read_back(path, kind)
+        read_back(Reading(), path, kind)
     assert path.read_bytes() == content
 
 
@@ -103,10 +109,10 @@ def test_other_files_are_not_continued(kind: str, content: bytes, tmp_path: Path
 def test_failed_records_are_counted_and_can_be_dropped(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "results"
     path.write_text(written(kind, READ, FAILED, READ))
-    assert read_back(path, kind).num_failed == 1
-    drop_failed(path, kind)
+    assert read_back(Reading(), path, kind).num_failed == 1
+    drop_failed(Reading(), path, kind)
     assert path.read_text() == written(kind, READ, READ)
-    assert read_back(path, kind).num_failed == 0
+    assert read_back(Reading(), path, kind).num_failed == 0
     assert [one.name for one in tmp_path.iterdir()] == ["results"]
 
 
@@ -117,22 +123,22 @@ def test_file_that_cannot_be_written_anew_stays(
     path.write_text(written("jsonl", READ, FAILED))
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space")))
     with pytest.raises(ArtifactError, match="it is as it was: make room"):
-        drop_failed(path, "jsonl")
+        drop_failed(Reading(), path, "jsonl")
     assert path.read_text() == written("jsonl", READ, FAILED)
     assert [one.name for one in tmp_path.iterdir()] == ["results"]
 
 
 def test_devices_are_not_read(tmp_path: Path) -> None:
-    assert not read_back("/dev/zero", "jsonl").names
-    drop_failed("/dev/zero", "csv")
-    drop_failed(tmp_path / "none", "csv")
+    assert not read_back(Reading(), "/dev/zero", "jsonl").names
+    drop_failed(Reading(), "/dev/zero", "csv")
+    drop_failed(Reading(), tmp_path / "none", "csv")
 
 
 def test_csv_of_older_runs_with_line_ends_in_names(tmp_path: Path) -> None:
     path = tmp_path / "results"
     header = ",".join(columns_of(0))
     path.write_text(f'{header}\n"new\nline.png",t,1.0,0,0,,\n"open')
-    done = read_back(path, "csv")
+    done = read_back(Reading(), path, "csv")
     assert done.names[done.named("new\nline.png")] == 1
 
 
@@ -141,7 +147,7 @@ def test_quote_that_never_ends_takes_linear_work(tmp_path: Path) -> None:
     with path.open("w") as file:
         file.write(",".join(columns_of(0)) + '\n"')
         file.writelines("a,b\n" for _ in range(300_000))  # quadratic work would take hours
-    assert read_back(path, "csv").num_bytes == len(",".join(columns_of(0))) + 1
+    assert read_back(Reading(), path, "csv").num_bytes == len(",".join(columns_of(0))) + 1
 
 
 @pytest.mark.parametrize("line", [b"[" * 100_000 + b"\n", b'{"file": 7}\n', b'{"file": ["a"]}\n'])
@@ -149,4 +155,4 @@ def test_hostile_lines_are_one_error(line: bytes, tmp_path: Path) -> None:
     path = tmp_path / "results"
     path.write_bytes(line)
     with pytest.raises(ArtifactError, match="cannot continue"):
-        read_back(path, "jsonl")
+        read_back(Reading(), path, "jsonl")

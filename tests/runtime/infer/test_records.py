@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 
+from runtime.infer.recognition.task import Reading
 from runtime.infer.records import (
     CsvWriter,
-    JsonLinesWriter,
-    TextWriter,
     format_of,
     name_in,
+    open_writer,
 )
 from runtime.recognition.alternatives import Alternative
 from runtime.recognition.record import record_from_recognition
@@ -36,12 +37,17 @@ READ = Recognition(
     warnings=("squeezed",),
 )
 FAILED = Recognition(text="", confidence=0.0, source="b.png", error="the file is empty")
-WRITERS = {"jsonl": JsonLinesWriter, "csv": CsvWriter, "txt": TextWriter}
 
 
-def written(kind: str, *recognitions: Recognition, **options: int) -> str:
+def reading(alternatives: int = 0) -> Reading:
+    return Reading(Namespace(alternatives=alternatives))
+
+
+def written(
+    kind: str, *recognitions: Recognition, alternatives: int = 0, is_begun: bool = False
+) -> str:
     stream = io.StringIO()
-    writer = WRITERS[kind](stream, **options)
+    writer = open_writer(reading(alternatives), kind, stream, is_begun)
     for recognition in recognitions:
         writer.write(recognition)
     writer.close()
@@ -116,8 +122,8 @@ def test_csv() -> None:
 
 def test_csv_names_its_columns_once() -> None:
     assert written("csv").startswith("file,text,confidence,")
-    assert written("csv", has_header=True) == ""
-    assert written("csv", READ) == written("csv") + written("csv", READ, has_header=True)
+    assert written("csv", is_begun=True) == ""
+    assert written("csv", READ) == written("csv") + written("csv", READ, is_begun=True)
 
 
 def test_paddleocr_text() -> None:
@@ -189,7 +195,7 @@ def test_no_control_character_is_written_as_it_is(kind: str) -> None:
 def test_csv_can_be_made_safe_for_spreadsheets(text: str, cell: str) -> None:
     line = Recognition(text=text, confidence=1.0, source=text)
     stream = io.StringIO()
-    CsvWriter(stream, is_safe=True).write(line)
+    CsvWriter(reading(), stream, is_safe=True).write(line)
     (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
     assert (row["file"], row["text"]) == (cell, cell)
     assert name_in("csv", cell) == name_in("csv", text), "found again by --resume"

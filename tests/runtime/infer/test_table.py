@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from runtime.infer.recognition.task import Reading
 from runtime.infer.table import (
     TableWriter,
     display_width,
@@ -48,7 +49,7 @@ def test_shortening_keeps_to_the_width() -> None:
 
 def table(*recognitions: Recognition, terminal_width: int | None = None) -> list[str]:
     stream = io.StringIO()
-    writer = TableWriter(stream, terminal_width)
+    writer = TableWriter(Reading(), stream, terminal_width)
     for recognition in recognitions:
         writer.write(recognition)
     writer.close()
@@ -84,7 +85,7 @@ def test_a_reason_is_never_shortened() -> None:
 
 def test_rows_come_before_the_end() -> None:
     stream = io.StringIO()
-    writer = TableWriter(stream)
+    writer = TableWriter(Reading(), stream)
     for _ in range(50):
         writer.write(READ)
     assert len(stream.getvalue().splitlines()) == 51

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from runtime.errors import ArtifactError
-from runtime.infer.visualize import Visualizer, drawing
+from runtime.infer.recognition.drawing import drawing
+from runtime.infer.visualize import Visualizer
 from runtime.recognition.result import Recognition
 
 pytest.importorskip("PIL", reason="text is drawn by Pillow")
 
+MOST = 2**20
 WORD = Recognition(
     text="ab",
     confidence=0.75,
@@ -56,7 +58,7 @@ def test_extreme_images_get_a_bearable_size(size: tuple[int, int]) -> None:
 
 
 def test_files_are_numbered_and_named_after_their_sources(tmp_path: Path) -> None:
-    visualizer = Visualizer(tmp_path / "new" / "folder")
+    visualizer = Visualizer(tmp_path / "new" / "folder", drawing, MOST)
     source = tmp_path / "a b.png"
     cv2.imwrite(str(source), grey(300, 40))
     visualizer.draw(str(source), WORD)
@@ -70,12 +72,12 @@ def test_files_are_numbered_and_named_after_their_sources(tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match="cannot make the folder"):
-        Visualizer(tmp_path / "file" / "folder")
+        Visualizer(tmp_path / "file" / "folder", drawing, MOST)
 
 
 def test_drawings_of_a_run_that_goes_on_are_added(tmp_path: Path) -> None:
     for goes_on in (False, True):
-        visualizer = Visualizer(tmp_path, goes_on=goes_on)
+        visualizer = Visualizer(tmp_path, drawing, MOST, goes_on)
         for _ in range(2):
             visualizer.draw(grey(30, 20), WORD)
     names = sorted(os.listdir(tmp_path))
@@ -90,5 +92,5 @@ def test_drawing_that_cannot_be_written_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(ArtifactError, match="No space left on device; make room"):
-        Visualizer(tmp_path).draw(grey(30, 20), WORD)
+        Visualizer(tmp_path, drawing, MOST).draw(grey(30, 20), WORD)
     assert not os.listdir(tmp_path)

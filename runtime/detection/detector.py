@@ -1,0 +1,224 @@
+"""Pages in, boxes of text out: read, resize, run, trace the boxes, in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.batching import WidthBatch
+from runtime.cpu import available_cpus
+from runtime.detection.boxes import BoxOptions
+from runtime.detection.budget import PixelBudget
+from runtime.detection.pages import PreparedPage, detection_of, failed, prepare_page
+from runtime.detection.preprocess import MOST_SIDE_PX, SizePolicy
+from runtime.detection.result import Detection as Detection
+from runtime.detection.session import DetectionSession, open_session
+from runtime.detection.sizes import SizesWithin
+from runtime.detection.spec import DetectorSpec
+from runtime.errors import EngineError, ImageError, OcrError
+from runtime.images.decoders import end_idle_decoders
+from runtime.images.loading import load_image, num_bytes_of, require_several
+from runtime.images.read import ImageSource, source_name
+from runtime.pipeline import Pipeline, Prepared, done_ahead
+from runtime.threads import Threads
+
+DEFAULT_BATCH_SIZE = 4
+DEFAULT_MAX_PIXELS = 2**27
+"""A page of A0 at 300 dpi has 140 M pixels, one of A1 70 M, which are 0.2 GB."""
+
+_AHEAD = 2
+"""Pages that wait for each thread or place in a batch, so that none waits for the input."""
+_PIXELS_AT_ONCE = 2**24
+"""Of inputs on the CPU, at least, and 2^20 for each thread: a network takes some 150 bytes each."""
+_LEAST, _MOST = -0.01, 1.01
+"""Probabilities may lie beyond 0 and 1 by what FP16 rounds, and by no more."""
+
+
+class Detector:
+    """Finds the lines of text in pages and pictures with one model.
+
+    Used as a context manager it closes the model at the end. Several threads may use it at once:
+    they share the model and its CPU threads, and each finds what it would alone.
+
+    Args:
+        model: path of the model file, or an open session, which brings its own device and threads.
+        device: `auto`, `cpu`, `cuda` or `tensorrt`.
+        batch_size: N at most on a GPU, of pages of one input size.
+        threads: of the CPU; as many as this process may use when None.
+        device_id: number of the GPU, from 0.
+        max_pixels: a larger image is refused before it is decoded.
+        sizes: how the input size follows from an image's, instead of what the model says.
+        boxes: how boxes are made, instead of what the model says.
+
+    Raises:
+        OcrError: if an argument is impossible or the model of another type.
+        ArtifactError: if the model is missing, damaged, contradictory, or no detector.
+        EngineError: if the engine is not installed, or the device asked for is not to be had.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | DetectionSession,
+        *,
+        device: str = "auto",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        threads: int | None = None,
+        device_id: int = 0,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        sizes: SizePolicy | None = None,
+        boxes: BoxOptions | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
+        if not isinstance(model, str | Path | DetectionSession):
+            raise OcrError(
+                f"cannot find text with a model of type {type(model).__name__}: expected the path "
+                "of a model file or a session of runtime.detection.session.open_session; write "
+                "the model to a file and pass its path, as in Detector('detector.onnx')"
+            )
+        if isinstance(model, str | Path):
+            model = open_session(model, device, threads, device_id, shared=True)
+        self.batch_size = batch_size
+        self.max_pixels = max_pixels
+        self.sizes = sizes or model.spec.sizes
+        self.boxes = boxes or model.spec.boxes
+        self._session = model
+        self._sizes = SizesWithin(self.sizes, model.size_ranges)
+        self._num_preparers = available_cpus() if threads is None else threads
+        self._threads = Threads()
+        self._num_lanes = model.num_lanes
+        self._images_at_once = min(batch_size, model.images_at_once or batch_size)
+        self._budget = PixelBudget(max(_PIXELS_AT_ONCE, self._num_lanes * 2**20))
+        # Whoever detects takes a lane from here, so that streams of several threads take turns.
+        self._lanes: SimpleQueue[DetectionSession] = SimpleQueue()
+        for _ in range(self._num_lanes):
+            self._lanes.put(model)
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """What the model expects and emits."""
+        return self._session.spec
+
+    @property
+    def description(self) -> str:
+        """Engine, version, device and threads obtained."""
+        return self._session.description
+
+    def __call__(self, images: Iterable[ImageSource]) -> list[Detection]:
+        """Find the boxes of all images; one result for each, in their order.
+
+        Args:
+            images: paths, bytes of image files, or arrays as `read_image` takes them.
+
+        Returns:
+            a `Detection` per image; one that cannot be read has its `error` set.
+
+        Raises:
+            OcrError: if a single image is given instead of several.
+            EngineError: if the engine fails.
+        """
+        return list(self.stream(images))
+
+    def stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
+        """Find boxes like `__call__`, but give results while images are still being taken.
+
+        The input is taken only some pages ahead of the results, so memory does not grow with the
+        number of images. It is taken in the thread that takes the results. An iterator closed
+        early stops the threads.
+        """
+        require_several(images, "detector([image])")
+        return self._stream(images)
+
+    def close(self) -> None:
+        """Let go of the model and of the threads, once what is under way has ended."""
+        self._threads.close()
+        end_idle_decoders()
+        lanes = [self._lanes.get() for _ in range(self._num_lanes)]
+        self._session.close()
+        for lane in lanes:
+            self._lanes.put(lane)
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
+        if self._images_at_once == 1:
+            # Nothing is batched: a page stays in one thread from file to boxes.
+            threads = self._num_lanes
+            yield from done_ahead(
+                self._detect_alone, images, threads, _AHEAD * threads, self._threads, num_bytes_of
+            )
+            return
+        pipeline = Pipeline(
+            self._prepare,
+            self._detect_batch,
+            self._images_at_once,
+            self._num_preparers,
+            self._num_lanes,
+            look_ahead=_AHEAD * self._images_at_once,
+            threads=self._threads,
+            num_bytes=num_bytes_of,
+        )
+        yield from pipeline(images)
+
+    def _prepare(self, source: ImageSource) -> Prepared[PreparedPage] | Detection:
+        """Bring an image to the input size that follows from it alone."""
+        try:
+            image = load_image(source, self.max_pixels)
+            page = prepare_page(image, self.spec.color_order, self._sizes, self.sizes)
+        except ImageError as error:
+            return failed(source_name(source), error)
+        height, width = page.pixels.shape[:2]
+        return Prepared(height * 2 * MOST_SIDE_PX + width, page)
+
+    def _detect_alone(self, source: ImageSource) -> Detection:
+        prepared = self._prepare(source)
+        if isinstance(prepared, Detection):
+            return prepared
+        return self._detect([prepared.line])[0]
+
+    def _detect_batch(self, batch: WidthBatch[PreparedPage]) -> list[Detection]:
+        return self._detect(batch.lines)
+
+    def _detect(self, pages: Sequence[PreparedPage]) -> list[Detection]:
+        """Run pages of one input size through the network, and trace their boxes."""
+        pixels = [page.pixels for page in pages]
+        with self._budget.held(len(pages) * pixels[0].shape[0] * pixels[0].shape[1]):
+            session = self._lanes.get()
+            try:
+                maps = session.maps(pixels)
+            finally:
+                self._lanes.put(session)
+        return [self._traced(page, found) for page, found in zip(pages, maps, strict=True)]
+
+    def _traced(self, page: PreparedPage, probability: NDArray[np.float32]) -> Detection:
+        """Trace the boxes of a map that is one."""
+        low, high = float(probability.min()), float(probability.max())
+        height, width = probability.shape
+        if not np.isfinite(low + high):
+            return failed(
+                page.source,
+                ImageError(
+                    "the network emitted values that are not finite for an input of "
+                    f"{width} x {height} px; use its FP32 form"
+                ),
+            )
+        if low < _LEAST or high > _MOST:
+            raise EngineError(
+                f"{self.description}: the network emitted no probabilities: expected values from "
+                f"0 to 1, got {low:.3g} to {high:.3g}; export the model again"
+            )
+        return detection_of(page, probability, self.boxes)

@@ -1,0 +1,1 @@
+"""What a detector's file says, and what is taken for granted where it says nothing."""

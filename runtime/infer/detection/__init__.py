@@ -1,0 +1,1 @@
+"""Finding text in pages on the command line."""

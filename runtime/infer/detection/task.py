@@ -1,0 +1,133 @@
+"""The task of finding text: its detector, its records, its drawings."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runtime.detection.detector import DEFAULT_MAX_PIXELS, Detector
+from runtime.detection.record import record_from_detection
+from runtime.detection.result import Detection
+from runtime.detection.session import open_session
+from runtime.infer.detection.arguments import OPTIONS
+
+if TYPE_CHECKING:
+    from runtime.infer.task import Draw, Stream
+
+_SIZES = {"det_limit_side_len": "limit_side_len", "det_limit_type": "limit_type"}
+_BOXES = {
+    "det_thresh": "thresh",
+    "det_box_thresh": "box_thresh",
+    "det_unclip_ratio": "unclip_ratio",
+    "det_dilation": "use_dilation",
+    "det_box_type": "box_type",
+}
+
+
+class Finding:
+    """A `Task`.
+
+    Args:
+        arguments: the command line; None for its defaults.
+    """
+
+    unit = "pages"
+    max_pixels = DEFAULT_MAX_PIXELS
+    noted: Sequence[str] = ("max_pixels", "device", "csv_safe", *OPTIONS)
+    entry = "boxes"
+    columns: Sequence[str] = ("file", "boxes", "width_px", "height_px", "warnings", "error")
+    header = ("boxes", "score")
+
+    def __init__(self, arguments: Namespace | None = None) -> None:
+        pass
+
+    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+        """Open a detector in this process; see `Task.open`."""
+        opening = _given(arguments, {name: name for name in ("device", "threads", "device_id")})
+        session = open_session(arguments.model, shared=True, **opening)
+        try:
+            spec = session.spec
+            sizes, boxes = _given(arguments, _SIZES), _given(arguments, _BOXES)
+            if sizes:
+                sizes["image_shape"] = None  # which would count before it
+            running = _given(
+                arguments, {name: name for name in ("batch_size", "threads", "max_pixels")}
+            )
+            detector = Detector(
+                session,
+                sizes=replace(spec.sizes, **sizes),
+                boxes=replace(spec.boxes, **boxes),
+                **running,
+            )
+        except BaseException:
+            session.close()
+            raise
+        return stack.enter_context(detector).stream
+
+    def labels(self, arguments: Namespace) -> None:
+        """Return nothing: boxes are not compared here."""
+
+    def answer(self, result: Detection) -> None:
+        """Return nothing, as `labels`."""
+
+    def record(self, result: Detection) -> dict[str, Any]:
+        """Return the record of a result."""
+        return record_from_detection(result)
+
+    def schema(self, arrow: Any) -> Any:
+        """Return PyArrow's schema of records."""
+        text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
+        points = arrow.list_(arrow.list_(number))
+        sizes = ("width_px", "height_px", "input_width_px", "input_height_px")
+        columns = {
+            "file": text,
+            "boxes": arrow.list_(arrow.struct([("points", points), ("score", number)])),
+            **{name: whole for name in sizes},
+            "warnings": arrow.list_(text),
+            "error": text,
+        }
+        return arrow.schema(list(columns.items()))
+
+    def row(self, result: Detection) -> Sequence[object]:
+        """Return the values of CSV's columns, the boxes as JSON."""
+        return (
+            result.source,
+            json.dumps(record_from_detection(result)["boxes"]),
+            result.width_px,
+            result.height_px,
+            "; ".join(result.warnings),
+            result.error,
+        )
+
+    def line(self, result: Detection) -> str:
+        """Return the boxes as PaddleOCR's label files of detection hold them, without a text.
+
+        An image that could not be read has none; the format has no place for the reason.
+        """
+        return json.dumps(
+            [
+                {"transcription": "", "points": [list(point) for point in box.points]}
+                for box in result.boxes
+            ]
+        )
+
+    def cells(self, result: Detection) -> tuple[str, str]:
+        """Return the number of boxes, and their mean score."""
+        scores = [box.score for box in result.boxes]
+        return str(len(scores)), f"{sum(scores) / len(scores):.3f}" if scores else "-"
+
+    def open_drawing(self) -> Draw:
+        """Return what draws the boxes onto the image."""
+        from runtime.infer.detection.drawing import drawing
+
+        return drawing
+
+
+def _given(arguments: Namespace, names: dict[str, str]) -> dict[str, Any]:
+    """Return what the command line says, by other names; what it leaves open is left out."""
+    values = {other: getattr(arguments, name) for name, other in names.items()}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Reading lines on the command line."""

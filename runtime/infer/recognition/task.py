@@ -1,0 +1,151 @@
+"""The task of reading lines: its recogniser, its records, its labels."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from runtime.images.read import DEFAULT_MAX_PIXELS
+from runtime.infer.table import escaped, printable
+from runtime.recognition.labels import Labels
+from runtime.recognition.record import record_from_recognition, rounded
+from runtime.recognition.result import Recognition
+
+if TYPE_CHECKING:
+    from runtime.infer.task import Draw, Stream
+
+_COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "error")
+
+
+class Reading:
+    """A `Task`.
+
+    Args:
+        arguments: the command line; None for its defaults.
+    """
+
+    unit = "lines"
+    max_pixels = DEFAULT_MAX_PIXELS
+    noted: Sequence[str] = (
+        *("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe"),
+    )
+    entry = "text"
+    header = ("text", "confidence")
+
+    def __init__(self, arguments: Namespace | None = None) -> None:
+        alternatives = 0 if arguments is None else arguments.alternatives
+        self.columns: Sequence[str] = columns_of(alternatives)
+
+    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+        """Open a recogniser in this process, or readers on a cluster; see `Task.open`."""
+        if not arguments.ray:
+            from runtime.recognition.recognizer import Recognizer
+
+            return stack.enter_context(Recognizer(arguments.model, **_options(arguments))).stream
+        from runtime.cluster.recognizer import ClusterRecognizer
+
+        cluster = ClusterRecognizer(
+            arguments.model,
+            address=arguments.address,
+            files=arguments.ray_files,
+            **_options(arguments),
+        )
+        reader = stack.enter_context(cluster)
+        return lambda images: reader.stream(images, is_due)
+
+    def labels(self, arguments: Namespace) -> Labels | None:
+        """Open the label file; None where none is given."""
+        if arguments.labels is None:
+            return None
+        return Labels(arguments.labels, arguments.labels_dir)
+
+    def answer(self, result: Recognition) -> str:
+        """Return the text."""
+        return result.text
+
+    def record(self, result: Recognition) -> dict[str, Any]:
+        """Return the record of a result."""
+        return record_from_recognition(result)
+
+    def schema(self, arrow: Any) -> Any:
+        """Return PyArrow's schema of records, the same whatever alternatives are asked for."""
+        text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
+        box = arrow.list_(number)
+        character = {"text": text, "confidence": number, "time_step": whole}
+        character |= {"last_time_step": whole, "box": box}
+        word = {"text": text, "kind": text, "confidence": number, "box": box}
+        alternative = {"text": text, "probability": number}
+
+        def list_of(fields: dict[str, Any]) -> Any:
+            return arrow.list_(arrow.struct(list(fields.items())))
+
+        columns = {
+            "file": text,
+            "text": text,
+            "confidence": number,
+            "characters": list_of(character),
+            "words": list_of(word),
+            "width_px": whole,
+            "height_px": whole,
+            "input_width_px": whole,
+            "warnings": arrow.list_(text),
+            "error": text,
+            "alternatives": list_of(alternative),
+        }
+        return arrow.schema(list(columns.items()))
+
+    def row(self, result: Recognition) -> Sequence[object]:
+        """Return the values of CSV's columns; those of missing alternatives are left out."""
+        return (
+            result.source,
+            result.text,
+            rounded(result.confidence),
+            result.width_px,
+            result.height_px,
+            "; ".join(result.warnings),
+            result.error,
+            *(
+                value
+                for text, probability in result.alternatives
+                for value in (text, rounded(probability))
+            ),
+        )
+
+    def line(self, result: Recognition) -> str:
+        """Return text and score, as PaddleOCR's `tools/infer_rec.py` does.
+
+        An image that could not be read has an empty text and the score 0.0; the format has no
+        place for the reason.
+        """
+        return f"{escaped(result.text)}\t{rounded(result.confidence)}"
+
+    def cells(self, result: Recognition) -> tuple[str, str]:
+        """Return text and confidence."""
+        return printable(result.text), f"{result.confidence:.3f}"
+
+    def open_drawing(self) -> Draw:
+        """Return what draws words, and text and confidence below the image."""
+        from runtime.infer.recognition.drawing import drawing, require_pillow
+
+        require_pillow()
+        return drawing
+
+
+def columns_of(alternatives: int) -> tuple[str, ...]:
+    """Return the names of the columns of a CSV file with this number of alternatives."""
+    names = (
+        f"{name}_{rank}"
+        for rank in range(1, alternatives + 1)
+        for name in ("alternative", "probability")
+    )
+    return (*_COLUMNS, *names)
+
+
+def _options(arguments: Namespace) -> dict[str, Any]:
+    """Return the given arguments of the `Recognizer`; its own defaults apply to the others."""
+    model = ("dictionary", "device", "device_id", "batch_size", "threads")
+    reading = ("max_pixels", "compat", "alternatives")
+    values = {name: getattr(arguments, name) for name in (*model, *reading)}
+    return {name: value for name, value in values.items() if value is not None}

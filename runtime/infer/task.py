@@ -1,0 +1,127 @@
+"""What a task makes of images on the command line, and how its results are written.
+
+The rest of this room knows no task: it passes results on, which have a source, and an error where
+an image could not be read.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from runtime.images.read import ImageSource
+
+    Stream = Callable[[Iterable[ImageSource]], Iterator["Result"]]
+    Draw = Callable[[NDArray[np.uint8], Any], NDArray[np.uint8]]
+
+READING, FINDING = "rec", "det"
+"""As PaddleOCR's `model_type` names them."""
+
+_TASKS = {
+    READING: ("runtime.infer.recognition.task", "Reading"),
+    FINDING: ("runtime.infer.detection.task", "Finding"),
+}
+
+
+class Result(Protocol):
+    """What is made of an image, or why nothing is."""
+
+    @property
+    def source(self) -> str | None:
+        """The path or name that was given."""
+
+    @property
+    def error(self) -> str | None:
+        """Why the image could not be read."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Of what was left out, or may have impaired the result."""
+
+
+class Labels(Protocol):
+    """What images are said to hold, and how many results agree."""
+
+    def compare(self, source: str | None, answer: Any) -> None:
+        """Count an image, if it has a label."""
+
+    def pass_over(self, source: str) -> None:
+        """Count an image of an earlier run, if it has a label."""
+
+    def check_use(self) -> None:
+        """Raise ArtifactError if no label belongs to an image."""
+
+    def summary(self) -> str:
+        """Return the scores in a text."""
+
+
+class Task(Protocol):
+    """A task of the command line; made of the command line's arguments."""
+
+    unit: str
+    """What is counted by the second, e.g. `lines`."""
+    max_pixels: int
+    """A larger image is refused where the command line says nothing else."""
+    noted: Sequence[str]
+    """Names of the options that a resumed run should have as the first one had."""
+    entry: str
+    """An entry that the records of this task have, and those of others have not."""
+    columns: Sequence[str]
+    """Of CSV, `file` first."""
+    header: tuple[str, str]
+    """Of the table's columns after the name."""
+
+    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+        """Open what makes results of images; the stack closes it.
+
+        Args:
+            arguments: the command line.
+            stack: of the run.
+            is_due: tells whether the run is to end at once.
+        """
+
+    def labels(self, arguments: Namespace) -> Labels | None:
+        """Open the label file; None where none is given."""
+
+    def answer(self, result: Any) -> Any:
+        """Return what is compared with a label."""
+
+    def record(self, result: Any) -> dict[str, Any]:
+        """Return the record of a result, with `file`, `error` and `entry`."""
+
+    def schema(self, arrow: Any) -> Any:
+        """Return PyArrow's schema of records.
+
+        Args:
+            arrow: the package pyarrow.
+        """
+
+    def row(self, result: Any) -> Sequence[object]:
+        """Return the values of CSV's columns."""
+
+    def line(self, result: Any) -> str:
+        """Return what PaddleOCR's text format has after the name and a tab."""
+
+    def cells(self, result: Any) -> tuple[str, str]:
+        """Return the table's cells after the name, of a result without an error."""
+
+    def open_drawing(self) -> Draw:
+        """Return what draws a result on its image, BGR uint8 [h, w, 3].
+
+        Raises:
+            EngineError: if a package that it needs is not installed.
+        """
+
+
+def task_of(arguments: Namespace) -> Task:
+    """Return the task that the command line asks for."""
+    module, name = _TASKS[arguments.task]
+    task: Task = getattr(import_module(module), name)(arguments)
+    return task
