@@ -8,8 +8,9 @@ from typing import Any
 
 import onnx
 
-from export.contract import ModelContract, samples_to_compare
+from export.contract import CONTRACTS, ModelContract, samples_to_compare, task_of
 from export.conversion.denormals import set_denormals_to_zero
+from export.conversion.onnx_file import load_model
 from export.proof.compare import TOLERANCE, compare
 from export.proof.forms import ScoreForm, run_of_onnx
 from export.proof.rounding import (
@@ -19,9 +20,38 @@ from export.proof.rounding import (
     samples_to_draw,
     widely_nudged_inputs,
 )
+from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError
+from runtime.inference_yml import FILE_NAME
+from runtime.yaml_file import YamlError, read_yaml
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
+
+
+def task_of_model(source: Path) -> str:
+    """Tell the task of a model that was exported elsewhere.
+
+    Args:
+        source: a folder as PaddleOCR exports it, or an ONNX file.
+
+    Returns:
+        a key of `CONTRACTS`; `rec` where nothing tells.
+
+    Raises:
+        ArtifactError: if an ONNX file cannot be read.
+    """
+    if not source.is_dir():
+        load_model(source)  # which refuses what is damaged in a sentence
+        engine = OnnxRuntimeEngine(source, "cpu")
+        engine.close()
+        return task_of(engine.metadata, engine.inputs, engine.outputs)
+    try:
+        content = read_yaml(source / FILE_NAME).content
+        name = str(content["PostProcess"]["name"])
+    except (ImportError, OSError, YamlError, KeyError, TypeError):  # said by who reads it next
+        return "rec"
+    kinds = CONTRACTS.items()
+    return next((task for task, row in kinds if name in row.model.post_processes), "rec")
 
 
 def program_in(folder: Path) -> Path:

@@ -45,6 +45,8 @@ class DetectorContract:
 
     spec: DetectorSpec
     size_ranges: Sequence[SizeRange] = ()
+    post_processes = ("DBPostProcess", "DistillationDBPostProcess")
+    """PaddleOCR's names of what decodes such a network."""
     agreed_fields = ("boxes", "color_order", "scale", "mean", "std")
 
     @staticmethod

@@ -12,10 +12,9 @@ from onnx import helper
 
 from export.conversion.graph import describe
 from export.conversion.wrapping import NodeMaker, check_ends, check_valid, dimension_of
+from runtime.detection.session import PIXELS, PROBABILITIES
 from runtime.detection.spec import CHANNELS, DetectorSpec
 
-PIXELS, PROBABILITIES = "pixels", "probabilities"
-"""Tensors of a network that normalises itself: uint8 [N, H, W, C] -> float32 [N, 1, H, W]."""
 _TYPES = onnx.TensorProto
 
 

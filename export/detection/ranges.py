@@ -18,6 +18,7 @@ Size = tuple[int, int]
 _FIRST_LIMIT_PX = 1280
 _PX_PER_BATCH = 4 * _FIRST_LIMIT_PX**2
 """N x H x W of the largest batch that is chosen: an engine allocates for it."""
+_MOST_AT_ONCE = 8
 _MOST_SIDE_PX = 4000
 """Where the sizes have no limit of their own."""
 _USUAL_IMAGE_PX = (960, 1280)
@@ -83,11 +84,12 @@ def ranges_for(
     least = given["min"][2:] if "min" in given else sides.least
     most = given["max"][2:] if "max" in given else sides.most
     within = Sides((least[0], least[1]), (most[0], most[1]))
+    most_at_once = given["max"][0] if "max" in given else _MOST_AT_ONCE
     limits = _limits(within, buckets)
     ranges, first = [], 0
     for limit in limits:
         inside = [size for size in sizes_px if first < max(size) <= limit]
-        ranges.append(_square(limit, within, spec, inside, fixed_batch))
+        ranges.append(_square(limit, within, spec, inside, fixed_batch, most_at_once))
         first = limit
     for chosen in ranges:
         check_order({"min": chosen.min, "opt": chosen.opt, "max": chosen.max}, fixed_batch)
@@ -138,6 +140,7 @@ def _square(
     spec: DetectorSpec,
     sizes_px: Sequence[Size],
     fixed_batch: int | None,
+    most_at_once: int,
 ) -> ShapeRange:
     """Return the profile of pages of up to `limit` px on either side."""
     most = (min(limit, within.most[0]), min(limit, within.most[1]))
@@ -147,7 +150,8 @@ def _square(
         usual = usual_size(spec.sizes)
         if not inside.hold(usual) or limit > _FIRST_LIMIT_PX:
             usual = _clipped((limit * 3 // 4 // STRIDE_PX * STRIDE_PX, limit), inside)
-    batch = fixed_batch or max(1, _PX_PER_BATCH // (most[0] * most[1]))
+    fitting = min(most_at_once, max(1, _PX_PER_BATCH // (most[0] * most[1])))
+    batch = fixed_batch or fitting
     return ShapeRange(
         (fixed_batch or 1, CHANNELS, *within.least),
         (fixed_batch or 1, CHANNELS, *usual),

@@ -38,6 +38,8 @@ class RecognizerContract:
     """
 
     spec: RecognizerSpec
+    post_processes = ("CTCLabelDecode", "DistillationCTCLabelDecode")
+    """PaddleOCR's names of what decodes such a network."""
     agreed_fields = ("characters", "height", "channels", "color_order", "mean", "std")
 
     @staticmethod

@@ -321,6 +321,7 @@ class BrightnessContract:
     """A `ModelContract`: a reading is a grade from 0 to 10."""
 
     agreed_fields = ("side_px",)
+    post_processes = ("Mean",)
 
     def __init__(self, spec: BrightnessSpec) -> None:
         self.spec = spec

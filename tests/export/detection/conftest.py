@@ -5,14 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
 from export.detection.contract import DetectorContract
+from export.detection.samples import PageBatch
+from runtime.detection.boxes import BoxOptions
 from runtime.detection.preprocess import SizePolicy
 from runtime.detection.spec import DetectorSpec
 from training.config import Config, load_config
 
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+OPTIONS = BoxOptions(thresh=0.4, box_thresh=0.45, unclip_ratio=1.4)
 STUDENT = {
     "model_type": "det",
     "algorithm": "DB",
@@ -40,9 +47,9 @@ SECTIONS: dict[str, Any] = {
         "name": "DistillationDBPostProcess",
         "model_name": ["Student"],
         "key": "head_out",
-        "thresh": 0.5,
-        "box_thresh": 0.5,
-        "unclip_ratio": 1.4,
+        "thresh": OPTIONS.thresh,
+        "box_thresh": OPTIONS.box_thresh,
+        "unclip_ratio": OPTIONS.unclip_ratio,
     },
     "Eval": {
         "dataset": {
@@ -56,8 +63,8 @@ SECTIONS: dict[str, Any] = {
                 {
                     "NormalizeImage": {
                         "scale": "1./255.",
-                        "mean": [0.5, 0.4, 0.3],
-                        "std": [0.2, 0.25, 0.3],
+                        "mean": [*MEAN],
+                        "std": [*STD],
                         "order": "hwc",
                     }
                 },
@@ -76,8 +83,8 @@ def write_config(folder: Path, sections: dict[str, Any] = SECTIONS) -> Config:
     return load_config(path)
 
 
-def write_checkpoint(folder: Path, config: Config) -> Path:
-    """Random weights, and statistics of pages, so that maps are graded."""
+def write_checkpoint(folder: Path, config: Config, steps: int = 30) -> Path:
+    """Weights after some steps of marking what is dark, so that there are boxes around words."""
     import paddle
 
     from training.checkpoint.parameters import arrays_of, write_parameters
@@ -85,18 +92,31 @@ def write_checkpoint(folder: Path, config: Config) -> Path:
 
     paddle.seed(7)
     model = build_model(config.sections["Architecture"], 0)
-    model.train()
-    spec = DetectorSpec(sizes=SizePolicy(160, "max"))
+    spec = DetectorSpec(sizes=SizePolicy(160, "max"), mean=MEAN, std=STD)
     contract = DetectorContract(spec)
     batches = list(contract.samples(*contract.rendered()).batches())
-    networks = getattr(model, "networks", {"": model})
-    with paddle.no_grad():
-        for network in networks.values():
-            for batch in batches * 6:
-                network.deployed(paddle.to_tensor(batch.inputs))
+    model.train()
+    optimizer = paddle.optimizer.Adam(0.01, parameters=model.parameters())
+    network = getattr(model, "networks", {"Student": model})["Student"]
+    for step in range(steps):
+        batch = batches[step % len(batches)]
+        maps = network.deployed(paddle.to_tensor(batch.inputs))
+        loss = paddle.nn.functional.binary_cross_entropy(maps, paddle.to_tensor(_dark(batch)))
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
     path = folder / "best_accuracy.pdparams"
     write_parameters(path, arrays_of(model))
     return path
+
+
+def _dark(batch: PageBatch) -> NDArray[np.float32]:
+    """Return 1.0 where a page is dark or nearly so, float32 [N, 1, H, W]."""
+    grown = [
+        cv2.dilate((page.min(axis=2) < 140).astype(np.float32), np.ones((3, 5)))
+        for page in batch.pages
+    ]
+    return np.stack(grown)[:, np.newaxis]
 
 
 @pytest.fixture(scope="session")
