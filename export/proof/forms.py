@@ -42,8 +42,11 @@ class ScoreForm:
 
     def read(self, batch: Batch) -> Outputs:
         """Run one batch."""
-        scores = self.run(batch.inputs)
-        return self.contract.outputs(scores, len(batch.positions), self.name)
+        return self.outputs(batch.inputs)
+
+    def outputs(self, inputs: NDArray[np.float32]) -> Outputs:
+        """Run inputs, [N, C, H, W]."""
+        return self.contract.outputs(self.run(inputs), len(inputs), self.name)
 
     def probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run inputs, [N, C, H, W], and return probabilities alone."""
