@@ -1,1 +1,1 @@
-"""Label files, LMDB, synthetic lines, augmentation and batches; none of it imports paddle."""
+"""Label files, LMDB, rendered lines and pages, augmentation, batches; none of it imports paddle."""

@@ -11,7 +11,7 @@ from training.data.dataset import SampleDataset
 from training.data.label_file import MultiScaleDataSet, SimpleDataSet
 from training.data.lmdb_file import LMDBDataSet
 from training.data.sampler import SAMPLERS, MultiScaleSampler
-from training.data.synthetic import SyntheticDataSet
+from training.data.synthetic import SyntheticDataSet, SyntheticPages
 from training.data.unreadable import MOST_SHARE
 from training.registry import Component, Problems, Registry, unknown_name
 from training.task import Batching, Report, Task
@@ -30,6 +30,7 @@ DATASETS = Registry(
         "TextDetDataset": SimpleDataSet,
         "TextRecDataset": SimpleDataSet,
         "MSTextRecDataset": MultiScaleDataSet,
+        "SyntheticPages": SyntheticPages,
     },
     injected=frozenset({"seed", "characters"}),
     unused=frozenset({"ds_width"}),

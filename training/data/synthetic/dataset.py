@@ -61,9 +61,9 @@ class SyntheticDataSet:
         fonts: Sequence[str | Path] | None = None,
         difficulty: float = 0.5,
     ) -> None:
-        _check_range("count", count, count >= 1, "at least 1")
-        _check_range("seed", seed, seed >= 0, "0 or more")
-        _check_range("difficulty", difficulty, 0 <= difficulty <= 1, "0 to 1")
+        check_range("count", count, count >= 1, "at least 1")
+        check_range("seed", seed, seed >= 0, "0 or more")
+        check_range("difficulty", difficulty, 0 <= difficulty <= 1, "0 to 1")
         words = read_word_list(word_list) if isinstance(word_list, str | Path) else word_list
         self.count = count
         self.seed = seed
@@ -183,7 +183,7 @@ def read_word_list(path: str | Path) -> list[str]:
     return words
 
 
-def _check_range(name: str, value: float, is_allowed: bool, expected: str) -> None:
+def check_range(name: str, value: float, is_allowed: bool, expected: str) -> None:
     if not is_allowed:
         raise DatasetError(
             f"{name} is out of range: expected {expected}, got {value}; change {name}"

@@ -185,6 +185,26 @@ def build_font_book(
             "Pillow built with it, got one without; install Pillow's wheel from PyPI or remove "
             "these characters from the alphabet"
         )
+    faces, num_files = read_faces(alphabet, files)
+    _check_coverage(alphabet, faces, num_files)
+    return FontBook(faces)
+
+
+def read_faces(
+    alphabet: frozenset[str], files: Sequence[str | Path] | None
+) -> tuple[list[Face], int]:
+    """Read which characters of an alphabet each face draws.
+
+    Args:
+        alphabet: visible characters and the space.
+        files: font files to read, in any order, or None for those of the machine.
+
+    Returns:
+        The faces that draw any of them, in a stable order, and the number of files looked at.
+
+    Raises:
+        DatasetError: if a listed file is no font.
+    """
     is_listed = files is not None
     paths = find_font_files() if files is None else sorted({Path(file) for file in files})
     faces: list[Face] = []
@@ -197,8 +217,7 @@ def build_font_book(
                     f"cannot read the font {path}: {error}; give a TrueType or OpenType file"
                 ) from error
             logger.info("skipping the font %s: %s", path, error)
-    _check_coverage(alphabet, faces, len(paths))
-    return FontBook(faces)
+    return faces, len(paths)
 
 
 def _read_faces(path: Path, alphabet: frozenset[str]) -> Iterator[Face]:

@@ -220,7 +220,7 @@ def _draw_flat(text: str, layout: Layout, size_px: int) -> tuple[Mask, NDArray[n
     if tracking_px == 0:
         pen.text(origin, text, fill=255, font=font, anchor="ls")
     else:
-        _draw_spaced(pen, text, font, origin, tracking_px)
+        draw_spaced(pen, text, font, origin, tracking_px)
     # Hinting makes small letters a little larger or smaller than measured: what counts is the ink.
     ink_right = max(right + tracking_px * (len(text) - 1), left + MIN_WIDTH_EM * size_px)
     box = layout.box
@@ -229,13 +229,14 @@ def _draw_flat(text: str, layout: Layout, size_px: int) -> tuple[Mask, NDArray[n
     return np.asarray(image), flat.corners + origin
 
 
-def _draw_spaced(
+def draw_spaced(
     pen: ImageDraw.ImageDraw,
     text: str,
     font: ImageFont.FreeTypeFont,
     origin: tuple[int, int],
     tracking_px: float,
 ) -> None:
+    """Draw a text with additional space after each character, its baseline at `origin`."""
     x, y = origin
     for position, character in enumerate(text):
         # The advance up to here, kerning included, as in the unspaced text.

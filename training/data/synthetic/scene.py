@@ -55,7 +55,7 @@ def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
     if difficulty == 0:
         return np.repeat(255.0 - mask[:, :, np.newaxis].astype(np.float32), 3, axis=2)
     is_document = rng.random() > 0.2 + 0.4 * difficulty
-    paper, ink = _document_colors(rng) if is_document else _scene_colors(rng, difficulty)
+    paper, ink = document_colors(rng) if is_document else scene_colors(rng, difficulty)
     coverage = _wear(mask, rng, difficulty).astype(np.float32) / 255.0
     contrast = abs(float((paper - ink) @ LUMA_BGR))
     picture = _background(paper, contrast, (height, width), rng, difficulty)
@@ -71,7 +71,7 @@ def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
     return picture
 
 
-def _document_colors(rng: np.random.Generator) -> tuple[Color, Color]:
+def document_colors(rng: np.random.Generator) -> tuple[Color, Color]:
     """Draw grey ink and paper of a light tint; at times light on dark."""
     paper = np.float32(rng.uniform(185, 255)) + rng.uniform(-12, 4, 3).astype(np.float32)
     ink = np.float32(rng.uniform(0, 85)) + rng.uniform(-8, 8, 3).astype(np.float32)
@@ -80,7 +80,7 @@ def _document_colors(rng: np.random.Generator) -> tuple[Color, Color]:
     return paper, ink
 
 
-def _scene_colors(rng: np.random.Generator, difficulty: float) -> tuple[Color, Color]:
+def scene_colors(rng: np.random.Generator, difficulty: float) -> tuple[Color, Color]:
     """Draw two colours of any hue that differ enough in brightness to be read."""
     contrast = 140 - 80 * difficulty
     for _ in range(8):
@@ -124,7 +124,7 @@ def _background(
     picture[:] = paper
     strength = 0.3 * contrast * difficulty
     if rng.random() < 0.4:
-        slope = _ramp(shape, rng) * np.float32(strength)
+        slope = ramp(shape, rng) * np.float32(strength)
         picture += slope[:, :, np.newaxis]
     if rng.random() < 0.45:
         grain = int(rng.integers(2, max(3, shape[0] // 2)))
@@ -136,7 +136,7 @@ def _background(
     return picture
 
 
-def _ramp(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
+def ramp(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
     """Make a plane in a random direction: float32 [h, w], -1 .. 1."""
     angle = rng.uniform(0, 2 * math.pi)
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32) * np.float32(math.sin(angle))
@@ -147,7 +147,7 @@ def _ramp(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
 
 def _light(shape: tuple[int, int], rng: np.random.Generator, difficulty: float) -> Picture:
     """Make uneven light: factors float32 [h, w] around 1."""
-    return 1.0 + _ramp(shape, rng) * np.float32(rng.uniform(0.05, 0.3) * difficulty)
+    return 1.0 + ramp(shape, rng) * np.float32(rng.uniform(0.05, 0.3) * difficulty)
 
 
 def _draw_neighbours(coverage: Picture, rng: np.random.Generator) -> Picture:

@@ -1,4 +1,4 @@
-"""Writes synthetic lines as a PaddleOCR data set: pictures and label files."""
+"""Writes rendered lines or pages as a PaddleOCR data set: pictures and label files."""
 
 from __future__ import annotations
 
@@ -11,28 +11,48 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from runtime.errors import DatasetError
-from runtime.files import write_atomically
-from training.data.synthetic.dataset import SyntheticDataSet
+from runtime.files import part_path, write_atomically
+from training.data.sample import Sample
 
 IMAGE_FOLDER = "images"
-IMAGE_NAME = re.compile(r"\d{6,}\.jpg")
+IMAGE_NAME = re.compile(r"\d{6,}\.jpg|\.\d{6,}\.jpg\.part\d+")
 TRAIN_FILE = "train.txt"
 VAL_FILE = "val.txt"
 DICTIONARY_FILE = "dictionary.txt"
 PROVENANCE_FILE = "synthetic.json"
 JPEG_QUALITY = 95
-LINES_PER_TASK = 64
+MOST_PER_TASK = 64
+TASKS_PER_WORKER = 8
+
+
+class Rendered(Protocol):
+    """Samples that are drawn: `SyntheticDataSet`, `SyntheticPages`."""
+
+    seed: int
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, epoch: int) -> Sample:
+        """Draw a sample: its image BGR uint8 [h, w, 3], and its label."""
+
+    @property
+    def visible_characters(self) -> tuple[str, ...]:
+        """The alphabet."""
+
+    def provenance(self) -> dict[str, object]:
+        """Return the settings that the samples follow from."""
 
 
 @dataclass(frozen=True)
 class WrittenDataSet:
-    """The label files that `write_data_set` has written, and their numbers of lines."""
+    """The label files that `write_data_set` has written, and their numbers of samples."""
 
     train_file: Path
     num_train: int
@@ -41,23 +61,25 @@ class WrittenDataSet:
 
 
 def write_data_set(
-    data_set: SyntheticDataSet,
+    data_set: Rendered,
     output: str | Path,
     *,
     val_fraction: float = 0.0,
     num_workers: int = 1,
     force: bool = False,
     show_progress: bool = True,
+    unit: str = "lines",
 ) -> WrittenDataSet:
-    """Draw every line of epoch 0 into `output`.
+    """Draw every sample of epoch 0 into `output`.
 
     There are `images/000000.jpg` and so on, `train.txt` and, if asked for, `val.txt` with a line
-    `path<TAB>text` for each, `dictionary.txt` with the alphabet, and `synthetic.json` with the
+    `path<TAB>label` for each, `dictionary.txt` with the alphabet, and `synthetic.json` with the
     settings. The label files come last, so a folder that has them is complete.
 
     Args:
-        val_fraction: share of the lines, drawn by lot, that go to `val.txt`; 0 .. below 1.
+        val_fraction: share of the samples, drawn by lot, that go to `val.txt`; 0 .. below 1.
         num_workers: processes that draw.
+        unit: what the samples are called.
         force: whether files of an earlier run may be replaced; other files are left alone.
 
     Raises:
@@ -74,11 +96,11 @@ def write_data_set(
         _prepare_folder(folder, force)
         drawn = _draw_all(data_set, folder / IMAGE_FOLDER, num_workers)
         with closing(drawn):
-            texts = list(tqdm(drawn, "lines", len(data_set), disable=not show_progress))
-        return _write_labels(data_set, folder, texts, val_fraction)
+            labels = list(tqdm(drawn, unit, len(data_set), disable=not show_progress))
+        return _write_labels(data_set, folder, labels, val_fraction)
     except BrokenProcessPool as error:
         raise DatasetError(
-            f"a process that drew lines for {folder} died: expected it to go on, got no answer; "
+            f"a process that drew {unit} for {folder} died: expected it to go on, got no answer; "
             "most often the machine ran out of memory: lower --workers"
         ) from error
     except OSError as error:
@@ -103,17 +125,15 @@ def _prepare_folder(folder: Path, force: bool) -> None:
     images.mkdir(parents=True, exist_ok=True)
 
 
-def _draw_all(
-    data_set: SyntheticDataSet, images: Path, num_workers: int
-) -> Generator[str, None, None]:
-    """Draw and save every line; yields the texts in order."""
+def _draw_all(data_set: Rendered, images: Path, num_workers: int) -> Generator[str, None, None]:
+    """Draw and save every sample; yields the labels in order."""
     if num_workers == 1:
         for index in range(len(data_set)):
             yield _draw_one(data_set, images, index)
         return
+    step = max(1, min(MOST_PER_TASK, len(data_set) // (TASKS_PER_WORKER * num_workers)))
     tasks = [
-        range(first, min(first + LINES_PER_TASK, len(data_set)))
-        for first in range(0, len(data_set), LINES_PER_TASK)
+        range(first, min(first + step, len(data_set))) for first in range(0, len(data_set), step)
     ]
     # Not forked: a fork inherits locks of libraries' threads in whatever state they are.
     pool = ProcessPoolExecutor(
@@ -123,17 +143,17 @@ def _draw_all(
         initargs=(data_set, images),
     )
     try:
-        for texts in pool.map(_draw_task, tasks):
-            yield from texts
+        for labels in pool.map(_draw_task, tasks):
+            yield from labels
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-_worker: tuple[SyntheticDataSet, Path] | None = None
+_worker: tuple[Rendered, Path] | None = None
 """The data set that this worker process draws, and the folder of its images."""
 
 
-def _start_worker(data_set: SyntheticDataSet, images: Path) -> None:
+def _start_worker(data_set: Rendered, images: Path) -> None:
     global _worker
     cv2.setNumThreads(1)
     _worker = (data_set, images)
@@ -145,11 +165,15 @@ def _draw_task(indices: Sequence[int]) -> list[str]:
     return [_draw_one(data_set, images, index) for index in indices]
 
 
-def _draw_one(data_set: SyntheticDataSet, images: Path, index: int) -> str:
-    image, text = data_set.line(index)
-    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    (images / _image_name(index)).write_bytes(encoded.tobytes())
-    return text
+def _draw_one(data_set: Rendered, images: Path, index: int) -> str:
+    sample = data_set.read(index, 0)
+    _, encoded = cv2.imencode(".jpg", sample.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    path = images / _image_name(index)
+    part = part_path(path)
+    # Not flushed to the disk one by one: what makes a set complete are its label files.
+    part.write_bytes(encoded.tobytes())
+    part.replace(path)
+    return sample.text
 
 
 def _image_name(index: int) -> str:
@@ -157,15 +181,15 @@ def _image_name(index: int) -> str:
 
 
 def _write_labels(
-    data_set: SyntheticDataSet, folder: Path, texts: Sequence[str], val_fraction: float
+    data_set: Rendered, folder: Path, labels: Sequence[str], val_fraction: float
 ) -> WrittenDataSet:
-    lot = np.random.default_rng([data_set.seed, len(texts)]).permutation(len(texts))
-    is_val = np.zeros(len(texts), bool)
-    is_val[lot[: round(val_fraction * len(texts))]] = True
+    lot = np.random.default_rng([data_set.seed, len(labels)]).permutation(len(labels))
+    is_val = np.zeros(len(labels), bool)
+    is_val[lot[: round(val_fraction * len(labels))]] = True
     train: list[str] = []
     val: list[str] = []
-    for index, (text, goes_to_val) in enumerate(zip(texts, is_val, strict=True)):
-        entry = f"{IMAGE_FOLDER}/{_image_name(index)}\t{text}\n"
+    for index, (label, goes_to_val) in enumerate(zip(labels, is_val, strict=True)):
+        entry = f"{IMAGE_FOLDER}/{_image_name(index)}\t{label}\n"
         (val if goes_to_val else train).append(entry)
     provenance = json.dumps(data_set.provenance(), ensure_ascii=False, indent=1)
     _write_text(folder / DICTIONARY_FILE, [f"{line}\n" for line in data_set.visible_characters])

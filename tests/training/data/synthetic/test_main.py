@@ -77,7 +77,7 @@ def test_refuses_a_folder_with_contents_unless_forced(
 
 
 def test_labels_are_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: SyntheticDataSet, index: int) -> tuple[np.ndarray, str]:
+    def fail(self: SyntheticDataSet, index: int, epoch: int = 0) -> tuple[np.ndarray, str]:
         raise OSError("disk full")
 
     monkeypatch.setattr(SyntheticDataSet, "line", fail)
