@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from runtime.detection.preprocess import Image, Sizes, normalize_image, resize_image
 from runtime.detection.spec import DetectorSpec
+from runtime.errors import OcrError
 
 _PX_PER_BATCH = 2 * 736 * 1280
 """Bounds the memory of a batch; a page of more pixels goes alone."""
 _SIZES_PX = ((480, 640), (640, 480), (512, 512), (480, 720))
-_NUM_PAGES = 8
+_NUM_PAGES, _LONG_SIDE_PX = 6, 640
 _WORDS = (
     *("Invoice", "Total", "1.234,56", "Date", "Street", "of", "and", "the", "No. 7", "EUR"),
     *("Page", "Order", "Tax", "Thank you"),
@@ -107,13 +108,22 @@ def _prepare(image: Image, spec: DetectorSpec, sizes: Sizes) -> Image:
 
 
 def rendered_pages() -> tuple[list[Image], str]:
-    """Render pages; return them, BGR uint8 [h, w, 3], and what they are."""
-    rng = np.random.default_rng(0)
-    sizes = (_SIZES_PX[number % len(_SIZES_PX)] for number in range(_NUM_PAGES))
-    return [_page(*size, rng) for size in sizes], "rendered pages"
+    """Render pages; return them, BGR uint8 [h, w, 3], and what they are.
+
+    Where what renders documents is not installed, or there is no font, they are rows of words.
+    """
+    try:
+        from training.data.synthetic.pages.dataset import SyntheticPages
+
+        pages = SyntheticPages(_NUM_PAGES, seed=0, long_side=_LONG_SIDE_PX, difficulty=0.3)
+        return [pages.page(index).image for index in range(len(pages))], "rendered pages"
+    except (ImportError, OcrError):
+        rng = np.random.default_rng(0)
+        sizes = (_SIZES_PX[number % len(_SIZES_PX)] for number in range(_NUM_PAGES))
+        return [rows_of_words(*size, rng) for size in sizes], "rows of words"
 
 
-def _page(height: int, width: int, rng: np.random.Generator) -> Image:
+def rows_of_words(height: int, width: int, rng: np.random.Generator) -> Image:
     """Render rows of words, of many sizes, on paper with a slope of brightness and noise."""
     paper = rng.integers(150, 256, 3)
     slope = np.linspace(rng.uniform(0.8, 1), 1, width)[np.newaxis, :, np.newaxis]
