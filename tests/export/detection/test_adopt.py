@@ -97,7 +97,8 @@ def test_an_onnx_file_gets_this_projects_ends(
     ours, theirs = (
         open_session(path, device="cpu") for path in (tmp_path / "out" / "det.onnx", source)
     )
-    np.testing.assert_allclose(ours.maps([page]), theirs.maps([page]), atol=1e-6)
+    tolerance = 1e-3 if "half" in options else 1e-6
+    np.testing.assert_allclose(ours.maps([page]), theirs.maps([page]), rtol=0, atol=tolerance)
     assert ours.maps([page])[0, 16, 32] > 0.5 > ours.maps([page])[0, 2, 2]
 
 
@@ -169,7 +170,7 @@ def test_paddleocrs_folder_is_converted_and_proven(
     result = adopt(folder, tmp_path / "det.onnx", images=pages)
     assert result["parity"]["num_equal"] == result["parity"]["num_samples"] == 6
     ours, theirs = (
-        read_model(path).spec for path in (tmp_path / "det.onnx", det_exported[1]["onnx"])
+        read_model(path).spec for path in (tmp_path / "det.onnx", Path(det_exported[1]["onnx"]))
     )
     assert isinstance(ours, DetectorSpec) and isinstance(theirs, DetectorSpec)
     assert ours.boxes == theirs.boxes and ours.mean == theirs.mean
