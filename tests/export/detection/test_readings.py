@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from export.detection.readings import FoundBoxes, PageReading, num_matches
+from export.detection.samples import rendered_pages
 from runtime.detection.boxes import BoxOptions
 
 
@@ -75,3 +77,15 @@ def test_boxes_are_found_when_asked_for() -> None:
     assert list(map(repr, found[1:])) == ["1 box"]
     maps[0] = maps[1]
     assert found[0] == found[1]
+
+
+def test_pages_are_rendered_where_nothing_can_render_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "training.data.synthetic.pages.dataset", None)
+    images, what = rendered_pages()
+    assert what == "rows of words" and len(images) >= 4
+    assert all(image.dtype == np.uint8 and image.shape[2] == 3 for image in images)
+    again, _ = rendered_pages()
+    np.testing.assert_array_equal(images[0], again[0])
+    assert (images[0].min(axis=2) < 120).mean() > 0.01, "there is ink"
