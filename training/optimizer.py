@@ -184,8 +184,6 @@ def l2_decay(factor: float | str = 0.0) -> float:
     return float(factor)
 
 
-
-
 REGULARIZERS = Registry(
     "regularizer", {"L1": l1_decay, "L1Decay": l1_decay, "L2": l2_decay, "L2Decay": l2_decay}
 )

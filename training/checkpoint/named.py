@@ -53,7 +53,9 @@ def problems_of_weights(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]
 def _reason_against(checkpoint: str) -> str:
     """Return why the weights cannot be read, judged by their file's ends; empty if they can."""
     if "://" in checkpoint:
-        return f"nothing is downloaded: expected a file, got {checkpoint}; fetch it and name the file"
+        return (
+            f"nothing is downloaded: expected a file, got {checkpoint}; fetch it and name the file"
+        )
     try:
         path = parameters_path(checkpoint)
     except CheckpointError as error:

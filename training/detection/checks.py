@@ -58,6 +58,7 @@ def problems_of_parts(section: Mapping[str, Any]) -> Found:
 def problems_of_plan(plan: Plan) -> Iterable[tuple[str, str]]:
     """Find sections of a config that do not fit together; yield path and message of each."""
     for data, keys in ((plan.train, TRAINING_KEYS), (plan.evaluation, EVALUATION_KEYS)):
+        yield from _problems_of_source(data)
         yield from _problems_of_keys(data, keys)
         yield from _problems_of_sizes(data)
     yield from _problems_of_growth(plan.train, plan.settings.epoch_num)
@@ -68,6 +69,15 @@ def problems_of_plan(plan: Plan) -> Iterable[tuple[str, str]]:
             "Global.cal_metric_during_train",
             "crops have no boxes to score by: expected false or nothing, got true",
         )
+
+
+def _problems_of_source(data: DataPlan) -> Found:
+    """Find a data set that needs what this task has not: lines rendered of a dictionary."""
+    for name, parameter in data.dataset.parameters.items():
+        is_needed = parameter.default is parameter.empty and name != "seed"
+        if is_needed and name not in data.dataset.options:
+            message = f"{data.dataset.name} needs {name}, which detection has none of"
+            yield f"{data.path}.dataset.name", f"{message}: expected a data set of pages"
 
 
 def _problems_of_keys(data: DataPlan, wanted: tuple[str, ...]) -> Found:

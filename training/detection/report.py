@@ -95,7 +95,11 @@ class PageReport(Inspection):
 
 
 def inspect_pages(
-    source: SampleSource, name: str, malformed: Sequence[str] = (), notes: Sequence[str] = ()
+    source: SampleSource,
+    name: str,
+    malformed: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    looked_at: int | None = None,
 ) -> PageReport:
     """Check every label of a data set, and decode its images or an evenly spread part of them.
 
@@ -106,16 +110,20 @@ def inspect_pages(
         name: for the report.
         malformed: lines of label files without path and label.
         notes: remarks of the source on its files.
+        looked_at: how many pages to check where all are rendered; None for all.
 
     Raises:
         DatasetError: if no page can be used.
     """
     report = PageReport(name, notes=list(notes))
     report.drop_malformed(malformed)
-    labels = dict(_usable_labels(report, source))
+    total = len(source) if looked_at is None else min(looked_at, len(source))
+    labels = dict(_usable_labels(report, source, range(total)))
     report.num_tried = len(labels) + len(report.dropped.get(UNREADABLE, ()))
-    decoded = set(evenly_spread(list(labels), MOST_DECODED, NUM_SPREAD))
-    looked = inspect_images(report, source, list(labels), decoded)
+    # Rendered pages have no files, and are not decoded.
+    is_rendered = looked_at is not None
+    decoded = [] if is_rendered else evenly_spread(list(labels), MOST_DECODED, NUM_SPREAD)
+    looked = inspect_images(report, source, list(labels), set(decoded), not is_rendered)
     report.kept = list(looked)
     digest = hashlib.sha256(f"{len(source)}\n".encode())
     for index, seen in looked.items():
@@ -126,12 +134,15 @@ def inspect_pages(
         _add_page(report, labels[index], seen, f"page {index}")
     report.sha256 = digest.hexdigest()
     report.refuse_nothing_kept()
+    report.kept.extend(range(total, len(source)))
     return report
 
 
-def _usable_labels(report: PageReport, source: SampleSource) -> Iterator[tuple[int, TextPolygons]]:
+def _usable_labels(
+    report: PageReport, source: SampleSource, indices: Sequence[int]
+) -> Iterator[tuple[int, TextPolygons]]:
     """Yield index and polygons of labels that can be used; drop the others."""
-    for index in range(len(source)):
+    for index in indices:
         try:
             label = source.text(index, 0)
         except OcrError as error:
@@ -152,7 +163,7 @@ def _add_page(report: PageReport, label: TextPolygons, seen: Looked, page: str) 
     report.texts[len(label.texts)] += 1
     report.heights[round(float(np.median(shorter_sides(label.polys))))] += 1
     shapes = shapely.polygons(label.polys.astype(np.float64))
-    is_flat = shapely.area(shapes) < _SMALLEST_AREA_PX
+    is_flat = shapely.area(shapely.convex_hull(shapes)) < _SMALLEST_AREA_PX
     report.add_odd(LEFT_OUT, label.num_left_out, page)
     report.add_odd(WITHOUT_AREA, int(np.count_nonzero(is_flat)), page)
     is_crossing = ~shapely.is_valid(shapes) & ~is_flat
@@ -171,7 +182,7 @@ def shorter_sides(polys: NDArray[Any]) -> NDArray[Any]:
 
 def reaches_beyond(polys: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
     """Tell of each polygon, [K, P, 2], whether a corner lies outside an image by 2 px or more."""
-    lowest, highest = polys.min(axis=(1,)), polys.max(axis=1)
+    lowest, highest = polys.min(axis=1), polys.max(axis=1)
     is_beyond: NDArray[np.bool_] = (lowest < -_BEYOND_PX).any(axis=1) | (
         highest > np.array([width + _BEYOND_PX, height + _BEYOND_PX])
     ).any(axis=1)

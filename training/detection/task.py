@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from training.plan import Plan
     from training.run import Run
 
+_RENDERED_PAGES_LOOKED_AT = 40
+"""Pages that are drawn from a number can all be used; these are enough for the report's figures."""
+
 
 @dataclass(frozen=True)
 class DetectionTask:
@@ -98,8 +101,13 @@ class DetectionTask:
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
     ) -> PageReport:
         """Check every label, and the images."""
-        malformed, notes = getattr(source, "malformed", ()), getattr(source, "notes", ())
-        return inspect_pages(source, plan.path, malformed, notes)
+        return inspect_pages(
+            source,
+            plan.path,
+            getattr(source, "malformed", ()),
+            getattr(source, "notes", ()),
+            looked_at=_RENDERED_PAGES_LOOKED_AT if hasattr(source, "provenance") else None,
+        )
 
     def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> PageBatching:
         """Return batches of crops, or of whole pages of one size."""

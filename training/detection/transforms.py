@@ -17,13 +17,13 @@ from runtime.detection.preprocess import (
 from runtime.errors import DatasetError
 from training.data.decode_image import DecodeImage
 from training.data.sample import Draw, Sample
-from training.detection.colour import ColorJitter
-from training.detection.crop import EastRandomCropData
-from training.detection.geometry import IaaAugment, RandomPerspective
+from training.detection.augment.colour import ColorJitter
+from training.detection.augment.crop import EastRandomCropData
+from training.detection.augment.geometry import IaaAugment, RandomPerspective
+from training.detection.augment.paste import CopyPaste
+from training.detection.augment.random_crop import RandomCrop
 from training.detection.labels import DetLabelEncode
 from training.detection.maps import MakeBorderMap, MakeShrinkMap
-from training.detection.paste import CopyPaste
-from training.detection.random_crop import RandomCrop
 from training.registry import Registry
 
 TRAINING_KEYS = ("image", "threshold_map", "threshold_mask", "shrink_map", "shrink_mask")

@@ -42,8 +42,8 @@ class Precision:
             return outputs
         if isinstance(outputs, dict):
             return {name: self.outputs(value) for name, value in outputs.items()}
-        if isinstance(outputs, tuple):
-            return tuple(self.outputs(value) for value in outputs)
+        if isinstance(outputs, list | tuple):
+            return type(outputs)(self.outputs(value) for value in outputs)
         return outputs.astype("float32")
 
     def backward(self, loss: paddle.Tensor) -> None:

@@ -109,26 +109,32 @@ def _count(value: Any) -> int:
 
 
 def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> None:
-    """Load moments and learning rate; paddle itself would ignore what is missing."""
+    """Load moments and learning rate; paddle itself would ignore what is missing.
+
+    A parameter that no loss has reached yet has no moments: a layer of PaddleOCR's that nothing
+    runs, a head whose loss has no weight.
+    """
     is_momentum = isinstance(trainer.optimizer, paddle.optimizer.Momentum)
     kinds = ["velocity"] if is_momentum else ["moment1", "moment2"]
-    wanted = {
-        f"{parameter.name}_{kind}_0": tuple(parameter.shape)
-        for parameter in trainer.parameters
-        for kind in kinds
-    }
-    unfit = [
-        name
-        for name, shape in wanted.items()
-        if tuple(getattr(state.get(name), "shape", ())) != shape
-    ]
+    num_without, unfit = 0, []
+    for parameter in trainer.parameters:
+        names = [f"{parameter.name}_{kind}_0" for kind in kinds]
+        shapes = [tuple(getattr(state.get(name), "shape", ())) for name in names]
+        if not any(name in state for name in names):
+            num_without += 1
+        if any(shape != tuple(parameter.shape) for shape in shapes):
+            unfit.append(names[0])
     # A run may stop before its first step, when there are no moments yet.
-    if unfit and set(state) - {_SCHEDULE}:
+    has_moments = bool(set(state) - {_SCHEDULE})
+    if has_moments and (len(unfit) > num_without or 2 * len(unfit) > len(trainer.parameters)):
         raise CheckpointError(
-            f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
-            f"{len(unfit)} are missing or of another shape, for example {unfit[0]}; use the "
-            "config it was saved with, or start anew with Global.pretrained_model"
+            f"{where} does not fit this optimizer: expected moments of {len(trainer.parameters)} "
+            f"parameters, those of {len(unfit)} are missing or of another shape, for example "
+            f"{unfit[0]}; use the config it was saved with, or start anew with "
+            "Global.pretrained_model"
         )
+    if has_moments and num_without:
+        log.info("%s has no moments of %d parameters: no loss reached them", where, num_without)
     try:
         with warnings.catch_warnings():
             # paddle does not expect the state of a schedule inside a warm-up.

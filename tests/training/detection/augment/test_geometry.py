@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from tests.training.detection.pages import colours_at_centres, draw, page
-from training.detection import geometry
-from training.detection.geometry import Affine, Fliplr, IaaAugment, RandomPerspective, Resize
+from training.detection.augment import geometry
+from training.detection.augment.geometry import (
+    Affine,
+    Fliplr,
+    IaaAugment,
+    RandomPerspective,
+    Resize,
+)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from training.data.sample import Draw, Image, Sample
-from training.detection.crop import Window, problems_of_crop, warn_of_stretching
+from training.detection.augment.crop import Window, problems_of_crop, warn_of_stretching
 from training.detection.labels import Polygons, TextPolygons, stacked_polygons
 
 _SMALLEST_AREA_PX = 80

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.sample import Draw, Image, Sample
-from training.detection.crop import Window
+from training.detection.augment.crop import Window
 from training.detection.labels import Polygons, TextPolygons, read_polygons, stacked_polygons
 
 _MOST_PASTED = 30

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.detection.pages import draw, page
 from training.data.sample import Draw, Sample
-from training.detection.colour import ColorJitter
+from training.detection.augment.colour import ColorJitter
 
 
 class Highest:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.detection.pages import draw, page, quad
 from training.data.sample import Sample
-from training.detection.paste import CopyPaste, turned_crop, upright_crop
+from training.detection.augment.paste import CopyPaste, turned_crop, upright_crop
 
 
 def empty_page(height: int = 600, width: int = 800) -> Sample:

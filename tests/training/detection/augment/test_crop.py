@@ -10,8 +10,8 @@ import pytest
 from tests.db_post import EXPECTED, pattern
 from tests.training.detection.pages import colours_at_centres, draw, page, quad
 from training.data.sample import Draw, Sample
-from training.detection.crop import EastRandomCropData, Window
-from training.detection.random_crop import RandomCrop, cut_to_window
+from training.detection.augment.crop import EastRandomCropData, Window
+from training.detection.augment.random_crop import RandomCrop, cut_to_window
 
 CROPS = (EastRandomCropData, RandomCrop)
 
