@@ -53,7 +53,7 @@ class GlobalConfig:
         use_visualdl: also log for VisualDL.
         infer_img: image or folder that `training.predict` reads by default.
         save_res_path: file that `training.predict` writes.
-        seed: of weights, order and augmentation.
+        seed: of weights, order, augmentation and dropout.
         fast_cpu: compiled training kernels and process settings on a CPU.
         use_ema: evaluate and save an exponential moving average of the weights.
         ema_decay: 0 .. 1, decay of the average.

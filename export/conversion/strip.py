@@ -99,7 +99,10 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
         load_into(whole, whole_parameters, where)
         _prove_equal(whole, network, alone, contract.probe_shapes)
     counts = {name or network: count_values(arrays) for name, arrays in found.items()}
-    trained = arrays_of(alone)
+    # What the file need not hold would be random, and another number in every export.
+    trained = {
+        name: array for name, array in arrays_of(alone).items() if name not in report.left_out
+    }
 
     def build() -> Network:
         network = single.build_network(section, num_classes)

@@ -18,6 +18,7 @@ from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.onnxruntime import reason_of
 from runtime.engines.tensors import full_parts
 from runtime.errors import ArtifactError
+from runtime.silence import STDOUT, silenced
 from runtime.spec import ModelSpec
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -125,7 +126,8 @@ def run_of_program(program: Path, batch_size: int | None = None) -> Run:
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         source.reshape(batch.shape)
         source.copy_from_cpu(np.ascontiguousarray(batch))
-        predictor.run()
+        with silenced(STDOUT):  # some kernels say there that they were chosen
+            predictor.run()
         result: NDArray[np.float32] = target.copy_to_cpu()
         return result
 

@@ -8,8 +8,9 @@ from runtime.errors import ConfigError
 from runtime.recognition.charset import Charset
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from training.checkpoint.parameters import Parameters
-from training.networks import ALONE
+from training.networks import ALONE, NetworkPlan
 from training.plan import DeployedPlan
+from training.recognition.fitting import only_size_of
 from training.recognition.task import RecognitionTask, deployed_input
 
 _PROBES = ((1, 64), (2, 160), (3, 320))
@@ -28,9 +29,12 @@ class TrainedRecognizer:
         self._task, self._networks = plan.task, plan.model.networks
         self.height, self.width = deployed_input(plan.evaluation)
 
+    def _plan_of(self, network: str) -> NetworkPlan:
+        """Return the plan of a network; one that is the whole model has any name."""
+        return self._networks.get(network) or self._networks[ALONE]
+
     def _charset(self, network: str) -> Charset:
-        """Return the characters of a network; one that is the whole model has any name."""
-        return self._task.charset_of(self._networks.get(network) or self._networks[ALONE])
+        return self._task.charset_of(self._plan_of(network))
 
     def check_parameters(self, network: str, parameters: Parameters, where: str) -> None:
         """Raise ArtifactError if the head has another number of classes than the dictionary."""
@@ -46,9 +50,11 @@ class TrainedRecognizer:
 
     @property
     def probe_shapes(self) -> Sequence[tuple[int, int, int, int]]:
-        """[N, C, H, W] of lines of several widths, as far as the network reads several."""
+        """[N, C, H, W] of lines of several widths, as far as the networks read several."""
+        sizes = [only_size_of(network) for network in self._networks.values()]
+        width = next((_fixed(size.width) for size in sizes if size is not None), self.width)
         return [
-            (num_lines, 3, self.height, self.width.input_width(width_px))
+            (num_lines, 3, self.height, width.input_width(width_px))
             for num_lines, width_px in _PROBES
         ]
 
@@ -58,13 +64,26 @@ class TrainedRecognizer:
         Args:
             network: its name in the checkpoint.
             width_px: W where it is fixed.
+
+        Raises:
+            ConfigError: if the network reads one width alone, and that is another or open.
         """
-        width = self.width
-        if width_px is not None:
-            width = WidthPolicy(width_px, width_px, width_px)
+        width = self.width if width_px is None else _fixed(width_px)
+        size = only_size_of(self._plan_of(network))
+        if size is not None and {width.min_px, width.max_px} != {size.width}:
+            raise ConfigError(
+                f"{network} embeds positions, and reads lines of {size.height} x {size.width} px "
+                f"alone: expected that width, got {width.min_px} to {width.max_px} px; give "
+                f"--width {size.width}"
+            )
         return RecognizerSpec(
             characters=self._charset(network).characters,
             height=self.height,
             width=width,
             network=network,
         )
+
+
+def _fixed(width_px: int) -> WidthPolicy:
+    """Return the policy of a network that reads one width alone."""
+    return WidthPolicy(width_px, width_px, width_px)

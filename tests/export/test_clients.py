@@ -31,7 +31,9 @@ print(json.dumps(texts))
 """
 
 
-def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list[str]:
+def texts_of_rapidocr(
+    model: Path, images: list[Any], widths: list[int], height: int = 32
+) -> list[str]:
     """What RapidOCR reads with a model, told to pad each line to the width that this project does.
 
     By itself it enlarges small images and pads to 320 px or more, both of which a network sees.
@@ -45,7 +47,7 @@ def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list
         reader = rapidocr.RapidOCR(
             params={
                 "Rec.model_path": str(model),
-                "Rec.rec_img_shape": [3, 32, width],
+                "Rec.rec_img_shape": [3, height, width],
                 "Global.use_preprocess_img": False,
                 "Global.log_level": "error",
                 "Global.text_score": 0.0,
@@ -54,6 +56,15 @@ def texts_of_rapidocr(model: Path, images: list[Any], widths: list[int]) -> list
         for position in positions:
             read = reader(images[position], use_det=False, use_cls=False, use_rec=True)
             texts[position] = read.txts[0] if read.txts else ""
+    return texts
+
+
+def texts_of_paddlex(folder: Path, paths: list[str]) -> list[str]:
+    """What PaddleX reads with an inference folder, in an installation of its own."""
+    command = [str(PADDLEX_PYTHON), "-c", READ_WITH_PADDLEX, str(folder), *paths]
+    environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    texts: list[str] = json.loads(done.stdout.splitlines()[-1])
     return texts
 
 
@@ -78,18 +89,10 @@ def test_paddlex_reads_the_exported_folder(small_student, tmp_path) -> None:
     for number, line in enumerate(lines[:32]):
         paths.append(str(tmp_path / f"{number}.png"))
         cv2.imwrite(paths[-1], cv2.resize(line, (320, 32)))
-    command = [
-        str(PADDLEX_PYTHON),
-        "-c",
-        READ_WITH_PADDLEX,
-        str(small_student.with_suffix("")),
-        *paths,
-    ]
-    environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    theirs = texts_of_paddlex(small_student.with_suffix(""), paths)
     with Recognizer(small_student, device="cpu") as recognizer:
         ours = [one.text for one in recognizer(paths)]
-    assert json.loads(done.stdout.splitlines()[-1]) == ours
+    assert theirs == ours
     assert len(set(ours)) > 10
 
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle.utils import unique_name
 
@@ -172,6 +173,7 @@ class Trainer:
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """Run forward, backward and update; return every loss, the rate and, if asked, accuracy."""
+        self._seed_step()
         tensors = tensors_of(batch)
         with self.precision.forward():
             outputs = self.run.model(tensors["image"], tensors)
@@ -196,6 +198,14 @@ class Trainer:
             self.run.task.score(self.run, outputs, batch)
             figures |= self.run.metric.get_metric()
         return figures
+
+    def _seed_step(self) -> None:
+        """Make what dropout leaves out a function of (seed, step, rank), as the data are.
+
+        Else a run that is resumed would draw other values than one that never stopped.
+        """
+        numbers = [self.run.settings.seed, self.position.global_step, self.group.rank]
+        paddle.seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
     def _try_first_batch(self) -> None:
         """Run one batch through everything, so that errors show before the first step.

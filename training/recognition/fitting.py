@@ -61,18 +61,27 @@ def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str
     yield from problems_of_features(plan)
 
 
+def only_size_of(network: NetworkPlan) -> Size | None:
+    """Return the one size of images that a network reads; None where it reads any width."""
+    if network.backbone.builder is not SVTRNet:
+        return None
+    height, width = network.backbone.all_options["img_size"]
+    return Size(height, width)
+
+
 def _problems_of_size(network: NetworkPlan, data: DataPlan) -> Iterator[tuple[str, str]]:
     """Find a backbone that takes one size of images, and a section that gives others."""
-    if network.backbone.builder is not SVTRNet:
+    size = only_size_of(network)
+    if size is None:
         return
-    height, width = network.backbone.all_options["img_size"]
+    height, width = size.height, size.width
     sizes = set(sizes_of(data))
     wanted = f"image_shape [3, {height}, {width}] and loader.width_step 0"
     if not data.is_training:
         # As it is deployed: beyond `image_shape` lines are squeezed only where the loader says so.
         sizes |= {Size(height, deployed_input(data)[1].max_px)}
         wanted += f", loader.max_width {width}"
-    others = sorted(sizes - {Size(height, width)}, key=lambda size: (size.height, size.width))
+    others = sorted(sizes - {size}, key=lambda size: (size.height, size.width))
     if others:
         yield (
             f"{data.path}.loader",

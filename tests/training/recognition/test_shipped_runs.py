@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.training.recognition.plans import SHIPPED, write_dictionary, write_train_data
-from training.checkpoint.parameters import arrays_of, write_parameters
+from training.checkpoint.parameters import arrays_of, read_parameters, write_parameters
 from training.config import Config, load_config
+from training.loop.trainer import Trainer
 from training.plan import read_deployed_plan
 from training.train import train
 
@@ -86,10 +88,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def narrow(name: str) -> Config:
+def narrow(name: str, *more: str) -> Config:
     """A shipped config with narrow networks; a Teacher's own dictionary has another order."""
     data, networks, _ = RUNS[name]
-    overrides = [*SHORT, *data]
+    overrides = [*SHORT, *data, *more]
     for path, changes in networks.items():
         overrides += [f"{path}.{key}={json.dumps(value)}" for key, value in changes.items()]
     if name == "PP-OCRv6_rec_distillation":
@@ -128,3 +130,37 @@ def test_it_learns(name: str, folder: Path, caplog: pytest.LogCaptureFixture) ->
         assert all(map(math.isfinite, parts.values())), parts
     said = "Teacher has a dictionary of its own: it knows 13 of 31 characters; not"
     assert (said in caplog.text) == (name == "PP-OCRv6_rec_distillation")
+
+
+class Stopped(Exception):
+    """Raised in place of a kill."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PP-OCRv3_mobile_rec", "PP-OCRv6_rec_distillation", "SVTRv2_rec_distillation"],
+)
+def test_it_ends_in_the_same_bits_when_it_was_stopped(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout, drop path and the sizes of batches too are what they were."""
+    steps = ["Global.epoch_num=2", "Global.eval_batch_step=[0,1]"]
+    cut = [*steps, "Global.save_model_dir=./output/cut"]
+    write_pretrained(narrow(name))
+    train(narrow(name, *steps))
+    log_step = Trainer._log_step
+
+    def stop(trainer: Trainer, *arguments: Any) -> None:
+        log_step(trainer, *arguments)
+        if trainer.position.global_step == 4:
+            raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(Trainer, "_log_step", stop)
+        train(narrow(name, *cut))
+    train(narrow(name, *cut, "Global.checkpoints=./output/cut/latest"))
+    first, second = (
+        read_parameters(folder / "output" / run / "latest.pdparams") for run in ("run", "cut")
+    )
+    assert sorted(first) == sorted(second)
+    assert [key for key in first if not np.array_equal(first[key], second[key])] == []
