@@ -7,6 +7,7 @@ import sys
 COMMANDS = {
     "suite": "everything below that needs no outside data, and the page that shows it",
     "latency": "batch x width, cold and steady, on every engine that is here",
+    "detection": "pages to boxes: speed and hmean beside RapidOCR, and tracing by itself",
     "throughput": "a folder end to end: stages, threads, and beside RapidOCR or PaddleOCR",
     "accuracy": "exact lines, character errors, calibration, for every form of a network",
     "service": "the service under load: speed, latency, lost answers, memory",

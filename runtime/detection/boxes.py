@@ -120,7 +120,7 @@ def _quads(
     quads, sides = smallest_quads(kept)
     is_wide = sides >= _SMALLEST_SIDE_PX
     quads = quads[is_wide]
-    scored: Sequence[NDArray[Any]] = list(quads)
+    scored: Sequence[NDArray[Any]] | Quads = quads
     if options.score_mode == "slow":
         scored = [kept[index].reshape(-1, 2) for index in np.flatnonzero(is_wide)]
     scores = list(means_inside(probability, scored))

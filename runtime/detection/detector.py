@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,11 +16,11 @@ from runtime.cpu import available_cpus
 from runtime.detection.boxes import BoxOptions
 from runtime.detection.budget import PixelBudget
 from runtime.detection.pages import PreparedPage, detection_of, failed, prepare_page
-from runtime.detection.preprocess import MOST_SIDE_PX, SizePolicy
+from runtime.detection.preprocess import MOST_SIDE_PX, STRIDE_PX, Image, SizePolicy
 from runtime.detection.result import Detection as Detection
 from runtime.detection.session import DetectionSession, open_session
 from runtime.detection.sizes import SizesWithin
-from runtime.detection.spec import DetectorSpec
+from runtime.detection.spec import CHANNELS, DetectorSpec
 from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.decoders import end_idle_decoders
 from runtime.images.loading import load_image, num_bytes_of, require_several
@@ -35,6 +36,7 @@ _AHEAD = 2
 """Pages that wait for each thread or place in a batch, so that none waits for the input."""
 _PIXELS_AT_ONCE = 2**24
 """Of inputs on the CPU, at least, and 2^20 for each thread: a network takes some 150 bytes each."""
+_SMALLEST = SizePolicy(image_shape=(STRIDE_PX, STRIDE_PX))
 _LEAST, _MOST = -0.01, 1.01
 """Probabilities may lie beyond 0 and 1 by what FP16 rounds, and by no more."""
 
@@ -120,7 +122,7 @@ class Detector:
 
         Raises:
             OcrError: if a single image is given instead of several.
-            EngineError: if the engine fails.
+            EngineError: if the engine fails on every image.
         """
         return list(self.stream(images))
 
@@ -156,18 +158,23 @@ class Detector:
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
         if self._images_at_once == 1:
-            # Nothing is batched: a page stays in one thread from file to boxes.
+            # Nothing is batched: a page stays in one thread from file to boxes. On the CPU more
+            # threads than lanes interrupt those that compute; a GPU waits for those that do not.
             threads = self._num_lanes
+            if not self._session.is_on_cpu:
+                threads += self._num_preparers
             yield from done_ahead(
                 self._detect_alone, images, threads, _AHEAD * threads, self._threads, num_bytes_of
             )
             return
+        # Tracing boxes takes longer than a GPU takes for a page, so that more threads do it.
+        num_tracers = math.ceil(self._num_preparers / self._images_at_once)
         pipeline = Pipeline(
             self._prepare,
             self._detect_batch,
             self._images_at_once,
             self._num_preparers,
-            self._num_lanes,
+            self._num_lanes + num_tracers,
             look_ahead=_AHEAD * self._images_at_once,
             threads=self._threads,
             num_bytes=num_bytes_of,
@@ -199,10 +206,31 @@ class Detector:
         with self._budget.held(len(pages) * pixels[0].shape[0] * pixels[0].shape[1]):
             session = self._lanes.get()
             try:
-                maps = session.maps(pixels)
+                maps = self._maps(session, pixels)
             finally:
                 self._lanes.put(session)
-        return [self._traced(page, found) for page, found in zip(pages, maps, strict=True)]
+        return [
+            failed(page.source, found)
+            if isinstance(found, EngineError)
+            else self._traced(page, found)
+            for page, found in zip(pages, maps, strict=True)
+        ]
+
+    def _maps(
+        self, session: DetectionSession, images: Sequence[Image]
+    ) -> Sequence[NDArray[np.float32] | EngineError]:
+        """Run images; one that an engine fails on which runs others is its own failure.
+
+        A large page may take more memory than there is, on a GPU above all.
+        """
+        try:
+            return list(session.maps(images))
+        except EngineError as error:
+            if len(images) > 1:
+                return [found for image in images for found in self._maps(session, [image])]
+            size = SizesWithin(_SMALLEST, session.size_ranges).input_size(STRIDE_PX, STRIDE_PX)
+            session.maps([np.zeros((*size, CHANNELS), dtype=np.uint8)])
+            return [error]
 
     def _traced(self, page: PreparedPage, probability: NDArray[np.float32]) -> Detection:
         """Trace the boxes of a map that is one."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.detection.model.ends import Ends, ends_of
 from runtime.detection.model.spec_of_model import inferred_spec
-from runtime.detection.preprocess import Image, normalize_image
+from runtime.detection.preprocess import Image, normalize_into
 from runtime.detection.sizes import SizeRange
 from runtime.detection.spec import DetectorSpec
 from runtime.engines import Engine
@@ -58,6 +57,7 @@ class MapSession:
             )
         self.spec = spec
         self.size_ranges: Sequence[SizeRange] = self._ends.size_ranges
+        self.is_on_cpu = engine.is_on_cpu
         self.num_lanes = engine.num_lanes
         self.images_at_once = engine.samples_at_once
         self._try(is_described=output_name is not None)
@@ -106,8 +106,7 @@ class MapSession:
         height, width, channels = images[0].shape
         batch = np.empty((len(images), channels, height, width), dtype=np.float32)
         for planes, image in zip(batch, images, strict=True):
-            normalized = normalize_image(image, spec.scale, spec.mean, spec.std)
-            cv2.split(normalized, list(planes))
+            normalize_into(planes, image, spec.scale, spec.mean, spec.std)
         return batch
 
     def _maps(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

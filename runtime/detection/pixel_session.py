@@ -43,6 +43,7 @@ class PixelSession:
             SizeRange(pixels.min[1], pixels.max[1], pixels.min[2], pixels.max[2])
             for pixels in (profile[PIXELS] for profile in engine.profiles)
         ) or fixed_range(engine.inputs[0].sizes[1:3])
+        self.is_on_cpu = engine.is_on_cpu
         self.num_lanes = engine.num_lanes
         self.images_at_once = engine.samples_at_once
 

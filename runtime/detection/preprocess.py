@@ -178,3 +178,18 @@ def normalize_image(
     """
     levels = _normalized_levels(scale, tuple(mean), tuple(std))
     return cv2.LUT(image, levels).astype(np.float32, copy=False)
+
+
+def normalize_into(
+    planes: Pixels, image: Image, scale: float, mean: Sequence[float], std: Sequence[float]
+) -> None:
+    """Normalise an image, channels first, to the same bits as `normalize_image`.
+
+    Args:
+        planes: what is written, float32 [C, h, w].
+        image: uint8 [h, w, C].
+        scale, mean, std: as `normalize_image`.
+    """
+    levels = _normalized_levels(scale, tuple(mean), tuple(std))
+    for number, (plane, channel) in enumerate(zip(planes, cv2.split(image), strict=True)):
+        cv2.LUT(channel, np.ascontiguousarray(levels[0, :, number]), plane)

@@ -35,6 +35,10 @@ class DetectionSession(Protocol):
         """Heights and widths that it takes, in one or another range; empty where it takes all."""
 
     @property
+    def is_on_cpu(self) -> bool:
+        """Whether the network runs on the CPU."""
+
+    @property
     def num_lanes(self) -> int:
         """How many calls at once keep its device busy; more are allowed."""
 

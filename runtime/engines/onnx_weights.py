@@ -32,7 +32,7 @@ _TYPE, _EXTERNAL = 2, 13
 _KEY, _VALUE = 1, 2
 _FLOAT16 = 10
 _MOST_FIELDS = 4_000_000
-"""A recogniser has some ten thousand; the walk through as many takes seconds."""
+"""A network has some ten thousand; the walk through as many takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def weights_of(path: Path) -> Weights:
     """Tell the weights of a file; as one without any for what is no ONNX file.
 
     Raises:
-        ArtifactError: if the file has more parts than any recogniser.
+        ArtifactError: if the file has more parts than any model of text.
     """
     try:
         with (
@@ -102,26 +102,40 @@ def check_files(path: Path, weights: Weights) -> None:
 
 def _tensors(data: Data) -> Iterator[tuple[int, int | str]]:
     """Of every tensor: `_TYPE` and its element type, `_EXTERNAL` and the name of its file."""
+    for fields in tensors_in(data):
+        for number, value in fields:
+            if number == _TYPE and isinstance(value, int):
+                yield _TYPE, value
+            elif number == _EXTERNAL and isinstance(value, slice):
+                key, text = _pair(data, value)
+                if key == "location":
+                    yield _EXTERNAL, text
+
+
+def tensors_in(data: Data) -> Iterator[list[tuple[int, int | slice]]]:
+    """Yield the fields of every tensor of a model, as `fields_of` tells them.
+
+    Raises:
+        ArtifactError: if there are more parts than in any model.
+        ValueError, IndexError: if the bytes are no model.
+    """
     pending, num_fields = [("model", 0, len(data))], 0
     while pending:
         kind, start, stop = pending.pop()
-        parts = _PARTS.get(kind)
+        parts, fields = _PARTS.get(kind), []
         for number, value in fields_of(data, start, stop):
             num_fields += 1
             if num_fields > _MOST_FIELDS:
                 raise ArtifactError(
-                    f"the model is no text recogniser: expected up to {_MOST_FIELDS} fields in "
-                    "the file, got more; give a text recognition model"
+                    f"the model is none of text: expected up to {_MOST_FIELDS} fields in the file, "
+                    "got more; give a text recognition or detection model"
                 )
             if parts is None:
-                if number == _TYPE and isinstance(value, int):
-                    yield _TYPE, value
-                elif number == _EXTERNAL and isinstance(value, slice):
-                    key, text = _pair(data, value)
-                    if key == "location":
-                        yield _EXTERNAL, text
+                fields.append((number, value))
             elif number in parts and isinstance(value, slice):
                 pending.append((parts[number], value.start, value.stop))
+        if parts is None:
+            yield fields
 
 
 def _pair(data: Data, place: slice) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from runtime.cpu import available_cpus
+from runtime.engines.denormals import without_denormals
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
 from runtime.engines.tensors import Array, Fill, Part, Profile, Shapes, Sizes, TensorInfo, filled
 from runtime.errors import ArtifactError, EngineError
@@ -66,7 +67,7 @@ class OnnxRuntimeEngine:
         options.log_severity_level = _ERRORS_ONLY
         # A plan of memory for every shape ever met: no faster here, and it grows with their number.
         options.enable_mem_pattern = False
-        session, because = _create(ort, path, options, device, device_id, _disabled(weights))
+        session, because = _create(ort, path, options, device, device_id, weights)
         self._session: Any = session
         provider = session.get_providers()[0]
         self.is_on_cpu = provider == CPU
@@ -138,9 +139,10 @@ def _import_onnxruntime(device: str) -> Any:
 
 
 def _create(
-    ort: Any, path: Path, options: Any, device: str, device_id: int, disabled: list[str] | None
+    ort: Any, path: Path, options: Any, device: str, device_id: int, weights: Weights
 ) -> tuple[Any, str]:
     """A session, and why it is where it is if the device was left open."""
+    disabled = _disabled(weights)
     because = ""
     if device != "cpu" and CUDA in ort.get_available_providers():
         try:
@@ -159,9 +161,11 @@ def _create(
         )
     elif device == "auto":
         because = "this onnxruntime has no CUDA"
+    # What is opened from memory has no folder in which weights could lie.
+    mended = None if weights.files else without_denormals(path)
     try:
         session = ort.InferenceSession(
-            str(path), options, providers=[CPU], disabled_optimizers=disabled
+            mended or str(path), options, providers=[CPU], disabled_optimizers=disabled
         )
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise ArtifactError(

@@ -125,7 +125,10 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--device-id", type=_number, default=0, metavar="N", help="of the GPU; default: %(default)s"
     )
     group.add_argument(
-        "--batch-size", type=_positive, metavar="N", help="most lines at a time; default: 32"
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="most lines, or pages on a GPU, at a time; default: 32 lines, 4 pages",
     )
     group.add_argument(
         "--threads",

@@ -61,6 +61,15 @@ def test_options_count_before_the_models(detector_path: Path) -> None:
     )
 
 
+def test_polygons_have_as_many_corners_as_they_need(detector_path: Path) -> None:
+    pytest.importorskip("pyclipper", reason="polygons are moved outwards by it")
+    page = page_of(64, 96, [(10, 10, 60, 20), (10, 10, 20, 40)])
+    (found,) = detect(detector_path, [page], boxes=BoxOptions(box_type="poly", unclip_ratio=1.0))
+    (box,) = found.boxes
+    assert len(box.points) > 5
+    assert all(0 <= x <= 96 and 0 <= y <= 64 for x, y in box.points)
+
+
 def test_pages_are_found_as_by_hand(detector_path: Path, pages: list[Page]) -> None:
     results = detect(detector_path, pages)
     assert [(one.height_px, one.width_px) for one in results] == [page.shape[:2] for page in pages]
@@ -110,14 +119,32 @@ def test_threads_may_share_a_detector(detector_path: Path, pages: list[Page]) ->
     assert [found[number] for number in range(5)] == [expected] * 5
 
 
-def test_batches_find_what_single_pages_do(detector_path: Path, pages: list[Page]) -> None:
+def test_batches_find_what_single_pages_do(
+    detector_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = open_session(detector_path, "cpu")
     expected = detect(detector_path, pages)
     # As on a GPU, where more pages at once are better.
-    session.images_at_once = None  # type: ignore[misc]
+    monkeypatch.setattr(session, "images_at_once", None)
     with Detector(session, batch_size=3, threads=2) as detector:
         assert detector(pages) == expected
         assert detector(pages * 3) == expected * 3
+
+
+def test_single_pages_keep_a_gpu_busy(
+    detector_path: Path, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = detect(detector_path, pages)
+    session = open_session(detector_path, "cpu")
+    monkeypatch.setattr(session, "is_on_cpu", False)
+    seen: set[int] = set()
+    maps = session.maps
+    monkeypatch.setattr(
+        session, "maps", lambda some: (seen.add(threading.get_ident()), maps(some))[1]
+    )
+    with Detector(session, threads=3) as detector:
+        assert detector(pages) == expected
+    assert len(seen) > 1, "one lane, but more threads that read and trace"
 
 
 def test_a_bad_image_is_its_own_result(
@@ -138,6 +165,30 @@ def test_a_map_of_nan_costs_its_image_alone(toy_detector: ToyDetector) -> None:
     results = detect(model, [BAR, bright, BAR])
     assert "not finite for an input of 64 x 64 px" in str(results[1].error)
     assert results[0].boxes == results[2].boxes != ()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_page_that_the_engine_fails_on_costs_itself_alone(
+    detector_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    session = open_session(detector_path, "cpu")
+    maps, limit = session.maps, 64 * 96
+
+    def limited(images: Any) -> Any:
+        if sum(image.shape[0] * image.shape[1] for image in images) > limit:
+            raise EngineError("no memory is left on the GPU")
+        return maps(images)
+
+    monkeypatch.setattr(session, "maps", limited)
+    monkeypatch.setattr(session, "images_at_once", None)
+    large = page_of(128, 192, [(20, 40, 120, 80)])
+    with Detector(session, batch_size=batch_size, threads=1) as detector:
+        results = detector([BAR, large, BAR, BAR])
+        assert [one.error for one in results] == [None, "no memory is left on the GPU", None, None]
+        assert results[0].boxes == results[3].boxes != ()
+        limit = 0
+        with pytest.raises(EngineError, match="no memory"):
+            detector([BAR])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.detection.preprocess import MOST_PIXELS, SizePolicy, normalize_image, resize_image
+from runtime.detection.preprocess import (
+    MOST_PIXELS,
+    SizePolicy,
+    normalize_image,
+    normalize_into,
+    resize_image,
+)
 from runtime.errors import ArtifactError
 from tests.db_post import ARRAYS, EXPECTED, pattern
 
@@ -59,3 +65,12 @@ def test_normalising_is_paddleocrs() -> None:
 def test_impossible_sizes_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match=f"impossible input sizes: {next(iter(options))}"):
         SizePolicy(**options)
+
+
+def test_channels_first_are_the_same_bits() -> None:
+    image = np.random.default_rng(4).integers(0, 256, (33, 47, 3), dtype=np.uint8)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    planes = np.full((2, 3, 33, 47), np.nan, dtype=np.float32)
+    normalize_into(planes[1], image[:, ::-1], 1 / 255, mean, std)
+    expected = normalize_image(np.ascontiguousarray(image[:, ::-1]), 1 / 255, mean, std)
+    assert planes[1].tobytes() == expected.transpose(2, 0, 1).tobytes()

@@ -1,0 +1,1 @@
+"""How fast text is found in pages, beside RapidOCR, and how well."""
