@@ -86,8 +86,8 @@ def _columns(setter: Typesetter, area: Area, count: int) -> None:
     columns = area.columns(count, gap)
     if count > 1 and setter.chance(0.2):
         for column in columns[1:]:
-            sheet_x = column.left - gap / 2
-            setter.sheet.rule(sheet_x, area.top, sheet_x, area.bottom)
+            between = column.left - gap / 2
+            setter.sheet.rule(between, area.top, between, area.bottom)
     for column in columns:
         y = column.top + setter.between(0, 2) * (em if count == 1 else 0)
         end = (
@@ -201,5 +201,10 @@ def set_letter(setter: Typesetter) -> None:
         sheet.rule(area.left, area.bottom - em, area.right, area.bottom - em)
         for column in area.columns(setter.count(1, 3), 2 * em):
             for row in range(setter.count(1, 2)):
-                setter.line(setter.wording.contact(), pen, column.left, column.right,
-                            area.bottom + row * 0.95 * em)  # fmt: skip
+                setter.line(
+                    setter.wording.contact(),
+                    pen,
+                    column.left,
+                    column.right,
+                    area.bottom + row * 0.95 * em,
+                )

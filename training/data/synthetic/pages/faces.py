@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -79,10 +80,7 @@ class Typefaces:
     """
 
     def __init__(self, fonts: Sequence[str | Path] | None = None) -> None:
-        ascii_characters = frozenset(DEFAULT_ALPHABET) | {" "}
-        others = frozenset("".join(LETTERS.values()) + MARKS)
-        files = None if fonts is None else _listed(fonts)
-        faces, num_files = read_faces(ascii_characters | others, files)
+        faces, num_files = _read(None if fonts is None else tuple(_listed(fonts)))
         self.families: Mapping[str, tuple[Family, ...]] = {
             script: families
             for script, letters in LETTERS.items()
@@ -111,6 +109,13 @@ class Typefaces:
         else:
             fitting = [family for family in families if family.nature == nature]
         return pick(fitting or families, rng)
+
+
+@lru_cache(maxsize=8)
+def _read(files: tuple[Path, ...] | None) -> tuple[list[Face], int]:
+    """Read what faces draw; once a process, as it takes seconds and Train and Eval both ask."""
+    letters = "".join(LETTERS.values()) + MARKS
+    return read_faces(frozenset(DEFAULT_ALPHABET) | {" "} | frozenset(letters), files)
 
 
 def _listed(fonts: Sequence[str | Path]) -> list[Path]:

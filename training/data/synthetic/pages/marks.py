@@ -26,8 +26,14 @@ def add_logo(setter: Typesetter, area: Area) -> None:
         cv2.circle(sheet.marks, middle, radius, 255, thickness, cv2.LINE_AA)
     elif shape == 1:
         corners = setter.count(3, 7)
-        cv2.polylines(sheet.marks, [_star(middle, radius, corners, setter)], True, 255,
-                      max(2, abs(thickness)), cv2.LINE_AA)  # fmt: skip
+        cv2.polylines(
+            sheet.marks,
+            [_star(middle, radius, corners, setter)],
+            True,
+            255,
+            max(2, abs(thickness)),
+            cv2.LINE_AA,
+        )
     else:
         half = np.array([radius * setter.between(0.8, 1.6), radius]).astype(int)
         cv2.ellipse(sheet.marks, middle, half.tolist(), 0, 0, 360, 255, thickness, cv2.LINE_AA)
@@ -114,8 +120,17 @@ def add_stamp(setter: Typesetter, area: Area) -> None:
     if setter.chance(0.5):
         for factor in (1.0, setter.between(0.6, 0.9)):
             axes = (round(size[0] / 2 * factor), round(size[1] / 2 * factor))
-            cv2.ellipse(sheet.marks, (round(middle[0]), round(middle[1])), axes, angle, 0, 360,
-                        strength, thickness, cv2.LINE_AA)  # fmt: skip
+            cv2.ellipse(
+                sheet.marks,
+                (round(middle[0]), round(middle[1])),
+                axes,
+                angle,
+                0,
+                360,
+                strength,
+                thickness,
+                cv2.LINE_AA,
+            )
     else:
         corners = np.rint(cv2.boxPoints((middle, size, angle))).astype(np.int32)
         cv2.polylines(sheet.marks, [corners], True, strength, thickness, cv2.LINE_AA)
@@ -173,8 +188,14 @@ def add_distractors(setter: Typesetter) -> None:
             y1 = y0 + setter.between(-0.03, 0.03) * (x1 - x0)
             if setter.chance(0.3):
                 x0, y0, x1, y1 = y0, x0, y1, x1
-            cv2.line(sheet.marks, (round(x0), round(y0)), (round(x1), round(y1)),
-                     setter.count(60, 220), setter.count(1, 2), cv2.LINE_AA)  # fmt: skip
+            cv2.line(
+                sheet.marks,
+                (round(x0), round(y0)),
+                (round(x1), round(y1)),
+                setter.count(60, 220),
+                setter.count(1, 2),
+                cv2.LINE_AA,
+            )
 
 
 def _is_free(sheet: Sheet, left: int, top: int, right: int, bottom: int) -> bool:

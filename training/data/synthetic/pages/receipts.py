@@ -94,8 +94,19 @@ class Receipt:
     def title(self) -> None:
         """Write what kind of paper it is, at times light on a dark bar or in a frame."""
         setter, sheet, middle = self.setter, self.setter.sheet, (self.left + self.right) / 2
-        text = pick(("TAX INVOICE", "SIMPLIFIED TAX INVOICE", "Receipt", "INVOICE", "CASH SALE",
-                     "Rechnung", "OFFICIAL RECEIPT", "Facture"), setter.rng)  # fmt: skip
+        text = pick(
+            (
+                "TAX INVOICE",
+                "SIMPLIFIED TAX INVOICE",
+                "Receipt",
+                "INVOICE",
+                "CASH SALE",
+                "Rechnung",
+                "OFFICIAL RECEIPT",
+                "Facture",
+            ),
+            setter.rng,
+        )
         pen, half = self.strong, self.strong.width(text) / 2 + setter.em
         top, bottom = self.y - 1.1 * pen.size, self.y + 0.4 * pen.size
         chance = setter.rng.random()
@@ -167,8 +178,13 @@ class Receipt:
             for place, end in enumerate(ends):
                 is_count = place == 2 or (place == 1 and count == 3)
                 value = digits(setter.rng, 1, 1) if is_count else wording.amount()
-                self.write(f"{value} {pick('SZ*', setter.rng)}" if place == 0 and setter.chance(0.1)
-                           else value, end, 1.0)  # fmt: skip
+                self.write(
+                    f"{value} {pick('SZ*', setter.rng)}"
+                    if place == 0 and setter.chance(0.1)
+                    else value,
+                    end,
+                    1.0,
+                )
             self.next(1.0 if setter.chance(0.8) else 1.4)
 
     def totals(self) -> None:

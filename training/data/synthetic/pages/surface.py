@@ -34,7 +34,7 @@ def choose_colors(
         if luma(paper) < luma(ink) and rng.random() < 0.6:
             paper, ink = ink, paper
         if luma(paper) > luma(ink) and rng.random() < 0.6:
-            paper, ink = paper + (np.float32(255) - paper.max()), ink * np.float32(0.7)
+            paper, ink = paper + (np.float32(255) - paper.max()), ink * np.float32(0.5)
     return _color(paper), _color(ink)
 
 

@@ -19,8 +19,13 @@ def set_title(setter: Typesetter) -> None:
     """Set a title page: centred lines of many sizes, ornaments between."""
     area, em, sheet = type_area(setter, 0.06, 0.14), setter.em, setter.sheet
     if setter.chance(0.2):
-        sheet.frame(area.left / 2, area.top / 2, sheet.width - area.left / 2,
-                    sheet.height - area.top / 2, setter.count(1, 4))  # fmt: skip
+        sheet.frame(
+            area.left / 2,
+            area.top / 2,
+            sheet.width - area.left / 2,
+            sheet.height - area.top / 2,
+            setter.count(1, 4),
+        )
     if setter.chance(0.25):
         picture = pick_area(setter, replace(area, bottom=area.top + 0.4 * area.height), 0.4, 1.0)
         add_picture(setter, picture)
