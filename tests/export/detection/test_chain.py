@@ -274,3 +274,15 @@ def test_the_largest_page_is_as_large_as_the_network_takes() -> None:
     assert page.shape == (160, 160, 3)
     fixed = DetectorContract(DetectorSpec(sizes=SizePolicy(image_shape=(96, 128))))
     assert fixed.extremes(images) == [] == contract.extremes([])
+
+
+def test_every_shipped_config_says_how_its_detector_is_fed() -> None:
+    configs = sorted(Path("configs/detection").glob("*.yml"))
+    assert len(configs) > 10
+    for path in configs:
+        plan = read_deployed_plan(load_config(path))
+        spec = TrainedDetector(plan).spec("Student")
+        assert spec.scale == pytest.approx(1 / 255) and len(spec.mean) == 3, path
+        assert DetectorSpec.from_metadata(spec.to_metadata(), str(path)) == spec, path
+        section = load_config(path).sections["PostProcess"]
+        assert spec.boxes.thresh == section["thresh"], path
