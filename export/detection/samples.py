@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -113,14 +113,20 @@ def rendered_pages() -> tuple[list[Image], str]:
     Where what renders documents is not installed, or there is no font, they are rows of words.
     """
     try:
-        from training.data.synthetic.pages.dataset import SyntheticPages
-
-        pages = SyntheticPages(_NUM_PAGES, seed=0, long_side=_LONG_SIDE_PX, difficulty=0.3)
-        return [pages.page(index).image for index in range(len(pages))], "rendered pages"
+        return list(_documents()), "rendered pages"
     except (ImportError, OcrError):
         rng = np.random.default_rng(0)
         sizes = (_SIZES_PX[number % len(_SIZES_PX)] for number in range(_NUM_PAGES))
         return [rows_of_words(*size, rng) for size in sizes], "rows of words"
+
+
+@cache
+def _documents() -> tuple[Image, ...]:
+    """Render documents, once a process: finding fonts takes seconds."""
+    from training.data.synthetic.pages.dataset import SyntheticPages
+
+    pages = SyntheticPages(_NUM_PAGES, seed=0, long_side=_LONG_SIDE_PX, difficulty=0.3)
+    return tuple(pages.page(index).image for index in range(len(pages)))
 
 
 def rows_of_words(height: int, width: int, rng: np.random.Generator) -> Image:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.detection.readings import FoundBoxes, PageReading, num_matches
-from export.detection.samples import rendered_pages
+from export.detection.samples import _documents, rendered_pages
 from runtime.detection.boxes import BoxOptions
 
 
@@ -82,6 +82,7 @@ def test_boxes_are_found_when_asked_for() -> None:
 def test_pages_are_rendered_where_nothing_can_render_documents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    _documents.cache_clear()
     monkeypatch.setitem(sys.modules, "training.data.synthetic.pages.dataset", None)
     images, what = rendered_pages()
     assert what == "rows of words" and len(images) >= 4
