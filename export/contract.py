@@ -6,7 +6,7 @@ and one of model files, which does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,10 +15,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from export.detection.contract import DetectorContract
 from export.proof.outputs import Form, Outputs
 from export.proof.samples import Samples, readable_images
 from export.recognition.contract import RecognizerContract
-from runtime.engines.tensors import Profile, ShapeRange
+from runtime.detection.spec import DetectorSpec
+from runtime.engines.tensors import Profile, ShapeRange, TensorInfo
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
 from runtime.spec import ModelSpec
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from training.plan import DeployedPlan
 
 Images = Sequence[NDArray[np.uint8]]
+Ends = Sequence[TensorInfo]
 
 
 class TrainedContract(Protocol):
@@ -169,7 +172,10 @@ class Contracts(NamedTuple):
 CONTRACTS = {
     "rec": Contracts(
         RecognizerSpec, RecognizerContract, ("export.recognition.trained", "TrainedRecognizer")
-    )
+    ),
+    "det": Contracts(
+        DetectorSpec, DetectorContract, ("export.detection.trained", "TrainedDetector")
+    ),
 }
 
 
@@ -186,10 +192,23 @@ def model_contract(spec: ModelSpec) -> ModelContract:
     return contract
 
 
+def task_of(metadata: Collection[str], inputs: Ends, outputs: Ends) -> str:
+    """Return the task of a model: as its metadata say, else as its ends are.
+
+    Args:
+        metadata: keys of its entries.
+        inputs, outputs: of the network.
+
+    Returns:
+        a key of `CONTRACTS`; `rec` where nothing tells, which most models of others are.
+    """
+    told = [task for task, row in CONTRACTS.items() if row.spec.key in metadata]
+    likely = [task for task, row in CONTRACTS.items() if row.model.takes(inputs, outputs)]
+    return next(iter((*told, *likely, "rec")))
+
+
 def opened(path: Path, dictionary: Path | None = None) -> tuple[ModelSpec, str]:
     """Open a model file, let it read one blank image, and tell its spec.
-
-    A file that says nothing of its task is taken for a recogniser, the one that others export.
 
     Returns:
         the spec, and how the network's output differs from what this project's networks emit;
@@ -202,8 +221,7 @@ def opened(path: Path, dictionary: Path | None = None) -> tuple[ModelSpec, str]:
 
     engine = OnnxRuntimeEngine(path, "cpu")
     try:
-        told = (row for row in CONTRACTS.values() if row.spec.key in engine.metadata)
-        row = next(told, CONTRACTS["rec"])
+        row = CONTRACTS[task_of(engine.metadata, engine.inputs, engine.outputs)]
         spec, difference = row.model.opened(engine, dictionary)
         return spec, difference
     finally:

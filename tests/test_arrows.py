@@ -60,16 +60,20 @@ NEVER = [
     ],
     ("training.detection", "training.recognition"),
     ("training.recognition", "training.detection"),
-    ("export.conversion", "export.recognition"),
-    ("export.proof", "export.recognition"),
-    ("export.proof", "runtime.recognition"),
-    ("export.conversion", "runtime.recognition"),
-    ("export.precision", "export.recognition"),
-    ("export.precision", "runtime.recognition"),
-    ("export.quantization", "export.recognition"),
-    ("export.quantization", "runtime.recognition"),
-    ("export.engine", "export.recognition"),
-    ("export.engine", "runtime.recognition"),
+    *[
+        (room, f"{wing}.{task}")
+        for room in (
+            *("export.conversion", "export.proof", "export.precision"),
+            *("export.quantization", "export.engine"),
+        )
+        for wing in ("export", "runtime")
+        for task in ("recognition", "detection")
+    ],
+    *[
+        (f"export.{task}", f"{wing}.{other}")
+        for task, other in (("recognition", "detection"), ("detection", "recognition"))
+        for wing in ("export", "runtime", "training")
+    ],
 ]
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from export.commands.arguments import add_images
+from runtime.errors import ConfigError
 
 HELP = "a self-describing ONNX of somebody else's model: PaddleOCR's folder, or a ready ONNX file"
+_MODULES = {"rec": "export.recognition.adopt_command", "det": "export.detection.adopt_command"}
+"""Task -> what adopts its models."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the model, its characters and the target."""
+    """Add the model, the target, and what a model may leave unsaid."""
     parser.add_argument(
         "model",
         type=Path,
@@ -21,64 +25,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE.onnx")
     parser.add_argument(
-        "--dictionary", type=Path, help="one character per line; instead of the model's own"
+        "--task",
+        choices=tuple(_MODULES),
+        help="recognition or detection; told by inference.yml or the output's shape without it",
     )
-    add_told(parser)
-    parser.add_argument("--opset", type=int, help="for a folder; default: 14, or 17 with LayerNorm")
+    parser.add_argument("--opset", type=int, help="for a folder; default: 14, 17 with LayerNorm")
     add_images(parser)
+    add_told(parser)
 
 
 def add_told(parser: argparse.ArgumentParser) -> None:
     """Add what a model may leave unsaid; the file that is written says it."""
-    group = parser.add_argument_group(
-        "what the model does not say", "Without these it is read as PaddleOCR's models are."
-    )
-    group.add_argument(
-        "--height", type=int, metavar="PX", help="H, where neither inference.yml nor model fix it"
-    )
-    group.add_argument(
-        "--blank",
-        choices=("first", "last"),
-        help="which class the CTC blank is: first (PaddleOCR, EasyOCR) or last (docTR, OpenVINO)",
-    )
-    group.add_argument(
-        "--space",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="whether the space is a class of its own behind the characters listed",
-    )
-    group.add_argument(
-        "--layout",
-        metavar="NTK|TNK|…",
-        help="order of the output's dimensions: N batch, T time steps, K classes",
-    )
-    group.add_argument("--output-name", metavar="NAME", help="the output that holds the scores")
+    group = parser.add_argument_group("what a model of either task does not say")
     group.add_argument("--color-order", choices=("BGR", "RGB"), help="default: BGR")
-    normal = "of the normalisation (x / 255 - mean) / std; default: 0.5"
-    group.add_argument("--mean", type=float, help=normal)
-    group.add_argument("--std", type=float, help=normal)
+    normal = "of the normalisation, for all channels or each; default: the task's"
+    group.add_argument("--mean", type=float, nargs="+", metavar="M", help=normal)
+    group.add_argument("--std", type=float, nargs="+", metavar="S", help=normal)
+    own = {task: import_module(module).add_arguments(parser) for task, module in _MODULES.items()}
+    parser.set_defaults(options_of_tasks=own)
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
-    """Adopt one model; return path, hash and parity."""
-    from export.recognition.adopt import adopt
-    from runtime.recognition.model.told import Told
+    """Adopt one model; return path, hash and parity.
 
-    told = Told(
-        blank=options.blank,
-        has_space=options.space,
-        layout=options.layout,
-        height_px=options.height,
-        color_order=options.color_order,
-        mean=options.mean,
-        std=options.std,
-        output_name=options.output_name,
-    )
-    return adopt(
-        options.model,
-        options.output,
-        dictionary=options.dictionary,
-        told=told,
-        opset=options.opset,
-        images=options.images,
-    )
+    Raises:
+        ConfigError: if something is told that models of this task do not have.
+    """
+    from export.adoption import task_of_model
+
+    task = options.task or task_of_model(options.model)
+    for other, names in options.options_of_tasks.items():
+        told = [name for name in names if other != task and getattr(options, name) is not None]
+        if told:
+            raise ConfigError(
+                f"--{told[0].replace('_', '-')}: {options.model} is a model of the task {task}, "
+                f"which has no such setting; leave it out, or say --task {other}"
+            )
+    result: Mapping[str, Any] = import_module(_MODULES[task]).run(options)
+    return result

@@ -32,13 +32,14 @@ def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> Non
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that names the lines to compare on."""
+    """Add the argument that names the images to compare on."""
     parser.add_argument(
         "--images",
         nargs="+",
         default=[],
         metavar="PATH",
-        help="line images to compare on: files, folders, patterns; rendered lines without it",
+        help="lines, or a detector's pages, to compare on: files, folders, patterns; rendered ones "
+        "without it",
     )
 
 

@@ -18,18 +18,18 @@ _AUTOMATIC = "auto"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add model, shapes, precision and builder."""
-    parser.add_argument("--onnx", required=True, type=Path, help="the recogniser, FP32 or FP16")
+    parser.add_argument("--onnx", required=True, type=Path, help="the model, FP32 or FP16")
     parser.add_argument("--saveEngine", required=True, type=Path, metavar="PLAN")
     parser.add_argument(
-        "--fp16", action="store_true", help="FP16 as far as the text stays the same; see precision"
+        "--fp16", action="store_true", help="FP16 as far as readings stay the same; see precision"
     )
     add_images(parser)
     add_precision(parser)
     shapes = parser.add_argument_group("shapes, [N, C, H, W] of the model's input x")
     for name, default in (
-        ("min", "one line of the least width"),
-        ("opt", "the commonest width of --images, 320 px without"),
-        ("max", "32 lines of up to 640 px, fewer of longer ones"),
+        ("min", "one line of the least width, one page of the least size"),
+        ("opt", "the commonest size of --images; without, a line of 320 px, a photographed page"),
+        ("max", "32 lines of up to 640 px, fewer of longer ones; pages up to the model's limit"),
     ):
         shapes.add_argument(
             f"--{name}Shapes", default="", metavar="x:NxCxHxW", help=f"default: {default}"
@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_AUTOMATIC,
         metavar="W,W",
-        help="a profile for each range of widths up to these, in px; without a value widths "
-        "double; default: up to 320, 640, 1280 px and so on, or one as the shapes say",
+        help="a profile for each range of widths, or of a page's longer sides, up to these, in px; "
+        "without a value they double; default: lines up to 320, 640, 1280 px and so on, pages up "
+        "to 1280, 2560 px, or one as the shapes say",
     )
     _add_builder(parser.add_argument_group("builder"))
     ignored = parser.add_argument_group("trtexec's, without effect here")

@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu-graph",
         action="store_true",
-        help="write NETWORK_gpu.onnx too, for onnxruntime on CUDA: pixels in, classes out",
+        help="write NETWORK_gpu.onnx too, for onnxruntime on CUDA: pixels in, classes or "
+        "probabilities of text out",
     )
     parser.add_argument(
         "--engine",

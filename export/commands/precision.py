@@ -13,8 +13,8 @@ HELP = "FP32 ONNX -> FP16 ONNX that reads the same, with a report of what stays 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the model, the lines and the tolerance."""
-    parser.add_argument("--onnx", required=True, type=Path, help="the FP32 recogniser")
+    """Add the model, the images and the tolerance."""
+    parser.add_argument("--onnx", required=True, type=Path, help="the FP32 model")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: NAME_fp16.onnx beside it"
     )
@@ -37,8 +37,8 @@ def add_tie_tolerance(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="P",
-        help="accept another reading where FP32 prefers its class by no more than this "
-        "probability; default: 0, every text must be equal",
+        help="accept another reading where FP32 prefers its class, or text to none, by no more "
+        "than this probability; default: 0, every text or box must be equal",
     )
 
 

@@ -13,8 +13,8 @@ HELP = "FP32 ONNX -> 8-bit ONNX for CPUs, and what that costs in reading"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the model, the lines and the limits."""
-    parser.add_argument("--onnx", required=True, type=Path, help="the FP32 recogniser")
+    """Add the model, the images and the limits."""
+    parser.add_argument("--onnx", required=True, type=Path, help="the FP32 model")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: NAME_int8.onnx beside it"
     )
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "accuracy decides too",
     )
     parser.add_argument(
-        "--count", type=int, default=1000, metavar="N", help="lines at most; default: 1000"
+        "--count", type=int, default=1000, metavar="N", help="images at most; default: 1000"
     )
     parser.add_argument(
         "--dictionary", type=Path, help="one character per line; for a model that carries none"
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.005,
         metavar="SHARE",
-        help="of the labelled lines that may be lost, less those gained; default: 0.005",
+        help="of the labelled images that may be lost, less those gained; default: 0.005",
     )
     parser.add_argument(
         "--minEqual",
         type=float,
         default=0.95,
         metavar="SHARE",
-        help="of the lines that must read as in FP32; default: 0.95",
+        help="of the images that must read as in FP32; default: 0.95",
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from export.commands.arguments import add_images, add_source, source_of
 from runtime.errors import ConfigError
 
-HELP = "compare forms of one network on line images: paddle, ONNX, FP16 ONNX, engine"
+HELP = "compare forms of one network on images: paddle, ONNX, FP16 ONNX, engine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the forms, the lines and the tolerances."""
+    """Add the forms, the images and the tolerances."""
     parser.add_argument(
         "models",
         nargs="+",
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="on any probability; default: 1e-5 between forms in FP32, else 0.05",
     )
-    parser.add_argument("--picture", type=Path, help="where to draw the worst lines, a .png")
+    parser.add_argument("--picture", type=Path, help="where to draw the worst images, a .png")
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:

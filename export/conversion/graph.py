@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from export.conversion.denormals import set_denormals_to_zero
 from runtime.errors import ArtifactError
 from runtime.files import sha256_of
 from runtime.spec import ModelSpec
@@ -18,7 +19,7 @@ IR_VERSION = 8
 
 
 def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onnx.ModelProto:
-    """Fold, clean, name and describe a converted model.
+    """Fold, clean, name and describe a converted model, its denormal weights set to 0.
 
     Args:
         raw: as the converter left it; one input and one output.
@@ -35,6 +36,7 @@ def finish(raw: onnx.ModelProto, spec: ModelSpec, batch_size: int | None) -> onn
     _check_ends(raw, spec)
     _set_input_shape(raw, spec, [batch_size, *spec.input_sizes])
     model = _simplify(raw)
+    set_denormals_to_zero(model)
     _name_values(model, spec)
     _name_dimensions(model, spec, input_shape(model))
     describe(model, spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 from export.contract import opened
+from export.conversion.denormals import set_denormals_to_zero
 from export.conversion.graph import input_shape
 from export.conversion.onnx_file import load_model
 from export.conversion.precision_of import has_eight_bit, has_half
@@ -22,7 +23,7 @@ class ModelFile:
 
     Args:
         path: of the file.
-        model: its graph.
+        model: its graph, denormal weights set to 0.
         spec: its own, or derived from graph and dictionary where it carries none.
         sha256: of the file.
     """
@@ -72,6 +73,7 @@ def read_model(path: Path, dictionary: Path | None = None) -> ModelFile:
             f"precision or order; give it that form: python -m export adopt {path} --output "
             "NEW.onnx"
         )
+    set_denormals_to_zero(model)
     return ModelFile(path, model, spec, sha256_of_file(path))
 
 

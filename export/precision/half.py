@@ -23,6 +23,8 @@ from runtime.errors import ArtifactError
 HALF_MAX = float(np.finfo(np.float16).max)
 _ANY_TYPE = ("Shape", "Size")
 """They take either type and make no float."""
+_SCALING = ("Resize", "Upsample")
+"""Their factors are FP32 whatever they scale."""
 
 
 def half_from_float(source: GraphView, kept: Set[str]) -> onnx.ModelProto:
@@ -74,7 +76,8 @@ class _Conversion:
         kind = FLOAT16 if node.name in self._half else FLOAT
         for index, name in enumerate(node.input):
             if name in self._source.weights:
-                copy.input[index] = self._weight(name, kind)
+                weight_kind = FLOAT if _stays_float(node, index) else kind
+                copy.input[index] = self._weight(name, weight_kind)
             elif self._source.types.get(name) == FLOAT:
                 if node.op_type in _ANY_TYPE:
                     copy.input[index] = self._original_name(name)
@@ -125,6 +128,11 @@ class _Conversion:
         return made
 
 
+def _stays_float(node: onnx.NodeProto, index: int) -> bool:
+    """Tell whether an input has no FP16 form."""
+    return node.op_type in _SCALING and index > 0
+
+
 def _round_to_half(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
     """Round a tensor of FP32 values to nearest in FP16; what overflows is refused later."""
     with np.errstate(over="ignore"):
@@ -164,7 +172,8 @@ def check(model: onnx.ModelProto, source: GraphView, kept: Set[str]) -> None:
             continue
         got = nodes[node.name]
         wrong = FLOAT16 if node.name in kept else FLOAT
-        if found := result.of_type((*got.input, *got.output), wrong):
+        taken = [name for index, name in enumerate(got.input) if not _stays_float(got, index)]
+        if found := result.of_type((*taken, *got.output), wrong):
             what = "FP32" if node.name in kept else "FP16"
             raise ArtifactError(
                 f"the FP16 graph is not as asked for: expected {node.op_type} {node.name} in "

@@ -161,13 +161,13 @@ def _most_harmful_first(
     from tqdm import tqdm
 
     few = batches[:: max(1, len(batches) // _MOST_FOR_SENSITIVITY)]
-    expected = [reference.probabilities(batch) for batch in few]
+    expected = [reference.outputs(batch) for batch in few]
     harm = {}
     shown = tqdm(shares, desc="which nodes harm", unit="node", disable=is_quiet or None)
     for name in shown:
         alone = _form("8 bit", quantizer.quantized([name]), reference.contract)
         moved = [
-            np.abs(alone.probabilities(batch) - before).sum(axis=-1).mean()
+            np.abs(alone.probabilities(batch) - before.values).sum() / before.decisions.size
             for batch, before in zip(few, expected, strict=True)
         ]
         harm[name] = float(np.mean(moved))

@@ -15,21 +15,13 @@ from typing import Any
 
 import onnx
 
-from export.contract import samples_to_compare
+from export.adoption import drop_denormals, program_in, prove_alike
 from export.conversion.convert import check_opset, convert, tool_versions
 from export.conversion.graph import describe, input_shape, opset_of
 from export.conversion.model_file import read_model
 from export.conversion.onnx_file import load_model
 from export.conversion.staging import staged
-from export.proof.compare import TOLERANCE, compare
 from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
-from export.proof.rounding import (
-    measure_rounding,
-    nudged_inputs,
-    require_explained,
-    samples_to_draw,
-    widely_nudged_inputs,
-)
 from export.recognition.contract import RecognizerContract
 from export.recognition.foreign import make_canonical
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -42,7 +34,6 @@ from runtime.recognition.model.told import Told
 from runtime.recognition.score_session import ScoreSession
 from runtime.recognition.spec import SPEC_KEY, RecognizerSpec
 
-PROGRAMS = ("inference.json", "inference.pdmodel")
 _FOR_FILES = ("layout", "output_name")
 
 
@@ -83,7 +74,7 @@ def adopt(
         if source.is_dir():
             model, spec = _adopt_folder(source, dictionary, told, opset, images)
         else:
-            model, spec = _adopt_file(source, dictionary, told)
+            model, spec = _adopt_file(source, dictionary, told, images)
         describe(model, spec)
         file = folder / output.name
         file.write_bytes(model.SerializeToString(deterministic=True))
@@ -99,7 +90,7 @@ def adopt(
 
 
 def _adopt_file(
-    source: Path, dictionary: Path | None, told: Told
+    source: Path, dictionary: Path | None, told: Told, images: Sequence[str | Path]
 ) -> tuple[onnx.ModelProto, RecognizerSpec]:
     model = load_model(source)
     if any(entry.key == SPEC_KEY for entry in model.metadata_props):
@@ -121,6 +112,7 @@ def _adopt_file(
     session = ScoreSession(OnnxRuntimeEngine(source, "cpu"), dictionary, told)
     session.close()
     spec, changes = make_canonical(model, session.ends, session.layout, session.spec)
+    changes += drop_denormals(model, RecognizerContract(spec), images, str(source))
     digest = sha256_of_file(source)
     provenance = {
         **spec.provenance,
@@ -145,7 +137,7 @@ def _adopt_folder(
                 f"--{name.replace('_', '-')}: {folder} is PaddleOCR's, with one output [N, T, K]: "
                 f"expected nothing, got {told.said[name]}; leave it out"
             )
-    program = _program_in(folder)
+    program = program_in(folder)
     yml = read_inference_yml(folder / FILE_NAME) if (folder / FILE_NAME).is_file() else None
     if dictionary is not None:
         listed = tuple(read_dictionary(dictionary))
@@ -183,11 +175,11 @@ def _adopt_folder(
             "the .onnx file"
         )
     contract = RecognizerContract(spec)
-    parity = _prove(
+    parity = prove_alike(
         ScoreForm("paddle", contract, run_of_program(program, batch_size)),
         ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
         images,
-        str(program),
+        f"{program} in paddle and in onnxruntime",
     )
     params = program.with_suffix(".pdiparams").read_bytes()
     return model, replace(
@@ -201,36 +193,6 @@ def _adopt_folder(
             "opset": opset_of(model),
             "parity": parity,
         },
-    )
-
-
-def _prove(
-    program: ScoreForm, model: ScoreForm, images: Sequence[str | Path], where: str
-) -> dict[str, Any]:
-    """Compare the two; a difference beyond the tolerance passes only if rounding explains it."""
-    samples = samples_to_compare(images, program.contract)
-    agreement = compare(program, model, program.contract, samples)
-    if agreement.is_within(TOLERANCE):
-        return agreement.as_json()
-    (rounding,) = measure_rounding(
-        program,
-        nudged_inputs(program),
-        [model],
-        samples_to_draw(samples, [agreement]),
-        lambda: widely_nudged_inputs(program),
-    )
-    require_explained(rounding, agreement, f"{where} in paddle and in onnxruntime")
-    return {**agreement.as_json(), "rounding": rounding.as_json()}
-
-
-def _program_in(folder: Path) -> Path:
-    for name in PROGRAMS:
-        if (folder / name).is_file():
-            return folder / name
-    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
-    raise ArtifactError(
-        f"{folder} holds no inference program: expected {' or '.join(PROGRAMS)} with "
-        f".pdiparams, got {there}; give a folder that PaddleOCR's export wrote, or an .onnx file"
     )
 
 

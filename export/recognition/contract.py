@@ -19,7 +19,7 @@ from export.recognition.samples import LineBatch, Lines, rendered_lines
 from runtime.engines import Engine
 from runtime.engines.tensorrt.engine import TensorRtEngine
 from runtime.engines.tensorrt.plan import TensorRtPlan
-from runtime.engines.tensors import Profile, ShapeRange
+from runtime.engines.tensors import Profile, ShapeRange, TensorInfo
 from runtime.errors import ArtifactError, EngineError, OcrError
 from runtime.recognition.best_path_session import BestPathSession, line_profile
 from runtime.recognition.ctc import best_path, decode_best_path, softmax
@@ -38,7 +38,14 @@ class RecognizerContract:
     """
 
     spec: RecognizerSpec
+    post_processes = ("CTCLabelDecode", "DistillationCTCLabelDecode")
+    """PaddleOCR's names of what decodes such a network."""
     agreed_fields = ("characters", "height", "channels", "color_order", "mean", "std")
+
+    @staticmethod
+    def takes(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> bool:
+        """Tell by its ends whether a network that says nothing of its task is a recogniser."""
+        return len(outputs) == 1 and len(outputs[0].shape or ()) == 3
 
     @staticmethod
     def opened(engine: Engine, dictionary: Path | None) -> tuple[RecognizerSpec, str]:

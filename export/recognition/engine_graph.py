@@ -6,20 +6,22 @@ normalises and pads them, and [N, T] leaves it instead of [N, T, K].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from export.conversion.graph import describe
-from runtime.errors import ArtifactError
-from runtime.recognition.session import CLASSES, CONFIDENCES, CONTENT_WIDTHS, PIXELS
+from export.conversion.wrapping import NodeMaker, check_ends, check_valid, copy_of, dimension_of
+from runtime.recognition.session import (
+    BEST_PATH,
+    CLASSES,
+    CONFIDENCES,
+    CONTENT_WIDTHS,
+    LINE_INPUTS,
+    PIXELS,
+)
 from runtime.recognition.spec import RecognizerSpec
 
-_OLDEST_OPSET = 13
-"""Since then Squeeze and Unsqueeze take their axes as an input, as written here."""
 _TYPES = onnx.TensorProto
 
 
@@ -39,11 +41,11 @@ def engine_graph(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProt
     Raises:
         ArtifactError: if the model has other inputs or outputs, or is not valid ONNX.
     """
-    wrapped = _recent(model)
+    wrapped = copy_of(model)
     graph = wrapped.graph
-    _check_ends(graph, spec)
-    batch, width = (_dimension(graph.input[0], axis) for axis in (0, 3))
-    steps = _dimension(graph.output[0], 1)
+    check_ends(graph, spec, (*LINE_INPUTS, *BEST_PATH))
+    batch, width = (dimension_of(graph.input[0], axis) for axis in (0, 3))
+    steps = dimension_of(graph.output[0], 1)
     before, constants = _before(spec)
     after, more_constants = _after(spec)
     nodes = [*before, *graph.node, *after]
@@ -65,13 +67,7 @@ def engine_graph(model: onnx.ModelProto, spec: RecognizerSpec) -> onnx.ModelProt
         )
     )
     describe(wrapped, spec)
-    try:
-        onnx.checker.check_model(wrapped, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ArtifactError(
-            f"the engine graph is not valid ONNX: {' '.join(str(error).split())[:400]}; export "
-            "the model again"
-        ) from error
+    check_valid(wrapped)
     return wrapped
 
 
@@ -79,7 +75,7 @@ def _before(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.Tenso
     """`(pixels / 255 - mean) / std` in that order, as `_normalized_levels` rounds it; then 0.0
     right of the content; then channels first.
     """
-    make = _Maker("before")
+    make = NodeMaker("before")
     pixels = make.node("Cast", [PIXELS], to=_TYPES.FLOAT)
     levels = make.node("Div", [pixels, make.constant(np.float32(255), "levels")])
     shifted = make.node("Sub", [levels, make.constant(np.float32(spec.mean), "mean")])
@@ -105,7 +101,7 @@ def _before(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.Tenso
 
 
 def _after(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    make = _Maker("after")
+    make = NodeMaker("after")
     scores = spec.output_name
     if spec.output_activation == "none":
         # TopK of the logits and 1 / sum(exp(x - max)) say the same, and take onnxruntime more than
@@ -127,73 +123,3 @@ def _after(spec: RecognizerSpec) -> tuple[list[onnx.NodeProto], list[onnx.Tensor
     index = make.node("Squeeze", [f"{make.place}/index", axes])
     make.node("Cast", [index], output=CLASSES, to=_TYPES.INT32)
     return make.nodes, make.constants
-
-
-class _Maker:
-    """Nodes and constants whose names tell their place."""
-
-    def __init__(self, place: str) -> None:
-        self.place = f"engine/{place}"
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def node(
-        self,
-        operator: str,
-        inputs: Sequence[str],
-        output: str = "",
-        **attributes: int | Sequence[int],
-    ) -> str:
-        """Add a node; gives the name of what it makes."""
-        name = f"{self.place}/{operator}_{len(self.nodes)}"
-        output = output or f"{name}_out"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output
-
-    def constant(self, value: NDArray[np.generic] | np.generic, name: str) -> str:
-        """Add a constant; gives its name."""
-        name = f"{self.place}/{name}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-
-def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy with a usable opset."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
-    if opset >= _OLDEST_OPSET:
-        return copy
-    try:
-        raised: onnx.ModelProto = onnx.version_converter.convert_version(copy, _OLDEST_OPSET)
-    except RuntimeError as error:
-        raise ArtifactError(
-            f"cannot raise the model from opset {opset}: expected {_OLDEST_OPSET} or later "
-            f"({' '.join(str(error).split())[:200]}); export it with a later opset"
-        ) from error
-    return raised
-
-
-def _check_ends(graph: onnx.GraphProto, spec: RecognizerSpec) -> None:
-    weights = {one.name for one in graph.initializer}
-    inputs = [one.name for one in graph.input if one.name not in weights]
-    outputs = [one.name for one in graph.output]
-    if inputs != [spec.input_name] or outputs != [spec.output_name]:
-        raise ArtifactError(
-            f"not the recogniser that its spec describes: expected {spec.input_name} -> "
-            f"{spec.output_name}, got {', '.join(inputs)} -> {', '.join(outputs)}; export it again"
-        )
-    names = {name for node in graph.node for name in node.output} | weights | {spec.input_name}
-    if taken := names & {PIXELS, CONTENT_WIDTHS, CLASSES, CONFIDENCES}:
-        raise ArtifactError(
-            f"the model names a tensor of its own {min(taken)!r}, which the engine's input or "
-            "output is called; export it with another name"
-        )
-
-
-def _dimension(value: onnx.ValueInfoProto, axis: int) -> int | str:
-    """Size or name of a dimension; a name of its own when it has neither."""
-    dimension = value.type.tensor_type.shape.dim[axis]
-    if dimension.HasField("dim_value"):
-        return int(dimension.dim_value)
-    return str(dimension.dim_param) or f"{value.name}_{axis}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from export.shapes import FLAGS, check_order, shape_from_text
 from runtime.engines.tensors import ShapeRange, Sizes
 from runtime.errors import ConfigError
 from runtime.recognition.spec import RecognizerSpec
@@ -21,7 +21,6 @@ _PX_PER_BATCH = DEFAULT_MAX_BATCH * 640
 for the largest: 32 lines of 3200 px are 1.8 GiB of probabilities alone for 18,710 characters."""
 _USUAL_WIDTH_PX = 320
 """Tuned for when no crops are given: what PaddleOCR pads lines to."""
-FLAGS = {"min": "--minShapes", "opt": "--optShapes", "max": "--maxShapes"}
 
 
 def ranges_for(
@@ -48,19 +47,7 @@ def ranges_for(
     """
     given = {name: _shape(text, FLAGS[name], spec) for name, text in asked.items() if text}
     shapes = {**_defaults(spec, widths_px, given, fixed_batch), **given}
-    for name, shape in shapes.items():
-        if fixed_batch is not None and shape[0] != fixed_batch:
-            raise ConfigError(
-                f"{FLAGS[name]}: the model has a fixed batch: expected N = {fixed_batch}, got "
-                f"{shape[0]}; leave the flag out, or export the model with an open batch"
-            )
-    for low, high in (("min", "opt"), ("opt", "max")):
-        pairs = zip(shapes[low], shapes[high], strict=True)
-        if any(one > other for one, other in pairs):
-            raise ConfigError(
-                f"{FLAGS[low]} must not exceed {FLAGS[high]}: expected min <= opt <= max in every "
-                f"dimension, got {_written(shapes[low])} and {_written(shapes[high])}"
-            )
+    check_order(shapes, fixed_batch)
     wide = ShapeRange(shapes["min"], shapes["opt"], shapes["max"])
     if buckets is None and given:
         return (wide,)  # as asked for
@@ -71,29 +58,8 @@ def ranges_for(
 
 
 def _shape(text: str, flag: str, spec: RecognizerSpec) -> Sizes:
-    match = re.fullmatch(r"(?:(?P<name>[^:,]+):)?(?P<sizes>[0-9]{1,9}(?:x[0-9]{1,9})*)", text)
-    if match is None:
-        raise ConfigError(
-            f"{flag}: expected {spec.input_name}:NxCxHxW, e.g. {spec.input_name}:1x"
-            f"{spec.channels}x{spec.height}x320, got {text!r}"
-        )
-    name = match["name"]
-    if name is not None and name != spec.input_name:
-        raise ConfigError(
-            f"{flag}: unknown tensor: expected {spec.input_name!r}, the model's input, got {name!r}"
-        )
-    sizes = tuple(int(size) for size in match["sizes"].split("x"))
-    policy = spec.width
-    if len(sizes) != 4:
-        raise ConfigError(f"{flag}: expected four sizes NxCxHxW, got {match['sizes']}")
-    for letter, expected, got in (
-        ("C", spec.channels, sizes[1]),
-        ("H", spec.height, sizes[2]),
-    ):
-        if expected != got:
-            raise ConfigError(f"{flag}: expected {letter} = {expected} as in the model, got {got}")
-    if sizes[0] < 1:
-        raise ConfigError(f"{flag}: expected N of at least 1, got {sizes[0]}")
+    example = (1, spec.channels, spec.height, _USUAL_WIDTH_PX)
+    sizes, policy = shape_from_text(text, flag, spec, example), spec.width
     least = policy.input_width(1)
     if not least <= sizes[3] <= policy.max_px:
         raise ConfigError(
@@ -177,7 +143,3 @@ def _commonest(widths_px: Sequence[int]) -> int | None:
 
 def _with_width(shape: Sizes, width_px: int) -> Sizes:
     return (*shape[:3], width_px)
-
-
-def _written(shape: Sizes) -> str:
-    return "x".join(map(str, shape))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from export.pbtxt import parameters, quoted, tensor
 from runtime.recognition.spec import RecognizerSpec
 
 MAX_BATCH_SIZE = 32
@@ -66,19 +67,19 @@ def _config(
     line = [spec.channels, spec.height, spec.width.max_px if is_fixed else -1]
     # Of a model whose N is fixed Triton wants it among the dimensions, and batches nothing.
     batch = [] if batch_size is None else [batch_size]
-    yield f"name: {_quote(name)}"
+    yield f"name: {quoted(name)}"
     yield 'platform: "onnxruntime_onnx"'
     yield f"max_batch_size: {0 if batch else MAX_BATCH_SIZE}"
-    yield _tensor("input", spec.input_name, [*batch, *line])
-    yield _tensor("output", spec.output_name, [*batch, -1, spec.num_classes], LABELS)
+    yield tensor("input", spec.input_name, [*batch, *line])
+    yield tensor("output", spec.output_name, [*batch, -1, spec.num_classes], LABELS)
     if not batch:
         yield f"dynamic_batching {{ max_queue_delay_microseconds: {QUEUE_DELAY_US} }}"
     for width_px in widths_px:
         dims = [*batch, spec.channels, spec.height, width_px]
         yield "model_warmup {"
-        yield f"  name: {_quote(f'{width_px} px')}"
+        yield f"  name: {quoted(f'{width_px} px')}"
         yield f"  batch_size: {1 if batch else MAX_BATCH_SIZE}"  # a sample of 0 is skipped
-        yield f"  inputs {{ key: {_quote(spec.input_name)}"
+        yield f"  inputs {{ key: {quoted(spec.input_name)}"
         yield f"    value {{ data_type: TYPE_FP32, dims: {dims}, zero_data: true }} }}"
         yield "}"
     described = {
@@ -86,19 +87,4 @@ def _config(
         "width_buckets": json.dumps(list(widths_px)),
         "preprocessing": f"(x / 255 - mean) / std on {spec.color_order}, then 0.0 to the right",
     }
-    for key, value in described.items():
-        yield f"parameters {{ key: {_quote(key)} value {{ string_value: {_quote(value)} }} }}"
-
-
-def _tensor(kind: str, name: str, dims: Sequence[int], label_file: str = "") -> str:
-    labels = f", label_filename: {_quote(label_file)}" if label_file else ""
-    return f"{kind} [{{ name: {_quote(name)}, data_type: TYPE_FP32, dims: {dims}{labels} }}]"
-
-
-def _quote(text: str) -> str:
-    """Quote a string of the protobuf text format, what is not plain ASCII as octal UTF-8."""
-    plain = b"".join(
-        bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte
-        for byte in text.encode()
-    )
-    return f'"{plain.decode("ascii")}"'
+    yield from parameters(described)

@@ -43,7 +43,10 @@ class MapSession:
         spec = DetectorSpec.from_metadata(engine.metadata, where)
         output_name = None if spec is None else spec.output_name
         self._ends = ends_of(engine.inputs, engine.outputs, where, output_name)
-        self._has_logits = False
+        self.has_logits = False
+        """Whether the network emits logits, of which this makes probabilities."""
+        self.is_flat = False
+        """Whether the network emits [N, H, W], without the channel."""
         if spec is None:
             ends = self._ends
             spec = inferred_spec(engine.metadata, where, ends.input_name, ends.output_name)
@@ -117,10 +120,11 @@ class MapSession:
                 f"{self.engine.path}: expected an output {[num, 1, height, width]} for an input of "
                 f"{list(batch.shape)}, got {list(output.shape)}; give a text detection model"
             )
+        self.is_flat = output.ndim == 3
         maps: NDArray[np.float32] = output.reshape(num, height, width).astype(
             np.float32, copy=False
         )
-        return _sigmoid(maps) if self._has_logits else maps
+        return _sigmoid(maps) if self.has_logits else maps
 
     def _try(self, is_described: bool) -> None:
         """Run the network on a picture of bars, and learn whether it emits probabilities.
@@ -143,7 +147,7 @@ class MapSession:
                 f"{self.engine.path}: its output is no map of probabilities: expected values from "
                 f"0 to 1, got {low:.3g} to {high:.3g}; export the model again"
             )
-        self._has_logits = True
+        self.has_logits = True
         logger.warning(
             "%s: its map holds values from %.3g to %.3g: taken for logits; export it with a "
             "sigmoid at its end",

@@ -94,5 +94,7 @@ class DetectorSpec(ModelSpec):
 
 
 def _known(kind: type[Any], said: Mapping[str, Any]) -> Any:
-    """Make an object of the fields that its kind knows."""
-    return kind(**{part.name: said[part.name] for part in fields(kind) if part.name in said})
+    """Make an object of the fields that its kind knows; JSON has lists for tuples."""
+    given = {part.name: said[part.name] for part in fields(kind) if part.name in said}
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    return kind(**{**given, **lists})

@@ -20,7 +20,7 @@ def hostile_files(good: bytes) -> Iterator[tuple[str, bytes]]:
     yield "truncated", good[: len(good) // 2]
     yield "cut_end", good[:-7]
     yield "only_header", helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString()
-    yield "detection", _conv_model(["N", 3, "H", "W"], ["N", 1, "H", "W"])
+    yield "segmentation", _conv_model(["N", 3, "H", "W"], ["N", 2, "H", "W"])
     for name, edit in _EDITS.items():
         model = onnx.load_model_from_string(good)
         edit(model)
@@ -54,7 +54,7 @@ def _lie_elsewhere(weight: TensorProto, **told: str | int) -> None:
 def _conv_model(taken: list[str | int], given: list[str | int]) -> bytes:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, taken)
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, given)
-    weight = numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "w")
+    weight = numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "w")
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "w"], ["y"])], "g", [x], [y], [weight]
     )

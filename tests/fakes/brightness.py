@@ -321,9 +321,14 @@ class BrightnessContract:
     """A `ModelContract`: a reading is a grade from 0 to 10."""
 
     agreed_fields = ("side_px",)
+    post_processes = ("Mean",)
 
     def __init__(self, spec: BrightnessSpec) -> None:
         self.spec = spec
+
+    @staticmethod
+    def takes(inputs: Any, outputs: Any) -> bool:
+        return False
 
     @staticmethod
     def opened(engine: Engine, dictionary: Path | None) -> tuple[BrightnessSpec, str]:

@@ -74,6 +74,15 @@ def ends_of(
     return Ends(source.name, target.name, source.sizes, source.dtype == HALF)
 
 
+def may_be_detector(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> bool:
+    """Tell whether a network's ends are declared as a detector's: [N, 3, H, W] -> [N, 1, H, W]."""
+    if len(inputs) != 1 or len(outputs) != 1:
+        return False
+    source, target = inputs[0].sizes, outputs[0].sizes
+    is_image = len(source) == 4 and source[1] == CHANNELS
+    return is_image and len(target) == 4 and target[1] == 1
+
+
 def _map_among(outputs: Sequence[TensorInfo], where: str, output_name: str | None) -> TensorInfo:
     """Return the output with the map: the named one, else the only one of a suitable form."""
     if output_name is not None:

@@ -21,7 +21,7 @@ HOSTILE = dict(hostile_files(GOOD))
 IMAGES = ("--images", "images/line_01.jpg")
 LOADS_BUT_DOES_NOT_READ = frozenset(
     {
-        *("detection", "zero_size_weight", "height_of_1e6", "huge_constant", "time_major"),
+        *("segmentation", "zero_size_weight", "height_of_1e6", "huge_constant", "time_major"),
         *("cycle", "dangling", "unknown_operator", "no_output"),
     }
 )

@@ -121,3 +121,27 @@ def make_branching() -> Callable[[], onnx.ModelProto]:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
 
     return make
+
+
+def test_what_images_are_enlarged_by_stays_fp32() -> None:
+    """A detector's pyramid: the same factors for a node in FP16 and one in FP32."""
+    factors = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "factors")
+    nodes = [
+        helper.make_node("Resize", [taken, "", "factors"], [made], made, mode="nearest")
+        for taken, made in (("x", "first"), ("first", "y"))
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", FLOAT, ["N", 1, "H", "W"])],
+        [helper.make_tensor_value_info("y", FLOAT, ["N", 1, "H", "W"])],
+        [factors],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    source = view(named_copy(model))
+    page = np.random.default_rng(0).random((1, 1, 2, 3), np.float32)
+    for kept in (set(), {"y"}):
+        half = half_from_float(source, kept)
+        assert FLOAT16 not in {weight.data_type for weight in half.graph.initializer}
+        got = emulated_session(half).run(None, {"x": page})[0]
+        np.testing.assert_array_equal(got, page.astype(np.float16).repeat(4, 2).repeat(4, 3))

@@ -1,0 +1,1 @@
+"""What exporting a text detector needs that other tasks do not."""
