@@ -1,0 +1,1 @@
+"""How fast each family of recognisers reads here, and what memory it takes."""
