@@ -135,13 +135,14 @@ def _load_optimizer(trainer: Trainer, state: Mapping[str, Any], where: str) -> N
     unfit += [
         name for name in state if name not in wanted and name.endswith(("moment1_0", "velocity_0"))
     ]
+    if not wanted:
+        unfit = [f"{parameter.name}_{kind}_0" for parameter in trainer.parameters for kind in kinds]
     # A run may stop before its first step, when there are no moments yet.
-    if (unfit or not wanted) and set(state) - {_SCHEDULE}:
+    if unfit and set(state) - {_SCHEDULE}:
         raise CheckpointError(
-            f"{where} does not fit this optimizer: expected {len(wanted)} moments, "
-            f"{len(unfit)} are missing, not known or of another shape, for example "
-            f"{[*unfit, kinds[0]][0]}; use the config it was saved with, or start anew with "
-            "Global.pretrained_model"
+            f"{where} does not fit this optimizer: {len(unfit)} moments are missing, not known or "
+            f"of another shape, for example {unfit[0]}; use the config it was saved "
+            "with, or start anew with Global.pretrained_model"
         )
     num_without = len(trainer.parameters) - len(wanted) // len(kinds)
     if wanted and num_without:

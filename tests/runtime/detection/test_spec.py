@@ -23,7 +23,7 @@ SPEC = DetectorSpec(
 
 def test_round_trip() -> None:
     assert DetectorSpec.from_metadata(SPEC.to_metadata(), "det.onnx") == SPEC
-    fixed = DetectorSpec(sizes=SizePolicy(image_shape=[736, 1280]))
+    fixed = DetectorSpec(sizes=SizePolicy(image_shape=(736, 1280)))
     assert DetectorSpec.from_metadata(fixed.to_metadata(), "det.onnx") == fixed
     assert DetectorSpec.from_metadata({}, "det.onnx") is None
 
