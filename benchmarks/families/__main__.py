@@ -46,7 +46,7 @@ def options_parser() -> argparse.ArgumentParser:
     parser = command_parser("benchmarks.families", __doc__)
     add = parser.add_argument
     add("--configs", type=Path, nargs="+", help="of one network each; every shipped one by default")
-    add("--lines", type=int, default=20, help="timed, each round; default: %(default)s")
+    add("--lines", type=int, default=60, help="timed, each round; default: %(default)s")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--output", type=Path, metavar="FILE", help="everything as JSON")
     return parser
@@ -136,8 +136,11 @@ def _measures(attempts: Sequence[Attempt]) -> Iterator[Measure]:
     yield from speeds(attempts, "reading", "lines/s").values()
     for name, runs in figures_by_contender(attempts).items():
         for key, title, unit in _FIGURES if runs else ():
-            values = [run[key] for run in runs]
-            yield measure(f"reading / {name} / {title}", unit, "lower", values, key == "file_mb")
+            values = [run[key] for run in runs if run[key] is not None]
+            if values:
+                yield measure(
+                    f"reading / {name} / {title}", unit, "lower", values, key == "file_mb"
+                )
 
 
 if __name__ == "__main__":

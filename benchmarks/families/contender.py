@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measuring.comparison import EACH
+from benchmarks.measuring.memory import peak_memory_mib
 from runtime.engines import open_engine
 
 _WARM_UP = 3
-_KIB_A_MIB = 1024
 
 
 def main() -> None:
@@ -38,9 +37,8 @@ def main() -> None:
         if number >= _WARM_UP:
             rates.append(1 / (time.perf_counter() - begin))
     engine.close()
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_A_MIB
     size_mb = options.model.stat().st_size / 1e6
-    print(json.dumps({EACH: rates, "peak_mib": peak_mib, "file_mb": size_mb}))
+    print(json.dumps({EACH: rates, "peak_mib": peak_memory_mib(), "file_mb": size_mb}))
 
 
 if __name__ == "__main__":

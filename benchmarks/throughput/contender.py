@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring.comparison import EACH
 from benchmarks.measuring.lines import LabelledLine, read_lines
+from benchmarks.measuring.memory import peak_memory_mib
 from benchmarks.measuring.network_clock import NetworkClock
 from runtime.recognition.scores import TextScores
 
@@ -114,16 +115,6 @@ CONTENDERS: dict[str, Callable[[argparse.Namespace], Opened]] = {
     "paddleocr-onednn": lambda options: paddleocr(options, options.inference, onednn=True),
     "paddleocr-onnx": lambda options: paddleocr(options, None),
 }
-
-
-def peak_memory_mib() -> float | None:
-    """Return this process's peak memory in MiB; None where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return round(int(peaks[0]) / 1024, 1) if peaks else None
 
 
 def _sha256_of(images: Images) -> str:
