@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.batching import WidthBatch
-from runtime.cpu import available_cpus
 from runtime.detection.boxes import BoxOptions
 from runtime.detection.budget import PixelBudget
 from runtime.detection.pages import PreparedPage, detection_of, failed, prepare_page
@@ -22,11 +19,10 @@ from runtime.detection.session import DetectionSession, open_session
 from runtime.detection.sizes import SizesWithin
 from runtime.detection.spec import CHANNELS, DetectorSpec
 from runtime.errors import EngineError, ImageError, OcrError
-from runtime.images.decoders import end_idle_decoders
-from runtime.images.loading import load_image, num_bytes_of, require_several
+from runtime.images.loading import load_image, num_bytes_of
 from runtime.images.read import ImageSource, source_name
 from runtime.pipeline import Pipeline, Prepared, done_ahead
-from runtime.threads import Threads
+from runtime.stream_reader import StreamReader
 
 DEFAULT_BATCH_SIZE = 4
 DEFAULT_MAX_PIXELS = 2**27
@@ -41,7 +37,7 @@ _LEAST, _MOST = -0.01, 1.01
 """Probabilities may lie beyond 0 and 1 by what FP16 rounds, and by no more."""
 
 
-class Detector:
+class Detector(StreamReader[DetectionSession, Detection]):
     """Finds the lines of text in pages and pictures with one model.
 
     Used as a context manager it closes the model at the end. Several threads may use it at once:
@@ -62,6 +58,8 @@ class Detector:
         ArtifactError: if the model is missing, damaged, contradictory, or no detector.
         EngineError: if the engine is not installed, or the device asked for is not to be had.
     """
+
+    example = "detector([image])"
 
     def __init__(
         self,
@@ -89,72 +87,15 @@ class Detector:
         self.max_pixels = max_pixels
         self.sizes = sizes or model.spec.sizes
         self.boxes = boxes or model.spec.boxes
-        self._session = model
+        super().__init__(model, threads)
         self._sizes = SizesWithin(self.sizes, model.size_ranges)
-        self._num_preparers = available_cpus() if threads is None else threads
-        self._threads = Threads()
-        self._num_lanes = model.num_lanes
         self._images_at_once = min(batch_size, model.images_at_once or batch_size)
         self._budget = PixelBudget(max(_PIXELS_AT_ONCE, self._num_lanes * 2**20))
-        # Whoever detects takes a lane from here, so that streams of several threads take turns.
-        self._lanes: SimpleQueue[DetectionSession] = SimpleQueue()
-        for _ in range(self._num_lanes):
-            self._lanes.put(model)
 
     @property
     def spec(self) -> DetectorSpec:
         """What the model expects and emits."""
         return self._session.spec
-
-    @property
-    def description(self) -> str:
-        """Engine, version, device and threads obtained."""
-        return self._session.description
-
-    def __call__(self, images: Iterable[ImageSource]) -> list[Detection]:
-        """Find the boxes of all images; one result for each, in their order.
-
-        Args:
-            images: paths, bytes of image files, or arrays as `read_image` takes them.
-
-        Returns:
-            a `Detection` per image; one that cannot be read has its `error` set.
-
-        Raises:
-            OcrError: if a single image is given instead of several.
-            EngineError: if the engine fails on every image.
-        """
-        return list(self.stream(images))
-
-    def stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
-        """Find boxes like `__call__`, but give results while images are still being taken.
-
-        The input is taken only some pages ahead of the results, so memory does not grow with the
-        number of images. It is taken in the thread that takes the results. An iterator closed
-        early stops the threads.
-        """
-        require_several(images, "detector([image])")
-        return self._stream(images)
-
-    def close(self) -> None:
-        """Let go of the model and of the threads, once what is under way has ended."""
-        self._threads.close()
-        end_idle_decoders()
-        lanes = [self._lanes.get() for _ in range(self._num_lanes)]
-        self._session.close()
-        for lane in lanes:
-            self._lanes.put(lane)
-
-    def __enter__(self) -> Detector:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
         if self._images_at_once == 1:
@@ -203,12 +144,9 @@ class Detector:
     def _detect(self, pages: Sequence[PreparedPage]) -> list[Detection]:
         """Run pages of one input size through the network, and trace their boxes."""
         pixels = [page.pixels for page in pages]
-        with self._budget.held(len(pages) * pixels[0].shape[0] * pixels[0].shape[1]):
-            session = self._lanes.get()
-            try:
-                maps = self._maps(session, pixels)
-            finally:
-                self._lanes.put(session)
+        num_pixels = len(pages) * pixels[0].shape[0] * pixels[0].shape[1]
+        with self._budget.held(num_pixels), self._lane() as session:
+            maps = self._maps(session, pixels)
         return [
             failed(page.source, found)
             if isinstance(found, EngineError)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
-from runtime.cpu import available_cpus
 from runtime.errors import EngineError, ImageError, OcrError
-from runtime.images.decoders import end_idle_decoders
-from runtime.images.loading import LoadedImage, load_image, num_bytes_of, require_several
+from runtime.images.loading import LoadedImage, load_image, num_bytes_of
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
 from runtime.pipeline import Pipeline, Prepared, done_ahead
 from runtime.recognition.ctc import decode_best_path
@@ -24,7 +20,7 @@ from runtime.recognition.model.default import default_model
 from runtime.recognition.result import Recognition as Recognition
 from runtime.recognition.session import ProbabilitySession, Session, open_session
 from runtime.recognition.spec import RecognizerSpec
-from runtime.threads import Threads
+from runtime.stream_reader import StreamReader
 
 if TYPE_CHECKING:  # What only some runs need is imported in these.
     from runtime.recognition.alternatives import Alternative
@@ -33,7 +29,7 @@ if TYPE_CHECKING:  # What only some runs need is imported in these.
 DEFAULT_BATCH_SIZE = 32
 
 
-class Recognizer:
+class Recognizer(StreamReader[Session, Recognition]):
     """Reads line images with one model.
 
     Used as a context manager it closes the model at the end. Several threads may use it at once:
@@ -60,6 +56,8 @@ class Recognizer:
         EngineError: if the engine is not installed, the device asked for is not to be had, or the
             model does not hand out the probabilities that alternatives need.
     """
+
+    example = "recognizer([image])"
 
     def __init__(
         self,
@@ -104,71 +102,14 @@ class Recognizer:
                 "probability of every class, got one that gives the best class alone; read with "
                 "the .onnx file that it was made from, or leave alternatives out"
             )
-        self._session = model
+        super().__init__(model, threads)
         self._charset = model.spec.charset
-        self._num_preparers = available_cpus() if threads is None else threads
-        self._threads = Threads()
-        self._num_lanes = model.num_lanes
         self._lines_at_once = min(batch_size, model.lines_at_once or batch_size)
-        # Whoever reads takes a lane from here, so that streams of several threads take turns.
-        self._lanes: SimpleQueue[Session] = SimpleQueue()
-        for _ in range(self._num_lanes):
-            self._lanes.put(model)
 
     @property
     def spec(self) -> RecognizerSpec:
         """What the model expects and emits."""
         return self._session.spec
-
-    @property
-    def description(self) -> str:
-        """Engine, version, device and threads obtained."""
-        return self._session.description
-
-    def __call__(self, images: Iterable[ImageSource]) -> list[Recognition]:
-        """Read all images; one result for each, in their order.
-
-        Args:
-            images: paths, bytes of image files, or arrays as `read_image` takes them.
-
-        Returns:
-            a `Recognition` per image; one that cannot be read has its `error` set.
-
-        Raises:
-            OcrError: if a single image is given instead of several.
-            EngineError: if the engine fails.
-        """
-        return list(self.stream(images))
-
-    def stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
-        """Read images like `__call__`, but give results while images are still being taken.
-
-        The input is taken at most `LOOK_AHEAD_BATCHES` batches, and what the threads have in
-        hand, ahead of the results, so memory does not grow with the number of images. It is
-        taken in the thread that takes the results. An iterator closed early stops the threads.
-        """
-        require_several(images, "recognizer([image])")
-        return self._stream(images)
-
-    def close(self) -> None:
-        """Let go of the model and of the threads, once what is being read has been."""
-        self._threads.close()
-        end_idle_decoders()
-        lanes = [self._lanes.get() for _ in range(self._num_lanes)]
-        self._session.close()
-        for lane in lanes:
-            self._lanes.put(lane)
-
-    def __enter__(self) -> Recognizer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
         if self.compat is not None:
@@ -262,14 +203,11 @@ class Recognizer:
             return []
         pixels = [line.pixels for line in lines]
         probabilities: NDArray[np.float32] | None = None
-        session = self._lanes.get()
-        try:
+        with self._lane() as session:
             if self.alternatives and isinstance(session, ProbabilitySession):
                 indices, values, probabilities = session.read_with_probabilities(pixels, width)
             else:
                 indices, values = session.read(pixels, width)
-        finally:
-            self._lanes.put(session)
         decoded = decode_best_path(indices, values, self._charset)
         alternatives = self._alternatives(probabilities, len(lines))
         return [
