@@ -31,7 +31,7 @@ class Ends:
         input_name, output_name: of the tensors.
         input_shape: [N, C, H, W], None where a dimension is not fixed.
         output_shape: as declared, None where a dimension is not fixed or nothing is declared.
-        is_half_input, is_half_output: whether they are float16, so that they are cast.
+        is_half_input: whether the input is float16, so that it is cast.
         declared_batch_axis: dimension of the output that has the name of the input's N; None
             without such a dimension.
     """
@@ -41,7 +41,6 @@ class Ends:
     input_shape: tuple[int | None, ...]
     output_shape: tuple[int | None, ...] | None
     is_half_input: bool
-    is_half_output: bool
     declared_batch_axis: int | None
 
 
@@ -70,7 +69,6 @@ def ends_of(
         source.sizes,
         target.sizes or None,
         source.dtype == HALF,
-        target.dtype == HALF,
         None if batch == (source.shape or ())[3] else _place_of(batch, target),
     )
 
