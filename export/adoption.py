@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 
-from export.contract import CONTRACTS, ModelContract, samples_to_compare, task_of
+from export.contract import (
+    CONTRACTS,
+    ModelContract,
+    model_contract,
+    samples_to_compare,
+    task_of,
+)
+from export.conversion.convert import check_opset, tool_versions
 from export.conversion.denormals import set_denormals_to_zero
+from export.conversion.graph import describe, input_shape, opset_of
+from export.conversion.model_file import read_model
 from export.conversion.onnx_file import load_model
+from export.conversion.staging import staged
 from export.proof.compare import TOLERANCE, compare
-from export.proof.forms import ScoreForm, run_of_onnx
+from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
 from export.proof.rounding import (
     measure_rounding,
     nudged_inputs,
@@ -21,9 +32,13 @@ from export.proof.rounding import (
     widely_nudged_inputs,
 )
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
-from runtime.errors import ArtifactError
+from runtime.errors import ArtifactError, ConfigError
+from runtime.files import sha256_of, sha256_of_file
 from runtime.inference_yml import FILE_NAME
+from runtime.spec import ModelSpec
 from runtime.yaml_file import YamlError, read_yaml
+
+SpecOf = TypeVar("SpecOf", bound=ModelSpec)
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
 
@@ -130,3 +145,91 @@ def drop_denormals(
         f"{where} with its {count:,} denormal weights and without",
     )
     return [f"{count:,} denormal weights set to 0"]
+
+
+def write_adopted(
+    source: Path,
+    output: Path,
+    opset: int | None,
+    adopt_folder: Callable[[], tuple[onnx.ModelProto, SpecOf]],
+    adopt_file: Callable[[], tuple[onnx.ModelProto, SpecOf]],
+) -> SpecOf:
+    """Write what was made of somebody else's model, once all of it is right; return its spec.
+
+    Args:
+        source: a folder as PaddleOCR exports it, or an ONNX file.
+        output: the file to write.
+        opset: for a folder; the network decides when None.
+        adopt_folder, adopt_file: make a model and its spec of the source.
+
+    Raises:
+        ConfigError: if `output` is no name of an ONNX file, or the opset cannot be.
+    """
+    if output.suffix.lower() != ".onnx":
+        raise ConfigError(f"--output {output}: expected the name of an .onnx file")
+    check_opset(opset)
+    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
+        model, spec = adopt_folder() if source.is_dir() else adopt_file()
+        describe(model, spec)
+        file = folder / output.name
+        file.write_bytes(model.SerializeToString(deterministic=True))
+        read_model(file)
+    return spec
+
+
+def from_file(
+    source: Path, spec: SpecOf, said: Mapping[str, Any], changes: Sequence[str]
+) -> SpecOf:
+    """Return a spec that tells which file it was adopted from, what was told and changed.
+
+    Args:
+        source: an ONNX file.
+        spec: of the model.
+        said: what a user told of it.
+        changes: in words.
+    """
+    provenance = {
+        **spec.provenance,
+        "adopted_from": source.name,
+        "adopted_sha256": sha256_of_file(source),
+        **({"told": dict(said)} if said else {}),
+        **({"changed": list(changes)} if changes else {}),
+    }
+    return replace(spec, provenance=provenance)
+
+
+def from_folder(
+    program: Path,
+    model: onnx.ModelProto,
+    spec: SpecOf,
+    said: Mapping[str, Any],
+    images: Sequence[str | Path],
+) -> SpecOf:
+    """Return a spec that tells which program it was adopted from, once both read the same.
+
+    Args:
+        program: an inference program.
+        model: converted from it.
+        spec: of the model.
+        said: what a user told of it.
+        images: to compare on; rendered ones without.
+
+    Raises:
+        ParityError: if paddle and onnxruntime disagree.
+    """
+    contract = model_contract(spec)
+    parity = prove_alike(
+        ScoreForm("paddle", contract, run_of_program(program, input_shape(model)[0])),
+        ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
+        images,
+        f"{program} in paddle and in onnxruntime",
+    )
+    provenance = {
+        "adopted_from": program.parent.resolve().name,
+        **({"told": dict(said)} if said else {}),
+        "versions": tool_versions(),
+        "opset": opset_of(model),
+        "parity": parity,
+    }
+    parameters = program.with_suffix(".pdiparams").read_bytes()
+    return replace(spec, weights_sha256=sha256_of(parameters), provenance=provenance)

@@ -14,24 +14,20 @@ from typing import Any
 
 import onnx
 
-from export.adoption import drop_denormals, program_in, prove_alike
-from export.conversion.convert import check_opset, convert, tool_versions
-from export.conversion.graph import describe, input_shape, opset_of
-from export.conversion.model_file import read_model
+from export.adoption import drop_denormals, from_file, from_folder, program_in, write_adopted
+from export.conversion.convert import convert
+from export.conversion.graph import input_shape
 from export.conversion.onnx_file import load_model
-from export.conversion.staging import staged
 from export.detection.contract import DetectorContract
 from export.detection.foreign import make_canonical
 from export.detection.told import Told
-from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
 from runtime.detection.map_session import MapSession
 from runtime.detection.model.inference_yml import read_inference_yml
 from runtime.detection.model.spec_of_model import DEFAULT_BOXES, DEFAULT_SIZES
 from runtime.detection.preprocess import SizePolicy
 from runtime.detection.spec import DetectorSpec
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
-from runtime.errors import ArtifactError, ConfigError
-from runtime.files import sha256_of, sha256_of_file
+from runtime.errors import ArtifactError
 from runtime.inference_yml import FILE_NAME
 
 
@@ -60,19 +56,14 @@ def adopt(
         ArtifactError: if the model is damaged or no detector.
         ParityError: if paddle and onnxruntime disagree.
     """
-    if output.suffix.lower() != ".onnx":
-        raise ConfigError(f"--output {output}: expected the name of an .onnx file")
-    check_opset(opset)
     told = told or Told()
-    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
-        if source.is_dir():
-            model, spec = _adopt_folder(source, told, opset, images)
-        else:
-            model, spec = _adopt_file(source, told, images)
-        describe(model, spec)
-        file = folder / output.name
-        file.write_bytes(model.SerializeToString(deterministic=True))
-        read_model(file)
+    spec = write_adopted(
+        source,
+        output,
+        opset,
+        lambda: _adopt_folder(source, told, opset, images),
+        lambda: _adopt_file(source, told, images),
+    )
     return {
         "onnx": str(output),
         "sizes": asdict(spec.sizes),
@@ -96,14 +87,7 @@ def _adopt_file(
     session.close()
     spec, changes = make_canonical(model, session, told.applied(session.spec), str(source))
     changes += drop_denormals(model, DetectorContract(spec), images, str(source))
-    provenance = {
-        **spec.provenance,
-        "adopted_from": source.name,
-        "adopted_sha256": sha256_of_file(source),
-        **({"told": dict(told.said)} if told.said else {}),
-        **({"changed": changes} if changes else {}),
-    }
-    return model, replace(spec, provenance=provenance)
+    return model, from_file(source, spec, told.said, changes)
 
 
 def _adopt_folder(
@@ -115,25 +99,7 @@ def _adopt_folder(
         found = read_inference_yml(folder / FILE_NAME, found)
     spec = told.applied(DetectorSpec(**found))
     model = convert(program, spec, opset)
-    batch_size, _, height, width = input_shape(model)
+    _, _, height, width = input_shape(model)
     if height is not None and width is not None:
         spec = replace(spec, sizes=SizePolicy(image_shape=(height, width)))
-    contract = DetectorContract(spec)
-    parity = prove_alike(
-        ScoreForm("paddle", contract, run_of_program(program, batch_size)),
-        ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
-        images,
-        f"{program} in paddle and in onnxruntime",
-    )
-    params = program.with_suffix(".pdiparams").read_bytes()
-    return model, replace(
-        spec,
-        weights_sha256=sha256_of(params),
-        provenance={
-            "adopted_from": folder.resolve().name,
-            **({"told": dict(told.said)} if told.said else {}),
-            "versions": tool_versions(),
-            "opset": opset_of(model),
-            "parity": parity,
-        },
-    )
+    return model, from_folder(program, model, spec, told.said, images)

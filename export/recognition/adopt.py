@@ -15,18 +15,15 @@ from typing import Any
 
 import onnx
 
-from export.adoption import drop_denormals, program_in, prove_alike
-from export.conversion.convert import check_opset, convert, tool_versions
-from export.conversion.graph import describe, input_shape, opset_of
-from export.conversion.model_file import read_model
+from export.adoption import drop_denormals, from_file, from_folder, program_in, write_adopted
+from export.conversion.convert import convert
+from export.conversion.graph import input_shape
 from export.conversion.onnx_file import load_model
-from export.conversion.staging import staged
-from export.proof.forms import ScoreForm, run_of_onnx, run_of_program
+from export.proof.forms import run_of_onnx
 from export.recognition.contract import RecognizerContract
 from export.recognition.foreign import make_canonical
 from runtime.engines.onnxruntime import OnnxRuntimeEngine
 from runtime.errors import ArtifactError, ConfigError
-from runtime.files import sha256_of, sha256_of_file
 from runtime.recognition.charset import read_dictionary
 from runtime.recognition.model.inference_yml import FILE_NAME, InferenceYml, read_inference_yml
 from runtime.recognition.model.spec_of_model import ModelFacts, spec_of_model
@@ -66,19 +63,14 @@ def adopt(
         ArtifactError: if the model is damaged or no recogniser, or its characters are unknown.
         ParityError: if paddle and onnxruntime disagree.
     """
-    if output.suffix.lower() != ".onnx":
-        raise ConfigError(f"--output {output}: expected the name of an .onnx file")
-    check_opset(opset)
     told = told or Told()
-    with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
-        if source.is_dir():
-            model, spec = _adopt_folder(source, dictionary, told, opset, images)
-        else:
-            model, spec = _adopt_file(source, dictionary, told, images)
-        describe(model, spec)
-        file = folder / output.name
-        file.write_bytes(model.SerializeToString(deterministic=True))
-        read_model(file)
+    spec = write_adopted(
+        source,
+        output,
+        opset,
+        lambda: _adopt_folder(source, dictionary, told, opset, images),
+        lambda: _adopt_file(source, dictionary, told, images),
+    )
     return {
         "onnx": str(output),
         "num_characters": len(spec.characters),
@@ -113,15 +105,7 @@ def _adopt_file(
     session.close()
     spec, changes = make_canonical(model, session.ends, session.layout, session.spec)
     changes += drop_denormals(model, RecognizerContract(spec), images, str(source))
-    digest = sha256_of_file(source)
-    provenance = {
-        **spec.provenance,
-        "adopted_from": source.name,
-        "adopted_sha256": digest,
-        **({"told": dict(told.said)} if told.said else {}),
-        **({"changed": changes} if changes else {}),
-    }
-    return model, replace(spec, provenance=provenance)
+    return model, from_file(source, spec, told.said, changes)
 
 
 def _adopt_folder(
@@ -174,26 +158,9 @@ def _adopt_folder(
             f"{'last' if layout.is_blank_last else 'first'}; convert it with paddle2onnx and adopt "
             "the .onnx file"
         )
-    contract = RecognizerContract(spec)
-    parity = prove_alike(
-        ScoreForm("paddle", contract, run_of_program(program, batch_size)),
-        ScoreForm("onnxruntime", contract, run_of_onnx(model.SerializeToString(), spec)),
-        images,
-        f"{program} in paddle and in onnxruntime",
-    )
-    params = program.with_suffix(".pdiparams").read_bytes()
-    return model, replace(
-        spec,
-        network=yml.model_name if yml is not None else "",
-        weights_sha256=sha256_of(params),
-        provenance={
-            "adopted_from": folder.resolve().name,
-            **({"told": dict(told.said)} if told.said else {}),
-            "versions": tool_versions(),
-            "opset": opset_of(model),
-            "parity": parity,
-        },
-    )
+    if yml is not None:
+        spec = replace(spec, network=yml.model_name)
+    return model, from_folder(program, model, spec, told.said, images)
 
 
 def _height(folder: Path, yml: InferenceYml | None, height_px: int | None) -> int:

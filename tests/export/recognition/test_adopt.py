@@ -18,11 +18,11 @@ import onnx
 import paddle
 import pytest
 
+from export import adoption
 from export.conversion import convert as conversion
 from export.conversion.program import save_program
 from export.inspection import described
 from export.proof.forms import run_of_program
-from export.recognition import adopt as room
 from export.recognition.adopt import adopt
 from export.recognition.inference_yml import inference_yml
 from runtime.errors import ArtifactError, ConfigError, ParityError
@@ -304,7 +304,7 @@ def test_nothing_is_written_when_the_forms_disagree_and_the_earlier_file_stays(
         run = run_of_program(program, *more)
         return lambda batch: run(batch) + np.float32(1e-3)
 
-    monkeypatch.setattr(room, "run_of_program", shifted)
+    monkeypatch.setattr(adoption, "run_of_program", shifted)
     with pytest.raises(ParityError, match="nothing was written"):
         adopt(folder, output, images=images)
     assert [one.name for one in output.parent.iterdir()] == ["model.onnx"]
@@ -319,7 +319,7 @@ def test_a_file_that_does_not_open_again_is_not_kept(
         assert path.is_file()
         raise ArtifactError("it does not open")
 
-    monkeypatch.setattr(room, "read_model", refusing)
+    monkeypatch.setattr(adoption, "read_model", refusing)
     with pytest.raises(ArtifactError, match="does not open"):
         adopt(folder, tmp_path / "out" / "model.onnx", images=images)
     assert not (tmp_path / "out").exists()
