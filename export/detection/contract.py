@@ -17,6 +17,7 @@ from export.detection.readings import FoundBoxes, PageReading
 from export.detection.samples import PageBatch, Pages, rendered_pages
 from export.proof.outputs import Outputs
 from export.proof.samples import Batch, Samples
+from export.trial import session_on_trial
 from runtime.detection.map_session import MapSession
 from runtime.detection.model.ends import may_be_detector
 from runtime.detection.pixel_session import PixelSession
@@ -25,8 +26,6 @@ from runtime.detection.session import PIXELS
 from runtime.detection.sizes import SizeRange, SizesWithin
 from runtime.detection.spec import DetectorSpec
 from runtime.engines import Engine
-from runtime.engines.tensorrt.engine import TensorRtEngine
-from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensors import Profile, ShapeRange, TensorInfo
 from runtime.errors import ArtifactError
 
@@ -155,14 +154,7 @@ class DetectorContract:
 
     def engine_form(self, plan: Path, device_id: int = 0) -> tuple[PixelForm, DetectorContract]:
         """Open a plan; return it, and the contract with the sizes that it takes."""
-        # One lane, so that the same shape takes the plain, the captured and the replayed path.
-        trial = TensorRtPlan(plan, device_id=device_id, is_on_trial=True)
-        engine = TensorRtEngine(trial, num_lanes=1)
-        try:
-            session = PixelSession(engine)
-        except ArtifactError:
-            engine.close()
-            raise
+        session = session_on_trial(plan, device_id, PixelSession)
         limited = DetectorContract(self.spec, session.size_ranges)
         return PixelForm(str(plan), session, limited), limited
 

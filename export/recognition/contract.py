@@ -16,9 +16,8 @@ from export.proof.outputs import Outputs
 from export.proof.samples import Batch, Samples
 from export.recognition.ranges import ranges_for
 from export.recognition.samples import LineBatch, Lines, rendered_lines
+from export.trial import session_on_trial
 from runtime.engines import Engine
-from runtime.engines.tensorrt.engine import TensorRtEngine
-from runtime.engines.tensorrt.plan import TensorRtPlan
 from runtime.engines.tensors import Profile, ShapeRange, TensorInfo
 from runtime.errors import ArtifactError, EngineError, OcrError
 from runtime.recognition.best_path_session import BestPathSession, line_profile
@@ -164,14 +163,7 @@ class RecognizerContract:
         self, plan: Path, device_id: int = 0
     ) -> tuple[BestPathForm, RecognizerContract]:
         """Open a plan; return it, and the contract with the widths that it takes."""
-        # One lane, so that the same shape takes the plain, the captured and the replayed path.
-        trial = TensorRtPlan(plan, device_id=device_id, is_on_trial=True)
-        engine = TensorRtEngine(trial, num_lanes=1)
-        try:
-            session = BestPathSession(engine)
-        except ArtifactError:
-            engine.close()
-            raise
+        session = session_on_trial(plan, device_id, BestPathSession)
         limited = replace(self.spec, width=session.spec.width)
         return BestPathForm(str(plan), session), RecognizerContract(limited)
 
