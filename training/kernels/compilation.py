@@ -18,6 +18,9 @@ from typing import Any
 import numba
 
 Function = Callable[..., Any]
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+"""Lets sums be reordered and fused; infinities and NaN keep their meaning, because the training
+loop has to see them."""
 log = logging.getLogger(__name__)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.kernels.compilation import compiled
-from training.kernels.loops.softmax import FAST, exp32
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.softmax import exp32
 
 NONE, RELU, HARDSWISH, SWISH, GELU = range(5)
 

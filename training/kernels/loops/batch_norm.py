@@ -10,38 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
-
-# Sums may be reordered and fused; infinities and NaN keep their meaning.
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.sums import squares_around, total_of
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
-def _sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        total += values[j]
-    return total
-
-
-@compiled(fastmath=_FAST, error_model="numpy")
-def _sum_of_squares_around(values, centre):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        difference = values[j] - centre
-        total += difference * difference
-    return total
-
-
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=FAST, error_model="numpy")
 def moments(x, channel):  # type: ignore[no-untyped-def]
     """Mean and biased variance of one channel, float64."""
     size = x.shape[2]
     mean, squares, seen = 0.0, 0.0, 0
     for n in range(x.shape[0]):
         plane = x[n, channel]
-        plane_mean = np.float64(_sum(plane)) / size
-        plane_squares = np.float64(_sum_of_squares_around(plane, np.float32(plane_mean)))
+        plane_mean = np.float64(total_of(plane)) / size
+        plane_squares = np.float64(squares_around(plane, np.float32(plane_mean)))
         # The rounding of the centre to float32 is far below that of the plane's own sum.
         delta = plane_mean - mean
         together = seen + size
@@ -60,7 +41,7 @@ def _scale_and_activate(x, y, scale, shift):  # type: ignore[no-untyped-def]
         y[j] = z * min(max(z + three, zero), six) / six
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=FAST, error_model="numpy")
 def _activation_slope(z):  # type: ignore[no-untyped-def]
     """Derivative of hard-swish: 0 below -3, 1 from 3 on, z / 3 + 1 / 2 between."""
     three = np.float32(3.0)
@@ -69,7 +50,7 @@ def _activation_slope(z):  # type: ignore[no-untyped-def]
     return np.float32(1.0) if z >= three else slope
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=FAST, error_model="numpy")
 def _gradient_sums(x, dy, scale, shift, mean):  # type: ignore[no-untyped-def]
     """Sums of dz and of dz * (x - mean) over a plane, z being what enters the activation."""
     plain, weighted = np.float32(0.0), np.float32(0.0)
@@ -80,7 +61,7 @@ def _gradient_sums(x, dy, scale, shift, mean):  # type: ignore[no-untyped-def]
     return plain, weighted
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=FAST, error_model="numpy")
 def _input_gradient(x, dy, dx, scale, shift, mean, offset, slope):  # type: ignore[no-untyped-def]
     for j in range(x.size):
         dz = dy[j] * _activation_slope(x[j] * scale + shift)

@@ -5,26 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
-from training.kernels.loops.softmax import FAST, exp32, log_sum_exp
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.softmax import exp32, log_sum_exp
+from training.kernels.loops.sums import total_of
 
 # A row's plain sum is added in blocks of so many values, whose sums are added in float64.
 _BLOCK = 1024
-
-
-@compiled(fastmath=FAST, error_model="numpy")
-def _block_sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        total += values[j]
-    return total
 
 
 @compiled(error_model="numpy")
 def _sum(row):  # type: ignore[no-untyped-def]
     total = 0.0
     for start in range(0, row.size, _BLOCK):
-        total += _block_sum(row[start : min(row.size, start + _BLOCK)])
+        total += total_of(row[start : min(row.size, start + _BLOCK)])
     return total
 
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
+from training.kernels.compilation import FAST, compiled
 from training.kernels.loops.plane import (
-    FAST,
     add_taps,
     dot_taps,
     forward_offsets,
@@ -25,23 +24,7 @@ from training.kernels.loops.plane import (
     split,
     sum_taps,
 )
-
-
-@compiled(fastmath=FAST, error_model="numpy")
-def _row_sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        total += values[j]
-    return total
-
-
-@compiled(fastmath=FAST, error_model="numpy")
-def _row_squares(values, centre):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        difference = values[j] - centre
-        total += difference * difference
-    return total
+from training.kernels.loops.sums import squares_around, total_of
 
 
 @compiled(error_model="numpy")
@@ -49,13 +32,13 @@ def _add_moments(moments, total, height, width, columns):  # type: ignore[no-unt
     """Combine mean, sum of squares around it and count with those of one more plane."""
     plane_sum = 0.0
     for h in range(height):
-        plane_sum += _row_sum(total[h * columns : h * columns + width])
+        plane_sum += total_of(total[h * columns : h * columns + width])
     size = height * width
     plane_mean = plane_sum / size
     centre = np.float32(plane_mean)
     squares = 0.0
     for h in range(height):
-        squares += _row_squares(total[h * columns : h * columns + width], centre)
+        squares += squares_around(total[h * columns : h * columns + width], centre)
     delta, seen = plane_mean - moments[0], moments[2]
     moments[0] += delta * size / (seen + size)
     moments[1] += squares + delta * delta * seen * size / (seen + size)
@@ -181,7 +164,7 @@ def _backward_channel(  # type: ignore[no-untyped-def]
         for h in range(out_height):
             start = margin + h * columns
             spread[start : start + out_width] = dy[n, channel, h]
-            plain += _row_sum(dy[n, channel, h])
+            plain += total_of(dy[n, channel, h])
         split(x[n, channel], buffer, padding, stride, rows, columns)
         dot_taps(products, spread[margin : margin + length], buffer, offsets)
     dshift[channel] = plain

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
+from training.kernels.compilation import FAST, compiled
 from training.kernels.loops.activation import NONE, scale_and_activate
 from training.kernels.loops.batch_norm import moments
 from training.kernels.loops.plane import (
-    FAST,
     add_taps,
     dot_taps,
     forward_offsets,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
-from training.kernels.loops.softmax import FAST, exp32, log32, log_sum_exp
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.softmax import exp32, log32, log_sum_exp
 
 _E = np.float32(1e-10)
 

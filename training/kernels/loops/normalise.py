@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
+from training.kernels.compilation import FAST, compiled
 from training.kernels.loops.activation import scale_and_activate, slope_times
 from training.kernels.loops.batch_norm import moments
-from training.kernels.loops.softmax import FAST
 
 
 @compiled(parallel=True, error_model="numpy")

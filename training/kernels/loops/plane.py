@@ -16,11 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.kernels.compilation import compiled
-
-# Sums may be reordered and fused; infinities and NaN keep their meaning, because the training
-# loop has to see them.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
+from training.kernels.compilation import FAST, compiled
 
 # Products may be fused into sums, which stay in the order they are written in.
 _IN_ORDER = {"contract"}

@@ -8,16 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
-from training.kernels.loops.softmax import FAST
-
-
-@compiled(fastmath=FAST, error_model="numpy")
-def _sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        total += values[j]
-    return total
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.sums import total_of
 
 
 @compiled(fastmath=FAST, error_model="numpy")
@@ -32,7 +24,7 @@ def _sum_of_products(left, right):  # type: ignore[no-untyped-def]
 def means(x, y):  # type: ignore[no-untyped-def]
     """Write the mean of every plane of x [R, P] float32 into y [R] float32."""
     for plane in prange(x.shape[0]):
-        y[plane] = _sum(x[plane]) / np.float32(x.shape[1])
+        y[plane] = total_of(x[plane]) / np.float32(x.shape[1])
 
 
 @compiled(parallel=True, error_model="numpy")

@@ -10,16 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from training.kernels.compilation import compiled
-from training.kernels.loops.softmax import FAST
-
-
-@compiled(fastmath=FAST, error_model="numpy")
-def _sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for j in range(values.size):
-        total += values[j]
-    return total
+from training.kernels.compilation import FAST, compiled
+from training.kernels.loops.sums import total_of
 
 
 @compiled(fastmath=FAST, error_model="numpy")
@@ -54,7 +46,7 @@ def centre(x, mean, centred):  # type: ignore[no-untyped-def]
     for channel in prange(x.shape[1]):
         total = 0.0
         for n in range(x.shape[0]):
-            total += _sum(x[n, channel])
+            total += total_of(x[n, channel])
         value = np.float32(total / (x.shape[0] * x.shape[2]))
         mean[channel] = value
         for n in range(x.shape[0]):
@@ -72,7 +64,7 @@ def channel_sums(x, sums):  # type: ignore[no-untyped-def]
     for channel in prange(x.shape[1]):
         total = 0.0
         for n in range(x.shape[0]):
-            total += _sum(x[n, channel])
+            total += total_of(x[n, channel])
         sums[channel] = total
 
 

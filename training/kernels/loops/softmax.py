@@ -17,10 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from training.kernels.compilation import compiled
-
-# Sums may be reordered and fused; infinities and NaN keep their meaning.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
+from training.kernels.compilation import FAST, compiled
 
 # Rows are scanned for their maximum in this many lanes side by side.
 _LANES = 64
