@@ -7,6 +7,7 @@ Source: Zhou et al. 2017 (arXiv:1704.03155) for the idea; PaddleOCR
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,43 +61,14 @@ class Window:
         )
 
 
-def warn_of_stretching(name: str, keep_ratio: bool) -> None:
-    """Warn once a run that boxes do not follow a stretched image."""
-    if not keep_ratio:
-        log.warning(
-            "%s: with keep_ratio false the image is stretched to the size and its boxes are not, "
-            "as in PaddleOCR; take keep_ratio true",
-            name,
-        )
-
-
-def problems_of_crop(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Report sizes and counts that no crop can have."""
-    problems = []
-    size = options.get("size", (640, 640))
-    if len(size) != 2 or min(size) < 1:
-        problems.append(("size", f"expected width and height in px, got {size!r}"))
-    if options.get("max_tries", 1) < 1:
-        problems.append(("max_tries", f"expected at least 1, got {options['max_tries']}"))
-    if not 0 <= options.get("min_crop_side_ratio", 0.1) <= 1:
-        message = f"expected a number from 0 to 1, got {options['min_crop_side_ratio']}"
-        problems.append(("min_crop_side_ratio", message))
-    return problems
-
-
-class EastRandomCropData:
-    """Crops a random part that cuts no text, and resizes it.
-
-    Texts that lie outside the part are dropped. Text that reaches over the image's border is kept
-    whole too, which PaddleOCR forgets at the left and upper border.
+class Crop(ABC):
+    """Crops a part of an image to a size.
 
     Args:
         size: width and height in px of the result.
         max_tries: how many parts to try; then the whole image is taken.
-        min_crop_side_ratio: a part is at least so large, as a share of the image.
-        keep_ratio: fit the part into the upper left of a black image, rather than stretching it.
-
-    Source: PaddleOCR `random_crop_data`.
+        min_crop_side_ratio: the smallest part, as a share of the image.
+        keep_ratio: leave the rest of the result black, rather than stretching the part.
     """
 
     def __init__(
@@ -110,9 +82,46 @@ class EastRandomCropData:
         self.max_tries = max_tries
         self.min_crop_side_ratio = min_crop_side_ratio
         self.keep_ratio = keep_ratio
-        warn_of_stretching(type(self).__name__, keep_ratio)
+        if not keep_ratio:
+            log.warning(
+                "%s: with keep_ratio false the image is stretched to the size and its boxes are "
+                "not, as in PaddleOCR; take keep_ratio true",
+                type(self).__name__,
+            )
 
-    problems_of = staticmethod(problems_of_crop)
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report sizes and counts that no crop can have."""
+        problems = []
+        size = options.get("size", (640, 640))
+        if len(size) != 2 or min(size) < 1:
+            problems.append(("size", f"expected width and height in px, got {size!r}"))
+        if options.get("max_tries", 1) < 1:
+            problems.append(("max_tries", f"expected at least 1, got {options['max_tries']}"))
+        if not 0 <= options.get("min_crop_side_ratio", 0.1) <= 1:
+            message = f"expected a number from 0 to 1, got {options['min_crop_side_ratio']}"
+            problems.append(("min_crop_side_ratio", message))
+        return problems
+
+    @abstractmethod
+    def __call__(self, sample: Sample, draw: Draw) -> Sample:
+        """Crop a decoded sample whose label is read."""
+
+
+class EastRandomCropData(Crop):
+    """Crops a random part that cuts no text, and resizes it.
+
+    Texts that lie outside the part are dropped. Text that reaches over the image's border is kept
+    whole too, which PaddleOCR forgets at the left and upper border.
+
+    Args:
+        size: width and height in px of the result.
+        max_tries: how many parts to try; then the whole image is taken.
+        min_crop_side_ratio: a part is at least so large, as a share of the image.
+        keep_ratio: fit the part into the upper left of a black image, rather than stretching it.
+
+    Source: PaddleOCR `random_crop_data`.
+    """
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Crop a decoded sample whose label is read."""

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from training.data.sample import Draw, Image, Sample
-from training.detection.augment.crop import Window, problems_of_crop, warn_of_stretching
+from training.detection.augment.crop import Crop, Window
 from training.detection.labels import Polygons, TextPolygons, stacked_polygons
 
 _SMALLEST_AREA_PX = 80
@@ -39,7 +39,7 @@ class Placement:
     top: int = 0
 
 
-class RandomCrop:
+class RandomCrop(Crop):
     """Crops a random part that holds text, shrinks it if it is too large, and pads it.
 
     Args:
@@ -51,21 +51,6 @@ class RandomCrop:
 
     Source: PaddleOCR `random_crop_data`.
     """
-
-    def __init__(
-        self,
-        size: Sequence[int] = (640, 640),
-        max_tries: int = 10,
-        min_crop_side_ratio: float = 0.1,
-        keep_ratio: bool = True,
-    ) -> None:
-        self.width, self.height = size
-        self.max_tries = max_tries
-        self.min_crop_side_ratio = min_crop_side_ratio
-        self.keep_ratio = keep_ratio
-        warn_of_stretching(type(self).__name__, keep_ratio)
-
-    problems_of = staticmethod(problems_of_crop)
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Crop a decoded sample whose label is read."""
