@@ -1,8 +1,23 @@
-"""Lines of Triton's `config.pbtxt`, in protobuf's text format."""
+"""A model in a Triton repository; lines of its `config.pbtxt`, in protobuf's text format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+
+def write_model(place: Path, model: bytes, config: Iterable[str]) -> None:
+    """Write `1/model.onnx` and `config.pbtxt`.
+
+    Args:
+        place: the folder of the model in the repository.
+        model: the ONNX file.
+        config: lines.
+    """
+    (place / "1").mkdir(parents=True, exist_ok=True)
+    (place / "1" / "model.onnx").write_bytes(model)
+    text = "".join(f"{line}\n" for line in config)
+    (place / "config.pbtxt").write_text(text, encoding="utf-8")
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.detection.ranges import usual_size
-from export.pbtxt import parameters, quoted, tensor
+from export.pbtxt import parameters, quoted, tensor, write_model
 from runtime.detection.spec import CHANNELS, DetectorSpec
 
 MAX_BATCH_SIZE = 8
@@ -33,10 +33,7 @@ def write_repository(
         Folder of the model.
     """
     place = folder / name
-    (place / "1").mkdir(parents=True, exist_ok=True)
-    (place / "1" / "model.onnx").write_bytes(model)
-    config = "\n".join(_config(name, spec, batch_size)) + "\n"
-    (place / "config.pbtxt").write_text(config, encoding="utf-8")
+    write_model(place, model, _config(name, spec, batch_size))
     return place
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from export.pbtxt import parameters, quoted, tensor
+from export.pbtxt import parameters, quoted, tensor, write_model
 from runtime.recognition.spec import RecognizerSpec
 
 MAX_BATCH_SIZE = 32
@@ -43,12 +43,9 @@ def write_repository(
         Folder of the model.
     """
     place = folder / name
-    (place / "1").mkdir(parents=True, exist_ok=True)
-    (place / "1" / "model.onnx").write_bytes(model)
+    write_model(place, model, _config(name, spec, batch_size, widths_px or width_buckets(spec)))
     labels = "".join(f"{label}\n" for label in ("blank", *spec.characters))
     (place / LABELS).write_text(labels, encoding="utf-8")
-    config = "\n".join(_config(name, spec, batch_size, widths_px or width_buckets(spec))) + "\n"
-    (place / "config.pbtxt").write_text(config, encoding="utf-8")
     return place
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.detection.boxes import BoxOptions, find_boxes
 from runtime.detection.preprocess import Image, Sizes, resize_image
 from runtime.detection.result import Detection, TextBox
-from runtime.errors import ImageError
-from runtime.images.loading import LoadedImage, unforeseen
+from runtime.images.loading import LoadedImage, resizing
 
 _SHRUNK = 0.99
 
@@ -52,17 +50,10 @@ def prepare_page(
         ImageError: saying why it cannot be resized.
     """
     height_px, width_px = image.pixels.shape[:2]
-    try:
+    with resizing(image):
         pixels, (_, _, height_ratio, width_ratio) = resize_image(image.pixels, sizes)
         if color_order == "RGB":
             pixels = np.ascontiguousarray(pixels[:, :, ::-1])
-    except cv2.error as error:
-        reason = " ".join(str(error).split())
-        raise ImageError(
-            f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
-        ) from error
-    except Exception as error:
-        raise unforeseen(error) from error
     height, width = pixels.shape[:2]
     padded_size = round(height / height_ratio), round(width / width_ratio)
     warnings = image.warnings

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +72,21 @@ def load_image(source: ImageSource, max_pixels: int) -> LoadedImage:
     except ImageError as error:
         # The result has its own field for the source, so that the reason need not name it again.
         raise ImageError(str(error).removeprefix(f"{name}: ")) from error
+    except Exception as error:
+        raise unforeseen(error) from error
+
+
+@contextmanager
+def resizing(image: LoadedImage) -> Iterator[None]:
+    """Turn what goes wrong in a block that resizes an image into an `ImageError` with its size."""
+    height_px, width_px = image.pixels.shape[:2]
+    try:
+        yield
+    except cv2.error as error:
+        reason = " ".join(str(error).split())
+        raise ImageError(
+            f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
+        ) from error
     except Exception as error:
         raise unforeseen(error) from error
 

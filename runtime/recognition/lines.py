@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import ImageError
-from runtime.images.loading import LoadedImage, unforeseen
+from runtime.images.loading import LoadedImage, resizing
 from runtime.recognition.charset import Charset
 from runtime.recognition.ctc import DecodedLine
 from runtime.recognition.preprocess import Image, prepare_line
@@ -50,15 +49,8 @@ def line_of(image: LoadedImage, spec: RecognizerSpec, content_width: int | None 
         ImageError: saying why it cannot be resized.
     """
     height_px, width_px = image.pixels.shape[:2]
-    try:
+    with resizing(image):
         pixels = prepare_line(image.pixels, spec, content_width)
-    except cv2.error as error:
-        reason = " ".join(str(error).split())
-        raise ImageError(
-            f"OpenCV cannot resize an image of {width_px} x {height_px} px: {reason}"
-        ) from error
-    except Exception as error:
-        raise unforeseen(error) from error
     squeezed = _warnings(width_px, height_px, spec.height, pixels.shape[1])
     return Line(pixels, image.source, width_px, height_px, (*image.warnings, *squeezed))
 
