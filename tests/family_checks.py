@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,36 @@ import pytest
 from numpy.typing import NDArray
 from paddle import nn
 
-from tests.families import Case, flattened, load_weights, samples_of
+from tests.beside import PADDLEOCR_NUMBERS
+from tests.families import Case, flattened, load_weights, read_case, samples_of
 from training.backbones.reparameterise import reparameterise
 from training.losses import figures_of
 from training.optimizer import read_optimizer
 from training.registry import Problems
+
+
+def small_cases(model_type: str) -> dict[str, Any]:
+    """Return the arguments of a fixture over PaddleOCR's small cases, or one that stands for none.
+
+    Args:
+        model_type: `rec` or `det`.
+    """
+    patterns = (f"families/{model_type}_*", f"v6/{model_type}_*")
+    folders = sorted(path for pattern in patterns for path in PADDLEOCR_NUMBERS.glob(pattern))
+    return {
+        "scope": "module",
+        "params": folders or [None],
+        "ids": lambda path: path.name if path else "none",
+    }
+
+
+def case_of(folder: Path | None) -> Case:
+    """Read a case; skip where there is none."""
+    if folder is None:
+        pytest.skip(
+            f"no cases of PaddleOCR at {PADDLEOCR_NUMBERS}; name their folder in DISTILREC_GOLDEN"
+        )
+    return read_case(folder)
 
 
 def assert_outputs(outputs: Any, wanted: Mapping[str, NDArray[Any]], tolerance: float) -> None:

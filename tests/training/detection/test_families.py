@@ -9,30 +9,23 @@ import paddle
 import pytest
 from paddle import nn
 
-from tests.beside import PADDLEOCR_NUMBERS
-from tests.families import Case, load_weights, read_case
+from tests.families import Case, load_weights
 from tests.family_checks import (
     assert_merged,
     assert_outputs,
     assert_steps,
     assert_trains,
+    case_of,
     evaluated,
     merged_model,
+    small_cases,
 )
 from training.losses import figures_of
 
-FOLDERS = sorted([*PADDLEOCR_NUMBERS.glob("families/det_*"), *PADDLEOCR_NUMBERS.glob("v6/det_*")])
 
-
-@pytest.fixture(
-    scope="module", params=FOLDERS or [None], ids=lambda path: path.name if path else "none"
-)
+@pytest.fixture(**small_cases("det"))
 def case(request: Any) -> Case:
-    if request.param is None:
-        pytest.skip(
-            f"no cases of PaddleOCR at {PADDLEOCR_NUMBERS}; name their folder in DISTILREC_GOLDEN"
-        )
-    return read_case(request.param)
+    return case_of(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from paddle import nn
 
 from training.backbones.pplcnet_v3_layers import LearnableRepLayer, sum_branches
 from training.kernels import affine_hardswish, set_fast_path, sum_normalised_branches
-from training.kernels.gate import LEAST_IMAGES, fast_path_enabled
+from training.kernels.gate import LEAST_IMAGES
 
 LAYERS: dict[str, dict[str, Any]] = {
     "pointwise": {"channels": (6, 10), "kernel_size": 1},
@@ -25,13 +24,7 @@ LAYERS: dict[str, dict[str, Any]] = {
 SHAPE = (LEAST_IMAGES, 6, 5, 14)
 
 
-@pytest.fixture(autouse=True)
-def kernels() -> Iterator[None]:
-    if not fast_path_enabled():
-        pytest.skip("numba is not installed")
-    yield
-    set_fast_path(True)
-    paddle.set_default_dtype("float32")
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 def layer_of(channels: tuple[int, int], **options: Any) -> LearnableRepLayer:

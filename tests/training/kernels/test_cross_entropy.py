@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import paddle
 import pytest
 
 from training.kernels import set_fast_path, smoothed_cross_entropy
-from training.kernels.gate import LEAST_IMAGES, fast_path_enabled
+from training.kernels.gate import LEAST_IMAGES
 
 CLASSES = 3001
 
 
-@pytest.fixture(autouse=True)
-def kernels() -> Iterator[None]:
-    if not fast_path_enabled():
-        pytest.skip("numba is not installed")
-    yield
-    set_fast_path(True)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 def results(dtype: str, images: int, is_fast: bool) -> list[np.ndarray]:

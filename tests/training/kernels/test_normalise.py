@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,13 @@ from paddle import nn
 from training.backbones.layers import GATE_SLOPE, SqueezeExcitation
 from training.backbones.repvit import DepthwiseBranches
 from training.kernels import normalise, set_fast_path
-from training.kernels.gate import LEAST_IMAGES, fast_path_enabled
+from training.kernels.gate import LEAST_IMAGES
 
 SHAPE = (LEAST_IMAGES, 8, 5, 37)
 ACTIVATIONS = (None, "relu", "hardswish", "swish", "gelu")
 
 
-@pytest.fixture(autouse=True)
-def kernels() -> Iterator[None]:
-    if not fast_path_enabled():
-        pytest.skip("numba is not installed")
-    yield
-    set_fast_path(True)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 class NormActivation(nn.Layer):

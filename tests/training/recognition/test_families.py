@@ -7,30 +7,23 @@ from typing import Any
 import pytest
 from paddle import nn
 
-from tests.beside import PADDLEOCR_NUMBERS
-from tests.families import Case, flattened, load_weights, read_case
+from tests.families import Case, flattened, load_weights
 from tests.family_checks import (
     assert_merged,
     assert_outputs,
     assert_steps,
     assert_trains,
+    case_of,
     evaluated,
     merged_model,
+    small_cases,
 )
 from training import build_post_process
 
-FOLDERS = sorted([*PADDLEOCR_NUMBERS.glob("families/rec_*"), *PADDLEOCR_NUMBERS.glob("v6/rec_*")])
 
-
-@pytest.fixture(
-    scope="module", params=FOLDERS or [None], ids=lambda path: path.name if path else "none"
-)
+@pytest.fixture(**small_cases("rec"))
 def case(request: Any) -> Case:
-    if request.param is None:
-        pytest.skip(
-            f"no cases of PaddleOCR at {PADDLEOCR_NUMBERS}; name their folder in DISTILREC_GOLDEN"
-        )
-    return read_case(request.param)
+    return case_of(request.param)
 
 
 @pytest.fixture(scope="module")
