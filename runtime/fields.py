@@ -145,7 +145,7 @@ def nests_deeper_than(most: int, value: Any) -> bool:
     layer = [value]
     for _ in range(most + 1):
         inner = (part.values() if isinstance(part, dict) else part for part in layer)
-        layer = [one for parts in inner for one in parts if isinstance(one, dict | list)]
+        layer = [part for parts in inner for part in parts if isinstance(part, dict | list)]
         if not layer:
             return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -39,7 +40,7 @@ MODEL_FIELDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec:
+class ModelSpec(ABC):
     """Contract between a model file and whoever feeds it; each task has a kind of its own.
 
     A task's kind adds what it needs, names itself by the class variables, and tells in `fields`
@@ -75,9 +76,9 @@ class ModelSpec:
         check_fields(vars(self), self.fields, f"the {self.title} spec is unusable", REMEDY)
 
     @property
+    @abstractmethod
     def input_sizes(self) -> tuple[int | None, ...]:
         """Sizes of the input but for N, [C, H, W], None where one is open."""
-        raise NotImplementedError
 
     def as_json(self) -> dict[str, Any]:
         """Return every field as JSON holds it."""

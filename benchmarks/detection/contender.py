@@ -14,6 +14,7 @@ import logging
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measuring.comparison import EACH
+from export.detection.labels import labels_by_path
 from runtime.detection.boxes import BoxOptions
 from runtime.detection.preprocess import SizePolicy
+from training.detection.labels import read_polygons
 from training.detection.metrics import Counts, count_matches
 
 Outlines = list[list[Any]]
@@ -90,17 +93,10 @@ def labelled_pages(labels: Path, count: int) -> list[dict[str, Any]]:
         `path`, `points` and `ignored` of each.
     """
     pages = []
-    with labels.open(encoding="utf-8") as file:
-        for line, _ in zip(file, range(count), strict=False):
-            name, said = line.rstrip("\n").split("\t", 1)
-            boxes = json.loads(said)
-            pages.append(
-                {
-                    "path": str((labels.parent / name).resolve()),
-                    "points": [box["points"] for box in boxes],
-                    "ignored": [box["transcription"] in ("###", "*") for box in boxes],
-                }
-            )
+    for path, text in islice(labels_by_path(labels).items(), count):
+        polygons = read_polygons(text, path)
+        page = {"path": str(Path(path).resolve()), "points": polygons.polys.tolist()}
+        pages.append({**page, "ignored": polygons.ignored.tolist()})
     return pages
 
 

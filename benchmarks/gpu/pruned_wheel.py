@@ -90,9 +90,9 @@ def pruned(data: bytes, capability: tuple[int, int]) -> bytes:
         return data
     major, minor = capability
     known = sorted({entry.architecture for entry in entries})
-    fitting = [one for one in known if one // 10 == major and one % 10 <= minor]
+    fitting = [number for number in known if number // 10 == major and number % 10 <= minor]
     if not fitting:
-        told = ", ".join(f"{one // 10}.{one % 10}" for one in known)
+        told = ", ".join(f"{number // 10}.{number % 10}" for number in known)
         raise ArtifactError(f"no code for compute capability {major}.{minor}: got {told}")
     kept = bytearray(data)
     for entry in entries:

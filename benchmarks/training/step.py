@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.measuring.memory import peak_memory_mib
 from benchmarks.training.inputs import Inputs, random_inputs
 from benchmarks.training.settings import PYTORCH, StepSettings
 
@@ -66,22 +67,12 @@ def measure(prepared: Prepared, batch_size: int, warmup: int, steps: int) -> dic
         "cpu_s": [round(seconds, 5) for seconds in cpu_s],
         "cpus_busy": round(sum(cpu_s) / sum(wall_s), 2),
         "median_step_s": statistics.median(wall_s),
-        "peak_memory_mib": _peak_memory_mib(),
+        "peak_memory_mib": peak_memory_mib(),
         "first_loss": losses[0],
         "last_loss": losses[-1],
         "inputs_sha256": prepared.inputs.sha256,
         **prepared.notes,
     }
-
-
-def _peak_memory_mib() -> int | None:
-    """Return the largest resident size of this process so far, in MiB."""
-    try:
-        import resource
-    except ImportError:
-        return None  # not a Unix
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak // (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def main(arguments: list[str]) -> None:

@@ -71,7 +71,8 @@ def _factors(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the FP64 factors of an operation."""
     for attribute in operation.get("A", ()):
         if attribute.get("N") == "scale":
-            yield from (one for one in attribute["AT"].get("D", ()) if one.get("#") == _DOUBLE)
+            factors = attribute["AT"].get("D", ())
+            yield from (factor for factor in factors if factor.get("#") == _DOUBLE)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def pages_labelled(labels: Path) -> list[str]:
     Raises:
         ArtifactError: if the file cannot be read.
     """
-    return list(_rows(labels))
+    return list(labels_by_path(labels))
 
 
 def readings_of_labels(
@@ -44,7 +44,7 @@ def readings_of_labels(
     """
     from training.detection.labels import read_polygons
 
-    by_path = {str(Path(path).resolve()): text for path, text in _rows(labels).items()}
+    by_path = {str(Path(path).resolve()): text for path, text in labels_by_path(labels).items()}
     readings: list[PageReading | None] = []
     for name in names:
         text = by_path.get(str(Path(name).resolve()))
@@ -78,8 +78,14 @@ def accuracy_of(readings: Sequence[PageReading], truth: Sequence[PageReading]) -
     return sum(counts, start=Counts()).figures()
 
 
-def _rows(labels: Path) -> Mapping[str, str]:
-    """Return the label of each image by its path."""
+def labels_by_path(labels: Path) -> Mapping[str, str]:
+    """Return the label of each image, JSON, by its path.
+
+    Paths are relative to the file's folder, or one above it.
+
+    Raises:
+        ArtifactError: if the file cannot be read.
+    """
     try:
         rows = labels.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -126,7 +126,9 @@ def _around(
         most = given["max"]
     else:
         known = [least, *([given["opt"]] if "opt" in given else [])]
-        high = [max(*side) for side in zip(sides.most, *(one[2:] for one in known), strict=True)]
+        high = [
+            max(*side) for side in zip(sides.most, *(shape[2:] for shape in known), strict=True)
+        ]
         batch = fixed_batch or max(shape[0] for shape in known)
         most = (batch, CHANNELS, *high)
     within = Sides((least[2], least[3]), (most[2], most[3]))

@@ -103,7 +103,7 @@ class BoundRuns:
             binding.bind_ortvalue_input(name, inputs[name])
         for info in self._outputs:  # whose sizes are known after the first run
             binding.bind_output(info.name, *self._device)
-        return Bound(arrays, inputs, binding, [], sum(one.nbytes for one in arrays.values()))
+        return Bound(arrays, inputs, binding, [], sum(array.nbytes for array in arrays.values()))
 
     def _keep_outputs(self, bound: Bound) -> None:
         """Let later runs of the shape write to what the first one allocated."""
@@ -114,6 +114,6 @@ class BoundRuns:
 
     def _make_room(self) -> None:
         while len(self._kept) > MOST_SHAPES or (
-            len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > MOST_BYTES
+            len(self._kept) > 1 and sum(bound.nbytes for bound in self._kept.values()) > MOST_BYTES
         ):
             self._kept.popitem(last=False)

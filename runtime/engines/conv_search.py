@@ -89,7 +89,7 @@ def chosen_search(model: Path, version: str, device_id: int) -> str:
     """
     if asked := os.environ.get(SEARCH_VARIABLE):
         return asked
-    alike = [one for one in _kept(search_path(model)) if one.onnxruntime == version]
+    alike = [choice for choice in _kept(search_path(model)) if choice.onnxruntime == version]
     if alike:
         here = (version, gpu_name(device_id), sha256_of_file(model))
         for measured in alike:
@@ -106,8 +106,8 @@ def keep_search(model: Path, measured: MeasuredSearch) -> Path:
         OSError: if the folder refuses.
     """
     path = search_path(model)
-    others = [one for one in _kept(path) if one.place != measured.place]
-    kept = [asdict(one) for one in (measured, *others)][:_MOST_KEPT]
+    others = [choice for choice in _kept(path) if choice.place != measured.place]
+    kept = [asdict(choice) for choice in (measured, *others)][:_MOST_KEPT]
     entries = {"format_version": _FORMAT_VERSION, "measured": kept}
     write_atomically(path, (json.dumps(entries, indent=2) + "\n").encode())
     return path

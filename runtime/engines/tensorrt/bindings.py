@@ -48,10 +48,10 @@ def check_bindings(path: Path, sidecar: EngineSidecar, engine: Any, trt: Any) ->
     ]
     for what, expected, got in (
         ("name", sidecar.engine_name, engine.name),
-        ("inputs and outputs", {one.name: one.mode for one in sidecar.bindings}, modes),
+        ("inputs and outputs", {binding.name: binding.mode for binding in sidecar.bindings}, modes),
         (
             "types",
-            {one.name: one.dtype for one in sidecar.bindings},
+            {binding.name: binding.dtype for binding in sidecar.bindings},
             {name: DTYPES.get(dtype, dtype.lower()) for name, dtype in types.items()},
         ),
         (
@@ -61,7 +61,7 @@ def check_bindings(path: Path, sidecar: EngineSidecar, engine: Any, trt: Any) ->
         ),
         (
             "numbers of dimensions",
-            {one.name: len(one.shape) for one in sidecar.bindings},
+            {binding.name: len(binding.shape) for binding in sidecar.bindings},
             {name: len(engine.get_tensor_shape(name)) for name in names},
         ),
         (

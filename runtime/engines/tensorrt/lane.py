@@ -205,7 +205,7 @@ class Lane:
         for layout in wanted:
             if layout.shape in free:
                 self._bound[layout.shape] = free.pop(layout.shape)
-        rest = [one for one in self._contexts if one not in self._bound.values()]
+        rest = [context for context in self._contexts if context not in self._bound.values()]
         for layout in wanted:
             context = self._bound.get(layout.shape) or rest.pop(0)
             self._bound[layout.shape] = self._told(context, layout)

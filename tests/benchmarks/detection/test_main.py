@@ -23,13 +23,15 @@ ELSEWHERE = [[80, 50], [95, 50], [95, 60], [80, 60]]
 
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    cv2.imwrite(str(tmp_path / "a.png"), page_of(736, 736, [(100, 200, 600, 400)]))
+    names = ["a.png", "b.png", "c.png"]
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), page_of(736, 736, [(100, 200, 600, 400)]))
     boxes = [
         {"transcription": "text", "points": [[0, 90], [700, 90], [700, 510], [0, 510]]},
         {"transcription": "###", "points": ELSEWHERE},
     ]
     file = tmp_path / "labels.txt"
-    file.write_text(f"a.png\t{json.dumps(boxes)}\n" * 3)
+    file.write_text("".join(f"{name}\t{json.dumps(boxes)}\n" for name in names))
     return file
 
 

@@ -50,7 +50,7 @@ def test_a_device_in_disorder_is_a_result(
     output = tmp_path / "gpu.json"
     arguments = ["--model", str(toy_onnx), "--passes", "1", "--output", str(output)]
     assert command.main(arguments) == 1
-    failed = {one.what for one in read_result(output).failures if not one.is_absent}
+    failed = {failure.what for failure in read_result(output).failures if not failure.is_absent}
     assert "another thread allocates while this one captures" in failed
     assert "time of a call" in failed
     for thread in threading.enumerate():

@@ -34,7 +34,7 @@ def library() -> bytes:
 
 def codes(data: bytes) -> list[tuple[int, bool]]:
     """Architecture, and whether there is any code for it."""
-    return [(one.architecture, any(data[one.start : one.end])) for one in entries_of(data)]
+    return [(entry.architecture, any(data[entry.start : entry.end])) for entry in entries_of(data)]
 
 
 def test_the_code_of_one_gpu_is_left() -> None:

@@ -88,11 +88,11 @@ def test_a_recogniser_with_some_reads_the_same_and_is_read_without(
     onnx.save(model, path)
     source = read_model(path)
     count = -(-values.size // 3)
-    kept = {one.name: numpy_helper.to_array(one) for one in source.model.graph.initializer}
+    kept = {weight.name: numpy_helper.to_array(weight) for weight in source.model.graph.initializer}
     assert np.count_nonzero(kept[weight.name].reshape(-1)[::3]) == 0 and count > 1000
     line = np.random.default_rng(0).uniform(-1, 1, (1, 3, 32, 160)).astype(np.float32)
     outputs = [
-        cpu_session(one).run([source.spec.output_name], {source.spec.input_name: line})[0]
-        for one in (model, source.model)
+        cpu_session(form).run([source.spec.output_name], {source.spec.input_name: line})[0]
+        for form in (model, source.model)
     ]
     np.testing.assert_allclose(*outputs, atol=1e-7)

@@ -147,7 +147,7 @@ def test_forms_are_verified_with_labels(
     )
     verified = verify(options)
     assert verified["passed"] and (tmp_path / "worst.jpg.png").is_file()
-    assert [one["num_equal"] for one in verified["comparisons"]] == [3, 3]
+    assert [comparison["num_equal"] for comparison in verified["comparisons"]] == [3, 3]
     accuracy = verified["accuracy"]["forms"]
     assert accuracy[str(onnx_file)]["hmean"] == pytest.approx(1.0)
     assert [str(tmp_path / f"{number}.png") for number in range(3)] == list(
@@ -210,7 +210,10 @@ def test_tensorrt_rtx_builds_it(det_exported: Any, pages: list[str], tmp_path: P
         Path(det_exported[1]["onnx"]), plan, shapes=shapes, images=pages, options=one_target
     )
     build_engine(request)
-    shapes_of = {one.name: (one.dtype, one.shape) for one in EngineSidecar.read(plan).bindings}
+    shapes_of = {
+        binding.name: (binding.dtype, binding.shape)
+        for binding in EngineSidecar.read(plan).bindings
+    }
     assert shapes_of == {
         "pixels": ("uint8", (-1, -1, -1, 3)),
         "probabilities": ("float32", (-1, 1, -1, -1)),

@@ -20,14 +20,15 @@ import json, sys
 from paddlex import create_model
 name, folder, *images = sys.argv[1:]
 model = create_model(name, model_dir=folder)
-boxes = [[box.tolist() for box in one["dt_polys"]] for one in model.predict(images, batch_size=1)]
+results = model.predict(images, batch_size=1)
+boxes = [[box.tolist() for box in result["dt_polys"]] for result in results]
 print(json.dumps(boxes))
 """
 
 
 def ours(path: Path, images: list[Any]) -> list[PageReading]:
     with Detector(path, device="cpu") as detector:
-        return [PageReading.of([box.points for box in one.boxes]) for one in detector(images)]
+        return [PageReading.of([box.points for box in found.boxes]) for found in detector(images)]
 
 
 def test_rapidocr_finds_the_same_boxes(det_exported: Any) -> None:

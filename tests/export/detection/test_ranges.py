@@ -45,24 +45,24 @@ def test_one_profile_where_the_longer_side_is_limited() -> None:
 
 def test_larger_pages_have_profiles_of_their_own_with_fewer_at_once() -> None:
     profiles = ranges_for(DetectorSpec(), {})
-    assert [one.max for one in profiles] == [
+    assert [profile.max for profile in profiles] == [
         *((4, 3, 1280, 1280), (1, 3, 2560, 2560), (1, 3, 4000, 4000))
     ]
-    assert all(hw(one)[0] == (32, 32) for one in profiles)
+    assert all(hw(profile)[0] == (32, 32) for profile in profiles)
     assert hw(profiles[0])[1] == (960, 1280) and hw(profiles[1])[1] == (1920, 2560)
 
 
 def test_the_commonest_page_is_tuned_for() -> None:
     sizes = [(736, 1312), (736, 1088), (736, 1088), (1600, 1216)]
     profiles = ranges_for(DetectorSpec(), {}, sizes)
-    assert [hw(one)[1] for one in profiles[:2]] == [(736, 1088), (736, 1312)]
+    assert [hw(profile)[1] for profile in profiles[:2]] == [(736, 1088), (736, 1312)]
 
 
 def test_buckets_are_longest_sides() -> None:
     profiles = ranges_for(LONGER, {}, buckets=[320, 640])
-    assert [hw(one)[2] for one in profiles] == [(320, 320), (640, 640), (960, 960)]
+    assert [hw(profile)[2] for profile in profiles] == [(320, 320), (640, 640), (960, 960)]
     asked = {"max": "x:2x3x640x640"}
-    assert [one.max for one in ranges_for(LONGER, asked, buckets=[320])] == [
+    assert [profile.max for profile in ranges_for(LONGER, asked, buckets=[320])] == [
         *((2, 3, 320, 320), (2, 3, 640, 640))
     ]
 

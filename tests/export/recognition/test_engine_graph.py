@@ -184,4 +184,4 @@ def test_the_command_writes_the_graph_beside_the_model(
     written = tmp_path / "mine_gpu.onnx"
     assert str(written) in capsys.readouterr().out
     graph = onnx.load(str(written)).graph
-    assert {one.name for one in graph.input} == {PIXELS, CONTENT_WIDTHS}
+    assert {value.name for value in graph.input} == {PIXELS, CONTENT_WIDTHS}

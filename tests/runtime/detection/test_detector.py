@@ -72,8 +72,10 @@ def test_polygons_have_as_many_corners_as_they_need(detector_path: Path) -> None
 
 def test_pages_are_found_as_by_hand(detector_path: Path, pages: list[Page]) -> None:
     results = detect(detector_path, pages)
-    assert [(one.height_px, one.width_px) for one in results] == [page.shape[:2] for page in pages]
-    assert sum(bool(one.boxes) for one in results) > 10
+    assert [(result.height_px, result.width_px) for result in results] == [
+        page.shape[:2] for page in pages
+    ]
+    assert sum(bool(result.boxes) for result in results) > 10
     with closing(open_session(detector_path, "cpu")) as session:
         for page, result in zip(pages, results, strict=True):
             height, width = result.input_height_px, result.input_width_px
@@ -153,7 +155,7 @@ def test_a_bad_image_is_its_own_result(
     cut = bytes(cv2.imencode(".png", pages[0])[1])[:100]
     bad = [tmp_path / "none.png", NamedImage("cut", cut), b"", np.zeros((0, 4, 3), np.uint8)]
     results = detect(detector_path, [pages[0], *bad, pages[1]], threads=2)
-    assert [one.error is None for one in results] == [True, *[False] * 4, True]
+    assert [result.error is None for result in results] == [True, *[False] * 4, True]
     assert "no such file" in str(results[1].error) and results[1].source == str(bad[0])
     assert results[2].source == "cut" and results[2].boxes == ()
     assert results[5] == detect(detector_path, [pages[1]])[0]
@@ -184,7 +186,12 @@ def test_a_page_that_the_engine_fails_on_costs_itself_alone(
     large = page_of(128, 192, [(20, 40, 120, 80)])
     with Detector(session, batch_size=batch_size, threads=1) as detector:
         results = detector([BAR, large, BAR, BAR])
-        assert [one.error for one in results] == [None, "no memory is left on the GPU", None, None]
+        assert [result.error for result in results] == [
+            None,
+            "no memory is left on the GPU",
+            None,
+            None,
+        ]
         assert results[0].boxes == results[3].boxes != ()
         limit = 0
         with pytest.raises(EngineError, match="no memory"):

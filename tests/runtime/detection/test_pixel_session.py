@@ -83,8 +83,8 @@ class Limited(OnnxRuntimeEngine):
 
 def limited(path: Path, *ranges: ShapeRange) -> Limited:
     engine = Limited(path, "cpu")
-    engine.profiles = [{"pixels": one} for one in ranges]
-    engine.samples_at_once, engine.batches = max(one.max[0] for one in ranges), []
+    engine.profiles = [{"pixels": shapes} for shapes in ranges]
+    engine.samples_at_once, engine.batches = max(shapes.max[0] for shapes in ranges), []
     return engine
 
 

@@ -84,8 +84,8 @@ def test_the_parts_of_a_call_read_as_each_alone(pair: Pair, lines_of: Lines) -> 
         ]
         for _ in range(6):  # plain, captured amid the others, and replayed
             classes, confidences = session.read(lines, width_px)
-            np.testing.assert_array_equal(classes, np.concatenate([one[0] for one in alone]))
-            np.testing.assert_array_equal(confidences, np.concatenate([one[1] for one in alone]))
+            np.testing.assert_array_equal(classes, np.concatenate([read[0] for read in alone]))
+            np.testing.assert_array_equal(confidences, np.concatenate([read[1] for read in alone]))
     session.close()
 
 
@@ -141,7 +141,7 @@ def test_closing_waits_for_what_runs(pair: Pair, lines_of: Lines) -> None:
     session.close()
     for thread in threads:
         thread.join(60)
-    assert len(said) == 4 and all("session is closed" in one for one in said)
+    assert len(said) == 4 and all("session is closed" in message for message in said)
 
 
 def test_a_second_gpu_reads_as_the_first(pair: Pair, lines_of: Lines) -> None:

@@ -88,7 +88,9 @@ def test_it_learns(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config = narrow(name)
     write_pretrained(config)
     assert train(config)["images"] == 2
-    (step,) = (one for one in read_metrics(Path("output/run/metrics.jsonl")) if "lr" in one)
+    (step,) = (
+        record for record in read_metrics(Path("output/run/metrics.jsonl")) if "lr" in record
+    )
     parts = {key: value for key, value in step.items() if key in RUNS[name][1]}
     assert parts.keys() == RUNS[name][1]
     assert all(map(math.isfinite, parts.values())), parts

@@ -384,7 +384,7 @@ def test_lines_that_others_stand_for_are_named_every_epoch(
     trainer.fit()
     said = [one for one in caplog.messages if "took their place" in one]
     assert [one.split(":")[0] for one in said] == ["epoch 1", "epoch 2"]
-    assert all("2 of 16 images could not be read, e.g. sample" in one for one in said)
+    assert all("2 of 16 images could not be read, e.g. sample" in message for message in said)
     assert "line 3 is cut" in said[0] and "line 5 is cut" in said[0]
 
 

@@ -107,7 +107,7 @@ def test_tensors_that_cannot_be_fed_are_refused(
     if what == "dtype":
         monkeypatch.setattr(trt.ICudaEngine, "get_tensor_dtype", lambda *_: trt.DataType.BF16)
         entries = vars(EngineSidecar.read(plan))
-        bindings = tuple(replace(one, dtype="bf16") for one in entries["bindings"])
+        bindings = tuple(replace(binding, dtype="bf16") for binding in entries["bindings"])
         EngineSidecar(**{**entries, "bindings": bindings}).write(plan)
     else:
         monkeypatch.setattr(trt.ICudaEngine, "get_tensor_shape", lambda *_: trt.Dims((1,) * 5))
