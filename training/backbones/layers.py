@@ -12,6 +12,7 @@ from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
 from training.kernels import (
+    DenseConv2D,
     DepthwiseConv2D,
     PointwiseConv2D,
     channel_means,
@@ -42,7 +43,7 @@ def build_conv(
     The padding of an even kernel is one larger below and on the right.
     """
     before, after = (kernel_size - 1) // 2, kernel_size // 2
-    kind = nn.Conv2D
+    kind = DenseConv2D if groups == 1 else nn.Conv2D
     if groups > 1 and groups == in_channels == out_channels:
         kind = DepthwiseConv2D
     elif kernel_size == 1 and groups == 1:

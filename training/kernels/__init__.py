@@ -22,6 +22,7 @@ from training.kernels.batch_norm import BatchNormHardSwish, batch_norm_hardswish
 from training.kernels.branches import sum_normalised_branches
 from training.kernels.cross_entropy import smoothed_cross_entropy
 from training.kernels.ctc import ctc_loss
+from training.kernels.dense.layers import DenseConv2D, DoublingConv2D
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
 from training.kernels.depthwise_residual import depthwise_residual
 from training.kernels.gate import fast_path_enabled, set_fast_path
@@ -36,7 +37,9 @@ from training.kernels.transpose import transpose
 __all__ = [
     "Activation",
     "BatchNormHardSwish",
+    "DenseConv2D",
     "DepthwiseConv2D",
+    "DoublingConv2D",
     "Linear",
     "MaxPool2D",
     "PointwiseConv2D",

@@ -10,8 +10,10 @@ Source: the branches of Ding et al. 2021, RepVGG (arXiv:2101.03697).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import nn
 
@@ -28,9 +30,9 @@ def sum_normalised_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> pad
 
     Args:
         x: [N, C, H, W] float.
-        branches: 1x1 convolutions at stride 1; or depthwise ones of one stride, each of the same
-            odd kernel or 1x1, padded to keep the size at stride 1. The input itself stands first,
-            if at all.
+        branches: 1x1 convolutions at stride 1; or depthwise ones of one stride, of odd kernels
+            that may be dilated, padded to keep the size at stride 1. The input itself stands
+            first, if at all.
 
     Returns:
         [N, C', H', W'], gradients reach x and all parameters; None where paddle has to compute
@@ -44,7 +46,7 @@ def sum_normalised_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> pad
     if not all(norm.training and not norm._use_global_stats for norm in norms):
         return None
     kind = _kind_of(convs, has_input)
-    tensors = [x, *(conv.weight for conv in convs)]
+    tensors = [x, *_kernels(convs)] if kind is not None else [x]
     tensors += [norm.weight for norm in norms] + [norm.bias for norm in norms]
     if kind is None or not serves_batch(*tensors) or len(x.shape) != 4:
         return None
@@ -63,24 +65,61 @@ def sum_normalised_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> pad
 
 def _kind_of(convs: Sequence[Any], has_input: bool) -> Any:
     """Return the call that computes these convolutions, None if there is none."""
-    if not convs or any(conv.bias is not None or conv._dilation != [1, 1] for conv in convs):
+    if not convs or any(conv.bias is not None for conv in convs):
         return None
     strides = {tuple(conv._stride) for conv in convs}
     if len(strides) > 1 or (has_input and strides != {(1, 1)}):
         return None
-    sizes = {tuple(conv._kernel_size) for conv in convs}
+    sizes = [_reach(conv) for conv in convs]
     if all(conv._groups == 1 for conv in convs):
-        plain = strides == {(1, 1)} and sizes == {(1, 1)}
+        plain = strides == {(1, 1)} and set(sizes) == {(1, 1)}
         return PointwiseBranches if plain and all(_padding_of(c) == (0, 0) for c in convs) else None
-    is_odd = all(height % 2 and width % 2 for height, width in sizes)
-    if not is_odd or len(sizes - {(1, 1)}) > 1:
-        return None
     fits = all(
         conv._groups == conv._in_channels == conv._out_channels
-        and _padding_of(conv) == tuple(size // 2 for size in conv._kernel_size)
-        for conv in convs
+        and height % 2 == width % 2 == 1
+        and _padding_of(conv) == (height // 2, width // 2)
+        for conv, (height, width) in zip(convs, sizes, strict=True)
     )
     return DepthwiseBranches if fits else None
+
+
+def _kernels(convs: Sequence[Any]) -> list[paddle.Tensor]:
+    """Return the kernels, but for those of 1x1 all undilated and of the largest size."""
+    sizes = [_reach(conv) for conv in convs]
+    largest = max(height for height, _ in sizes), max(width for _, width in sizes)
+    return [
+        conv.weight
+        if size in ((1, 1), largest) and list(conv._dilation) == [1, 1]
+        # A product, so that gradients find their way back.
+        else paddle.matmul(
+            conv.weight.flatten(1),
+            _places(tuple(conv._kernel_size), tuple(conv._dilation), largest),
+        ).reshape([-1, 1, *largest])
+        for conv, size in zip(convs, sizes, strict=True)
+    ]
+
+
+@cache
+def _places(
+    kernel: tuple[int, int], dilation: tuple[int, int], size: tuple[int, int]
+) -> paddle.Tensor:
+    """Return 1 where each tap lies in a larger kernel around the same middle, [taps, places]."""
+    places = np.zeros((*kernel, *size), np.float32)
+    first = [
+        side // 2 - taps // 2 * step
+        for side, taps, step in zip(size, kernel, dilation, strict=True)
+    ]
+    for i, j in np.ndindex(*kernel):
+        places[i, j, first[0] + i * dilation[0], first[1] + j * dilation[1]] = 1.0
+    return paddle.to_tensor(places.reshape(kernel[0] * kernel[1], -1))
+
+
+def _reach(conv: Any) -> tuple[int, int]:
+    """Return the sides of a kernel, and of the gaps between its taps."""
+    height, width = (
+        step * (taps - 1) + 1 for taps, step in zip(conv._kernel_size, conv._dilation, strict=True)
+    )
+    return height, width
 
 
 def _padding_of(conv: Any) -> Any:

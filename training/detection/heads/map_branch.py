@@ -10,6 +10,7 @@ from paddle.nn import functional as F
 
 from training.backbones.layers import build_conv
 from training.backbones.reparameterise import folded, merged_conv, merged_transposed
+from training.kernels import DoublingConv2D, normalise
 
 Kernels = tuple[int, int, int]
 """Sides of a branch's three kernels, pixels."""
@@ -46,16 +47,16 @@ class MapBranch(nn.Layer):
 
     def features(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to what the map is made of, float32 [N, C / 4, 2 H, 2 W]."""
-        x = self._activated(self.conv_bn1(self.conv1(x)))
-        return self._activated(self.conv_bn2(self.conv2(x)))
+        x = self._activated(self.conv1(x), self.conv_bn1)
+        return self._activated(self.conv2(x), self.conv_bn2)
 
     def map_of(self, features: paddle.Tensor) -> paddle.Tensor:
         """Map what `features` gave to values 0 .. 1, float32 [N, 1, 4 H, 4 W]."""
         return F.sigmoid(self.conv3(features))
 
-    def _activated(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = F.relu(x)
-        if self.fix_nan and self.training:
+    def _activated(self, x: paddle.Tensor, norm: nn.Layer) -> paddle.Tensor:
+        x = F.relu(x) if isinstance(norm, nn.Identity) else normalise(x, norm, "relu")
+        if self.fix_nan and self.training and _has_nan(x):
             x = paddle.where(paddle.isnan(x), paddle.zeros_like(x), x)
         return x
 
@@ -70,14 +71,19 @@ class MapBranch(nn.Layer):
         self.conv_bn1 = self.conv_bn2 = nn.Identity()
 
 
+def _has_nan(x: paddle.Tensor) -> bool:
+    """Tell whether anything behind BatchNorm in training is not a number: its channel is then."""
+    return bool(paddle.isnan(x[:, :, 0, 0]).any())
+
+
 def _build_norm(channels: int) -> nn.Layer:
     shift = ParamAttr(initializer=nn.initializer.Constant(_INITIAL_SHIFT))
     return nn.BatchNorm2D(channels, bias_attr=shift)
 
 
-def _build_doubling(in_channels: int, out_channels: int, kernel_size: int) -> nn.Conv2DTranspose:
+def _build_doubling(in_channels: int, out_channels: int, kernel_size: int) -> DoublingConv2D:
     bound = 1.0 / math.sqrt(in_channels)
-    return nn.Conv2DTranspose(
+    return DoublingConv2D(
         in_channels,
         out_channels,
         kernel_size,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import paddle
 from paddle import nn
@@ -9,6 +11,7 @@ from paddle import nn
 from training.backbones.layers import build_conv
 from training.backbones.reparameterise import Kernel, folded, merged_conv, padded
 from training.detection.necks.pyramid import build_neck_conv
+from training.kernels import normalise, sum_normalised_branches
 
 _BRANCHES = {
     5: ((3, 1), (3, 2)),
@@ -50,12 +53,17 @@ class DilatedReparamBlock(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to the same shape."""
-        y = self.lk_origin(x)
         if self.origin_bn is None:
+            return self.lk_origin(x)
+        branches = [
+            (self.lk_origin, self.origin_bn),
+            *itertools.starmap(self._branch, self.branches),
+        ]
+        y = sum_normalised_branches(x, branches)
+        if y is not None:
             return y
-        y = self.origin_bn(y)
-        for size, dilation in self.branches:
-            conv, norm = self._branch(size, dilation)
+        y = self.origin_bn(self.lk_origin(x))
+        for conv, norm in branches[1:]:
             y = y + norm(conv(x))
         return y
 
@@ -105,7 +113,7 @@ class DilatedReparamConv(nn.Layer):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map float32 [N, C, H, W] to float32 [N, C', H, W]."""
         x = self.pw(self.dw(x))
-        return x if self.bn is None else self.bn(x)
+        return x if self.bn is None else normalise(x, self.bn)
 
     def reparameterise(self) -> None:
         """Merge BatchNorm into `pw`, which has a bias then; `dw` merges itself."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
-from paddle.nn import functional as F
 
 from runtime.errors import ConfigError
 from training.detection.heads import HEADS
@@ -16,6 +15,7 @@ from training.detection.heads.db_head import DBHead
 from training.detection.heads.map_branch import MapBranch
 from training.detection.heads.pf_head import PFHeadLocal
 from training.detection.warn import warn_once
+from training.kernels.normalise import _ACTIVATIONS
 
 
 def test_how_a_branch_starts() -> None:
@@ -39,7 +39,8 @@ def test_a_map_exceeds_its_threshold_steeply() -> None:
 def test_what_is_not_a_number_is_replaced_in_training_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(F, "relu", lambda x: x)  # a CPU's ReLU replaces it already
+    # A CPU's ReLU replaces it already.
+    monkeypatch.setitem(_ACTIVATIONS, "relu", lambda x: x)
     features = paddle.randn([1, 8, 4, 4])
     features[0, 0, 0, 0] = float("nan")
     branch = MapBranch(8, fix_nan=True)
