@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring.machine import ROOT
 from benchmarks.parity.paddleocr import import_builders
-from benchmarks.training.settings import StepSettings
+from benchmarks.training.settings import FINDING, READING, StepSettings
 from runtime.errors import ConfigError
 from training.config import Config
 
@@ -24,6 +24,8 @@ _DECODERS = {"SARHead": "sar", "NRTRHead": "gtc"}
 _MORE_CLASSES = {"CTCLabelDecode": 0, "SARLabelDecode": 2, "NRTRLabelDecode": 3}
 HEIGHT_PX, TIME_STRIDE_PX = 48, 8
 """Of every family since PP-OCRv3."""
+LINE_PX, PAGE_PX = 320, 640
+"""Widths where no option gives another."""
 
 
 def classes_of(config: Path) -> int:
@@ -53,7 +55,7 @@ def build_with_paddleocr(
     build_model, build_loss = import_builders(Path(settings.paddleocr))
     # Its constructors change the config they are given.
     architecture, loss = (copy.deepcopy(config.sections[key]) for key in ("Architecture", "Loss"))
-    for head in _heads(architecture):
+    for head in _heads(architecture) if settings.task == READING else ():
         if head["name"] == "MultiHead":
             head["out_channels_list"] = {
                 name: settings.classes + more for name, more in _MORE_CLASSES.items()
@@ -65,6 +67,12 @@ def build_with_paddleocr(
             entry[name] = {**(entry[name] or {}), "ignore_index": settings.classes + 1}
     model, losses = build_model(architecture), build_loss(loss)
     # It takes batches as lists, without the image for the networks.
+    if settings.task == FINDING:
+        return (
+            model,
+            lambda batch: model(batch["image"]),
+            lambda outputs, batch: losses(outputs, list(batch.values())),
+        )
     return (
         model,
         lambda batch: model(batch["image"], data=list(batch.values())[1:]),

@@ -43,10 +43,10 @@ class Pair:
     def step(self, batch: dict[str, paddle.Tensor]) -> float:
         """Run forward, losses, backward and update; return the loss."""
         total = self.loss(self.run(batch), batch)["loss"]
-        total.backward()
+        total.backward()  # of a vector, which PaddleOCR's losses of maps return, every entry
         self.optimizer.step()
         self.optimizer.clear_grad()
-        return float(total)
+        return float(total.sum())
 
 
 def benchmark_config(settings: StepSettings) -> Config:
@@ -101,14 +101,14 @@ def build_pair(settings: StepSettings) -> Pair:
 
 def tensors_of(inputs: Inputs, settings: StepSettings) -> dict[str, paddle.Tensor]:
     """Return a batch by the names that losses know, in the order that PaddleOCR's take it."""
-    arrays = {"image": inputs.images, "label": inputs.labels, "length": inputs.lengths}
+    arrays = dict(inputs.arrays)
     if settings.decoder:
         labels = labels_of_decoder(inputs, settings.decoder, settings.classes)
         arrays = {
-            "image": inputs.images,
-            "label_ctc": inputs.labels,
+            "image": arrays["image"],
+            "label_ctc": arrays["label"],
             f"label_{settings.decoder}": labels,
-            "length": inputs.lengths,
+            "length": arrays["length"],
             "valid_ratio": np.ones(len(labels), np.float32),
         }
     return {name: paddle.to_tensor(array) for name, array in arrays.items()}
@@ -128,6 +128,6 @@ def prepare_paddle(
             int(parameter.size) for parameter in pair.model.parameters() if parameter.trainable
         ),
     }
-    names = "image", "label_ctc" if settings.decoder else "label", "length"
-    fed = Inputs(*(batch[name].numpy() for name in names))
+    names = {name: "label_ctc" if name not in batch else name for name in inputs.arrays}
+    fed = Inputs({name: batch[given].numpy() for name, given in names.items()})
     return lambda: pair.step(batch), fed, notes

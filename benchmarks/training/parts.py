@@ -16,6 +16,8 @@ from benchmarks.measuring.result import Failure, Measure
 from benchmarks.training.inputs import random_inputs
 from benchmarks.training.networks import (
     HEIGHT_PX,
+    LINE_PX,
+    PAGE_PX,
     PAIR_CONFIG,
     TIME_STRIDE_PX,
     check_config,
@@ -26,6 +28,7 @@ from benchmarks.training.profile import profile_table
 from benchmarks.training.real import BY_WIDTH, FIXED_WIDTH, RealSettings, label_file_of
 from benchmarks.training.settings import (
     DESCRIPTIONS,
+    FINDING,
     OURS,
     OURS_FROZEN_TEACHER,
     PADDLE,
@@ -87,7 +90,7 @@ def step_settings(options: argparse.Namespace) -> StepSettings:
         contender=OURS,
         config=str(PAIR_CONFIG),
         batch_size=options.batch_size,
-        width_px=options.width,
+        width_px=LINE_PX if options.width is None else options.width,
         classes=_PAIR_CLASSES if options.classes is None else options.classes,
         scale=network["Backbone"]["scale"] if options.scale is None else options.scale,
         hidden_size=network["Neck"]["hidden_size"],
@@ -100,13 +103,19 @@ def step_settings(options: argparse.Namespace) -> StepSettings:
     if options.config is None:
         return settings
     path = check_config(options.config)
+    config = load_config(path)
+    if config.sections["Architecture"].get("model_type") == FINDING:
+        side = options.width if options.width is not None else PAGE_PX
+        return replace(
+            settings, config=str(path), task=FINDING, height_px=side, width_px=side, classes=0
+        )
     return replace(
         settings,
         config=str(path),
         classes=classes_of(path) if options.classes is None else options.classes,
         height_px=HEIGHT_PX,
         time_stride_px=TIME_STRIDE_PX,
-        decoder=decoder_of(load_config(path)),
+        decoder=decoder_of(config),
     )
 
 

@@ -16,6 +16,8 @@ DESCRIPTIONS = {
     PADDLEOCR: "PaddleOCR's own networks and losses, paddle as it comes",
 }
 MAX_TEXT_LENGTH = 25
+READING, FINDING = "rec", "det"
+"""As PaddleOCR's `model_type` names them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class StepSettings:
         paddleocr: a checkout of PaddleOCR, empty for none.
         height_px: H.
         time_stride_px: columns of the image to a time step.
+        task: `READING` or `FINDING`.
         decoder: whose labels the batch has beside CTC's: `sar`, `gtc`, or none if empty.
     """
 
@@ -57,6 +60,7 @@ class StepSettings:
     height_px: int = 32
     time_stride_px: int = 4
     decoder: str = ""
+    task: str = READING
 
     def apply_process_settings(self) -> str:
         """Set up the process as the contender asks for, before paddle; return what was set."""

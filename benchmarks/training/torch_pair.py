@@ -126,7 +126,7 @@ def prepare_torch(
         [{"params": others, "weight_decay": 2e-5}, {"params": norms, "weight_decay": 0.0}], lr=1e-3
     )
     images, labels, lengths = (
-        torch.from_numpy(array) for array in (inputs.images, inputs.labels, inputs.lengths)
+        torch.from_numpy(inputs.arrays[name]) for name in ("image", "label", "length")
     )
 
     def step() -> float:
@@ -145,7 +145,8 @@ def prepare_torch(
         "fast_kernels": False,
         "trainable_parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-    return step, Inputs(images.numpy(), labels.numpy(), lengths.numpy()), notes
+    fed = {"image": images.numpy(), "label": labels.numpy(), "length": lengths.numpy()}
+    return step, Inputs(fed), notes
 
 
 def _set_first_weights(model: nn.Module, seed: int) -> None:
