@@ -119,9 +119,14 @@ def assert_steps(case: Case, model: nn.Layer) -> None:
         optimizer.clear_grad()
     assert seen == pytest.approx(case.expected["loss_over_steps"], rel=1e-3)
     after = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    # A gradient that is rounding alone, of a bias before a BatchNorm say, moves its parameter under
+    # Adam as far as any other, to whichever side the rounding falls: up to 1.02e-3 from PaddleOCR's
+    # with the compiled losses of maps, 0.9e-3 with paddle's operations alone.
+    least = 1e-6 * max(case.gradient_norms.values())
     for name, wanted in case.expected["parameter_change"].items():
         change = float(np.linalg.norm(after[name] - state[name]))
-        assert change == pytest.approx(wanted, rel=0.05, abs=1e-3), name
+        off = 2e-3 if case.gradient_norms.get(name, least) < least else 1e-3
+        assert change == pytest.approx(wanted, rel=0.05, abs=off), name
     model.set_state_dict(state)
 
 

@@ -12,7 +12,7 @@ They serve float32 tensors on a CPU in dygraph mode. Everywhere else (GPU, other
 own operation. Parameter and buffer names are paddle's, so checkpoints are unchanged.
 
 Rooms: `gate` decides, `loops/` holds the compiled loops (numpy arrays only), the modules beside it
-hold the paddle side (functions and layers).
+hold the paddle side (functions and layers), `maps/` that of detectors' maps and their losses.
 """
 
 from __future__ import annotations

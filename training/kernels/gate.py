@@ -111,6 +111,12 @@ def array_from_tensor(tensor: paddle.Tensor) -> FloatArray:
     return array
 
 
+def planes_of(tensor: paddle.Tensor) -> FloatArray:
+    """View the memory of float32 [N, C, H, W] on the CPU as [N, C, H * W]."""
+    array = array_from_tensor(tensor)
+    return array.reshape(*array.shape[:2], -1)
+
+
 @cache
 def _numba_installed() -> bool:
     return importlib.util.find_spec("numba") is not None

@@ -10,6 +10,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from training.detection.heads.map_branch import KERNELS, Kernels, MapBranch
+from training.kernels.maps import binary_map, three_maps
 
 Features: TypeAlias = paddle.Tensor | Mapping[str, paddle.Tensor]
 """A neck's output, alone or under `fuse` beside what auxiliary heads take."""
@@ -73,11 +74,11 @@ class DBHead(nn.Layer):
 
     def maps_of(self, shrink: paddle.Tensor, threshold: paddle.Tensor) -> paddle.Tensor:
         """Join two maps [N, 1, H, W] and their binary map to float32 [N, 3, H, W]."""
-        return paddle.concat([shrink, threshold, self.binary_map(shrink, threshold)], axis=1)
+        return three_maps(shrink, threshold, self.k)
 
     def binary_map(self, shrink: paddle.Tensor, threshold: paddle.Tensor) -> paddle.Tensor:
         """Return how far a map exceeds its threshold, 0 .. 1, of the same shape."""
-        return paddle.reciprocal(1 + paddle.exp(-self.k * (shrink - threshold)))
+        return binary_map(shrink, threshold, self.k)
 
     def _auxiliary(self, level: str, features: paddle.Tensor) -> paddle.Tensor:
         if _LEVELS[level] > 1:

@@ -13,7 +13,9 @@ from training.detection.losses.maps import (
     BalancedLoss,
     DiceFocalLoss,
     DiceLoss,
-    masked_l1_loss,
+    MapLoss,
+    MaskedL1Loss,
+    losses_of_maps,
 )
 from training.detection.warn import warn_once
 from training.losses import TOTAL
@@ -65,8 +67,9 @@ class DBLoss(nn.Layer):
         self.alpha, self.beta, self.eps = alpha, beta, eps
         weights = (aux_weight_p4, aux_weight_p3, aux_weight_p2)
         self.auxiliary_weights = dict(zip(_LEVELS, weights, strict=True))
-        self.of_binary: nn.Layer = DiceLoss(eps)
-        self.of_text: nn.Layer = self.of_binary
+        self.of_threshold = MaskedL1Loss(eps)
+        self.of_binary: MapLoss = DiceLoss(eps)
+        self.of_text: MapLoss = self.of_binary
         if main_loss_type == "DiceFocalLoss":
             self.of_binary = DiceFocalLoss(dice_weight, focal_weight, focal_alpha, focal_gamma, eps)
             self.of_text = self.of_binary
@@ -107,8 +110,8 @@ class DBLoss(nn.Layer):
         parts = dict(zip(names, self._of_maps(outputs["maps"], batch), strict=True))
         parts["loss_cbn"] = paddle.zeros([])
         if "cbn_maps" in outputs:
-            second = outputs["cbn_maps"][:, 0]
-            parts["loss_cbn"] = self.of_text(second, batch["shrink_map"], batch["shrink_mask"])
+            text = batch["shrink_map"], batch["shrink_mask"]
+            (parts["loss_cbn"],) = losses_of_maps(outputs["cbn_maps"], [self.of_text], text)
         total = paddle.add_n(list(parts.values()))
         for level, weight in self.auxiliary_weights.items():
             name = f"aux_maps_{level}"
@@ -117,12 +120,28 @@ class DBLoss(nn.Layer):
                 total = total + weight * parts[f"loss_{name}"]
         return {**parts, TOTAL: total}
 
+    def of_regions(
+        self, maps: paddle.Tensor, label: paddle.Tensor, mask: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Compare maps float32 [N, 3, H, W] with text alone, which says nothing of a threshold.
+
+        Args:
+            maps: as `forward` takes them.
+            label, mask: float32 [N, H, W].
+
+        Returns:
+            The weighted losses of the other two maps, added: a scalar.
+        """
+        losses = [self.of_text, None, self.of_binary]
+        text, binary = losses_of_maps(maps, losses, (label, mask))
+        return self.alpha * text + binary
+
     def _of_maps(self, maps: paddle.Tensor, batch: Batch) -> list[paddle.Tensor]:
         """Return the weighted losses of three maps float32 [N, 3, H, W]."""
-        label, mask = batch["shrink_map"], batch["shrink_mask"]
-        threshold, border = batch["threshold_map"], batch["threshold_mask"]
-        return [
-            self.alpha * self.of_text(maps[:, SHRINK], label, mask),
-            self.beta * masked_l1_loss(maps[:, THRESHOLD], threshold, border, self.eps),
-            self.of_binary(maps[:, BINARY], label, mask),
-        ]
+        text, distance, binary = losses_of_maps(
+            maps,
+            [self.of_text, self.of_threshold, self.of_binary],
+            (batch["shrink_map"], batch["shrink_mask"]),
+            (batch["threshold_map"], batch["threshold_mask"]),
+        )
+        return [self.alpha * text, self.beta * distance, binary]

@@ -211,10 +211,9 @@ class DistillationDilaDBLoss(nn.Layer):
         results = {}
         for student, teacher in self.pairs:
             label = dilated(_maps(outputs, teacher, self.key)[:, SHRINK] > _TEXT_ABOVE)
-            maps, mask = _maps(outputs, student, self.key), batch["shrink_mask"]
-            text = self.plain.alpha * self.plain.of_text(maps[:, SHRINK], label, mask)
-            binary = self.plain.of_binary(maps[:, BINARY], label, mask)
-            results[f"{self.name}_{student}_{teacher}"] = text + binary
+            maps = _maps(outputs, student, self.key)
+            loss = self.plain.of_regions(maps, label, batch["shrink_mask"])
+            results[f"{self.name}_{student}_{teacher}"] = loss
         return results
 
 

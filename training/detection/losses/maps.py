@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
+
+from training.kernels.maps import (
+    BorderTerm,
+    EntropyTerm,
+    Label,
+    RegionTerm,
+    map_losses,
+    serves_maps,
+)
 
 EPS = 1e-6
 
@@ -72,12 +82,28 @@ class DiceLoss(nn.Layer):
     def __init__(self, eps: float = EPS) -> None:
         super().__init__()
         self.eps = eps
+        self.term = RegionTerm(eps)
 
     def forward(
         self, prediction: paddle.Tensor, label: paddle.Tensor, mask: paddle.Tensor
     ) -> paddle.Tensor:
         """Compare two maps float32 [N, H, W] where a mask is 1; return a scalar."""
         return dice_loss(prediction, label, mask, self.eps)
+
+
+class MaskedL1Loss(nn.Layer):
+    """`masked_l1_loss` as a layer."""
+
+    def __init__(self, eps: float = EPS) -> None:
+        super().__init__()
+        self.eps = eps
+        self.term = BorderTerm(eps)
+
+    def forward(
+        self, prediction: paddle.Tensor, label: paddle.Tensor, mask: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Compare two maps float32 [N, H, W] where a mask is 1; return a scalar."""
+        return masked_l1_loss(prediction, label, mask, self.eps)
 
 
 class DiceFocalLoss(nn.Layer):
@@ -103,6 +129,7 @@ class DiceFocalLoss(nn.Layer):
         self.weights = dice_weight, focal_weight
         self.focal = focal_alpha, focal_gamma
         self.eps = eps
+        self.term = RegionTerm(eps, dice_weight, focal_weight, *self.focal, clip=eps)
 
     def forward(
         self, prediction: paddle.Tensor, label: paddle.Tensor, mask: paddle.Tensor
@@ -134,6 +161,9 @@ class BalancedLoss(nn.Layer):
         super().__init__()
         self.is_dice = main_loss_type == "DiceLoss"
         self.negative_ratio = negative_ratio
+        self.term: RegionTerm | EntropyTerm = EntropyTerm(negative_ratio)
+        if self.is_dice:
+            self.term = RegionTerm(EPS, text_ratio=negative_ratio)
 
     def forward(
         self, prediction: paddle.Tensor, label: paddle.Tensor, mask: paddle.Tensor
@@ -156,3 +186,34 @@ class BalancedLoss(nn.Layer):
         if hardest is not None:
             total = total + hardest.sum()
         return total / (num_text + num_hard + EPS)
+
+
+MapLoss: TypeAlias = DiceLoss | MaskedL1Loss | DiceFocalLoss | BalancedLoss
+
+
+def losses_of_maps(
+    maps: paddle.Tensor,
+    losses: Sequence[MapLoss | None],
+    text: Label,
+    border: Label | None = None,
+) -> list[paddle.Tensor]:
+    """Compare each map of a head with its label, in compiled loops where they serve.
+
+    Args:
+        maps: float32 [N, C, H, W], values 0 .. 1.
+        losses: C of them; None for a map that has no label.
+        text: label and mask, float32 [N, H, W], of all but `MaskedL1Loss`; values 0 and 1.
+        border: those of `MaskedL1Loss`.
+
+    Returns:
+        A scalar for each map that has a label.
+    """
+    terms = [None if loss is None else loss.term for loss in losses]
+    if serves_maps(maps, terms, *text, *(border or ())):
+        return map_losses(maps, terms, text, border)
+    results = []
+    for channel, loss in enumerate(losses):
+        if loss is not None:
+            label = border if border and isinstance(loss, MaskedL1Loss) else text
+            results.append(loss(maps[:, channel], *label))
+    return results

@@ -1,0 +1,1 @@
+"""Compiled loops over detectors' maps; they know numpy arrays alone."""
