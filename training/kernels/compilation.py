@@ -6,6 +6,7 @@ neither: in an image's read-only `site-packages`, say, for a user without a home
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import stat
@@ -61,7 +62,20 @@ def _with_cache(function: Function, options: dict[str, Any]) -> Any:
                 _say_once(f"compiled kernels are not kept: {error.strerror or error}")
 
         stored.save_overload = save_if_the_disk_allows
+    file = getattr(stored, "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        # numba's own is of the function's file alone, though it compiles in what that calls.
+        file._source_stamp = _sources()
     return built
+
+
+@cache
+def _sources() -> str:
+    """Return a hash of everything that loops are compiled from."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

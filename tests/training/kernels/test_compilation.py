@@ -93,3 +93,30 @@ def test_a_named_folder_is_used_without_a_word(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_cache_alone(tmp_path: Path) -> None:
     line, result = run(tmp_path, "full", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     assert (line, result) == ("compiled kernels are not kept: No space left on device", "7")
+
+
+def test_code_is_compiled_anew_when_another_file_of_the_loops_changes(tmp_path: Path) -> None:
+    kernels = tmp_path / "kernels"
+    kernels.mkdir()
+    source = (ROOT / "training/kernels/compilation.py").read_text(encoding="utf-8")
+    (kernels / "compilation.py").write_text(source, encoding="utf-8")
+    (kernels / "sums.py").write_text(
+        "from compilation import compiled\n\n@compiled()\ndef step(x):\n    return x + 1\n",
+        encoding="utf-8",
+    )
+    (kernels / "loops.py").write_text(
+        "from compilation import compiled\nfrom sums import step\n\n"
+        "@compiled()\ndef twice(x):\n    return step(step(x))\n\nprint(twice(0))\n",
+        encoding="utf-8",
+    )
+
+    def answer() -> str:
+        done = subprocess.run(
+            [sys.executable, str(kernels / "loops.py")], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert [answer(), answer()] == ["2", "2"]
+    changed = (kernels / "sums.py").read_text(encoding="utf-8").replace("x + 1", "x + 5")
+    (kernels / "sums.py").write_text(changed, encoding="utf-8")
+    assert answer() == "10"
