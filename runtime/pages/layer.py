@@ -64,6 +64,7 @@ def page_from_layer(look: PdfLook, source: str | None, page: int) -> PageText:
         height_px=look.height_px,
         angle=_angle(lines),
         px_per_inch=look.px_per_inch,
+        is_from_file=True,
         warnings=warnings,
     )
 

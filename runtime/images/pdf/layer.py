@@ -177,7 +177,7 @@ def _placed(words: list[list[_Character]]) -> Iterator[list[Any]]:
     for word in words:
         left, top, right, bottom = _extent(word, along)
         is_apart = left - end > _WIDEST_GAP * max(height, bottom - top)
-        if line and (is_apart or right < begin):
+        if line and (is_apart or (right < begin and not _is_from_the_right(word))):
             yield line
             line = []
         if not line:
@@ -192,6 +192,11 @@ def _placed(words: list[list[_Character]]) -> Iterator[list[Any]]:
         line.append(["".join(character.text for character in word), turned])
     if line:
         yield line
+
+
+def _is_from_the_right(word: list[_Character]) -> bool:
+    """Tell whether a word has a letter that is written from the right to the left."""
+    return any(unicodedata.bidirectional(character.text) in ("R", "AL") for character in word)
 
 
 def _extent(word: list[_Character], along: Point) -> tuple[float, float, float, float]:

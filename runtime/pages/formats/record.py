@@ -15,8 +15,8 @@ def record_from_page(page: PageText) -> dict[str, Any]:
 
     Returns:
         `file`; `page`, its number in the file, from 1; sizes in px, `px_per_inch` and `angle`;
-        `text` in the order of reading; `lines` with their polygons and words; `columns` with the
-        places of their lines; `warnings` and `error`.
+        `is_from_file`, whether its text stood there; `text` in the order of reading; `lines` with
+        their polygons and words; `columns` with the places of their lines; `warnings` and `error`.
     """
     return {
         "file": page.source,
@@ -25,6 +25,7 @@ def record_from_page(page: PageText) -> dict[str, Any]:
         "height_px": page.height_px,
         "px_per_inch": None if page.px_per_inch is None else round(page.px_per_inch, 2),
         "angle": round(page.angle, 2),
+        "is_from_file": page.is_from_file,
         "text": page.text,
         "lines": [_line_record(line) for line in page.lines],
         "columns": [
