@@ -18,7 +18,7 @@ PX_PER_INCH = 300
 """Of a page that is no scan: PaddleOCR's detectors and recognisers take lines of 20 to 60 px, and
 10 pt are 42 px then."""
 
-LEAST_PX_PER_INCH, MOST_PX_PER_INCH = 100, 600
+LEAST_PX_PER_INCH, MOST_PX_PER_INCH = 36, 600
 """A scan is rendered at its own resolution within these."""
 
 SCAN_SHARE = 0.5
