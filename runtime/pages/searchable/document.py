@@ -15,6 +15,7 @@ from typing import TextIO
 
 import runtime
 from runtime.errors import ArtifactError, ImageError
+from runtime.files import sha256_of, sha256_of_file
 from runtime.images.pdf.pages import look_at_page
 from runtime.images.pdf.source import PdfPage
 from runtime.images.read import ImageSource
@@ -166,7 +167,7 @@ class _Original:
         self._data, self._last = page.data, -1
         self._spool = place.with_suffix(".text")
         self._stream: TextIO = self._spool.open("w", encoding="ascii")
-        self._text = TextForPages(self._stream)
+        self._text = TextForPages(self._stream, f"Unseen{_fingerprint(page)}")
 
     def is_followed_by(self, page: PdfPage) -> bool:
         """Tell whether a page is a later one of the same file."""
@@ -194,6 +195,16 @@ class _Original:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _fingerprint(page: PdfPage) -> str:
+    """Return what tells a PDF file from another, such as one that it was made of.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    found = sha256_of_file(page.path) if page.data is None else sha256_of(page.data)
+    return found[:12]
 
 
 def _cannot_write(path: Path, error: OSError) -> ArtifactError:

@@ -16,7 +16,6 @@ from runtime.pages.searchable.font import (
     font_file,
 )
 from runtime.pages.searchable.picture import Picture
-from runtime.pages.searchable.text import FONT_NAME
 
 _CATALOG, _PAGES, _FONT, _INFO = 1, 2, 3, 4
 
@@ -38,23 +37,25 @@ class PdfFile:
         self._pages: list[int] = []
         self._write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
-    def add_page(self, picture: Picture, size: tuple[float, float], text: bytes) -> None:
+    def add_page(self, picture: Picture | None, size: tuple[float, float], text: bytes) -> None:
         """Add a page.
 
         Args:
-            picture: fills it.
+            picture: fills it; None for a page on which nothing is seen.
             size: width and height in points.
             text: operators, in the points of the page, with `self.font`.
         """
-        image = self._add_stream(picture.entries, picture.data)
         width, height = size
-        shown = f"q {width:.4f} 0 0 {height:.4f} 0 0 cm /Picture Do Q\n".encode()
-        content = self._add_packed(text + shown)
+        resources = f"/Font << /{self.font.name} {_FONT} 0 R >>"
+        if picture is not None:
+            image = self._add_stream(picture.entries, picture.data)
+            text += f"q {width:.4f} 0 0 {height:.4f} 0 0 cm /Picture Do Q\n".encode()
+            resources += f" /XObject << /Picture {image} 0 R >>"
+        content = self._add_packed(text)
         self._pages.append(
             self._add(
                 f"<< /Type /Page /Parent {_PAGES} 0 R /MediaBox [0 0 {width:.4f} {height:.4f}] "
-                f"/Contents {content} 0 R /Resources << /Font << /{FONT_NAME} {_FONT} 0 R >> "
-                f"/XObject << /Picture {image} 0 R >> >> >>"
+                f"/Contents {content} 0 R /Resources << {resources} >> >>"
             )
         )
 

@@ -16,6 +16,9 @@ WIDTH = 0.5
 ASCENT, DESCENT = 0.8, 0.2
 """Above and below the base line, in parts of the font's size: what is marked when selected."""
 
+USUAL_NAME = "f-0-0"
+"""As Tesseract's files have it, and OCRmyPDF looks for it."""
+
 _UNITS = 1000
 _MOST_CODES = 65_534
 _UNKNOWN = "\ufffd"
@@ -24,9 +27,14 @@ _PER_BLOCK = 100
 
 
 class InvisibleFont:
-    """Gives codes to characters as they come, and writes the font that knows them."""
+    """Gives codes to characters as they come, and writes the font that knows them.
 
-    def __init__(self) -> None:
+    Args:
+        name: among the resources of a page.
+    """
+
+    def __init__(self, name: str = USUAL_NAME) -> None:
+        self.name = name
         self._codes: dict[str, int] = {}
 
     def encoded(self, text: str) -> str:

@@ -31,11 +31,12 @@ class TextForPages:
 
     Args:
         stream: of a file, ASCII, at its beginning.
+        name: of the font, which no other font of the PDF file has.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, name: str) -> None:
         self._stream = stream
-        self.font = InvisibleFont()
+        self.font = InvisibleFont(name)
         self.num_pages = 0
 
     def add(self, page: int, operators: bytes) -> None:
@@ -47,7 +48,9 @@ class TextForPages:
         """
         if operators:
             self.num_pages += 1
-            self._write({"page": page, "operators": operators.decode("ascii")})
+            self._write(
+                {"page": page, "name": self.font.name, "operators": operators.decode("ascii")}
+            )
 
     def close(self) -> None:
         """Write the font; the stream stays open."""

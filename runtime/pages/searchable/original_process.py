@@ -62,12 +62,11 @@ def _add_text(source: str, text: str, output: str) -> None:
 
     Args:
         source: of the file.
-        text: file of JSON lines: `page`, from 0, and `operators`; the last one holds the `font`.
+        text: file of JSON lines: `page`, from 0, `operators` and the `name` of their font; the
+            last one holds the `font`.
         output: of the copy.
     """
     import pikepdf
-
-    from runtime.pages.searchable.text import FONT_NAME
 
     with pikepdf.open(source) as pdf, open(text, encoding="ascii") as lines:
         if pdf.is_encrypted:
@@ -79,7 +78,7 @@ def _add_text(source: str, text: str, output: str) -> None:
                 _fill(pdf, font, found["font"])
                 continue
             page = pdf.pages[found["page"]]
-            page.add_resource(font, pikepdf.Name.Font, pikepdf.Name(f"/{FONT_NAME}"))
+            page.add_resource(font, pikepdf.Name.Font, pikepdf.Name(f"/{found['name']}"))
             # In front of what the page draws, which may leave the state in disorder.
             page.contents_add(found["operators"].encode("ascii"), prepend=True)
         pdf.save(output)

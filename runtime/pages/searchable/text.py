@@ -18,8 +18,6 @@ from runtime.pages.searchable.font import DESCENT, WIDTH, InvisibleFont
 Matrix = tuple[float, float, float, float, float, float]
 """x' = a x + c y + e, y' = b x + d y + f."""
 
-FONT_NAME = "UnseenText"
-
 _LEAST_PX = 0.01
 _FROM_THE_RIGHT = ("R", "AL")
 
@@ -103,7 +101,7 @@ class _Word:
         )
         text = self.text[::-1] if _is_from_the_right(self.text) else self.text
         return (
-            f"/{FONT_NAME} {_number(self._height)} Tf "
+            f"/{font.name} {_number(self._height)} Tf "
             f"{_number(self._stretch(self.width, len(text)))} Tz "
             f"{' '.join(map(_number, matrix))} Tm <{font.encoded(text)}> Tj"
         )

@@ -61,8 +61,8 @@ class PageReader:
             matrix = cv2.getPerspectiveTransform(points, ends)
             crops.append(cv2.warpPerspective(pixels, matrix, (wide, high)))
         lines = []
-        for row, (box, points, crop, read) in enumerate(
-            zip(boxes, corners, crops, self._recognizer(crops), strict=True)
+        for row, (box, points, read) in enumerate(
+            zip(boxes, corners, self._recognizer(crops), strict=True)
         ):
             words = tuple(
                 PageWord(text, read.confidence, _part(points, left, right))
@@ -89,9 +89,7 @@ def _spans(text: str) -> Iterator[tuple[str, float, float]]:
         place += len(word) + 1
 
 
-def _part(
-    corners: np.ndarray, left: float, right: float
-) -> tuple[tuple[float, float], ...]:
+def _part(corners: np.ndarray, left: float, right: float) -> tuple[tuple[float, float], ...]:
     """Corners of the part of a line between two shares of it."""
     top, bottom = corners[1] - corners[0], corners[2] - corners[3]
     ends = [

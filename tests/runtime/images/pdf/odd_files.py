@@ -30,7 +30,9 @@ def pdf(objects: Mapping[int, bytes | str], trailer: str = "") -> bytes:
     count, begin = max(objects) + 1, len(data)
     data += f"xref\n0 {count}\n0000000000 65535 f \n".encode()
     for number in range(1, count):
-        data += f"{offsets.get(number, 0):010} 00000 {'n' if number in offsets else 'f'} \n".encode()
+        data += (
+            f"{offsets.get(number, 0):010} 00000 {'n' if number in offsets else 'f'} \n".encode()
+        )
     return data + (
         f"trailer\n<< /Size {count} /Root 1 0 R {trailer} >>\nstartxref\n{begin}\n%%EOF\n".encode()
     )
@@ -70,7 +72,9 @@ def picture(height: int = 60, width: int = 90) -> np.ndarray:
     return image
 
 
-def scan(box: tuple[int, int] = (90, 60), text: str = "", height: int = 60, width: int = 90) -> bytes:
+def scan(
+    box: tuple[int, int] = (90, 60), text: str = "", height: int = 60, width: int = 90
+) -> bytes:
     """A page that a picture fills, with text over it."""
     data = bytes(cv2.imencode(".jpg", picture(height, width))[1])
     image = (
