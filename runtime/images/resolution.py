@@ -21,6 +21,9 @@ _M_PER_INCH = 0.0254
 _UNTOLD = 72.0
 """Programs write it where they know nothing."""
 
+_NEARLY = 0.05
+"""PNG counts whole px per metre."""
+
 _X_RESOLUTION, _UNIT, _RATIONAL, _CENTIMETRES = 282, 296, 5, 3
 _MOST_FIELDS = 4096
 
@@ -50,7 +53,11 @@ def px_per_inch_of(file: str | PathLike[str] | bytes, page: int = 0) -> float | 
                     found = _stated(head, page)
     except (OSError, ValueError, struct.error, IndexError, ZeroDivisionError, OverflowError):
         return None
-    if found is None or found == _UNTOLD or not LEAST_PX_PER_INCH <= found <= MOST_PX_PER_INCH:
+    if (
+        found is None
+        or abs(found - _UNTOLD) < _NEARLY
+        or not LEAST_PX_PER_INCH <= found <= MOST_PX_PER_INCH
+    ):
         return None
     return found
 

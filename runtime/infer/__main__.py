@@ -154,8 +154,8 @@ def _images(
 
 def _has_other_output(arguments: Namespace) -> bool:
     """Tell whether the run has a result even if nothing is printed."""
-    outputs = (arguments.output, arguments.labels, arguments.visualize)
-    outputs = (*outputs, arguments.document, arguments.output_dir)
+    files = (arguments.output, arguments.document, arguments.output_dir)
+    outputs = (*files, arguments.labels, arguments.visualize)
     return arguments.quiet or any(output is not None for output in outputs)
 
 

@@ -1,7 +1,8 @@
 """Reads the text that stands in a page of a PDF file: its characters, words and lines.
 
-pdfium gives characters in the order of the file, with spaces where gaps are and line ends where
-lines are, and their boxes. Only the process that opens PDF files imports this.
+pdfium gives characters in the order of the file, with spaces where gaps are, and their boxes. Its
+line ends part the words of lines that run up or down a page, so that lines are made of the places
+of words here. Only the process that opens PDF files imports this.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from runtime.images.pdf.rendering import POINTS_PER_INCH, Geometry, pdfium
 MOST_CHARACTERS = 200_000
 """A densely printed newspaper page has 30,000."""
 
-_LINE_END, _SPACE, _LETTER = "line end", "space", "letter"
+_SPACE, _LETTER = "space", "letter"
 _INVISIBLE = 3
 _SAMPLED = 200
 _HYPHEN = "\x02"
@@ -32,6 +33,9 @@ _UPRIGHT_WITHIN = math.radians(0.5)
 _WIDEST_GAP = 2.5
 """Times the height: words farther apart are lines of their own, as the cells of a table are."""
 
+_SAME_LINE = 0.5
+"""Of the lower of two words, which the other has to be beside."""
+
 Point = tuple[float, float]
 
 
@@ -39,7 +43,7 @@ class _Character(NamedTuple):
     """A character on the rendered page.
 
     Args:
-        kind: line end, space or letter.
+        kind: space, line ends among them, or letter.
         text: of it.
         is_bad: whether its meaning is not in the file.
         angle: that its text runs at, clockwise, in radians.
@@ -70,28 +74,24 @@ def layer_of(page: Any, geometry: Geometry) -> dict[str, Any]:
     raw, text_page = pdfium(), page.get_textpage()
     try:
         count = min(max(raw.FPDFText_CountChars(text_page), 0), MOST_CHARACTERS)
-        lines: list[list[Any]] = [[]]
-        word: list[_Character] = []
+        runs: list[list[list[_Character]]] = []  # of words that run in one direction
+        before: _Character | None = None
         num_letters = num_bad = 0
         for character in _characters(text_page, count, geometry):
-            if character.kind == _LETTER:
-                num_letters += 1
-                num_bad += character.is_bad
-                if word and _turns(word[-1], character):
-                    lines[-1].append(word)
-                    lines.append([])
-                    word = []
-                word.append(character)
+            if character.kind != _LETTER:
+                before = character
                 continue
-            if word:
-                lines[-1].append(word)
-                word = []
-            if character.kind == _LINE_END:
-                lines.append([])
-        if word:
-            lines[-1].append(word)
+            num_letters += 1
+            num_bad += character.is_bad
+            if not runs or _turns(runs[-1][-1][-1], character):
+                runs.append([[character]])
+            elif before is None or before.kind != _LETTER:
+                runs[-1].append([character])
+            else:
+                runs[-1][-1].append(character)
+            before = character
         return {
-            "lines": [line for words in lines if words for line in _placed(words)],
+            "lines": [line for words in runs for line in _placed(words)],
             "characters": num_letters,
             "bad": num_bad,
             "is_hidden": _is_hidden(text_page, count),
@@ -112,9 +112,7 @@ def _characters(text_page: Any, count: int, geometry: Geometry) -> Iterator[_Cha
             code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
         high = 0
         text = chr(code) if code < 0x110000 else "\ufffd"
-        if text in "\r\n\x0b\x0c\u2028\u2029":
-            yield _Character(_LINE_END)
-        elif text.isspace() or text == "\0":
+        if text.isspace() or text == "\0":
             yield _Character(_SPACE)
         else:
             found = _located(text_page, place, text, geometry)
@@ -169,20 +167,22 @@ def _turns(before: _Character, character: _Character) -> bool:
 
 
 def _placed(words: list[list[_Character]]) -> Iterator[list[Any]]:
-    """Yield the lines that words on a line are, parted at wide gaps, with their corners."""
+    """Yield the lines that words which run in one direction are, with their corners."""
     angle = words[0][0].angle
     along = (math.cos(angle), math.sin(angle))
     line: list[Any] = []
-    begin = end = height = 0.0
+    begin, before = 0.0, (0.0, 0.0, 0.0, 0.0)
     for word in words:
-        left, top, right, bottom = _extent(word, along)
-        is_apart = left - end > _WIDEST_GAP * max(height, bottom - top)
+        left, top, right, bottom = found = _extent(word, along)
+        heights = (before[3] - before[1], bottom - top)
+        is_apart = left - before[2] > _WIDEST_GAP * max(heights)
+        is_apart |= min(before[3], bottom) - max(before[1], top) < _SAME_LINE * min(heights)
         if line and (is_apart or (right < begin and not _is_from_the_right(word))):
             yield line
             line = []
         if not line:
             begin = left
-        end, height = right, bottom - top
+        before = found
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
         turned = [
             round(value, 1)

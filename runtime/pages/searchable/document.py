@@ -16,7 +16,7 @@ from typing import TextIO
 import runtime
 from runtime.errors import ArtifactError, ImageError
 from runtime.files import sha256_of, sha256_of_file
-from runtime.images.pdf.pages import look_at_page
+from runtime.images.pdf.pages import count_pages, look_at_page
 from runtime.images.pdf.source import PdfPage
 from runtime.images.read import ImageSource
 from runtime.pages.result import PageText
@@ -166,8 +166,9 @@ class _Original:
         self.place, self.name, self._max_pixels = place, page.path, max_pixels
         self._data, self._last = page.data, -1
         self._spool = place.with_suffix(".text")
+        name = f"Unseen{_fingerprint(page)}"
         self._stream: TextIO = self._spool.open("w", encoding="ascii")
-        self._text = TextForPages(self._stream, f"Unseen{_fingerprint(page)}")
+        self._text = TextForPages(self._stream, name)
 
     def is_followed_by(self, page: PdfPage) -> bool:
         """Tell whether a page is a later one of the same file."""
@@ -191,6 +192,7 @@ class _Original:
         if self._text.num_pages:
             add_text(source, self._spool, self.place)
         else:
+            count_pages(self.name, self._data)
             shutil.copyfile(source, self.place)
 
     def close(self) -> None:
@@ -201,10 +203,14 @@ def _fingerprint(page: PdfPage) -> str:
     """Return what tells a PDF file from another, such as one that it was made of.
 
     Raises:
-        OSError: if it cannot be read.
+        ImageError: if it cannot be opened.
     """
-    found = sha256_of_file(page.path) if page.data is None else sha256_of(page.data)
-    return found[:12]
+    if page.data is not None:
+        return sha256_of(page.data)[:12]
+    try:
+        return sha256_of_file(page.path)[:12]
+    except OSError as error:
+        raise ImageError(f"cannot be opened: {error.strerror}") from error
 
 
 def _cannot_write(path: Path, error: OSError) -> ArtifactError:

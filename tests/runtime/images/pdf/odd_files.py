@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ def stream(data: bytes, entries: str = "") -> bytes:
 
 def pdf(objects: Mapping[int, bytes | str], trailer: str = "") -> bytes:
     """A file of these objects, of which 1 is the catalog."""
-    data, offsets = b"%PDF-1.7\n", {}
+    data, offsets = bytearray(b"%PDF-1.7\n"), {}
     for number, content in objects.items():
         offsets[number] = len(data)
         body = content.encode("latin-1") if isinstance(content, str) else content
@@ -33,9 +34,8 @@ def pdf(objects: Mapping[int, bytes | str], trailer: str = "") -> bytes:
         data += (
             f"{offsets.get(number, 0):010} 00000 {'n' if number in offsets else 'f'} \n".encode()
         )
-    return data + (
-        f"trailer\n<< /Size {count} /Root 1 0 R {trailer} >>\nstartxref\n{begin}\n%%EOF\n".encode()
-    )
+    data += f"trailer\n<< /Size {count} /Root 1 0 R {trailer} >>\n".encode()
+    return bytes(data) + f"startxref\n{begin}\n%%EOF\n".encode()
 
 
 def pages(
@@ -155,69 +155,78 @@ def loop_of_pages() -> bytes:
     )
 
 
-def odd_files() -> Iterator[tuple[str, bytes]]:
-    """More than 300 files by name, most of which nobody would make on purpose."""
-    yield "empty.pdf", b""
-    yield "signature.pdf", b"%PDF-1.7\n"
-    yield "noise.pdf", b"%PDF-1.7\n" + np.random.default_rng(0).bytes(5000)
-    yield "no_pages.pdf", pages()
-    yield "encrypted.pdf", encrypted()
-    yield "loop.pdf", loop_of_pages()
-    yield "no_catalog.pdf", pdf({4: "<< /Type /Page >>"})
+def odd_files() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """More than 300 files that hardly anybody makes on purpose, by name, and what makes them."""
+    yield "empty.pdf", partial(bytes, b"")
+    yield "signature.pdf", partial(bytes, b"%PDF-1.7\n")
+    yield "noise.pdf", partial(bytes, b"%PDF-1.7\n" + np.random.default_rng(0).bytes(5000))
+    yield "no_pages.pdf", partial(pages)
+    yield "encrypted.pdf", partial(encrypted)
+    yield "loop.pdf", partial(loop_of_pages)
+    yield "no_catalog.pdf", partial(pdf, {4: "<< /Type /Page >>"})
     for count in (-1, 0, 2, 19_999, 30_000, 2**31 - 1):
-        yield f"says_{count}_pages.pdf", pages(TEXT, count=count)
-    yield "10000_pages.pdf", pages(*[TEXT] * 10_000)
+        yield f"says_{count}_pages.pdf", partial(pages, TEXT, count=count)
+    yield "10000_pages.pdf", partial(pages, *[TEXT] * 10_000)
     boxes = ("0 0 0 0", "0 0 1 1", "0 0 0.001 0.001", "0 0 14400 14400", "0 0 1e9 1e9")
     boxes += ("0 0 1e30 2", "0 0 20000 1", "595 842 0 0", "-500 -500 95 342", "0 0 595", "a b c d")
     boxes += ("nan nan nan nan", "0 0 1 100000", "1e10 1e10 1.00000001e10 1.00000001e10", "")
     for place, box in enumerate(boxes):
-        yield f"box_{place}.pdf", pages(TEXT, box=box)
-        yield f"scan_box_{place}.pdf", pages(TEXT, box="0 0 595 842", entries=f"/CropBox [{box}]")
+        yield f"box_{place}.pdf", partial(pages, TEXT, box=box)
+        yield (
+            f"scan_box_{place}.pdf",
+            partial(pages, TEXT, box="0 0 595 842", entries=f"/CropBox [{box}]"),
+        )
     for degrees in (0, 90, 180, 270, 360, -90, 45, 1e9):
-        yield f"rotated_{degrees:.0f}.pdf", pages(TEXT, entries=f"/Rotate {degrees:.0f}")
+        yield f"rotated_{degrees:.0f}.pdf", partial(pages, TEXT, entries=f"/Rotate {degrees:.0f}")
     for unit in (0, -1, 1e9):
-        yield f"unit_{unit:.0f}.pdf", pages(TEXT, entries=f"/UserUnit {unit:.0f}")
+        yield f"unit_{unit:.0f}.pdf", partial(pages, TEXT, entries=f"/UserUnit {unit:.0f}")
     for depth in (100, 5000, 500_000):
         nested = "[" * depth + "]" * depth
-        yield f"nested_{depth}.pdf", pages(TEXT, entries=f"/Nested {nested}")
-        yield f"nested_content_{depth}.pdf", pages(nested + TEXT)
-        yield f"states_{depth}.pdf", pages("q " * depth + TEXT)
-    yield "unpacks_100M.pdf", unpacking(10**8)
-    yield "unpacks_twice.pdf", unpacking(10**9, 2)
-    yield "forms.pdf", form_that_draws_itself(12, 20)
+        yield f"nested_{depth}.pdf", partial(pages, TEXT, entries=f"/Nested {nested}")
+        yield f"nested_content_{depth}.pdf", partial(pages, nested + TEXT)
+        yield f"states_{depth}.pdf", partial(pages, "q " * depth + TEXT)
+    yield "unpacks_100M.pdf", partial(unpacking, 10**8)
+    yield "unpacks_twice.pdf", partial(unpacking, 10**9, 2)
+    yield "forms.pdf", partial(form_that_draws_itself, 12, 20)
     grey = "/ColorSpace /DeviceGray /BitsPerComponent 8"
     for side in (10**4, 10**5, 2**31 - 1):
         packed = zlib.compress(b"\xff" * 10**6)
-        yield f"image_{side}.pdf", image_of(side, side, f"{grey} /Filter /FlateDecode", packed)
-        yield f"image_short_{side}.pdf", image_of(side, side, grey, b"\xff" * 100)
+        yield (
+            f"image_{side}.pdf",
+            partial(image_of, side, side, f"{grey} /Filter /FlateDecode", packed),
+        )
+        yield f"image_short_{side}.pdf", partial(image_of, side, side, grey, b"\xff" * 100)
     for name in ("DCTDecode", "JPXDecode", "JBIG2Decode", "CCITTFaxDecode", "LZWDecode", "Nothing"):
         broken = np.random.default_rng(1).bytes(400)
-        yield f"image_{name}.pdf", image_of(100, 100, f"{grey} /Filter /{name}", broken)
-    yield "no_font.pdf", pages("BT /F9 24 Tf 72 700 Td (Hello wide World) Tj ET")
-    yield "huge_font.pdf", pages("BT /F1 1e20 Tf 72 700 Td (Hello) Tj ET")
-    yield "tiny_font.pdf", pages("BT /F1 0.0001 Tf 72 700 Td (Hello) Tj ET")
-    yield "many_letters.pdf", pages("BT /F1 1 Tf 72 700 Td (" + "ab " * 100_000 + ") Tj ET")
-    yield "many_lines.pdf", pages("0 0 m 500 800 l S " * 200_000)
-    yield "hidden.pdf", scan(text="BT 3 Tr /F1 9 Tf 5 5 Td (hidden) Tj ET")
+        yield f"image_{name}.pdf", partial(image_of, 100, 100, f"{grey} /Filter /{name}", broken)
+    yield "no_font.pdf", partial(pages, "BT /F9 24 Tf 72 700 Td (Hello wide World) Tj ET")
+    yield "huge_font.pdf", partial(pages, "BT /F1 1e20 Tf 72 700 Td (Hello) Tj ET")
+    yield "tiny_font.pdf", partial(pages, "BT /F1 0.0001 Tf 72 700 Td (Hello) Tj ET")
+    yield (
+        "many_letters.pdf",
+        partial(pages, "BT /F1 1 Tf 72 700 Td (" + "ab " * 100_000 + ") Tj ET"),
+    )
+    yield "many_lines.pdf", partial(pages, "0 0 m 500 800 l S " * 200_000)
+    yield "hidden.pdf", partial(scan, text="BT 3 Tr /F1 9 Tf 5 5 Td (hidden) Tj ET")
     sound = pages(TEXT, TEXT.replace("Hello", "Second"))
     drawn = scan()
     for base, data in (("text", sound), ("scan", drawn)):
         rng = np.random.default_rng(7)
         for place in range(60):
             length = int(rng.integers(20, len(data)))
-            yield f"{base}_cut_{place}.pdf", data[:length]
+            yield f"{base}_cut_{place}.pdf", partial(bytes, data[:length])
         for place in range(70):
             changed = bytearray(data)
             for spot in rng.integers(8, len(data), 1 + place % 20):
                 changed[spot] = int(rng.integers(0, 256))
-            yield f"{base}_changed_{place}.pdf", bytes(changed)
+            yield f"{base}_changed_{place}.pdf", partial(bytes, bytes(changed))
 
 
 def main(folder: Path) -> None:
     """Write all odd files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in odd_files():
-        (folder / name).write_bytes(data)
+    for name, make in odd_files():
+        (folder / name).write_bytes(make())
 
 
 if __name__ == "__main__":
