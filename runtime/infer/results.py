@@ -68,7 +68,7 @@ class Results:
                 self._lock_documents(arguments, files)
                 files.callback(self._documents.abandon)
             self._files = files.pop_all()
-        self._has_reasons = any(kind != "txt" for kind in kinds)
+        self._has_reasons = any(kind not in ("txt", "labels") for kind in kinds)
         if self.labels is not None:
             for name in self.done.names:
                 self.labels.pass_over(name)

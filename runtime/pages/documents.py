@@ -46,7 +46,6 @@ class _Looked(NamedTuple):
         text: of the page, None if its picture is to be read.
         page: its number in its file, from 1, None if it has no others.
         px_per_inch: of the picture, None if it is not known.
-        warnings: of the picture.
     """
 
     source: ImageSource

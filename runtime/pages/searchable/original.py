@@ -21,7 +21,7 @@ from runtime.processes.kept import (
 )
 
 _SECONDS, _SECONDS_PER_MEGABYTE = 30.0, 1.0
-"""Of CPU time, and what each 2^20 bytes of the files add; most take 0.05 s."""
+"""Of CPU time, and what each 2^20 bytes of the files add."""
 
 _SPARE_BYTES, _BYTES_PER_BYTE = 2**30, 4
 
