@@ -30,8 +30,8 @@ TRAINED = {
     "PP-OCRv6_tiny_det": 523_972,
     "lines": 461_278,
 }
-"""Parameters of PaddleOCR's networks, counted by names and shapes of its own checkpoints; `lines` is
-its PP-OCRv6_tiny_det without auxiliary heads."""
+"""Parameters of PaddleOCR's networks, counted by names and shapes of its own checkpoints;
+`lines` is PP-OCRv6_tiny_det without auxiliary heads."""
 LARGE = 20_000_000
 """What takes seconds to build."""
 DISTILLATIONS = {
