@@ -12,14 +12,19 @@ from runtime.pages.upright import Floats, Places, UprightBoxes
 _DEEPEST = 12
 _MOST_GUTTERS = 16
 _FEWEST_LINES = 4
-_FEWEST_ROWS = 2
+_FEWEST_ROWS = 3
 _INTRUSION = 0.75
 """Heights that a line may reach over the middle of a gutter and not be across it."""
-_LEVEL = 0.3
-"""Heights that lines beside each other may differ by and be of one row."""
+_STRAY = 0.05
+"""Part of the lines that may reach into a gutter."""
+_NARROWEST_GAP = 0.5
+_WIDE = 12.5
+"""Heights of a line; 99 of 100 columns of a receipt are less wide."""
+_NARROW = 8.0
 _LONG = 7.0
 _FULL = 0.65
 _TEXT_SHARE = 0.5
+_NARROW_TEXT_SHARE = 0.6
 
 
 class _Cut(NamedTuple):
@@ -128,23 +133,27 @@ def _are_columns(left: UprightBoxes, right: UprightBoxes, x: float) -> bool:
     """Tell whether what stands left and right of a gutter is read one after the other.
 
     In a table, a form or a receipt every row of the side with fewer of them has one beside it, and
-    one side at least is no running text. Columns of running text may be set on common lines.
+    one side at least is narrow or no running text. Columns of text may be set on common lines.
     """
     if min(len(left.left), len(right.left)) < _FEWEST_ROWS:
         return False
-    left_rows, right_rows = _levels(left, x), _levels(right, x)
-    if min(len(left_rows), len(right_rows)) < _FEWEST_ROWS:
-        return False
+    fewer, more = sorted((_levels(left, x), _levels(right, x)), key=len)
+    number = len(fewer)
+    extent = min(fewer[-1] - fewer[0], more[-1] - more[0])
+    beside = min(fewer[-1], more[-1]) - max(fewer[0], more[0])
     height = float(np.median(np.concatenate([left.height, right.height])))
-    top = max(left_rows[0], right_rows[0])
-    bottom = min(left_rows[-1], right_rows[-1])
-    extent = min(left_rows[-1] - left_rows[0], right_rows[-1] - right_rows[0])
-    if bottom - top < 0.5 * extent:
+    gap = float(np.quantile(right.left, _STRAY) - np.quantile(left.right, 1 - _STRAY))
+    if number < _FEWEST_ROWS or beside < extent / 2 or gap < _NARROWEST_GAP * height:
         return False
-    if min(_text_share(left), _text_share(right)) >= _TEXT_SHARE:
+    width = min(np.ptp([side.left.min(), side.right.max()]) for side in (left, right)) / height
+    shares = sorted(map(_text_share, (left, right)))
+    offset = _offset(fewer, more)
+    if width >= _WIDE:
+        is_text = shares[0] >= _TEXT_SHARE
+        return is_text or offset >= 0.3 or (number >= 15 and offset >= 0.12 and shares[0] > 0.05)
+    if width >= _NARROW and shares[0] >= _NARROW_TEXT_SHARE and number >= 5:
         return True
-    fewer, more = sorted((left_rows, right_rows), key=len)
-    return not _is_aligned(fewer, more, height)
+    return shares[1] >= _NARROW_TEXT_SHARE and number >= 4 and offset >= 0.4
 
 
 def _levels(lines: UprightBoxes, x: float) -> Floats:
@@ -156,14 +165,17 @@ def _levels(lines: UprightBoxes, x: float) -> Floats:
     return np.add.reduceat(levels, begins) / counts
 
 
-def _is_aligned(fewer: Floats, more: Floats, height: float) -> bool:
-    """Tell whether rows stand beside others more often than by chance."""
+def _offset(fewer: Floats, more: Floats) -> float:
+    """Return how far rows are from those beside them.
+
+    Returns:
+        0 where they are level, 0.5 on average where they have nothing to do with each other.
+    """
     following = np.searchsorted(more, fewer).clip(1, len(more) - 1)
     distance = np.minimum(np.abs(more[following] - fewer), np.abs(more[following - 1] - fewer))
-    aligned = float(np.mean(distance < _LEVEL * height))
-    pitch = float(np.median(np.diff(more)))
-    chance = min(0.9, 2 * _LEVEL * height / max(pitch, 1e-6))
-    return aligned > (1 + chance) / 2
+    pitches = np.diff(more)
+    pitch = np.minimum(more[following] - more[following - 1], 1.6 * np.median(pitches))
+    return float(np.minimum(1.0, 2 * distance / pitch).mean())
 
 
 def _text_share(lines: UprightBoxes) -> float:
