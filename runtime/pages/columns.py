@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.pages.upright import Floats, Places, UprightBoxes
 
@@ -13,6 +13,8 @@ _DEEPEST = 12
 _MOST_GUTTERS = 16
 _FEWEST_LINES = 4
 _FEWEST_ROWS = 3
+_SOME_ROWS = 6
+_MANY_ROWS = 15
 _INTRUSION = 0.75
 """Heights that a line may reach over the middle of a gutter and not be across it."""
 _STRAY = 0.05
@@ -22,9 +24,13 @@ _WIDE = 12.5
 """Heights of a line; 99 of 100 columns of a receipt are less wide."""
 _NARROW = 8.0
 _LONG = 7.0
-_FULL = 0.65
-_TEXT_SHARE = 0.5
-_NARROW_TEXT_SHARE = 0.6
+_FULL, _ALMOST_FULL = 0.8, 0.65
+_TEXT_SHARE = 0.6
+_BODY_TEXT_SHARE = 0.75
+_UNLEVEL = 0.3
+_LONELY = 0.12
+_CHANCE = 0.45
+_NOTES_LEAST, _NOTES_MOST = 0.35, 0.75
 
 
 class _Cut(NamedTuple):
@@ -61,7 +67,7 @@ def columns_of(boxes: UprightBoxes) -> list[Places]:
 
 
 def _best_cut(boxes: UprightBoxes, part: Places) -> _Cut | None:
-    """Return the cut at the gutter that has most lines on its sides, None if there is none.
+    """Return the cut that most lines speak for, None if there is none.
 
     Args:
         boxes: of the page.
@@ -70,12 +76,8 @@ def _best_cut(boxes: UprightBoxes, part: Places) -> _Cut | None:
     if len(part) < _FEWEST_LINES:
         return None
     lines = boxes.at(part)
-    best: _Cut | None = None
-    for x in _gutters(lines):
-        cut = _cut_at(lines, part, x)
-        if cut is not None and (best is None or cut.number > best.number):
-            best = cut
-    return best
+    cuts = [cut for x in _gutters(lines) if (cut := _cut_at(lines, part, x)) is not None]
+    return max(cuts, key=lambda cut: cut.number, default=None)
 
 
 def _gutters(lines: UprightBoxes) -> list[float]:
@@ -110,7 +112,7 @@ def _cut_at(lines: UprightBoxes, part: Places, x: float) -> _Cut | None:
     parts: list[Places] = []
     # Lines across the gutter part the bands beside it.
     bounds = [-1, *np.flatnonzero(is_across).tolist(), len(part)]
-    for before, after in zip(bounds, bounds[1:], strict=False):
+    for before, after in pairwise(bounds):
         band = np.arange(before + 1, after)
         if len(band) < _FEWEST_LINES:
             continue
@@ -143,26 +145,40 @@ def _are_columns(left: UprightBoxes, right: UprightBoxes, x: float) -> bool:
     beside = min(fewer[-1], more[-1]) - max(fewer[0], more[0])
     height = float(np.median(np.concatenate([left.height, right.height])))
     gap = float(np.quantile(right.left, _STRAY) - np.quantile(left.right, 1 - _STRAY))
-    if number < _FEWEST_ROWS or beside < extent / 2 or gap < _NARROWEST_GAP * height:
+    if number < _FEWEST_ROWS or beside < extent / 4 or gap < _NARROWEST_GAP * height:
         return False
-    width = min(np.ptp([side.left.min(), side.right.max()]) for side in (left, right)) / height
-    shares = sorted(map(_text_share, (left, right)))
+    sides = (left, right)
+    width = min(float(side.right.max() - side.left.min()) for side in sides) / height
     offset = _offset(fewer, more)
+    is_long = number >= _MANY_ROWS
+    if is_long and width >= _NARROW:
+        lonely = _lonely_share(fewer, more, height)
+        if lonely >= _LONELY or offset >= _CHANCE:
+            return True
+    less_text, more_text = sorted(_text_share(side) for side in sides)
     if width >= _WIDE:
-        is_text = shares[0] >= _TEXT_SHARE
-        return is_text or offset >= 0.3 or (number >= 15 and offset >= 0.12 and shares[0] > 0.05)
-    if width >= _NARROW and shares[0] >= _NARROW_TEXT_SHARE and number >= 5:
-        return True
-    return shares[1] >= _NARROW_TEXT_SHARE and number >= 4 and offset >= 0.4
+        is_unlevel = number >= _SOME_ROWS and offset >= _UNLEVEL
+        has_text = min(_text_share(side, _ALMOST_FULL) for side in sides) > 0
+        return (
+            less_text >= _TEXT_SHARE or is_unlevel or (is_long and offset >= _LONELY and has_text)
+        )
+    if width >= _NARROW and number >= _SOME_ROWS:
+        return less_text >= _TEXT_SHARE
+    # Notes in a margin are set without regard to the lines of the text beside them.
+    is_beside_text = more_text >= _BODY_TEXT_SHARE
+    return is_beside_text and number > _FEWEST_ROWS and _NOTES_LEAST < offset < _NOTES_MOST
 
 
 def _levels(lines: UprightBoxes, x: float) -> Floats:
-    """Return how far down each row of lines is, in ascending order."""
-    levels = np.sort(lines.y_at(x))
-    height = float(np.median(lines.height))
-    begins = np.flatnonzero(np.diff(levels, prepend=-np.inf) > height / 2)
-    counts = np.diff(np.append(begins, len(levels)))
-    return np.add.reduceat(levels, begins) / counts
+    """Return how far down each row of lines is where it comes nearest to `x`, in ascending order."""
+    levels = lines.y_at(x)
+    order = np.argsort(levels, kind="stable")
+    is_next = np.diff(levels[order]) > np.median(lines.height) / 2
+    rows = np.cumsum(np.insert(is_next, 0, False))
+    distances = np.maximum(lines.left - x, x - lines.right)[order]
+    nearest = order[np.lexsort((distances, rows))]
+    begins = np.flatnonzero(np.insert(is_next, 0, True))
+    return np.sort(levels[nearest[begins]])
 
 
 def _offset(fewer: Floats, more: Floats) -> float:
@@ -172,15 +188,29 @@ def _offset(fewer: Floats, more: Floats) -> float:
         0 where they are level, 0.5 on average where they have nothing to do with each other.
     """
     following = np.searchsorted(more, fewer).clip(1, len(more) - 1)
-    distance = np.minimum(np.abs(more[following] - fewer), np.abs(more[following - 1] - fewer))
-    pitches = np.diff(more)
-    pitch = np.minimum(more[following] - more[following - 1], 1.6 * np.median(pitches))
-    return float(np.minimum(1.0, 2 * distance / pitch).mean())
+    pitch = np.minimum(more[following] - more[following - 1], 1.6 * np.median(np.diff(more)))
+    return float(np.minimum(1.0, 2 * _distances(fewer, more) / pitch).mean())
 
 
-def _text_share(lines: UprightBoxes) -> float:
-    """Return the part of lines, by their widths, that are long and fill their column."""
+def _lonely_share(fewer: Floats, more: Floats, height: float) -> float:
+    """Return the part of the rows of either side, the smaller part, that none stands beside."""
+    shares = []
+    for rows, beside in ((fewer, more), (more, fewer)):
+        is_within = (rows >= beside[0] - height / 2) & (rows <= beside[-1] + height / 2)
+        if not is_within.any():
+            return 0.0
+        shares.append(float(np.mean(_distances(rows[is_within], beside) > height / 2)))
+    return min(shares)
+
+
+def _distances(rows: Floats, beside: Floats) -> Floats:
+    """Return how far each row is from the nearest of the other side, in px."""
+    following = np.searchsorted(beside, rows).clip(1, len(beside) - 1)
+    return np.minimum(np.abs(beside[following] - rows), np.abs(beside[following - 1] - rows))
+
+
+def _text_share(lines: UprightBoxes, full: float = _FULL) -> float:
+    """Return the part of lines that are long and fill their column, of which there may be more."""
     widths = lines.right - lines.left
-    full = _FULL * (lines.right.max() - lines.left.min())
-    is_text: NDArray[np.bool_] = (widths > _LONG * lines.height) & (widths > full)
-    return float(widths[is_text].sum() / max(widths.sum(), 1e-9))
+    is_full = widths > full * np.quantile(widths, 0.9)
+    return float(np.mean(is_full & (widths > _LONG * lines.height)))

@@ -10,7 +10,7 @@ import numpy as np
 from runtime.pages.columns import columns_of
 from runtime.pages.result import PageColumn, PageLine, Points
 from runtime.pages.rows import rows_of
-from runtime.pages.upright import Places, UprightBoxes, turned, upright_boxes
+from runtime.pages.upright import UprightBoxes, flattened, turned, upright_boxes
 
 
 def in_order(
@@ -40,19 +40,14 @@ def in_order(
                 replace(lines[place], column=len(columns), row=number)
                 for place in part[row].tolist()
             )
-        columns.append(
-            PageColumn(_outline(boxes, part, lines), tuple(range(begin, len(ordered))))
-        )
+        outline = _outline(boxes, [line.points for line in ordered[begin:]])
+        columns.append(PageColumn(outline, tuple(range(begin, len(ordered)))))
     return tuple(ordered), tuple(columns)
 
 
-def _outline(boxes: UprightBoxes, part: Places, lines: Sequence[PageLine]) -> Points:
-    """Return the corners around some lines, on the page as it is."""
-    reach = np.array([0.0, 0.0])
-    corners = np.concatenate(
-        [np.array(lines[place].points or ((0.0, 0.0),), dtype=np.float64) for place in part.tolist()]
-    )
-    upright = turned(np.nan_to_num(corners, posinf=0.0, neginf=0.0), boxes.angle) + reach
+def _outline(boxes: UprightBoxes, corners: Sequence[Points]) -> Points:
+    """Return the corners around lines, on the page as it is."""
+    upright = turned(flattened(corners)[0], boxes.angle)
     (left, top), (right, bottom) = upright.min(axis=0), upright.max(axis=0)
     around = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    return tuple((float(x), float(y)) for x, y in turned(around, -boxes.angle).tolist())
+    return tuple((float(x), float(y)) for x, y in turned(around, -boxes.angle))

@@ -46,7 +46,10 @@ class UprightBoxes(NamedTuple):
 
     def at(self, places: Places) -> UprightBoxes:
         """Return some of them."""
-        return UprightBoxes(*(values[places] for values in self[:-1]), angle=self.angle)
+        chosen = {
+            name: values[places] for name, values in self._asdict().items() if name != "angle"
+        }
+        return self._replace(**chosen)
 
     def y_at(self, x: Floats | float) -> Floats:
         """Return how far down each line is at `x`, in px."""
@@ -61,20 +64,38 @@ def upright_boxes(outlines: Sequence[Points], angle: float) -> UprightBoxes:
         angle: degrees that the page is to be turned by, clockwise.
     """
     angle = angle if math.isfinite(angle) else 0.0
-    corners, starts = _flattened(outlines)
+    corners, starts = flattened(outlines)
     boxes = _measured(turned(corners, angle), starts, angle)
-    is_telling = (boxes.right - boxes.left > _LONG * boxes.height) & (
-        np.abs(boxes.slope) < _STEEPEST
-    )
+    is_telling = _are_telling(boxes)
     if is_telling.any():
         widths = (boxes.right - boxes.left)[is_telling]
         lean = _weighted_median(boxes.slope[is_telling], widths)
         angle -= math.degrees(math.atan(lean))
         boxes = _measured(turned(corners, angle), starts, angle)
-    is_telling = (boxes.right - boxes.left > _LONG * boxes.height) & (
-        np.abs(boxes.slope) < _STEEPEST
-    )
-    return boxes._replace(slope=np.where(is_telling, boxes.slope, 0.0))
+    return boxes._replace(slope=np.where(_are_telling(boxes), boxes.slope, 0.0))
+
+
+def flattened(outlines: Sequence[Points]) -> tuple[Floats, Places]:
+    """Return all corners (x, y) one after the other, and where each outline begins.
+
+    Args:
+        outlines: of N lines; what is no number counts as 0, and so does an outline without corners.
+
+    Returns:
+        float64 [M, 2] and [N].
+    """
+    filled = [points or ((0.0, 0.0),) for points in outlines]
+    corners = np.array(list(chain.from_iterable(filled)), dtype=np.float64).reshape(-1, 2)
+    corners = np.nan_to_num(corners, nan=0.0, posinf=_FARTHEST_PX, neginf=-_FARTHEST_PX)
+    counts = np.array([len(points) for points in filled], dtype=np.intp)
+    return corners.clip(-_FARTHEST_PX, _FARTHEST_PX), np.cumsum(counts) - counts
+
+
+def _are_telling(boxes: UprightBoxes) -> NDArray[np.bool_]:
+    """Tell of each line whether it is long enough, and level enough, to show how the page leans."""
+    is_long = boxes.right - boxes.left > _LONG * boxes.height
+    is_telling: NDArray[np.bool_] = is_long & (np.abs(boxes.slope) < _STEEPEST)
+    return is_telling
 
 
 def turned(points: Floats, angle: float) -> Floats:
@@ -82,15 +103,6 @@ def turned(points: Floats, angle: float) -> Floats:
     radians = math.radians(angle)
     cosine, sine = math.cos(radians), math.sin(radians)
     return points @ np.array([[cosine, sine], [-sine, cosine]])
-
-
-def _flattened(outlines: Sequence[Points]) -> tuple[Floats, Places]:
-    """Return all corners one after the other, [M, 2], and where each outline begins, [N]."""
-    filled = [points or ((0.0, 0.0),) for points in outlines]
-    corners = np.array(list(chain.from_iterable(filled)), dtype=np.float64).reshape(-1, 2)
-    corners = np.nan_to_num(corners, nan=0.0, posinf=_FARTHEST_PX, neginf=-_FARTHEST_PX)
-    counts = np.array([len(points) for points in filled], dtype=np.intp)
-    return corners.clip(-_FARTHEST_PX, _FARTHEST_PX), np.cumsum(counts) - counts
 
 
 def _measured(corners: Floats, starts: Places, angle: float) -> UprightBoxes:
@@ -124,7 +136,9 @@ def _measured(corners: Floats, starts: Places, angle: float) -> UprightBoxes:
         np.abs(sums(crossed)) / 2, width, out=np.zeros_like(width), where=width > 1e-6
     )
     height = np.maximum(np.maximum(mean_height, extent / 2), 1.0)
-    upright = np.maximum.reduceat(corners[:, 1], starts) - np.minimum.reduceat(corners[:, 1], starts)
+    upright = np.maximum.reduceat(corners[:, 1], starts) - np.minimum.reduceat(
+        corners[:, 1], starts
+    )
     usual = np.median(height) if len(height) else 1.0
     is_tall = (upright > _TALL * width) & (upright > _TALL * usual)
     return UprightBoxes(left, right, centre[:, 0], centre[:, 1], height, slope, is_tall, angle)
