@@ -170,7 +170,7 @@ def _are_columns(left: UprightBoxes, right: UprightBoxes, x: float) -> bool:
 
 
 def _levels(lines: UprightBoxes, x: float) -> Floats:
-    """Return how far down each row of lines is where it comes nearest to `x`, in ascending order."""
+    """Return how far down each row is where it comes nearest to `x`, in ascending order."""
     levels = lines.y_at(x)
     order = np.argsort(levels, kind="stable")
     is_next = np.diff(levels[order]) > np.median(lines.height) / 2
