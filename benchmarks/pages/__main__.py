@@ -207,9 +207,9 @@ def _remarks(pages: Sequence[LabelledPage], case: str, ignores_case: bool) -> It
     by_rows = sum(page.goes_down for page in pages)
     if by_rows < len(pages):
         yield (
-            f"the labels of {len(pages) - by_rows} of {len(pages)} pages do not go down the page row "
-            "by row: they tell little about order (benchmarks.pages.changed --by-rows leaves them "
-            "out)"
+            f"the labels of {len(pages) - by_rows} of {len(pages)} pages do not go down the page "
+            "row by row, so that they tell little of order: benchmarks.pages.changed --by-rows "
+            "leaves them out"
         )
 
 

@@ -55,7 +55,7 @@ def _rapidocr(options: Namespace, detector: Path) -> Read:
 
     def read(paths: Sequence[str]) -> Iterator[Page]:
         for path in paths:
-            found = engine(path)
+            found: Any = engine(path)
             boxes = [] if found.boxes is None else found.boxes.tolist()
             yield [
                 {"text": text, "points": points}

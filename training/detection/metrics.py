@@ -91,7 +91,7 @@ def match_boxes(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequenc
     counted_places = np.array(found_places, dtype=np.intp)[is_counted]
     wanted_places = np.array(places, dtype=np.intp)[~is_ignored]
     is_free = np.ones(len(counted), dtype=np.bool_)
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for place, row in zip(wanted_places.tolist(), _ious(wanted, counted), strict=True):
         hits = np.flatnonzero((row > _MATCHING_IOU) & is_free)[:1]
         is_free[hits] = False
