@@ -52,12 +52,17 @@ def columns_of(boxes: UprightBoxes) -> list[Places]:
         boxes: of its lines.
 
     Returns:
-        places of the lines of each part, parts in the order of reading.
+        places of the lines of each part, parts in the order of reading; those that run down the
+        page, as notes along a margin do, are the last.
     """
     found: list[Places] = []
-    waiting = [(np.argsort(boxes.centre_y, kind="stable"), 0)]
+    order = np.argsort(boxes.centre_y, kind="stable")
+    tall, others = order[boxes.is_tall[order]], order[~boxes.is_tall[order]]
+    waiting = [(tall, _DEEPEST), (others, 0)]
     while waiting:
         part, depth = waiting.pop()
+        if not len(part):
+            continue
         cut = _best_cut(boxes, part) if depth < _DEEPEST else None
         if cut is None:
             found.append(part)

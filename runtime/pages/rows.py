@@ -15,28 +15,32 @@ _MOST_OVERLAP = 0.5
 def rows_of(boxes: UprightBoxes) -> list[Places]:
     """Group lines into rows, from above, and sort each from left to right.
 
+    Lines that run down the page are rows of their own, from the left.
+
     Args:
-        boxes: of a part of the page that is no columns.
+        boxes: of a part of the page that is no columns, all running down it or none.
 
     Returns:
         places of the lines of each row.
     """
+    if boxes.is_tall.all():
+        return list(np.lexsort((boxes.centre_y, boxes.left))[:, np.newaxis])
     rows = _chained(boxes)
     widths = boxes.right - boxes.left + 1e-6
-    depths = [np.average(boxes.centre_y[row], weights=widths[row]) for row in rows]
+    depths = [boxes.centre_y[row] @ widths[row] / widths[row].sum() for row in rows]
     return [rows[number] for number in np.argsort(depths, kind="stable").tolist()]
 
 
 def _chained(boxes: UprightBoxes) -> list[Places]:
     """Take lines from left to right; each continues the row whose last line is level with it.
 
-    So a row follows a curved or leaning page. Lines that run down the page are rows of their own.
+    So a row follows a curved or leaning page.
     """
     order = np.lexsort((boxes.centre_y, boxes.left)).tolist()
     last = np.zeros(len(order), dtype=np.intp)
     rows: list[list[int]] = []
     for place in order:
-        found = None if boxes.is_tall[place] else _row_before(boxes, last[: len(rows)], place)
+        found = _row_before(boxes, last[: len(rows)], place)
         if found is None:
             found = len(rows)
             rows.append([])
@@ -57,8 +61,7 @@ def _row_before(boxes: UprightBoxes, last: Places, place: int) -> int | None:
     widths = np.minimum(
         boxes.right[last] - boxes.left[last], boxes.right[place] - boxes.left[place]
     )
-    is_before = (overlaps <= _MOST_OVERLAP * widths) & ~boxes.is_tall[last]
-    rows = np.flatnonzero(is_before)
+    rows = np.flatnonzero(overlaps <= _MOST_OVERLAP * widths)
     last = last[rows]
     # Both lines are continued to the middle between them.
     middles = (boxes.right[last] + boxes.left[place]) / 2

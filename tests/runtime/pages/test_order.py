@@ -64,6 +64,21 @@ def test_rows_follow_a_curved_page() -> None:
     assert texts_of(lines) == list(range(len(boxes)))
 
 
+@pytest.mark.parametrize("angle", (0.0, 6.0, 90.0), ids=lambda angle: f"turned by {angle:g}")
+def test_what_runs_along_a_margin_comes_last(angle: float) -> None:
+    boxes = LAYOUTS["two pages"][0]()
+    number = len(boxes)
+    along = [(10.0, 100.0), (1400.0, 300.0)]
+    lines = page_of(boxes, angle)
+    for place, (left, top) in enumerate(along):
+        corners = ((left, top), (left + 22, top), (left + 22, top + 600), (left, top + 600))
+        points = turned(corners, -angle)
+        lines.insert(5, PageLine(text=str(number + place), confidence=1.0, points=points))
+    ordered, columns = in_order(lines, angle)
+    assert texts_of(ordered) == list(range(number + 2))
+    assert columns[-1].lines == (number, number + 1)
+
+
 def test_columns_lean_as_the_page_does() -> None:
     layout, _ = LAYOUTS["two pages"]
     _, columns = in_order(page_of(layout(), 10.0), 10.0)
