@@ -10,6 +10,7 @@ COMMANDS = {
     "detection": "pages to boxes: speed and hmean beside RapidOCR, and tracing by itself",
     "pages": "whole pages to text: words, boxes, order, speed, beside RapidOCR and faster-paddle",
     "pages.changed": "the same pages turned, skewed, two beside each other, enlarged",
+    "pages.order": "the order of reading of labelled boxes, however the page lies",
     "pages.spaces": "words before and after lost spaces are put back",
     "throughput": "a folder end to end: stages, threads, and beside RapidOCR or PaddleOCR",
     "accuracy": "exact lines, character errors, calibration, for every form of a network",
