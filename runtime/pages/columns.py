@@ -10,27 +10,31 @@ import numpy as np
 from runtime.pages.upright import Floats, Places, UprightBoxes
 
 _DEEPEST = 12
+"""Cuts within cuts: no page has more, and work is bounded whatever the boxes are."""
 _MOST_GUTTERS = 16
+"""Places that are tried for a cut, those first that fewest lines cross."""
 _FEWEST_LINES = 4
-_FEWEST_ROWS = 3
-_SOME_ROWS = 6
-_MANY_ROWS = 15
+_FEWEST_ROWS, _SOME_ROWS, _MANY_ROWS = 3, 6, 15
+"""Rows of the side with fewer, for what is sure of few, and for what only many tell."""
 _INTRUSION = 0.75
 """Heights that a line may reach over the middle of a gutter and not be across it."""
 _STRAY = 0.05
 """Part of the lines that may reach into a gutter."""
 _NARROWEST_GAP = 0.5
-_WIDE = 12.5
-"""Heights of a line; 99 of 100 columns of a receipt are less wide."""
-_NARROW = 8.0
+"""Heights between columns; boxes that detectors widen leave no more between columns set close."""
+_WIDE, _NARROW = 12.5, 8.0
+"""Heights that a column is wide. In 240 receipts, where every gutter is one of a table, 99 of 100
+have a side that is less wide than the first; columns of text hardly ever are."""
 _LONG = 7.0
+"""Heights that a line of running text is wide, at least: some twelve characters."""
 _FULL, _ALMOST_FULL = 0.8, 0.65
-_TEXT_SHARE = 0.6
-_BODY_TEXT_SHARE = 0.75
-_UNLEVEL = 0.3
+_TEXT_SHARE, _BODY_TEXT_SHARE = 0.6, 0.75
+_UNLEVEL, _CHANCE = 0.3, 0.45
+"""Offsets of rows beside each other: 0.1 is usual in tables, 0.5 is chance."""
 _LONELY = 0.12
-_CHANCE = 0.45
+"""Part of rows on both sides without one beside: of 72 gutters in long tables 90 % have less."""
 _NOTES_LEAST, _NOTES_MOST = 0.35, 0.75
+"""Offsets of notes in a margin; prices that stand half a row lower all have a greater one."""
 
 
 class _Cut(NamedTuple):
