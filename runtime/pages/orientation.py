@@ -128,23 +128,25 @@ def trial_order(lines: Sequence[Corners], scores: Sequence[float]) -> list[int]:
 def is_upside_down(places: Iterable[int], read: Callable[[int, bool], Recognition]) -> bool:
     """Decide whether a page stands upside down from the direction supposed.
 
-    A line that reads surely decides alone; otherwise lines are read both ways until a difference
-    is decisive, and the more probable way wins.
+    A line that reads surely decides alone; otherwise a few lines are read both ways, and the page
+    is turned if that way is clearly more probable: a script that the recogniser does not know reads
+    about as badly both ways.
 
     Args:
         places: of the lines to try.
         read: reads the line of a place, as supposed or turned by 180 degrees.
     """
-    evidence = 0.0
+    for_upright = for_turned = 0.0
     for place in places:
         upright = read(place, False)
         if is_sure(upright):
             return False
         turned = read(place, True)
-        evidence += _weight(turned) - _weight(upright)
+        for_upright += _weight(upright)
+        for_turned += _weight(turned)
         if is_sure(turned) and turned.confidence > upright.confidence + _DECISIVE:
             return True
-    return evidence > 0
+    return for_turned > (1 + _DECISIVE) * for_upright
 
 
 def is_sure(reading: Recognition) -> bool:

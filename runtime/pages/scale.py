@@ -46,8 +46,8 @@ _TALL_PX = 100.0
 _SAME_HEIGHT = 0.6
 _MOST_MAP = 2**26
 _SHIFT_PX = 0.75
-"""Boxes lie up and to the left by so much of the map (.5 to .9 px on 1000 lines of receipts):
-PaddleOCR, whose boxes these are, takes the middle of a pixel for its corner and cuts fractions off."""
+"""Boxes lie up and to the left by so much of the map (.5 to .9 px on 1000 lines of receipts): they
+are PaddleOCR's, which takes the middle of a pixel for its corner and cuts fractions off."""
 _PADDLEOCR = SizePolicy()
 
 
