@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from runtime.infer.task import Draw, Stream
 
 _LABELS = "labels"
+_CELL_CHARACTERS = 60
+"""Of a page's text in the table; `--format txt` prints all of it."""
 _OWN_KINDS = ("txt", "paddleocr", "hocr", "alto")
 _READER = ("device", "device_id", "batch_size", "threads", "max_pixels", "dictionary")
 
@@ -150,9 +152,11 @@ class PageReading:
         )
 
     def cells(self, result: PageText) -> tuple[str, str]:
-        """Return the text in a line, and the mean confidence of its lines."""
+        """Return the beginning of the text in a line, and the mean confidence of its lines."""
         confidences = [line.confidence for line in result.lines if line.text]
         text = " | ".join(part for part in result.text.split("\n") if part)
+        if len(text) > _CELL_CHARACTERS:
+            text = f"{text[: _CELL_CHARACTERS - 1]}…"
         mean = f"{sum(confidences) / len(confidences):.3f}" if confidences else "-"
         return printable(text), mean
 
