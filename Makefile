@@ -20,6 +20,7 @@ demo: $(VENV)/.installed-export
 		--models models/latin/student.onnx $(OUTPUT)/export/student.onnx
 	$(RUN) -m runtime.infer images --model $(OUTPUT)/export/student.onnx \
 		--output $(OUTPUT)/readings.jsonl --labels images/labels.txt
+	$(RUN) -m runtime.infer pages --pages --model $(OUTPUT)/export/student.onnx --format txt
 
 # One process a core and four at most, each with a thread of its own; a file's tests stay in one process.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))

@@ -20,6 +20,6 @@ def default_detector() -> Path:
         if (place / _FILE).is_file():
             return place / _FILE
     raise ArtifactError(
-        "no detector was given: expected --detector FILE.onnx or FILE.plan, which finds the lines "
-        "that --model reads"
+        f"no detector was given: expected --detector FILE.onnx or FILE.plan, or the one that comes "
+        f"with the project, {_FILE}; got neither"
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from runtime.detection.model.default import default_detector
+from runtime.errors import ArtifactError
+
 LIMIT_TYPES, BOX_TYPES = ("min", "max", "resize_long"), ("quad", "poly")
 OPTIONS = (
     *("det_limit_side_len", "det_limit_type", "det_thresh", "det_box_thresh"),
@@ -84,7 +87,10 @@ def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Non
             remedy = _REMEDIES.get(option, "")
             parser.error(f"{option} is about reading: expected it without --detect-only{remedy}")
     if arguments.detector is None:
-        parser.error("no detector was given: expected --detector FILE.onnx or FILE.plan")
+        try:
+            arguments.detector = str(default_detector())
+        except ArtifactError as error:
+            parser.error(str(error))
     if arguments.det_limit_type is not None and arguments.det_limit_side_len is None:
         parser.error("--det-limit-type names a side: expected --det-limit-side-len too")
     arguments.model = arguments.detector

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from runtime.detection.boxes import BoxOptions, BoxType
+from runtime.detection.model import default
 from runtime.detection.preprocess import LimitType, SizePolicy
 from runtime.infer.arguments import parse_arguments
 from runtime.infer.detection import arguments as finding
@@ -47,7 +49,10 @@ def test_choices_are_those_of_the_detector() -> None:
         ("--model m --no-det-dilation", "--det-dilation is about finding text"),
     ],
 )
-def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> None:
+def test_complaints_are_one_line(
+    line: str, complaint: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default, "_FILE", Path("absent.onnx"))
     with pytest.raises(SystemExit) as leaving:
         parse_arguments(["x", *line.split()])
     assert leaving.value.code == 2
