@@ -29,6 +29,9 @@ from runtime.recognition.recognizer import Recognizer
 from runtime.recognition.result import Recognition
 from runtime.shared_work import Apply
 
+_LINES_AT_ONCE = 256
+"""Crops in memory: some 50 kB each."""
+
 
 class ReadLine(NamedTuple):
     """A line and what was read.
@@ -42,6 +45,14 @@ class ReadLine(NamedTuple):
     corners: Corners
     crop: Crop
     reading: Recognition
+
+
+class _Located(NamedTuple):
+    """A line in the page, whether it was squeezed, and why it could not be read, if so."""
+
+    line: PageLine
+    is_squeezed: bool
+    error: str | None
 
 
 class ReadLines(NamedTuple):
@@ -73,7 +84,7 @@ class LineReader:
     ) -> None:
         self._page, self._recognizer, self._apply = page, recognizer, apply
         self._min_confidence = min_confidence
-        self._read_already: dict[bytes, ReadLine] = {}
+        self._tried: dict[bytes, ReadLine] = {}
 
     def __call__(self, outlines: Sequence[Outline], direction: float) -> ReadLines:
         """Read lines.
@@ -90,15 +101,24 @@ class LineReader:
         if self._is_upside_down(corners, outlines, direction):
             direction += TURNED
             corners = [upside_down(quad) for quad in corners]
+        lines: list[_Located] = []
+        for begin in range(0, len(corners), _LINES_AT_ONCE):
+            part = slice(begin, begin + _LINES_AT_ONCE)
+            lines += self._located(corners[part], outlines[part], direction)
+        return ReadLines([line.line for line in lines], direction, _warnings(lines))
+
+    def _located(
+        self, corners: Sequence[Corners], outlines: Sequence[Outline], direction: float
+    ) -> list[_Located]:
+        """Read lines whose page stands upright, or in the direction given."""
         upright = self._read(corners)
         chosen = self._better_turned(upright)
-        lines = [
+        return [
             self._page_line(
                 line, outline, line is not before and is_along(before.corners, direction)
             )
             for line, before, outline in zip(chosen, upright, outlines, strict=True)
         ]
-        return ReadLines(lines, direction, _warnings(chosen))
 
     def _is_upside_down(
         self, corners: Sequence[Corners], outlines: Sequence[Outline], direction: float
@@ -111,7 +131,10 @@ class LineReader:
 
         def read(place: int, is_turned: bool) -> Recognition:
             quad = corners[lying[place]]
-            return self._read([upside_down(quad) if is_turned else quad])[0].reading
+            quad = upside_down(quad) if is_turned else quad
+            (line,) = self._read([quad])
+            self._tried[quad.tobytes()] = line
+            return line.reading
 
         return is_upside_down(tried, read)
 
@@ -126,22 +149,20 @@ class LineReader:
         return chosen
 
     def _read(self, corners: Sequence[Corners]) -> list[ReadLine]:
-        """Cut lines out and read them; what was read already is not read again."""
-        known = self._read_already
+        """Cut lines out and read them, but for those that were tried already."""
         keys = [quad.tobytes() for quad in corners]
-        missing = {key: quad for key, quad in zip(keys, corners, strict=True) if key not in known}
+        missing = [quad for key, quad in zip(keys, corners, strict=True) if key not in self._tried]
         spec = self._recognizer.spec
-        crops = self._apply(lambda quad: cut_out(self._page, quad, spec), list(missing.values()))
+        crops = self._apply(lambda quad: cut_out(self._page, quad, spec), missing)
         readings = self._recognizer.read_here([crop.pixels for crop in crops], self._apply)
-        for (key, quad), crop, reading in zip(missing.items(), crops, readings, strict=True):
-            known[key] = ReadLine(quad, crop, reading)
-        return [known[key] for key in keys]
+        read = map(ReadLine, missing, crops, readings)
+        return [self._tried[key] if key in self._tried else next(read) for key in keys]
 
-    def _page_line(self, line: ReadLine, outline: Outline, is_turned: bool) -> PageLine:
+    def _page_line(self, line: ReadLine, outline: Outline, is_turned: bool) -> _Located:
         gray = cv2.cvtColor(line.crop.pixels, cv2.COLOR_BGR2GRAY)
         reading = with_spaces(line.reading, gray.astype(np.uint8, copy=False))
         points = line.corners if len(outline.points) == 4 else outline.points
-        return PageLine(
+        page_line = PageLine(
             reading.text,
             reading.confidence,
             points_of(points),
@@ -150,12 +171,13 @@ class LineReader:
             is_unsure=reading.confidence < self._min_confidence,
             is_turned=is_turned,
         )
+        return _Located(page_line, line.crop.is_squeezed, reading.error)
 
 
-def _warnings(lines: Sequence[ReadLine]) -> tuple[str, ...]:
+def _warnings(lines: Sequence[_Located]) -> tuple[str, ...]:
     """Warn of lines that are too long, and of those that could not be read at all."""
-    squeezed = sum(line.crop.is_squeezed for line in lines)
-    errors = [line.reading.error for line in lines if line.reading.error is not None]
+    squeezed = sum(line.is_squeezed for line in lines)
+    errors = [line.error for line in lines if line.error is not None]
     warnings = []
     if squeezed:
         warnings.append(

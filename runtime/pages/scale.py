@@ -45,9 +45,9 @@ _TALL_PX = 100.0
 """Lines that are taller in the input may fall to pieces there; a coarser pass saw them better."""
 _SAME_HEIGHT = 0.6
 _MOST_MAP = 2**26
-_SHIFT_PX = 0.75
-"""Boxes lie up and to the left by so much of the map (.5 to .9 px on 1000 lines of receipts): they
-are PaddleOCR's, which takes the middle of a pixel for its corner and cuts fractions off."""
+_SHIFT_PX = 0.5
+"""Boxes lie up and to the left by so much of the map, at least (.5 to .9 px on 1000 lines of
+receipts): they are PaddleOCR's, which takes the middle of a pixel for its corner."""
 _PADDLEOCR = SizePolicy()
 
 

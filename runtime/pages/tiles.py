@@ -21,9 +21,9 @@ from runtime.shared_work import Apply
 
 Probability = NDArray[np.float32]
 
-_MOST_WHOLE = 2**21
-"""Pixels of an input that runs as a whole: a network takes some 150 bytes each, 0.3 GB."""
-_TILE_PX = 1280
+_MOST_WHOLE = 2**20
+"""Pixels of an input that runs as a whole, and of a tile: a network takes some 150 bytes each."""
+_TILE_PX = 1024
 _MARGIN_PX = 64
 """At a tile's inner border the network lacks its surroundings, and the neighbour has them: some
 four times the height of a line."""

@@ -130,13 +130,15 @@ class Recognizer(StreamReader[Session, Recognition]):
         Raises:
             EngineError: if the engine fails.
         """
-        results = apply(self._prepare, images)
-        lines = {
-            place: result for place, result in enumerate(results) if isinstance(result, Prepared)
-        }
+        lines: dict[int, Prepared[Line]] = {}
+        found: dict[int, Recognition] = {}
+        for place, prepared in enumerate(apply(self._prepare, images)):
+            if isinstance(prepared, Prepared):
+                lines[place] = prepared
+            else:
+                found[place] = prepared
         places = list(lines)
         batches = list(batches_by_width(lines.values(), self._lines_at_once, len(lines)))
-        found = {place: result for place, result in enumerate(results) if place not in lines}
         for batch, recognitions in zip(batches, apply(self._read, batches), strict=True):
             for position, recognition in zip(batch.positions, recognitions, strict=True):
                 found[places[position]] = recognition

@@ -19,7 +19,7 @@ from runtime.detection.detector import Detector
 from runtime.detection.preprocess import SizePolicy
 from runtime.detection.result import Detection, TextBox
 from runtime.detection.session import open_session
-from runtime.errors import ArtifactError, EngineError, OcrError
+from runtime.errors import ArtifactError, EngineError, ImageError, OcrError
 from runtime.images.sources import NamedImage
 from tests.runtime.detection.conftest import ToyDetector, page_of, toy_spec
 
@@ -279,3 +279,27 @@ def test_recognisers_and_detectors_refuse_each_other(
 def test_the_package_names_them() -> None:
     names = ("Detector", "Detection", "DetectorSpec", "TextBox", "BoxOptions", "SizePolicy")
     assert all(hasattr(runtime, name) and name in runtime.__all__ for name in names)
+
+
+def test_a_map_can_be_asked_for(detector_path: Path) -> None:
+    with Detector(detector_path, device="cpu") as detector:
+        assert detector.fitting_size(64, 96) == (64, 96)
+        probability = detector.probabilities(BAR)
+        found = find_boxes(probability, (64, 96), detector.boxes)
+        assert detector([BAR])[0].boxes[0].score == pytest.approx(found.scores[0])
+    assert probability.shape == (64, 96)
+
+
+def test_a_map_that_is_none_is_the_images_own_failure(toy_detector: ToyDetector) -> None:
+    path = toy_detector(spec=toy_spec(), poison=0.5)
+    bright = np.full((64, 96, 3), 255, dtype=np.uint8)
+    with Detector(path, device="cpu") as detector:
+        with pytest.raises(ImageError, match="not finite for an input of 96 x 64 px"):
+            detector.probabilities(bright)
+        assert detector.probabilities(BAR).max() > 0.9
+
+
+def test_the_fitting_size_keeps_to_the_networks_limits(toy_detector: ToyDetector) -> None:
+    path = toy_detector(spec=toy_spec(), input_shape=("N", 3, 64, 96))
+    with Detector(path, device="cpu") as detector:
+        assert detector.fitting_size(640, 32) == (64, 96)

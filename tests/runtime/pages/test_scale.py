@@ -15,6 +15,12 @@ from runtime.shared_work import one_after_another
 from tests.runtime.pages.conftest import FakeDetector
 
 
+@pytest.fixture(autouse=True)
+def whole_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inputs run as a whole, so that each tells its scale."""
+    monkeypatch.setattr("runtime.pages.tiles._MOST_WHOLE", 2**24)
+
+
 class Bars(FakeDetector):
     """A detector of bright bars that are at least so high in its input.
 

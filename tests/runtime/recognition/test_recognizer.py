@@ -55,6 +55,20 @@ def test_a_batch_reads_as_its_lines_do_alone(toy_path: Path, line_images: Lines)
             )
 
 
+def test_a_few_lines_are_read_in_the_calling_thread(
+    toy_path: Path, line_images: Lines, spec: RecognizerSpec
+) -> None:
+    pytest.importorskip("onnxruntime")
+    with Recognizer(toy_path, threads=1) as recognizer:
+        images = [line_images[0], b"damaged", *line_images[1:]]
+        assert recognizer.read_here(images) == recognizer(images)
+        assert recognizer.read_here([]) == []
+    session = EchoSession(spec)
+    with Recognizer(session, batch_size=3) as recognizer:
+        recognizer.read_here(line_images)
+    assert max(number for number, _ in session.shapes) == 3
+
+
 @pytest.mark.parametrize("model", [b"onnx", bytearray(b"x"), 7, ["a.onnx"], object(), np.zeros(3)])
 def test_a_model_of_another_type_is_refused_with_the_way(model: Any) -> None:
     told = rf"model of type {type(model).__name__}: expected the path .*Recognizer\('model.onnx'\)"
