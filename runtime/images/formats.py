@@ -25,6 +25,7 @@ MOST_PARTS = 2**18
 # a single pass.
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _JPEG_WITHOUT_LENGTH = (0x01, 0xD8)
+_JPEG_EXIF = 0xE1
 _EXIF_ORIENTATION = 0x0112
 _MOST_EXIF_FIELDS = 1024
 # A search holds Python's interpreter lock; it is done in windows of this length, between which
@@ -103,6 +104,25 @@ def exif_orientation(data: bytes) -> int:
         )
         return _orientation(next(exif, b""))
     return UPRIGHT
+
+
+def jpeg_orientation(data: bytes) -> int:
+    """Return the EXIF orientation (1 .. 8) of a JPEG file, 1 when it states none."""
+    for marker, position in jpeg_segments(data):
+        length = int.from_bytes(data[position : position + 2], "big")
+        if marker == _JPEG_EXIF and data[position + 2 : position + 8] == b"Exif\0\0":
+            return _orientation(data[position + 2 : position + length])
+    return UPRIGHT
+
+
+def png_parts(data: bytes, kind: bytes) -> Iterator[bytes]:
+    """Yield the content of the chunks of a type of a PNG file, image data too."""
+    position = len(PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        length, found = struct.unpack_from(">I4s", data, position)
+        if found == kind:
+            yield data[position + 8 : position + 8 + length]
+        position += 12 + length
 
 
 def transparent_grey_level(data: bytes) -> int | None:

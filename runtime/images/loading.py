@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import ImageError, OcrError
+from runtime.images.pdf.pages import render_page
+from runtime.images.pdf.source import PdfPage
 from runtime.images.read import ImageSource, read_image, source_name
 from runtime.images.sources import NamedImage, Page, file_pages, pages_in
 
@@ -23,17 +25,21 @@ class LoadedImage(NamedTuple):
         pixels: BGR uint8 [h, w, 3].
         source: its path, None if it was not given as one.
         warnings: what may spoil the result.
+        px_per_inch: of a page that was rendered, None for images.
     """
 
     pixels: NDArray[np.uint8]
     source: str | None
     warnings: tuple[str, ...] = ()
+    px_per_inch: float | None = None
 
 
 def num_bytes_of(source: ImageSource) -> int:
     """Count the bytes that a source holds in memory before it is read; 0 where it is a name."""
     if isinstance(source, NamedImage):
         return len(source.data)
+    if isinstance(source, PdfPage):
+        return len(source.data or b"") if source.number == 0 else 0  # its pages share the bytes
     if isinstance(source, np.ndarray | memoryview):
         return source.nbytes
     return len(source) if isinstance(source, bytes | bytearray) else 0
@@ -49,7 +55,7 @@ def require_several(images: object, instead: str) -> None:
     Raises:
         OcrError: with what to write instead.
     """
-    single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page
+    single = str | Path | bytes | bytearray | memoryview | np.ndarray | NamedImage | Page | PdfPage
     kind = type(images)
     is_iterable = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
     if isinstance(images, single) or not is_iterable:
@@ -68,6 +74,9 @@ def load_image(source: ImageSource, max_pixels: int) -> LoadedImage:
     """
     name = source_name(source)
     try:
+        if isinstance(source, PdfPage):
+            pixels, px_per_inch, warnings = render_page(source, max_pixels)
+            return LoadedImage(pixels, name, warnings, px_per_inch)
         return LoadedImage(read_image(source, max_pixels), name, _page_warnings(source))
     except ImageError as error:
         # The result has its own field for the source, so that the reason need not name it again.

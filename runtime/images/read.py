@@ -14,6 +14,8 @@ from runtime.errors import ImageError
 from runtime.images import tiff as tiff_header
 from runtime.images.decoders import decode_elsewhere
 from runtime.images.decoding import decode_image, not_an_image
+from runtime.images.pdf.pages import render_page
+from runtime.images.pdf.source import PdfPage, is_pdf
 from runtime.images.pillow import array_from_pillow, is_pillow_image
 from runtime.images.pixels import bgr_from_array, check_size
 from runtime.images.size import size_in_header
@@ -30,7 +32,15 @@ from runtime.images.structure import is_bounded
 __all__ = ["DEFAULT_MAX_PIXELS", "ImageSource", "find_images", "read_image", "source_name"]
 
 ImageSource = (
-    str | Path | bytes | NamedImage | Page | Refused | NDArray[np.uint8] | NDArray[np.uint16]
+    str
+    | Path
+    | bytes
+    | NamedImage
+    | Page
+    | PdfPage
+    | Refused
+    | NDArray[np.uint8]
+    | NDArray[np.uint16]
 )
 """A path, the bytes of an image file, these with a name, a page, or an array in BGR order."""
 
@@ -39,11 +49,12 @@ DEFAULT_MAX_PIXELS = 64 * 2**20
 
 _MOST_BYTES_PER_PIXEL = 16
 _MOST_OF_METADATA = 2**24
+_HEAD_BYTES = 1024
 
 
 def source_name(source: object) -> str | None:
     """Return the path or the name of a source; None for bytes and arrays."""
-    if isinstance(source, NamedImage | Page | Refused):
+    if isinstance(source, NamedImage | Page | PdfPage | Refused):
         return source.name
     return os.fspath(source) if isinstance(source, str | Path) else None
 
@@ -57,8 +68,8 @@ def read_image(source: ImageSource, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDA
 
     Args:
         source: a path; the bytes of an image file; either of these as a `NamedImage` or `Page`;
-            an image of Pillow; or an array, uint8 or uint16, [h, w], [h, w, 1], [h, w, 3] in BGR
-            order or [h, w, 4] in BGRA order.
+            a `PdfPage`; an image of Pillow; or an array, uint8 or uint16, [h, w], [h, w, 1],
+            [h, w, 3] in BGR order or [h, w, 4] in BGRA order.
         max_pixels: h x w at most; a larger image is refused, a file before it is decoded.
 
     Returns:
@@ -101,6 +112,8 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
         return bgr_from_array(source)
     if isinstance(source, Page):
         return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
+    if isinstance(source, PdfPage):
+        return render_page(source, max_pixels).pixels
     if isinstance(source, Refused):
         raise ImageError(source.reason)
     if isinstance(source, NamedImage):
@@ -187,6 +200,11 @@ def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDA
     """Check the header of an image file, then decode it here or in a process of its own."""
     if not data:
         raise ImageError("the file is empty (0 bytes); copy it again")
+    if is_pdf(data[:_HEAD_BYTES]):
+        raise ImageError(
+            "a PDF, not an image: its pages are read by --pages and --detect-only, in Python "
+            "pass list(runtime.sources_from([path], with_pdf=True))"
+        )
     size = size_in_header(data, page or 0)
     if size is None:
         raise not_an_image(data)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from runtime.errors import ArtifactError, ImageError
+from runtime.images.folders import IMAGE_SUFFIXES, LeftOut, Suffixes, images_of
 from runtime.images.pages import HEAD_BYTES, may_have_pages, page_numbers
+from runtime.images.pdf.pages import count_pages, is_pdf_file
+from runtime.images.pdf.source import SUFFIX as PDF_SUFFIX
+from runtime.images.pdf.source import PdfPage, is_pdf
 from runtime.text_lines import lines_as_bytes, pieces_of
 
 MOST_PAGES = 1000
@@ -24,13 +28,7 @@ MOST_NAME_BYTES = 2**16
 
 _SHOWN_BYTES = 80
 
-# fmt: off
-IMAGE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpf", ".jpg",
-    ".jpx", ".mpo", ".pam", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-})
-# fmt: on
-"""Suffixes, in lower case, by which `find_images` recognises an image in a folder."""
+Source = TypeVar("Source")
 
 
 @dataclass(frozen=True)
@@ -77,39 +75,30 @@ class Page:
         return f"{self.path}#page={self.number + 1}"
 
 
-@dataclass
-class LeftOut:
-    """Files of folders and patterns whose names are not those of images.
-
-    Args:
-        count: number of files.
-        example: path of the first file.
-    """
-
-    count: int = 0
-    example: str = ""
-
-    def add(self, path: str) -> None:
-        """Count a file."""
-        self.count += 1
-        self.example = self.example or path
-
-
 def sources_from(
-    names: Iterable[str | Refused], left_out: LeftOut | None = None
-) -> Iterator[str | Page | Refused]:
+    names: Iterable[str | Refused],
+    left_out: LeftOut | None = None,
+    with_pdf: bool = False,
+    px_per_inch: int | None = None,
+) -> Iterator[str | Page | PdfPage | Refused]:
     """Yield the images that names stand for, as `find_images`, with every page of a file by itself.
 
     Args:
         names: files, folders and patterns; `@file` stands for the names that a file lists.
         left_out: counts the files that are skipped for their names.
+        with_pdf: whether PDF files are taken, and looked for in folders.
+        px_per_inch: as `PdfPage`.
     """
     left_out = left_out or LeftOut()
+    suffixes = IMAGE_SUFFIXES | {PDF_SUFFIX} if with_pdf else IMAGE_SUFFIXES
     for name in _names_from(names):
         if isinstance(name, Refused):
             yield name
             continue
-        for path in _images_or_name(name, left_out):
+        for path in _images_or_name(name, left_out, suffixes):
+            if with_pdf and is_pdf_file(path):
+                yield from pdf_pages(path, px_per_inch=px_per_inch)
+                continue
             try:
                 numbers = file_pages(path)
             except (ImageError, MemoryError) as error:
@@ -123,6 +112,41 @@ def sources_from(
                 yield from (Page(path, number) for number in numbers)
             else:
                 yield path
+
+
+def pdf_pages(
+    path: str, data: bytes | None = None, px_per_inch: int | None = None
+) -> Iterator[PdfPage | Refused]:
+    """Yield the pages of a PDF file, or why there are none.
+
+    Args:
+        path: of the file, or its name if `data` is given.
+        data: its bytes.
+        px_per_inch: as `PdfPage`.
+    """
+    try:
+        count = count_pages(path, data)
+    except ImageError as error:
+        yield Refused(path, str(error))
+        return
+    for number in range(count):
+        yield PdfPage(path, number, count == 1, px_per_inch, data)
+
+
+def documents_opened(
+    sources: Iterable[Source], px_per_inch: int | None = None
+) -> Iterator[Source | PdfPage | Refused]:
+    """Yield sources, with the pages of a PDF file in the place of its bytes.
+
+    Args:
+        sources: of images; a `NamedImage` may hold a PDF file.
+        px_per_inch: as `PdfPage`.
+    """
+    for source in sources:
+        if isinstance(source, NamedImage) and is_pdf(source.data[:HEAD_BYTES]):
+            yield from pdf_pages(source.name, source.data, px_per_inch)
+        else:
+            yield source
 
 
 def listed_names(path: str) -> Iterator[str | Refused]:
@@ -176,7 +200,7 @@ def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
         paths, beginning as they were given; found while iterating, not held in memory at once.
     """
     for path in paths:
-        yield from _images_or_name(os.fspath(path), LeftOut())
+        yield from _images_or_name(os.fspath(path), LeftOut(), IMAGE_SUFFIXES)
 
 
 def pages_in(data: bytes) -> Sequence[int]:
@@ -184,10 +208,10 @@ def pages_in(data: bytes) -> Sequence[int]:
     return page_numbers(data) if may_have_pages(data[:HEAD_BYTES]) else ()
 
 
-def _images_or_name(name: str, left_out: LeftOut) -> Iterator[str]:
+def _images_or_name(name: str, left_out: LeftOut, suffixes: Suffixes) -> Iterator[str]:
     """Yield the images of a folder or pattern, or the name itself if there are none."""
     is_found = False
-    for path in _images_of(name, left_out):
+    for path in images_of(name, left_out, suffixes):
         is_found = True
         yield path
     if not is_found:
@@ -222,58 +246,3 @@ def file_pages(path: str | Path) -> Sequence[int]:
             return page_numbers(head + file.read(min(found.st_size, MOST_BYTES)))
     except (OSError, ValueError):
         return ()  # `read_image` meets the same error and reports it
-
-
-def _images_of(name: str, left_out: LeftOut) -> Iterator[str]:
-    """Yield the images that a folder or a pattern stands for."""
-    if "\0" in name:
-        return  # no path: the functions below would raise ValueError
-    if os.path.isdir(name):
-        yield from _images_in_folder(name, left_out)
-    elif not os.path.lexists(name) and glob.has_magic(name):
-        for path in sorted(filter(os.path.isfile, glob.iglob(name, recursive=True))):
-            if _has_image_suffix(path):
-                yield path
-            else:
-                left_out.add(path)
-
-
-def _images_in_folder(folder: str, left_out: LeftOut) -> Iterator[str]:
-    """Yield the images in a folder and its subfolders, sorted within each folder."""
-    # A stack of iterators instead of recursion: folders may nest deeper than Python's calls.
-    waiting = [iter(_listing(folder))]
-    while waiting:
-        entry = next(waiting[-1], None)
-        if entry is None:
-            waiting.pop()
-        elif isinstance(entry, str):
-            yield entry  # `read_image` meets the same error and reports it
-        elif entry.name.startswith("."):
-            continue
-        elif entry.is_dir(follow_symlinks=False):
-            waiting.append(iter(_listing(entry.path)))
-        elif _leads_to_folder(entry):
-            continue
-        elif _has_image_suffix(entry.name):
-            yield entry.path
-        else:
-            left_out.add(entry.path)
-
-
-def _listing(folder: str) -> Sequence[os.DirEntry[str] | str]:
-    """Return the entries of a folder, sorted by name; the folder itself if it cannot be listed."""
-    try:
-        with os.scandir(folder) as listing:
-            return sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        return [folder]
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a link to a folder."""
-    # `entry.is_dir()` raises for a link that leads to itself.
-    return entry.is_symlink() and os.path.isdir(entry.path)
-
-
-def _has_image_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES

@@ -1,6 +1,6 @@
 """Read line images from the command line: `python -m runtime.infer images/ --model student.onnx`.
 
-With `--detect-only` it finds the lines of pages instead, and reads nothing.
+With `--pages` it reads whole pages, with `--detect-only` it finds their lines and reads nothing.
 
 Exit status: 0 all images were read; 1 some could not be, now or before `--resume`; 2 not done as
 asked, for the reason given in one line; 130 interrupted; 141 the reader of the output went away.
@@ -86,7 +86,9 @@ def _infer(arguments: Namespace) -> int:
         stream = task.open(arguments, stack, lambda: interruption.is_due)
         results = stack.enter_context(Results(task, arguments))
         most_pixels = arguments.max_pixels or task.max_pixels
-        images = _images(arguments, most_pixels, lambda: interruption.is_asked, left_out)
+        images = _images(
+            arguments, most_pixels, lambda: interruption.is_asked, left_out, task.reads_documents
+        )
         sources = SourceQueue(
             images, lambda: interruption.is_asked, results.done.names, results.done.named
         )
@@ -123,11 +125,15 @@ def _infer(arguments: Namespace) -> int:
 
 
 def _images(
-    arguments: Namespace, max_pixels: int, is_over: Callable[[], bool], left_out: LeftOut
+    arguments: Namespace,
+    max_pixels: int,
+    is_over: Callable[[], bool],
+    left_out: LeftOut,
+    with_pdf: bool,
 ) -> Iterator[ImageSource]:
     """Yield the images that the command line names, found while iterating."""
     from runtime.images.read import most_bytes
-    from runtime.images.sources import listed_names, sources_from
+    from runtime.images.sources import documents_opened, listed_names, sources_from
     from runtime.infer.standard_input import StandardInput
 
     stdin = StandardInput(_STDIN, is_over)
@@ -137,16 +143,19 @@ def _images(
 
             yield from images_at(name, left_out)
         else:
-            yield from sources_from(stdin.names() if name == "-" else [name], left_out)
+            names = stdin.names() if name == "-" else [name]
+            yield from sources_from(names, left_out, with_pdf, arguments.pdf_dpi)
     for file in arguments.list:
-        yield from sources_from(listed_names(file), left_out)
+        yield from sources_from(listed_names(file), left_out, with_pdf, arguments.pdf_dpi)
     if arguments.stdin_images:
-        yield from stdin.images(most_bytes(max_pixels))
+        images = stdin.images(most_bytes(max_pixels))
+        yield from documents_opened(images, arguments.pdf_dpi) if with_pdf else images
 
 
 def _has_other_output(arguments: Namespace) -> bool:
     """Tell whether the run has a result even if nothing is printed."""
-    outputs = (arguments.output, arguments.labels, arguments.visualize)
+    files = (arguments.output, arguments.document, arguments.output_dir)
+    outputs = (*files, arguments.labels, arguments.visualize)
     return arguments.quiet or any(output is not None for output in outputs)
 
 

@@ -8,10 +8,11 @@ from typing import NoReturn
 
 from runtime.errors import ArtifactError
 from runtime.infer.detection import arguments as finding
+from runtime.infer.pages import arguments as pages
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
-FORMATS = ("table", "jsonl", "csv", "txt")
+FORMATS = ("table", "jsonl", "csv", "txt", "labels")
 COMPATS = ("paddleocr2", "paddleocr3")
 RAY_FILES = ("auto", "shared", "ship")
 USAGE_ERROR = 2
@@ -34,7 +35,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not (arguments.paths or arguments.list or arguments.stdin_images):
         parser.error("no image was given: expected PATH, --list FILE or --stdin-images")
+    if arguments.detector is not None and arguments.task == "rec":
+        parser.error("--detector is about finding text: expected --detect-only or --pages too")
     finding.check(parser, arguments)
+    pages.check(parser, arguments)
     try:
         arguments.model = arguments.model or default_model()
     except ArtifactError as error:
@@ -64,12 +68,13 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = Parser(
         prog="python -m runtime.infer",
-        description="Read line images with a trained recogniser, or find the lines of pages.",
+        description="Read line images with a trained recogniser, read pages, or find their lines.",
         epilog="Exit status: 0 all read, 1 some images failed, 2 not done as asked, "
         "130 interrupted, 141 nobody reads the output any more.",
     )
     _add_images(parser.add_argument_group("images"))
     _add_model(parser.add_argument_group("model"))
+    pages.add_options(parser.add_argument_group("pages"))
     finding.add_options(parser.add_argument_group("finding text"))
     _add_results(parser.add_argument_group("results"))
     _add_cluster(parser.add_argument_group("many machines"))
@@ -99,7 +104,7 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
         default=None,
         metavar="N",
         help="refuse larger images before they are decoded; 64M or a plain number; default: 64M, "
-        "with --detect-only 128M",
+        "of pages 128M",
     )
 
 
@@ -154,16 +159,23 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=(*FORMATS, *pages.PRINTED),
         default="table",
-        help="of what is printed; txt is PaddleOCR's: path, text, score, or path and boxes; "
+        help="of what is printed; txt is PaddleOCR's: path, text, score, or path and boxes, and of "
+        "pages the text alone; labels is PaddleOCR's label file of pages, paddleocr its JSON; "
         "default: %(default)s",
     )
     group.add_argument(
         "--output",
         metavar="FILE",
         help="write results to a file, as its suffix says: .csv, .txt, else JSON lines; .parquet "
-        "or a folder for a folder of Parquet files",
+        "or a folder for a folder of Parquet files; of pages also .pdf (searchable), .hocr, .xml "
+        "(ALTO)",
+    )
+    group.add_argument(
+        "--output-format",
+        choices=(*FORMATS[1:], *pages.PRINTED, "pdf"),
+        help="of --output, whatever its suffix",
     )
     group.add_argument(
         "--resume",

@@ -117,8 +117,12 @@ class ParquetFolder:
         self._held = []
 
 
-def make_folder(folder: str | Path) -> None:
+def make_folder(folder: str | Path, option: str = "--output") -> None:
     """Create a folder for results, unless it exists.
+
+    Args:
+        folder: to create.
+        option: what names it, for the remedy of an error.
 
     Raises:
         ArtifactError: if it cannot be created.
@@ -127,7 +131,7 @@ def make_folder(folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(
-            f"cannot make the folder {folder}: {error.strerror}; name another --output"
+            f"cannot make the folder {folder}: {error.strerror}; name another {option}"
         ) from error
 
 

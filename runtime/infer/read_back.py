@@ -101,9 +101,7 @@ def _records(task: Task, path: str | Path, kind: str) -> Iterator[_Record]:
     try:
         with open(path, "rb") as file:
             is_json = kind == "jsonl"
-            records = (
-                _json_records(file, task.entry) if is_json else _csv_records(file, task.columns)
-            )
+            records = _json_records(file, task.entry) if is_json else _csv_records(file, task)
             for record in records:
                 yield record
                 number += record.name is not None
@@ -134,8 +132,10 @@ def _json_records(file: io.BufferedReader, entry: str) -> Iterator[_Record]:
         yield _Record(name, record.get("error") is not None, line)
 
 
-def _csv_records(file: io.BufferedReader, columns: Sequence[str]) -> Iterator[_Record]:
+def _csv_records(file: io.BufferedReader, task: Task) -> Iterator[_Record]:
     """Yield the complete records of CSV, that of the column names first."""
+    columns = task.columns
+    rows = b""
     is_header = True
     lines: list[bytes] = []
     is_open = False
@@ -147,9 +147,14 @@ def _csv_records(file: io.BufferedReader, columns: Sequence[str]) -> Iterator[_R
             continue
         data, lines = b"".join(lines), []
         row = _row(data, columns, is_header)
-        failed = not is_header and bool(row[columns.index("error")])
-        yield _Record(None if is_header else row[0], failed, data)
-        is_header = False
+        if is_header:
+            yield _Record(None, False, data)
+            is_header = False
+            continue
+        rows += data
+        if task.rows_to_come(row) <= 0:
+            yield _Record(row[0], bool(row[columns.index("error")]), rows)
+            rows = b""
 
 
 def _row(data: bytes, columns: Sequence[str], is_header: bool) -> list[str]:

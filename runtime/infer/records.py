@@ -18,8 +18,15 @@ from typing import Protocol
 from runtime.infer.table import escaped
 from runtime.infer.task import Result, Task
 
-ENCODING_ERRORS = {"jsonl": "backslashreplace", "csv": "surrogateescape", "txt": "surrogateescape"}
+ENCODING_ERRORS = {
+    "labels": "surrogateescape",
+    "jsonl": "backslashreplace",
+    "csv": "surrogateescape",
+    "txt": "surrogateescape",
+}
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or unchanged."""
+
+_SUFFIXES = ("jsonl", "csv", "txt")
 
 _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 """Control characters and line ends that JSON allows within a string."""
@@ -51,7 +58,7 @@ class Writer(Protocol):
 def format_of(path: str | Path, otherwise: str) -> str:
     """Return the format of a file's suffix, or `otherwise` for other suffixes."""
     suffix = Path(path).suffix.lower().removeprefix(".")
-    return suffix if suffix in ENCODING_ERRORS else otherwise
+    return suffix if suffix in _SUFFIXES else otherwise
 
 
 class JsonLinesWriter:
@@ -72,7 +79,7 @@ class JsonLinesWriter:
 
 
 class CsvWriter:
-    """Writes results as comma-separated values, a row per image.
+    """Writes results as comma-separated values, in one or more rows per image.
 
     Args:
         task: tells columns and rows.
@@ -90,23 +97,22 @@ class CsvWriter:
         self._is_safe = is_safe
 
     def write(self, result: Result) -> None:
-        """Write a row."""
-        self._write(*self._task.row(result))
+        """Write the rows of a result in one piece."""
+        self._write(self._task.rows(result))
 
     def close(self) -> None:
         """Write the names of the columns if there was no row, and flush the stream."""
         if not self._has_header:
-            self._write()
+            self._write([])
         self._stream.flush()
 
-    def _write(self, *values: object) -> None:
-        """Write a row, the first together with the names of the columns."""
+    def _write(self, values: Sequence[Sequence[object]]) -> None:
+        """Write rows, the first together with the names of the columns."""
         piece = io.StringIO()
         columns = self._task.columns
         rows: list[Sequence[object]] = [] if self._has_header else [columns]
-        if values:
-            missing = len(columns) - len(values)
-            rows.append((*map(self._cell, values), *[None] * missing))
+        for row in values:
+            rows.append((*map(self._cell, row), *[None] * (len(columns) - len(row))))
         csv.writer(piece, lineterminator="\n").writerows(rows)
         self._has_header = True
         self._stream.write(piece.getvalue())
@@ -142,14 +148,18 @@ def open_writer(
 
     Args:
         task: tells what stands in it.
-        kind: `jsonl`, `csv` or `txt`.
+        kind: `jsonl`, `csv`, `txt`, `labels`, or one that its task alone has.
         stream: where it writes.
         is_begun: whether the stream holds records already.
         is_safe: as `CsvWriter`.
     """
+    if (own := task.writer(kind, stream)) is not None:
+        return own
     if kind == "csv":
         return CsvWriter(task, stream, is_begun, is_safe)
-    return TextWriter(task, stream) if kind == "txt" else JsonLinesWriter(task, stream)
+    if kind in ("txt", "labels"):
+        return TextWriter(task, stream)
+    return JsonLinesWriter(task, stream)
 
 
 def name_in(kind: str, name: str) -> str:

@@ -24,7 +24,7 @@ from runtime.infer.read_back import RESUMABLE, Done, drop_failed, read_back
 from runtime.infer.records import ENCODING_ERRORS, Writer, format_of, open_writer
 from runtime.infer.result_file import ResultFile
 from runtime.infer.run_note import RunNote
-from runtime.infer.task import Result, Task
+from runtime.infer.task import Documents, Result, Task
 from runtime.lock import OutputLock
 from runtime.standard_streams import say
 
@@ -47,6 +47,7 @@ class Results:
         self._output: Writer | None = None
         self._printer: Printer | None = None
         self._note: RunNote | None = None
+        self._documents: Documents | None = None
         # Guards the output; `leave_files` never releases it.
         self._lock = threading.RLock()
         self.num_images = self.num_failed = 0
@@ -62,8 +63,12 @@ class Results:
                 )
             if arguments.visualize is not None:
                 self._open_drawings(arguments, files)
+            self._documents = task.documents(arguments)
+            if self._documents is not None:
+                self._lock_documents(arguments, files)
+                files.callback(self._documents.abandon)
             self._files = files.pop_all()
-        self._has_reasons = any(kind != "txt" for kind in kinds)
+        self._has_reasons = any(kind not in ("txt", "labels") for kind in kinds)
         if self.labels is not None:
             for name in self.done.names:
                 self.labels.pass_over(name)
@@ -98,6 +103,8 @@ class Results:
             self._printer.write(result)
         if self._draw is not None:
             self._draw(source, result)
+        if self._documents is not None:
+            self._documents.take(source, result)
 
     def close(self, is_complete: bool) -> None:
         """Write the results that are still held.
@@ -112,6 +119,8 @@ class Results:
                 self._note.remove()
         if self._printer is not None:
             self._printer.close()
+        if self._documents is not None:
+            self._documents.close(is_complete)
 
     def leave_files(self, seconds: float) -> None:
         """Complete the files from another thread while the run is stuck; it writes nothing more.
@@ -133,7 +142,8 @@ class Results:
     @property
     def has_failures(self) -> bool:
         """Whether an image, of this run or an earlier one, could not be read."""
-        return bool(self.num_failed or self.done.num_failed)
+        missing = 0 if self._documents is None else self._documents.num_failed
+        return bool(self.num_failed or self.done.num_failed or missing)
 
     def summary(self, seconds: float, num_skipped: int, left_out: LeftOut) -> str:
         """Return the number of images that were read, the speed, and the agreement with labels."""
@@ -157,7 +167,8 @@ class Results:
         """Open and lock what --output names, for this run alone; return its format."""
         output = arguments.output
         is_folder = is_parquet_folder(output)
-        kind = "parquet" if is_folder else format_of(output, otherwise="jsonl")
+        kind = arguments.output_format or format_of(output, otherwise="jsonl")
+        kind = "parquet" if is_folder else kind
         if arguments.resume and kind not in ("parquet", *RESUMABLE):
             raise OcrError(
                 f"cannot go on with {output}: expected JSON lines, .csv or .parquet; name "
@@ -166,7 +177,7 @@ class Results:
         if is_folder:
             make_folder(output)
         files.enter_context(OutputLock(output))
-        self._note = RunNote(output, arguments, self._task.noted)
+        self._note = RunNote(output, arguments, self._task.noted, self._task.models)
         # What an earlier run wrote is read back before the file is opened to be continued.
         if arguments.resume:
             self._read_back(arguments, kind)
@@ -176,7 +187,7 @@ class Results:
             self._output = folder
         else:
             continue_after = self.done.num_bytes if arguments.resume else None
-            file = ResultFile(output, ENCODING_ERRORS[kind], continue_after)
+            file = ResultFile(output, ENCODING_ERRORS.get(kind, "backslashreplace"), continue_after)
             stream = files.enter_context(file)
             self._output = open_writer(
                 self._task, kind, stream, bool(continue_after), arguments.csv_safe
@@ -196,6 +207,14 @@ class Results:
             self.done = read_back(task, output, kind)
         if self._note is not None and self.done.names:
             self._note.compare()
+
+    def _lock_documents(self, arguments: Namespace, files: ExitStack) -> None:
+        """Lock the places where whole files are written."""
+        if arguments.document is not None:
+            files.enter_context(OutputLock(arguments.document))
+        if arguments.output_dir is not None:
+            make_folder(arguments.output_dir, "--output-dir")
+            files.enter_context(OutputLock(arguments.output_dir, "--output-dir"))
 
     def _open_drawings(self, arguments: Namespace, files: ExitStack) -> None:
         """Open and lock the folder that --visualize names."""

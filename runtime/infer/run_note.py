@@ -14,6 +14,7 @@ from runtime.files import sha256_of_file, written_atomically
 from runtime.standard_streams import say
 
 _MOST_BYTES = 2**16
+_HASHES = {"model": "sha256"}
 
 
 class RunNote:
@@ -22,16 +23,26 @@ class RunNote:
     Args:
         output: the file or folder of results.
         arguments: the command line of this run.
-        options: names of those that are compared, besides the model.
+        options: names of those that are compared, besides the models.
+        models: names of the options that name model files.
     """
 
-    def __init__(self, output: str | Path, arguments: Namespace, options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        output: str | Path,
+        arguments: Namespace,
+        options: Sequence[str],
+        models: Sequence[str] = ("model",),
+    ) -> None:
         place = Path(os.path.realpath(output))
         self.path = place / ".run" if place.is_dir() else place.with_name(f".{place.name}.run")
         self._output = output
         self._settings: dict[str, object] = {
-            "model": os.path.basename(arguments.model),
-            "sha256": _hash_of(arguments.model),
+            **{name: os.path.basename(getattr(arguments, name)) for name in models},
+            **{
+                _HASHES.get(name, f"{name}_sha256"): _hash_of(getattr(arguments, name))
+                for name in models
+            },
             **{name: getattr(arguments, name) for name in options},
         }
 

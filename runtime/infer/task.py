@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.images.read import ImageSource
+    from runtime.infer.records import Stream as TextStream
+    from runtime.infer.records import Writer
 
     Stream = Callable[[Iterable[ImageSource]], Iterator["Result"]]
     Draw = Callable[[NDArray[np.uint8], Any], NDArray[np.uint8]]
 
-READING, FINDING = "rec", "det"
-"""As PaddleOCR's `model_type` names them."""
+READING, FINDING, PAGES = "rec", "det", "pages"
+"""The first two as PaddleOCR's `model_type` names them."""
 
 _TASKS = {
     READING: ("runtime.infer.recognition.task", "Reading"),
     FINDING: ("runtime.infer.detection.task", "Finding"),
+    PAGES: ("runtime.infer.pages.task", "PageReading"),
 }
 
 
@@ -62,6 +65,22 @@ class Labels(Protocol):
         """Return the scores in a text."""
 
 
+class Documents(Protocol):
+    """What is written whole, or not at all."""
+
+    num_failed: int
+    """Documents that miss something, or are not written."""
+
+    def take(self, source: ImageSource, result: Any) -> None:
+        """Pass the result of a source on."""
+
+    def close(self, is_complete: bool) -> None:
+        """End the documents; where not all sources were read, those that wait for some are left."""
+
+    def abandon(self) -> None:
+        """Leave nothing of what is not finished."""
+
+
 class Task(Protocol):
     """A task of the command line; made of the command line's arguments."""
 
@@ -69,6 +88,10 @@ class Task(Protocol):
     """What is counted by the second, e.g. `lines`."""
     max_pixels: int
     """A larger image is refused where the command line says nothing else."""
+    reads_documents: bool
+    """Whether PDF files are read, and looked for in folders."""
+    models: Sequence[str]
+    """Names of the options that name model files."""
     noted: Sequence[str]
     """Names of the options that a resumed run should have as the first one had."""
     entry: str
@@ -103,8 +126,17 @@ class Task(Protocol):
             arrow: the package pyarrow.
         """
 
-    def row(self, result: Any) -> Sequence[object]:
-        """Return the values of CSV's columns."""
+    def documents(self, arguments: Namespace) -> Documents | None:
+        """Open what writes whole files; None where none is asked for."""
+
+    def writer(self, kind: str, stream: TextStream) -> Writer | None:
+        """Return what writes a format that this task alone has; None for another format."""
+
+    def rows(self, result: Any) -> Sequence[Sequence[object]]:
+        """Return the values of CSV's columns, at least one row of them."""
+
+    def rows_to_come(self, row: Sequence[str]) -> int:
+        """Return how many rows of the same result follow a row that was written."""
 
     def line(self, result: Any) -> str:
         """Return what PaddleOCR's text format has after the name and a tab."""

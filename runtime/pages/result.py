@@ -76,6 +76,7 @@ class PageText:
         angle: degrees that the page is to be turned by, clockwise, for its text to stand upright:
             more than -180 and up to 180; its skew is part of it.
         px_per_inch: of the scan, None if it is not known.
+        is_from_file: whether the text stood in the file, and was not read from the picture.
         error: why the page could not be read, None if it could.
         warnings: of what was left out, or may have impaired the text.
     """
@@ -88,6 +89,7 @@ class PageText:
     height_px: int = 0
     angle: float = 0.0
     px_per_inch: float | None = None
+    is_from_file: bool = False
     error: str | None = None
     warnings: tuple[str, ...] = ()
 

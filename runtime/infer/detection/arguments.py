@@ -74,7 +74,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Refuse options that have no effect, and name the detector as the run's model."""
     if arguments.task != "det":
-        for name in ("detector", *OPTIONS):
+        for name in OPTIONS:
             if getattr(arguments, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 parser.error(f"{option} is about finding text: expected --detect-only too")

@@ -37,6 +37,8 @@ class Finding:
 
     unit = "pages"
     max_pixels = DEFAULT_MAX_PIXELS
+    reads_documents = True
+    models: Sequence[str] = ("model",)
     noted: Sequence[str] = ("max_pixels", "device", "csv_safe", *OPTIONS)
     entry = "boxes"
     columns: Sequence[str] = ("file", "boxes", "width_px", "height_px", "warnings", "error")
@@ -92,9 +94,15 @@ class Finding:
         }
         return arrow.schema(list(columns.items()))
 
-    def row(self, result: Detection) -> Sequence[object]:
+    def documents(self, arguments: Namespace) -> None:
+        """Return nothing: boxes are written as records."""
+
+    def writer(self, kind: str, stream: object) -> None:
+        """Return nothing: boxes have no format of their own."""
+
+    def rows(self, result: Detection) -> Sequence[Sequence[object]]:
         """Return the values of CSV's columns, the boxes as JSON."""
-        return (
+        row = (
             result.source,
             json.dumps(record_from_detection(result)["boxes"]),
             result.width_px,
@@ -102,6 +110,11 @@ class Finding:
             "; ".join(result.warnings),
             result.error,
         )
+        return [row]
+
+    def rows_to_come(self, row: Sequence[str]) -> int:
+        """Return 0: every result is a row."""
+        return 0
 
     def line(self, result: Detection) -> str:
         """Return the boxes as PaddleOCR's label files of detection hold them, without a text.

@@ -28,6 +28,8 @@ class Reading:
 
     unit = "lines"
     max_pixels = DEFAULT_MAX_PIXELS
+    reads_documents = False
+    models: Sequence[str] = ("model",)
     noted: Sequence[str] = (
         *("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe"),
     )
@@ -96,9 +98,15 @@ class Reading:
         }
         return arrow.schema(list(columns.items()))
 
-    def row(self, result: Recognition) -> Sequence[object]:
+    def documents(self, arguments: Namespace) -> None:
+        """Return nothing: lines are written as records."""
+
+    def writer(self, kind: str, stream: object) -> None:
+        """Return nothing: lines have no format of their own."""
+
+    def rows(self, result: Recognition) -> Sequence[Sequence[object]]:
         """Return the values of CSV's columns; those of missing alternatives are left out."""
-        return (
+        row = (
             result.source,
             result.text,
             rounded(result.confidence),
@@ -112,6 +120,11 @@ class Reading:
                 for value in (text, rounded(probability))
             ),
         )
+        return [row]
+
+    def rows_to_come(self, row: Sequence[str]) -> int:
+        """Return 0: every result is a row."""
+        return 0
 
     def line(self, result: Recognition) -> str:
         """Return text and score, as PaddleOCR's `tools/infer_rec.py` does.
@@ -127,7 +140,8 @@ class Reading:
 
     def open_drawing(self) -> Draw:
         """Return what draws words, and text and confidence below the image."""
-        from runtime.infer.recognition.drawing import drawing, require_pillow
+        from runtime.infer.fonts import require_pillow
+        from runtime.infer.recognition.drawing import drawing
 
         require_pillow()
         return drawing

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from runtime.infer.__main__ import main
+from tests.runtime.images.pdf import odd_files
 from tests.runtime.infer.detection.conftest import BAR, OUTLINE
 
 pytest.importorskip("onnxruntime", reason="the command line is run with a model")
@@ -54,6 +55,19 @@ def test_a_folder_is_searched(
     assert header.split() == ["file", "boxes", "score"]
     assert "error: " in bad and good.split() == [str(folder / "page0.png"), "1", "1.000"]
     assert "read 5 of 6 images, 1 failed" in printed.err and "pages/s" in printed.err
+
+
+def test_pages_of_pdf_files_are_found_too(
+    detector_path: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    pytest.importorskip("pypdfium2", reason="pypdfium2 opens PDF files")
+    (tmp_path / "a.pdf").write_bytes(odd_files.scan((300, 200), height=200, width=300))
+    (tmp_path / "b.pdf").write_bytes(odd_files.encrypted())
+    assert main([str(tmp_path), *words(detector_path, "--format", "jsonl")]) == 1
+    found, refused = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (found["width_px"], found["height_px"], found["error"]) == (300, 200, None)
+    assert found["file"] == str(tmp_path / "a.pdf") and found["boxes"]
+    assert "encrypted" in refused["error"]
 
 
 def test_formats(detector_path: Path, folder: Path, tmp_path: Path, capsys: Capture) -> None:

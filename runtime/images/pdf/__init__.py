@@ -1,0 +1,1 @@
+"""Pages of PDF files: their pixels, and the text that stands in the file."""

@@ -1,0 +1,40 @@
+"""A page of a PDF file, as a source of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SIGNATURE = b"%PDF-"
+SUFFIX = ".pdf"
+
+_WITHIN_BYTES = 1024
+"""Readers look so far for the signature: some programs write a line before it."""
+
+
+@dataclass(frozen=True)
+class PdfPage:
+    """A page of a PDF file.
+
+    Args:
+        path: of the file, or its name if it is given as bytes.
+        number: of the page, from 0.
+        is_only: whether the file has no other page.
+        px_per_inch: to render it at; None for a scan's own resolution, or 300 where it is none.
+        data: the bytes of the file, None if they are at `path`.
+    """
+
+    path: str
+    number: int
+    is_only: bool = False
+    px_per_inch: int | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name in results, as that of a `Page`; that of the file if it has a single page."""
+        return self.path if self.is_only else f"{self.path}#page={self.number + 1}"
+
+
+def is_pdf(head: bytes) -> bool:
+    """Tell whether a file that begins so is a PDF."""
+    return SIGNATURE in head[:_WITHIN_BYTES]

@@ -1,0 +1,1 @@
+"""Reading whole pages on the command line."""

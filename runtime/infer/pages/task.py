@@ -1,0 +1,184 @@
+"""The task of reading pages: its readers, its records, its documents, its drawings."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from runtime.detection.detector import DEFAULT_MAX_PIXELS
+from runtime.infer.pages.writers import PagesWriter
+from runtime.infer.table import printable
+from runtime.pages.formats.kinds import FORMATS
+from runtime.pages.formats.record import pairs, record_from_page, rounded
+from runtime.pages.result import PageLine, PageText
+
+if TYPE_CHECKING:
+    from runtime.images.read import ImageSource
+    from runtime.infer.pages.documents import Documents
+    from runtime.infer.records import Stream as TextStream
+    from runtime.infer.task import Draw, Stream
+
+_LABELS = "labels"
+_OWN_KINDS = ("txt", "paddleocr", "hocr", "alto")
+_READER = ("device", "device_id", "batch_size", "threads", "max_pixels", "dictionary")
+
+
+class PageReading:
+    """A `Task`.
+
+    Args:
+        arguments: the command line; None for its defaults.
+    """
+
+    unit = "pages"
+    max_pixels = DEFAULT_MAX_PIXELS
+    reads_documents = True
+    models: Sequence[str] = ("model", "detector")
+    noted: Sequence[str] = (
+        *("dictionary", "max_pixels", "device", "csv_safe"),
+        *("pdf", "pdf_dpi", "min_confidence"),
+    )
+    entry = "lines"
+    columns: Sequence[str] = (
+        *("file", "page", "line", "lines", "text", "confidence", "is_unsure", "column", "row"),
+        *("points", "width_px", "height_px", "warnings", "error"),
+    )
+    header = ("text", "confidence")
+
+    def __init__(self, arguments: Namespace | None = None) -> None:
+        pass
+
+    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
+        """Open a page reader in this process; see `Task.open`."""
+        from runtime.pages.documents import AUTO, DocumentReader
+        from runtime.pages.reader import PageReader
+        from runtime.pages.unsure import without_unsure
+
+        given = {name: getattr(arguments, name) for name in _READER}
+        options = {name: value for name, value in given.items() if value is not None}
+        reader = stack.enter_context(
+            PageReader(detector=arguments.detector, recognizer=arguments.model, **options)
+        )
+        documents = stack.enter_context(
+            DocumentReader(reader, arguments.pdf or AUTO, arguments.max_pixels or self.max_pixels)
+        )
+        least = arguments.min_confidence
+        if least is None:
+            return documents.stream
+
+        def stream(images: Iterable[ImageSource]) -> Iterator[PageText]:
+            for page in documents.stream(images):
+                yield without_unsure(page, least)
+
+        return stream
+
+    def documents(self, arguments: Namespace) -> Documents | None:
+        """Open what writes whole files; None where none is asked for."""
+        if arguments.document is None and arguments.output_dir is None:
+            return None
+        from runtime.infer.pages.documents import Documents
+
+        return Documents(arguments, arguments.max_pixels or self.max_pixels)
+
+    def writer(self, kind: str, stream: TextStream) -> PagesWriter | None:
+        """Return what writes a format of pages; None for those of lines too."""
+        return PagesWriter(FORMATS[kind], stream) if kind in _OWN_KINDS else None
+
+    def labels(self, arguments: Namespace) -> None:
+        """Return nothing: pages are not compared here."""
+
+    def answer(self, result: PageText) -> None:
+        """Return nothing, as `labels`."""
+
+    def record(self, result: PageText) -> dict[str, Any]:
+        """Return the record of a result."""
+        return record_from_page(result)
+
+    def schema(self, arrow: Any) -> Any:
+        """Return PyArrow's schema of records."""
+        text, number, whole = arrow.string(), arrow.float64(), arrow.int32()
+        flag, points = arrow.bool_(), arrow.list_(arrow.list_(arrow.float64()))
+        word = {"text": text, "confidence": number, "points": points}
+        line = {"text": text, "confidence": number, "score": number, "points": points}
+        line |= {"words": arrow.list_(arrow.struct(list(word.items())))}
+        line |= {"is_unsure": flag, "is_turned": flag, "column": whole, "row": whole}
+        column = {"points": points, "lines": arrow.list_(whole)}
+        columns = {
+            "file": text,
+            "page": whole,
+            "width_px": whole,
+            "height_px": whole,
+            "px_per_inch": number,
+            "angle": number,
+            "is_from_file": flag,
+            "text": text,
+            "lines": arrow.list_(arrow.struct(list(line.items()))),
+            "columns": arrow.list_(arrow.struct(list(column.items()))),
+            "warnings": arrow.list_(text),
+            "error": text,
+        }
+        return arrow.schema(list(columns.items()))
+
+    def rows(self, result: PageText) -> Sequence[Sequence[object]]:
+        """Return the values of CSV's columns, a row for each line; one for a page without."""
+        count = len(result.lines)
+        lines = enumerate(result.lines, 1)
+        return [self._row(result, number, count, line) for number, line in lines] or [
+            self._row(result, 0, 0, None)
+        ]
+
+    def rows_to_come(self, row: Sequence[str]) -> int:
+        """Return how many rows of a page follow one."""
+        line, lines = (int(row[self.columns.index(name)]) for name in ("line", "lines"))
+        return lines - line
+
+    def line(self, result: PageText) -> str:
+        """Return the lines as PaddleOCR's label files of pages hold them.
+
+        A page that could not be read has none; the format has no place for the reason.
+        """
+        return json.dumps(
+            [
+                {"transcription": line.text, "points": pairs(line.points)}
+                for line in result.lines
+                if line.text
+            ],
+            ensure_ascii=False,
+        )
+
+    def cells(self, result: PageText) -> tuple[str, str]:
+        """Return the text in a line, and the mean confidence of its lines."""
+        confidences = [line.confidence for line in result.lines if line.text]
+        text = " | ".join(part for part in result.text.split("\n") if part)
+        mean = f"{sum(confidences) / len(confidences):.3f}" if confidences else "-"
+        return printable(text), mean
+
+    def open_drawing(self) -> Draw:
+        """Return what draws lines with their numbers, and the text beside the page."""
+        from runtime.infer.fonts import require_pillow
+        from runtime.infer.pages.drawing import drawing
+
+        require_pillow()
+        return drawing
+
+    def _row(
+        self, page: PageText, number: int, count: int, line: PageLine | None
+    ) -> Sequence[object]:
+        """Return a row; what is of the page stands in each of its rows."""
+        of_line: tuple[object, ...] = (None,) * 6
+        if line is not None:
+            of_line = (
+                line.text,
+                rounded(line.confidence),
+                line.is_unsure,
+                line.column,
+                line.row,
+                json.dumps(pairs(line.points)),
+            )
+        return (
+            *(page.source, page.page, number, count, *of_line),
+            *(page.width_px, page.height_px, "; ".join(page.warnings), page.error),
+        )

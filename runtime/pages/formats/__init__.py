@@ -1,0 +1,1 @@
+"""Writes the text of pages in the formats that others read."""

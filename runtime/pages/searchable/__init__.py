@@ -1,0 +1,1 @@
+"""Writes PDF files that look like the page and can be searched, selected and copied from."""

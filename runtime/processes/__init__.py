@@ -1,0 +1,1 @@
+"""Processes for work that bytes from outside may spoil: kept, lent, bounded, ended."""
