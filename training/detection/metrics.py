@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -49,7 +49,27 @@ class Counts:
         return {"precision": precision, "recall": recall, "hmean": hmean}
 
 
+class Matches(NamedTuple):
+    """The boxes of an image beside its labels.
+
+    Args:
+        truths: labels that are to be found.
+        detections: boxes that were found, without those on ignored text.
+        pairs: places of each label that was found and of its box, in the labels' order.
+    """
+
+    truths: int
+    detections: int
+    pairs: list[tuple[int, int]]
+
+
 def count_matches(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequence[Any]) -> Counts:
+    """Count what `match_boxes` matches."""
+    matches = match_boxes(detected, truths, ignored)
+    return Counts(matches.truths, matches.detections, len(matches.pairs))
+
+
+def match_boxes(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequence[Any]) -> Matches:
     """Match the boxes of an image with its labels, greedily in the labels' order.
 
     A detection matches a label if the intersection over union is above 0.5. It does not count if
@@ -63,16 +83,20 @@ def count_matches(detected: Sequence[Any], truths: Sequence[Any], ignored: Seque
 
     Source: PaddleOCR `eval_det_iou`, after ICDAR 2015's evaluation.
     """
-    found, _ = _valid(detected)
+    found, found_places = _valid(detected)
     labels, places = _valid(truths)
     is_ignored = np.array([bool(ignored[place]) for place in places], dtype=np.bool_)
-    on_ignored = _lies_on(found, labels[is_ignored])
-    counted, wanted = found[~on_ignored], labels[~is_ignored]
+    is_counted = ~_lies_on(found, labels[is_ignored])
+    counted, wanted = found[is_counted], labels[~is_ignored]
+    counted_places = np.array(found_places, dtype=np.intp)[is_counted]
+    wanted_places = np.array(places, dtype=np.intp)[~is_ignored]
     is_free = np.ones(len(counted), dtype=np.bool_)
-    for row in _ious(wanted, counted) > _MATCHING_IOU:
-        hits = np.flatnonzero(row & is_free)
-        is_free[hits[:1]] = False
-    return Counts(len(wanted), len(counted), int(np.count_nonzero(~is_free)))
+    pairs: list[tuple[int, int]] = []
+    for place, row in zip(wanted_places.tolist(), _ious(wanted, counted), strict=True):
+        hits = np.flatnonzero((row > _MATCHING_IOU) & is_free)[:1]
+        is_free[hits] = False
+        pairs += ((place, found_place) for found_place in counted_places[hits].tolist())
+    return Matches(len(wanted), len(counted), pairs)
 
 
 def _valid(polygons: Sequence[Any]) -> tuple[Shapes, list[int]]:

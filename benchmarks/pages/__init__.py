@@ -1,0 +1,1 @@
+"""How fast and how well whole pages are read, beside RapidOCR and faster-paddle."""
