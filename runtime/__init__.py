@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from runtime.detection.spec import DetectorSpec
     from runtime.images.read import read_image
     from runtime.images.sources import NamedImage, Page, find_images, sources_from
+    from runtime.pages.reader import PageReader
+    from runtime.pages.result import PageColumn, PageLine, PageText, PageWord
     from runtime.recognition.alternatives import Alternative
     from runtime.recognition.boxes import Box, Word
     from runtime.recognition.recognizer import Recognizer
@@ -51,6 +53,11 @@ __all__ = [
     "NamedImage",
     "OcrError",
     "Page",
+    "PageColumn",
+    "PageLine",
+    "PageReader",
+    "PageText",
+    "PageWord",
     "ParityError",
     "Recognition",
     "Recognizer",
@@ -73,6 +80,11 @@ _MODULES = {
     "DetectorSpec": "detection.spec",
     "NamedImage": "images.sources",
     "Page": "images.sources",
+    "PageColumn": "pages.result",
+    "PageLine": "pages.result",
+    "PageReader": "pages.reader",
+    "PageText": "pages.result",
+    "PageWord": "pages.result",
     "Recognition": "recognition.result",
     "Recognizer": "recognition.recognizer",
     "RecognizerSpec": "recognition.spec",

@@ -61,6 +61,11 @@ class StreamReader(ABC, Generic[Session, Result]):
         """Engine, version, device and threads obtained."""
         return self._session.description
 
+    @property
+    def num_lanes(self) -> int:
+        """How many images at once keep the device busy."""
+        return self._num_lanes
+
     def __call__(self, images: Iterable[ImageSource]) -> list[Result]:
         """Read all images; one result for each, in their order.
 

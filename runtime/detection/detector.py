@@ -97,6 +97,42 @@ class Detector(StreamReader[DetectionSession, Detection]):
         """What the model expects and emits."""
         return self._session.spec
 
+    def fitting_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width in px of the input that the network takes for a wanted one.
+
+        It is smaller where the network's limits or the bound of memory ask for it, and larger
+        where the network takes no input as small.
+
+        Args:
+            height, width: wanted, multiples of 32 px.
+        """
+        policy = SizePolicy(image_shape=(height, width))
+        return SizesWithin(policy, self._session.size_ranges).input_size(height, width)
+
+    def probabilities(self, pixels: Image) -> NDArray[np.float32]:
+        """Tell how probable it is that each pixel lies inside a line of text, in this thread.
+
+        It is what `find_boxes` makes boxes of; whoever calls this chooses the scale.
+
+        Args:
+            pixels: BGR uint8 [H, W, 3] of a size that `fitting_size` gives.
+
+        Returns:
+            float32 [H, W].
+
+        Raises:
+            ImageError: if the network fails on this input, but runs others.
+            EngineError: if the engine fails.
+        """
+        if self.spec.color_order == "RGB":
+            pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+        with self._budget.held(pixels.shape[0] * pixels.shape[1]), self._lane() as session:
+            (found,) = self._maps(session, [pixels])
+        if isinstance(found, EngineError):
+            raise ImageError(str(found)) from found
+        self._check(found)
+        return found
+
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Detection]:
         if self._images_at_once == 1:
             # Nothing is batched: a page stays in one thread from file to boxes. On the CPU more
@@ -172,19 +208,28 @@ class Detector(StreamReader[DetectionSession, Detection]):
 
     def _traced(self, page: PreparedPage, probability: NDArray[np.float32]) -> Detection:
         """Trace the boxes of a map that is one."""
+        try:
+            self._check(probability)
+        except ImageError as error:
+            return failed(page.source, error)
+        return detection_of(page, probability, self.boxes)
+
+    def _check(self, probability: NDArray[np.float32]) -> None:
+        """Refuse a map that holds no probabilities.
+
+        Raises:
+            ImageError: if it holds values that are not finite, which other inputs may not give.
+            EngineError: if it holds values that are no probabilities.
+        """
         low, high = float(probability.min()), float(probability.max())
         height, width = probability.shape
         if not np.isfinite(low + high):
-            return failed(
-                page.source,
-                ImageError(
-                    "the network emitted values that are not finite for an input of "
-                    f"{width} x {height} px; use its FP32 form"
-                ),
+            raise ImageError(
+                "the network emitted values that are not finite for an input of "
+                f"{width} x {height} px; use its FP32 form"
             )
         if low < _LEAST or high > _MOST:
             raise EngineError(
                 f"{self.description}: the network emitted no probabilities: expected values from "
                 f"0 to 1, got {low:.3g} to {high:.3g}; export the model again"
             )
-        return detection_of(page, probability, self.boxes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch
+from runtime.batching import LOOK_AHEAD_BATCHES, WidthBatch, batches_by_width
 from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.loading import LoadedImage, load_image, num_bytes_of
 from runtime.images.read import DEFAULT_MAX_PIXELS, ImageSource, source_name
@@ -20,6 +20,7 @@ from runtime.recognition.model.default import default_model
 from runtime.recognition.result import Recognition as Recognition
 from runtime.recognition.session import ProbabilitySession, Session, open_session
 from runtime.recognition.spec import RecognizerSpec
+from runtime.shared_work import Apply, one_after_another
 from runtime.stream_reader import StreamReader
 
 if TYPE_CHECKING:  # What only some runs need is imported in these.
@@ -110,6 +111,36 @@ class Recognizer(StreamReader[Session, Recognition]):
     def spec(self) -> RecognizerSpec:
         """What the model expects and emits."""
         return self._session.spec
+
+    def read_here(
+        self, images: Sequence[ImageSource], apply: Apply = one_after_another
+    ) -> list[Recognition]:
+        """Read a few images in the calling thread, without threads that prepare ahead.
+
+        It is for whoever cuts lines out of pages in threads of their own. The text is that of
+        `__call__`; a mode of PaddleOCR's batches does not count here.
+
+        Args:
+            images: as `__call__` takes them.
+            apply: applies a function to each item of a list, in other threads as well if it likes.
+
+        Returns:
+            a result per image, in their order.
+
+        Raises:
+            EngineError: if the engine fails.
+        """
+        results = apply(self._prepare, images)
+        lines = {
+            place: result for place, result in enumerate(results) if isinstance(result, Prepared)
+        }
+        places = list(lines)
+        batches = list(batches_by_width(lines.values(), self._lines_at_once, len(lines)))
+        found = {place: result for place, result in enumerate(results) if place not in lines}
+        for batch, recognitions in zip(batches, apply(self._read, batches), strict=True):
+            for position, recognition in zip(batch.positions, recognitions, strict=True):
+                found[places[position]] = recognition
+        return [found[place] for place in range(len(images))]
 
     def _stream(self, images: Iterable[ImageSource]) -> Iterator[Recognition]:
         if self.compat is not None:
