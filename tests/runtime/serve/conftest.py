@@ -17,6 +17,8 @@ import pytest
 from benchmarks.service.process import ServiceProcess
 from runtime import Recognizer, RecognizerSpec
 from runtime.serve.batcher import Record
+from runtime.serve.pages.documents import PageAsk
+from runtime.serve.pages.replica import PageReply
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits, ReaderOptions
 from tests.runtime.conftest import toy_spec, write_toy_model
@@ -25,13 +27,17 @@ from tests.runtime.conftest import toy_spec, write_toy_model
 class LocalBackend:
     """Reads in this process. `before` may hold a call up or make it fail."""
 
-    def __init__(self, model: Path, max_pixels: int) -> None:
+    page_description = "toy detector"
+
+    def __init__(self, model: Path, max_pixels: int, **pages: Any) -> None:
         from runtime.serve.replica import Replica
 
-        self._replica = Replica(ReaderOptions(model, max_pixels=max_pixels), threads=1)
+        options = ReaderOptions(model, max_pixels=max_pixels, **pages)
+        self._replica = Replica(options, threads=1)
         self.num_replicas, self.is_up = 1, True
         self.calls: list[int] = []
         self.before: Callable[[Sequence[bytes]], Any] | None = None
+        self.before_page: Callable[[PageAsk], Any] | None = None
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -46,6 +52,11 @@ class LocalBackend:
         if self.before is not None:
             await self.before(images)
         return await self._replica(images)
+
+    async def read_page(self, ask: PageAsk) -> PageReply:
+        if self.before_page is not None:
+            await self.before_page(ask)
+        return await self._replica.read_page(ask)
 
     async def is_ready(self) -> bool:
         return self.is_up
@@ -107,7 +118,11 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(toy_file: Path) -> Iterator[Serve]:
-    """Starts a service in this process; takes the arguments of `Service` and of `Limits`."""
+    """Starts a service in this process.
+
+    It takes the arguments of `Service`, those of `Limits` and of `Limits.for_pages`, and a
+    detector, with which it reads pages too.
+    """
     for library in (
         "fastapi",
         "uvicorn",
@@ -119,9 +134,19 @@ def serve(toy_file: Path) -> Iterator[Serve]:
         pytest.importorskip(library)
     with contextlib.ExitStack() as stack:
 
-        def start(limits: dict[str, Any] | None = None, **options: Any) -> Served:
+        def start(
+            limits: dict[str, Any] | None = None,
+            detector: Path | None = None,
+            page_limits: dict[str, Any] | None = None,
+            **options: Any,
+        ) -> Served:
             chosen = Limits(**(limits or {}))
-            backend = LocalBackend(toy_file, chosen.pixels)
+            pages = chosen.for_pages(**(page_limits or {}))
+            backend = LocalBackend(
+                toy_file, chosen.pixels, detector=detector, page_pixels=pages.pixels
+            )
+            if detector is not None:
+                options |= {"page_backend": backend, "page_limits": pages}
             return stack.enter_context(Served(backend, limits=chosen, **options))
 
         yield start
