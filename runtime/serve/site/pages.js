@@ -70,13 +70,15 @@ function hang(url, name) {
   const image = element("img");
   image.alt = `Picture of ${name}`;
   image.src = url;
-  sheet.replaceChildren(image);
+  const picture = element("div", "picture");
+  picture.append(image);
+  sheet.replaceChildren(picture);
 }
 
 function draw(item, record, milliseconds) {
   byId("page-warnings").append(...record.warnings.map((text) => element("li", "", text)));
   if (record.error) return fail(record.error);
-  if (record.picture) hang(record.picture, `${item.file.name}, page ${record.page}`);
+  if (!item.url) hang(record.picture || "data:,", `${item.file.name}, page ${record.page || 1}`);
   const numUnsure = record.lines.filter((line) => line.is_unsure && line.text).length;
   const parts = [counted(record.lines.filter((line) => line.text).length, "line")];
   if (numUnsure) parts.push(`${numUnsure} unsure`);
@@ -104,7 +106,7 @@ function drawOutlines(record) {
     return outline;
   });
   svg.append(...outlines);
-  sheet.append(svg);
+  sheet.firstChild.append(svg);
 }
 
 function columnOf(record, column, place) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ from runtime.serve.pages.replica import PageReply
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits, ReaderOptions
 from tests.runtime.conftest import toy_spec, write_toy_model
+from tests.runtime.serve.browsing import BROWSERS, Open
 
 
 class LocalBackend:
@@ -161,6 +163,52 @@ def ray_service(
     log = tmp_path_factory.mktemp("service") / "log"
     with ServiceProcess(toy_file, log, ["--replicas", "2", "--time-limit", "60"]) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    reason = "playwright drives the browser: pip install playwright"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser is here: one of {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve()
+
+
+@pytest.fixture
+def open_page(browser: Any, served: Served) -> Iterator[Open]:
+    """Opens the page; whatever it complains of on its console fails the test."""
+    pages, complaints = [], []
+
+    def opened(service: Served | None = None, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
+        page = context.new_page()
+        pages.append(page)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type == "error" and "401" not in said.text and "422" not in said.text
+                else None
+            ),
+        )
+        page.goto((service or served).url)
+        return page
+
+    yield opened
+    for page in pages:
+        page.context.close()
+    assert complaints == []
 
 
 def png(width: int = 60, height: int = 20, level: int = 128) -> bytes:
