@@ -58,3 +58,15 @@ def test_what_makes_no_sense_is_one_line(
     assert left.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("serve: ") and option in said and said.count("\n") == 1
+
+
+def test_pages_have_limits_of_their_own_and_a_name_that_no_model_may_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    got = parse_arguments(["--model", "a.onnx", "--detector", "d.onnx", "--max-page-pixels", "1M"])
+    assert (got.detector, got.max_page_pixels) == (Path("d.onnx"), 2**20)
+    assert (got.max_pages, got.page_queue, got.page_time_limit) == (64, 128, 120.0)
+    assert parse_arguments(["--model", "a.onnx", "--name", "pages"]).detector is None
+    with pytest.raises(SystemExit):
+        parse_arguments(["--model", "a.onnx", "--detector", "d.onnx", "--name", "pages"])
+    assert "--name" in capsys.readouterr().err
