@@ -20,7 +20,10 @@ from runtime.pages.result import PageLine, PageText, Points
 _MOST_SIDE_PX, _LEAST_WIDTH_PX = 2400, 480
 _SURE, _UNSURE, _COLUMN, _INK = (60, 140, 0), (0, 90, 230), (200, 160, 60), (30, 30, 30)
 _PAPER, _SHARE_OF_FILL = 255, 0.18
-_NUMBER_PX, _LEAST_NUMBER_PX = 22.0, 9.0
+_NUMBER_PX, _LEAST_NUMBER_PX = 18.0, 8.0
+_NUMBER_SHARE = 0.5
+"""Of a line's height."""
+
 _TEXT_MARGIN_PX = 4
 _MOST_TEXT = 400
 
@@ -87,7 +90,7 @@ def _number(
     """Write the number of a line in front of where its text begins."""
     if not line.points:
         return
-    height = min(_NUMBER_PX, max(_LEAST_NUMBER_PX, _height(line.points) * scale * 0.7))
+    height = min(_NUMBER_PX, max(_LEAST_NUMBER_PX, _height(line.points) * scale * _NUMBER_SHARE))
     font, text = height / 30, str(number)
     (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, font, 1)
     x, y = (round(value * scale) for value in line.points[0])
