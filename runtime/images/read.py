@@ -111,7 +111,8 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
             check_size(source.shape[1], source.shape[0], max_pixels)
         return bgr_from_array(source)
     if isinstance(source, Page):
-        return _bgr_from_file(_read_bytes(source.path, max_pixels), max_pixels, source.number)
+        data = _read_bytes(source.path, max_pixels) if source.data is None else source.data
+        return _bgr_from_file(data, max_pixels, source.number)
     if isinstance(source, PdfPage):
         return render_page(source, max_pixels).pixels
     if isinstance(source, Refused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,12 +62,14 @@ class Page:
     """A page of a file that holds several, or a frame of an animation.
 
     Args:
-        path: of the file.
+        path: of the file, or its name if it is given as bytes.
         number: of the page, from 0.
+        data: the bytes of the file, None if they are at `path`.
     """
 
     path: str
     number: int
+    data: bytes | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

@@ -71,6 +71,7 @@ def _infer(arguments: Namespace) -> int:
     """Read the images and pass their results on; return the exit status."""
     from runtime.images.sources import LeftOut
     from runtime.infer.interruption import SECONDS_TO_LEAVE, Interruption
+    from runtime.infer.opening import open_stream
     from runtime.infer.progress import Progress
     from runtime.infer.results import Results
     from runtime.infer.source_queue import SourceQueue
@@ -83,7 +84,7 @@ def _infer(arguments: Namespace) -> int:
         patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE
         interruption = stack.enter_context(Interruption(patience))
         task = task_of(arguments)
-        stream = task.open(arguments, stack, lambda: interruption.is_due)
+        stream = open_stream(task, arguments, stack, lambda: interruption.is_due)
         results = stack.enter_context(Results(task, arguments))
         most_pixels = arguments.max_pixels or task.max_pixels
         images = _images(

@@ -137,7 +137,8 @@ class DocumentReader:
 def _of_image(source: ImageSource) -> _Looked:
     """Say what the file of an image says of its page."""
     if isinstance(source, Page):
-        found = px_per_inch_of(source.path, source.number)
+        file = source.path if source.data is None else source.data
+        found = px_per_inch_of(file, source.number)
         return _Looked(source, None, source.number + 1, found)
     if isinstance(source, NamedImage | bytes):
         data = source if isinstance(source, bytes) else source.data
