@@ -62,7 +62,7 @@ class Page:
     """A page of a file that holds several, or a frame of an animation.
 
     Args:
-        path: of the file, or its name if it is given as bytes.
+        path: of the file, or its name if `data` is given.
         number: of the page, from 0.
         data: the bytes of the file, None if they are at `path`.
     """

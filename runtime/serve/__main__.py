@@ -1,4 +1,4 @@
-"""Read line images over HTTP: `python -m runtime.serve --model student.onnx`.
+"""Read line images and pages over HTTP: `python -m runtime.serve --model student.onnx`.
 
 Exit status: 0 ended normally; 2 nothing could be served, for the reason given in one line.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from runtime.errors import OcrError
-from runtime.serve.arguments import parse_arguments
+from runtime.serve.arguments import PAGES, parse_arguments
 from runtime.standard_streams import open_standard_streams
 
 ENDED, UNUSABLE = 0, 2
@@ -75,6 +75,14 @@ def _serve(arguments: Namespace) -> None:
         arguments.device,
         arguments.max_pixels,
         arguments.max_batch,
+        arguments.detector,
+        arguments.max_page_pixels,
+    )
+    page_limits = limits.for_pages(
+        arguments.max_pages,
+        arguments.page_queue,
+        arguments.max_page_pixels,
+        arguments.page_time_limit,
     )
     with ExitStack() as stack:
         # Errors of the address and the model are reported before the costly start of Ray.
@@ -84,7 +92,7 @@ def _serve(arguments: Namespace) -> None:
         # Ray's own handler would end this process without a message.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         replicas = stack.enter_context(Replicas(cluster, model, arguments.replicas))
-        name = arguments.name or arguments.model.stem
+        name = _name_of(arguments)
         allowed = limits_within_descriptors(limits)
         if allowed != limits:
             _log.warning(
@@ -100,6 +108,8 @@ def _serve(arguments: Namespace) -> None:
             arguments.max_batch,
             arguments.max_wait_ms / 1000,
             Hosts([arguments.host, *arguments.allowed_hosts]),
+            replicas if arguments.detector is not None else None,
+            page_limits,
         )
         sizes = replicas.sizes
         _log.info(
@@ -118,6 +128,14 @@ def _serve(arguments: Namespace) -> None:
         _log.info("reading %s at http://%s/", name, address)
         run(service, socket)
         _log.info("ended: what was accepted has been answered")
+
+
+def _name_of(arguments: Namespace) -> str:
+    """Return the model's name, which is none that stands for another one."""
+    stem: str = arguments.model.stem
+    if arguments.detector is not None and stem == PAGES:
+        stem = f"{stem}-lines"
+    return arguments.name or stem
 
 
 if __name__ == "__main__":

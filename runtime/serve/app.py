@@ -13,7 +13,10 @@ from runtime.serve.bounds.access import check_key
 from runtime.serve.bounds.body import check_kind, images_of_body
 from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.page import page_and_policy
-from runtime.serve.protocol import add_protocol
+from runtime.serve.pages.protocol import page_models
+from runtime.serve.pages.routes import add_pages
+from runtime.serve.pages.wish import FORMATS
+from runtime.serve.protocol import add_protocol, line_model
 from runtime.serve.schemas import ANY_OBJECT, IMAGES_BODY, READING, answers
 from runtime.serve.service import Service
 
@@ -42,7 +45,7 @@ def build_app(service: Service) -> "FastAPI":
 
     app = FastAPI(
         title="distilrec",
-        description="Reads images of text lines.",
+        description="Reads images of text lines, and whole pages where a detector is there.",
         version=runtime.__version__,
         docs_url=None,  # these pages would load scripts from other sites
         redoc_url=None,
@@ -102,7 +105,8 @@ def build_app(service: Service) -> "FastAPI":
         text, media_type = service.metrics.exposition()
         return Response(text, media_type=media_type)
 
-    add_protocol(app, closed, service)
+    add_pages(closed, service)
+    add_protocol(app, closed, service, [line_model(service), *page_models(service)])
     app.include_router(closed)
     _add_refusals(app)
     app.add_middleware(_Front, service=service)
@@ -111,12 +115,20 @@ def build_app(service: Service) -> "FastAPI":
 
 def _description(service: Service) -> dict[str, Any]:
     """Return what the route `/model` answers."""
-    backend = service.backend
+    backend, pages = service.backend, service.pages
+    read = None
+    if pages is not None:
+        read = {
+            "detector": pages.backend.page_description,
+            "limits": asdict(pages.limits),
+            "formats": list(FORMATS),
+        }
     return {
         "name": service.name,
         "engine": backend.description,
         "replicas": backend.num_replicas,
         "limits": asdict(service.limits),
+        "pages": read,
         "spec": asdict(backend.spec),
     }
 

@@ -12,6 +12,8 @@ from runtime.errors import ArtifactError
 from runtime.recognition.model.default import default_model
 
 USAGE_ERROR = 2
+PAGES = "pages"
+"""Name of the model of pages under /v2."""
 
 _MULTIPLES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _DEVICES = ("auto", "cpu", "cuda", "tensorrt")
@@ -27,6 +29,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the command line; exit with a message if it is invalid."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if arguments.detector is not None and arguments.name == PAGES:
+        parser.error(f"--name {PAGES} is the name by which /v2 reads pages: expected another one")
     try:
         arguments.model = arguments.model or default_model()
     except ArtifactError as error:
@@ -38,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = _Parser(
         prog="python -m runtime.serve",
-        description="Read line images over HTTP: a page at /, POST /recognize, and the Open "
-        "Inference Protocol under /v2.",
+        description="Read line images over HTTP, and whole pages with a detector: a page at /, "
+        "POST /recognize, POST /read, and the Open Inference Protocol under /v2.",
         epilog="Bounded besides: a header to 32 KiB, 100 lines and 10 s; an address to 8 KiB; a "
         "body's pauses to 5 s, its rate to 1,000 bytes/s or more; a connection without a request "
         "to 30 s. TLS, users and their rates, and buffering for very many slow clients belong to "
@@ -54,6 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="an .onnx or .plan file; models/latin, Latin script, if not given",
+    )
+    add(
+        "--detector",
+        type=Path,
+        metavar="FILE",
+        help="an .onnx or .plan file that finds the lines of pages, images and PDF files, for "
+        "--model to read; without it lines alone are read",
     )
     add("--name", help="of the model, in paths and answers; its file's if not given")
     add("--dictionary", type=Path, metavar="FILE", help="for a model that carries no characters")
@@ -104,7 +115,23 @@ def build_parser() -> argparse.ArgumentParser:
         "bound but --connections",
     )
     add("--time-limit", type=_seconds, default=30.0, metavar="S", help="of one request")
+    _add_limits_of_pages(parser)
     return parser
+
+
+def _add_limits_of_pages(parser: argparse.ArgumentParser) -> None:
+    pages = parser.add_argument_group("limits of pages, with --detector")
+    add = pages.add_argument
+    add("--max-pages", type=_positive, default=64, metavar="N", help="in one request")
+    add("--page-queue", type=_positive, default=128, metavar="N", help="in hand; beyond it 429")
+    add(
+        "--max-page-pixels",
+        type=_multiple,
+        default="40M",
+        metavar="N",
+        help="of one page; a larger image is refused, a larger page of a PDF made smaller",
+    )
+    add("--page-time-limit", type=_seconds, default=120.0, metavar="S", help="of one request")
 
 
 def _positive(text: str) -> int:

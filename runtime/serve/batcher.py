@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from runtime.errors import OcrError
 from runtime.serve.bounds.refusal import Refusal
@@ -20,7 +20,8 @@ from runtime.serve.bounds.refusal import Refusal
 Record = dict[str, Any]
 """The result of an image, as `record_from_recognition` writes it."""
 
-Read = Callable[[Sequence[bytes]], Awaitable[Sequence[Record]]]
+Image = TypeVar("Image")
+Answer = TypeVar("Answer")
 
 _MOST_LOST = 6
 _FIRST_PAUSE_S = 0.1
@@ -33,11 +34,11 @@ class ReplicaLost(OcrError):
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _Waiting(Generic[Image, Answer]):
     """An image that waits for its answer.
 
     Args:
-        image: bytes of its file.
+        image: bytes of its file, or what else is asked for.
         bucket: estimated input width in px, which decides only with which images it is batched.
         answer: set once.
         since: time of arrival on the loop's clock.
@@ -45,15 +46,15 @@ class _Waiting:
         is_alone: whether it must be read in a call of its own, as a call with others failed.
     """
 
-    image: bytes
+    image: Image
     bucket: int
-    answer: asyncio.Future[Record]
+    answer: asyncio.Future[Answer]
     since: float
     num_lost: int = 0
     is_alone: bool = False
 
 
-class Batcher:
+class Batcher(Generic[Image, Answer]):
     """Collects images of all requests and hands them to replicas; used by a single event loop.
 
     Args:
@@ -67,7 +68,7 @@ class Batcher:
 
     def __init__(
         self,
-        read: Read,
+        read: Callable[[Sequence[Image]], Awaitable[Sequence[Answer]]],
         *,
         max_batch: int = 16,
         max_wait_s: float = 0.005,
@@ -79,13 +80,13 @@ class Batcher:
         self._max_batch, self._max_wait_s = max_batch, max_wait_s
         self._calls_at_once = calls_at_once
         self._on_call, self._on_lost = on_call, on_lost
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[Image, Answer]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def read(
-        self, images: Sequence[bytes], buckets: Sequence[int] | None = None
-    ) -> list[Record]:
+        self, images: Sequence[Image], buckets: Sequence[int] | None = None
+    ) -> list[Answer]:
         """Read images and return a record for each, in their order.
 
         When it is cancelled, images that no replica has taken yet are withdrawn.
@@ -98,7 +99,7 @@ class Batcher:
             OcrError: if the engine fails, or replicas keep dying.
         """
         loop = asyncio.get_running_loop()
-        waiting = [
+        waiting: list[_Waiting[Image, Answer]] = [
             _Waiting(image, bucket, loop.create_future(), loop.time())
             for image, bucket in zip(images, buckets or [0] * len(images), strict=True)
         ]
@@ -128,7 +129,7 @@ class Batcher:
         self._calls.discard(call)
         self._dispatch()
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[_Waiting[Image, Answer]]:
         """Take a batch: the oldest image, others of its bucket, then those of the next oldest.
 
         An image whose call failed is read alone, so that an image that ends its replica affects
@@ -138,7 +139,7 @@ class Batcher:
         if not waiting or waiting[0].is_alone:
             chosen = waiting[:1]
         else:
-            buckets: dict[int, list[_Waiting]] = {}
+            buckets: dict[int, list[_Waiting[Image, Answer]]] = {}
             for entry in waiting:
                 if not entry.is_alone:
                     buckets.setdefault(entry.bucket, []).append(entry)
@@ -148,7 +149,7 @@ class Batcher:
         self._queue = deque(entry for entry in waiting if id(entry) not in taken)
         return chosen
 
-    async def _call(self, batch: Sequence[_Waiting]) -> None:
+    async def _call(self, batch: Sequence[_Waiting[Image, Answer]]) -> None:
         """Have a batch read; if that fails, queue its images again or fail the only one."""
         self._on_call(len(batch))
         try:
@@ -169,7 +170,7 @@ class Batcher:
                 if not entry.answer.done():
                     entry.answer.set_result(record)
 
-    async def _read_again(self, batch: Sequence[_Waiting]) -> None:
+    async def _read_again(self, batch: Sequence[_Waiting[Image, Answer]]) -> None:
         """Queue the images of a lost replica again after a pause, in which it may be replaced."""
         for entry in batch:
             entry.num_lost += 1
@@ -179,14 +180,14 @@ class Batcher:
         await asyncio.sleep(_FIRST_PAUSE_S * 2 ** (batch[0].num_lost - 1))
         self._put_back(batch)
 
-    def _put_back(self, batch: Sequence[_Waiting]) -> None:
+    def _put_back(self, batch: Sequence[_Waiting[Image, Answer]]) -> None:
         """Queue images before all others, each to be read alone."""
         for entry in batch:
             entry.is_alone = True
         self._queue.extendleft(reversed(batch))
 
 
-def _fail(batch: Iterable[_Waiting], error: Exception) -> None:
+def _fail(batch: Iterable[_Waiting[Any, Any]], error: Exception) -> None:
     """Answer each image of a batch with an error, unless it is answered or withdrawn."""
     for entry in batch:
         if not entry.answer.done():

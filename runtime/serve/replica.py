@@ -10,6 +10,8 @@ from runtime.cluster.reader import Reader
 from runtime.recognition.record import record_from_recognition
 from runtime.serve.allocator import give_back_large_blocks
 from runtime.serve.batcher import Record
+from runtime.serve.pages.documents import PageAsk
+from runtime.serve.pages.replica import PageDesk, PageReply
 from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
 from runtime.silence import silence_opencv
 
@@ -43,6 +45,9 @@ class Replica:
             },
         )
         self._threads = ThreadPoolExecutor(CALLS_PER_REPLICA + SPARE_CALLS, "read")
+        self._pages: PageDesk | None = None
+        if options.detector is not None:
+            self._pages = PageDesk(options, self.reader.recognizer, threads)
 
     async def __call__(self, images: Sequence[bytes]) -> list[Record]:
         """Read images and return a record for each; `error` is set for unreadable ones.
@@ -52,6 +57,17 @@ class Replica:
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._read, images)
+
+    async def read_page(self, ask: PageAsk) -> PageReply:
+        """Read a page and return it as it is wanted; `error` is set if it cannot be read.
+
+        Raises:
+            EngineError: if the engine fails.
+        """
+        if self._pages is None:
+            raise TypeError("expected a replica with a detector")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pages.threads, self._pages.read, ask)
 
     def _read(self, images: Sequence[bytes]) -> list[Record]:
         """Read images in a thread."""

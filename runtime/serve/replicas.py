@@ -14,14 +14,17 @@ from types import TracebackType
 from typing import Any
 
 from runtime.cluster.sizing import Sizes, sizes_for
+from runtime.detection.session import open_session as open_detector
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Record, ReplicaLost
+from runtime.serve.pages.documents import PageAsk
+from runtime.serve.pages.replica import SPARE_PAGES, PageReply
 from runtime.serve.ray_cluster import RayCluster, keep_replica_on_loopback
 from runtime.serve.replica import SPARE_CALLS, Replica
-from runtime.serve.settings import CALLS_PER_REPLICA, ReaderOptions
+from runtime.serve.settings import CALLS_PER_REPLICA, PAGES_PER_REPLICA, ReaderOptions
 
 _READY_WITHIN_S = 5.0
 
@@ -34,11 +37,13 @@ class Model:
         options: how to read with it.
         spec: its input and output.
         engine: engine, version and device.
+        detector: the same of the detector, "" without one.
     """
 
     options: ReaderOptions
     spec: RecognizerSpec
     engine: str
+    detector: str = ""
 
 
 def open_model(options: ReaderOptions) -> Model:
@@ -50,7 +55,12 @@ def open_model(options: ReaderOptions) -> Model:
     session = open_session(options.model, options.dictionary, options.device, threads=1)
     model = Model(options, session.spec, session.description.rpartition(",")[0])
     session.close()
-    return model
+    if options.detector is None:
+        return model
+    detector = open_detector(options.detector, options.device, threads=1)
+    engine = detector.description.rpartition(",")[0]
+    detector.close()
+    return replace(model, detector=engine)
 
 
 class Replicas:
@@ -83,6 +93,11 @@ class Replicas:
         return f"{self._model.engine}, {self.sizes.threads} threads a replica"
 
     @property
+    def page_description(self) -> str:
+        """Engine, version and device of the detector."""
+        return self._model.detector
+
+    @property
     def num_replicas(self) -> int:
         """Number of replicas that were started."""
         return self.sizes.replicas
@@ -93,11 +108,14 @@ class Replicas:
         quiet = serve.schema.LoggingConfig(enable_access_log=False, log_level="WARNING")
         cpus, gpus = self._cluster.free()
         self.sizes = sizes_for(cpus, gpus if self._is_on_gpu() else 0.0, self._wanted)
+        at_once = CALLS_PER_REPLICA + SPARE_CALLS
+        if self._model.options.detector is not None:
+            at_once += PAGES_PER_REPLICA + SPARE_PAGES
         deployment = serve.deployment(
             _Replica,
             name="reader",
             num_replicas=self.sizes.replicas,
-            max_ongoing_requests=CALLS_PER_REPLICA + SPARE_CALLS,
+            max_ongoing_requests=at_once,
             ray_actor_options={"num_cpus": self.sizes.cpus, "num_gpus": self.sizes.gpus},
             health_check_period_s=1.0,
             graceful_shutdown_timeout_s=5.0,
@@ -129,9 +147,22 @@ class Replicas:
             ReplicaLost: if the replica died.
             EngineError: if the engine fails.
         """
+        records: Sequence[Record] = await self._answer_of(self._handle.remote(list(images)))
+        return records
+
+    async def read_page(self, ask: PageAsk) -> PageReply:
+        """Read a page.
+
+        Raises:
+            ReplicaLost, EngineError: as `read`.
+        """
+        reply: PageReply = await self._answer_of(self._handle.read_page.remote(ask))
+        return reply
+
+    async def _answer_of(self, call: Any) -> Any:
+        """Wait for the answer of a replica, and tell its loss from its errors."""
         try:
-            records: Sequence[Record] = await self._handle.remote(list(images))
-            return records
+            return await call
         except self._lost as error:
             raise ReplicaLost(f"a replica was lost ({type(error).__name__})") from error
         except self._cluster.ray.exceptions.RayTaskError as error:
@@ -156,14 +187,19 @@ class Replicas:
     def _is_on_gpu(self) -> bool:
         """Tell whether the replicas need a GPU."""
         options = self._model.options
-        is_plan = options.model.suffix.lower() in ENGINE_SUFFIXES
-        return is_plan or options.device in ("cuda", "tensorrt") or "CUDA" in self._model.engine
+        files = [options.model, *filter(None, [options.detector])]
+        is_plan = any(file.suffix.lower() in ENGINE_SUFFIXES for file in files)
+        engines = self._model.engine + self._model.detector
+        return is_plan or options.device in ("cuda", "tensorrt") or "CUDA" in engines
 
     def _absolute(self) -> ReaderOptions:
         """Return the options with absolute paths, for processes in another folder."""
         options = self._model.options
         dictionary = options.dictionary and options.dictionary.resolve()
-        return replace(options, model=options.model.resolve(), dictionary=dictionary)
+        detector = options.detector and options.detector.resolve()
+        return replace(
+            options, model=options.model.resolve(), dictionary=dictionary, detector=detector
+        )
 
 
 class _Replica(Replica):

@@ -78,7 +78,9 @@ INFER_BODY: Schema = {
                             "type": "object",
                             "required": ["name"],
                             "properties": {
-                                "name": {"enum": ["text", "confidence", "error", "warning"]},
+                                "name": {
+                                    "enum": ["text", "confidence", "json", "error", "warning"]
+                                },
                                 "parameters": _open_object(binary_data={"type": "boolean"}),
                             },
                         },
@@ -107,12 +109,13 @@ _REASONS = {
     401: "The API key is missing or wrong",
     404: "There is no such model",
     408: "The body did not come in time",
-    413: "The body is too long, or holds too many images",
+    413: "The body is too long, or holds too many images or pages",
     415: "The body is of a kind that is not understood",
     421: "The service is not called by this name",
-    422: "None of the images could be read",
+    422: "None of the images or pages could be read",
     429: "Too busy; Retry-After says when to try again",
     500: "The engine failed",
+    501: "No pages are read here: no detector is there",
     503: "Not ready",
     504: "Not read in time",
 }

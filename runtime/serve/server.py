@@ -85,7 +85,7 @@ def server_of(service: Service) -> uvicorn.Server:
     """Return the web server of a service, not started yet."""
     import uvicorn
 
-    limits = service.limits
+    limits = replace(service.limits, seconds=service.most_seconds)
     protocol: Any = bounded_protocol(limits, service.connections)
     config = uvicorn.Config(
         build_app(service),

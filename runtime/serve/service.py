@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.errors import OcrError
 from runtime.images.size import declared_size
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Batcher, Record
-from runtime.serve.bounds.body import Body, NamedBytes, check_headers, collect
+from runtime.serve.bounds.body import Body, NamedBytes
 from runtime.serve.bounds.connections import Connections
-from runtime.serve.bounds.gate import Gate, Pass
+from runtime.serve.bounds.gate import Pass
 from runtime.serve.bounds.hosts import Hosts
-from runtime.serve.bounds.refusal import Refusal
+from runtime.serve.intake import Intake
 from runtime.serve.metrics import Metrics
+from runtime.serve.pages.service import PageBackend, PageService
 from runtime.serve.settings import CALLS_PER_REPLICA, Limits
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ Done = TypeVar("Done")
 
 _HEADER_BYTES = 64 * 2**10
 """Bytes of an image in which its size is looked for; it is read even if none is found there."""
-
-_PARSING_THREADS = 2
-_LARGE_BYTES = 256 * 2**10
-"""Bodies of this length and more are parsed in a thread of their own: short ones never wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +68,8 @@ class Service:
         key: API key that requests must carry, None if they need none.
         max_batch, max_wait_s: as `Batcher`.
         hosts: names by which requests may address it; only loopback and IP addresses when None.
+        page_backend: reads pages; None where no detector is there.
+        page_limits: bounds of the requests for pages, which have a queue of their own.
     """
 
     def __init__(
@@ -83,12 +81,21 @@ class Service:
         max_batch: int = 16,
         max_wait_s: float = 0.005,
         hosts: Hosts | None = None,
+        page_backend: PageBackend | None = None,
+        page_limits: Limits | None = None,
     ) -> None:
         self.backend, self.name, self.key = backend, name, key
         self.limits, self.hosts = limits or Limits(), hosts or Hosts()
-        self.gate = Gate(self.limits)
+        self._intake = Intake(self.limits)
+        self.gate = self._intake.gate
         self.connections = Connections(self.limits)
-        self.metrics = Metrics(self.gate, self.connections)
+        self.pages: PageService | None = None
+        if page_backend is None:
+            self.metrics = Metrics(self.gate, self.connections)
+        else:
+            page_intake = Intake(page_limits or self.limits.for_pages())
+            self.metrics = Metrics(self.gate, self.connections, page_intake.gate)
+            self.pages = PageService(page_backend, page_intake, self.metrics)
         self._batcher = Batcher(
             backend.read,
             max_batch=max_batch,
@@ -97,9 +104,13 @@ class Service:
             on_call=self.metrics.count_call,
             on_lost=self.metrics.count_lost,
         )
-        self._parsing = ThreadPoolExecutor(_PARSING_THREADS, "parse")
-        self._parsing_large = ThreadPoolExecutor(1, "parse-large")
         self._readiness: asyncio.Task[bool] | None = None
+
+    @property
+    def most_seconds(self) -> float:
+        """The longest that a request may take, of whatever kind."""
+        pages = self.pages
+        return max(self.limits.seconds, pages.limits.seconds if pages is not None else 0.0)
 
     async def answer(
         self,
@@ -119,36 +130,31 @@ class Service:
             Refusal: if the request cannot be served, or not in time.
             EngineError: if the engine fails.
         """
-        check_headers(request, self.limits)
-        deadline = asyncio.get_running_loop().time() + self.limits.seconds
-        with self.gate.enter() as held:
-            body = await self._collect(request, held, deadline)
-            late = self._late()
-            images, buckets = await _within(deadline, self._parse(body, images_of), late)
-            del body  # the images are copies of its parts
+
+        def parse(body: Body) -> tuple[list[NamedBytes], list[int]]:
+            images = images_of(body, self.limits)
+            return images, [self._bucket_of(data) for _, data in images]
+
+        async def read(
+            parsed: tuple[list[NamedBytes], list[int]], held: Pass
+        ) -> tuple[list[NamedBytes], list[Record]]:
+            images, buckets = parsed
             held.hold(len(images), sum(len(data) for _, data in images))
-            read = self._read([data for _, data in images], buckets)
-            records = await _within(deadline, read, late)
+            return images, await self._read([data for _, data in images], buckets)
+
+        images, records = await self._intake.answer(request, parse, read)
         self.metrics.count_images(records)
         return [{"name": name, **record} for (name, _), record in zip(images, records, strict=True)]
 
-    def _late(self) -> Refusal:
-        """Return the refusal of a request whose time is over."""
-        reason = (
-            f"not read within {self.limits.seconds:g} s: there is much to do, or a replica that "
-            "died is not back yet; try again later, or send fewer images at a time"
-        )
-        return Refusal(504, reason, self.gate.retry_after_s())
-
     def close(self) -> None:
         """End the threads; no request may follow."""
-        for threads in (self._parsing, self._parsing_large):
-            threads.shutdown(wait=False, cancel_futures=True)
+        self._intake.close()
+        if self.pages is not None:
+            self.pages.close()
 
     async def in_thread(self, work: Callable[[], Done], num_bytes: int = 0) -> Done:
         """Run `work` on a request of `num_bytes` bytes in a thread, beside the event loop."""
-        threads = self._parsing_large if num_bytes >= _LARGE_BYTES else self._parsing
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+        return await self._intake.in_thread(work, num_bytes)
 
     async def is_ready(self) -> bool:
         """Tell whether images can be read; concurrent callers share a call of the backend."""
@@ -159,30 +165,6 @@ class Service:
     async def _ask_backend(self) -> bool:
         """Ask the backend whether it is ready; a coroutine, as a task needs."""
         return await self.backend.is_ready()
-
-    async def _collect(self, request: Request, held: Pass, deadline: float) -> Body:
-        """Read the body as it arrives, until the deadline or until another request needs room."""
-        try:
-            async with asyncio.timeout_at(deadline) as timeout:
-                held.on_pushed_out = lambda: timeout.reschedule(0)
-                body = await collect(request, self.limits, held.hold_body)
-            held.complete()
-            return body
-        except TimeoutError as error:
-            late = Refusal(408, "the body did not come in time; send less at a time")
-            raise held.refusal() or late from error
-
-    async def _parse(
-        self, body: Body, images_of: Callable[[Body, Limits], list[NamedBytes]]
-    ) -> tuple[list[NamedBytes], list[int]]:
-        """Find the images of a body, and the width bucket of each, in a thread."""
-
-        def parse() -> tuple[list[NamedBytes], list[int]]:
-            images = images_of(body, self.limits)
-            return images, [self._bucket_of(data) for _, data in images]
-
-        num_bytes = self.limits.body_bytes if body.is_packed else len(body.data)
-        return await self.in_thread(parse, num_bytes)
 
     async def _read(self, images: Sequence[bytes], buckets: Sequence[int]) -> list[Record]:
         """Read images; an unexpected error is logged and becomes an `OcrError`."""
@@ -201,12 +183,3 @@ class Service:
             return 0
         policy = self.backend.spec.width
         return policy.input_width(policy.content_width(height, width, self.backend.spec.height))
-
-
-async def _within(deadline: float, work: Awaitable[Done], otherwise: Refusal) -> Done:
-    """Wait for `work` until the deadline on the loop's clock, then raise `otherwise`."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await work
-    except TimeoutError as error:
-        raise otherwise from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.errors import OcrError
@@ -10,6 +10,14 @@ from runtime.errors import OcrError
 SERVED_PIXELS = 8 * 2**20
 """Bound of the pixels of an image: a line has well below 1 M. A client that kept sending four
 images of 64 M pixels in 64 kB each left other clients 28 to 40 % of their rate."""
+SERVED_PAGE_PIXELS = 40 * 2**20
+"""Bound of the pixels of a page: A4 at 600 px per inch has 35 M, A3 at 300 px per inch 17 M."""
+PDF_CPU_SECONDS = 5.0
+"""Of opening a PDF file or one of its pages, which take 0.2 s where nobody made them to take long;
+each pixel adds time."""
+PAGES_PER_REPLICA = 2
+"""A page is read by all CPUs of its replica; another one is decoded and begun meanwhile. There are
+no more, so that lines find room beside giant pages."""
 CALLS_PER_REPLICA = 2
 """A replica reads one call while the next waits there, so that it is never idle between them."""
 
@@ -34,6 +42,7 @@ class Limits:
         stall_seconds: between two pieces of a body, and by which a body may fall behind the least
             rate; beyond them 408.
         idle_seconds: for which a connection may stay without a request.
+        unit: what is counted in the queue, for messages.
     """
 
     images_per_request: int = 64
@@ -50,10 +59,28 @@ class Limits:
     header_seconds: float = 10.0
     stall_seconds: float = 5.0
     idle_seconds: float = 30.0
+    unit: str = "image"
+
+    def for_pages(
+        self,
+        pages_per_request: int = 64,
+        queued_pages: int = 128,
+        pixels: int = SERVED_PAGE_PIXELS,
+        seconds: float = 120.0,
+    ) -> Limits:
+        """Return the bounds of requests for pages: those of connections and bodies stay."""
+        return replace(
+            self,
+            images_per_request=min(pages_per_request, queued_pages),
+            queued_images=queued_pages,
+            pixels=pixels,
+            seconds=seconds,
+            unit="page",
+        )
 
     def __post_init__(self) -> None:
         for name, inner, outer in (
-            ("images", self.images_per_request, self.queued_images),
+            (f"{self.unit}s", self.images_per_request, self.queued_images),
             ("bytes", self.body_bytes, self.queued_bytes),
         ):
             if inner > outer:
@@ -71,6 +98,8 @@ class ReaderOptions:
         model: path of the ONNX file or plan, on every machine that has a replica.
         dictionary, device, max_pixels: as `Recognizer`.
         max_batch: images in a call of a replica at most, and N at most.
+        detector: path of the detector of pages, None where only lines are read.
+        page_pixels: of a page at most.
     """
 
     model: Path
@@ -78,3 +107,5 @@ class ReaderOptions:
     device: str = "auto"
     max_pixels: int = SERVED_PIXELS
     max_batch: int = 16
+    detector: Path | None = None
+    page_pixels: int = SERVED_PAGE_PIXELS

@@ -108,17 +108,20 @@ def is_pdf_file(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def count_pages(path: str, data: bytes | None = None) -> int:
+def count_pages(
+    path: str, data: bytes | None = None, cpu_seconds: float | None = None
+) -> int:
     """Count the pages of a PDF file.
 
     Args:
         path: of the file, or its name if `data` is given.
         data: its bytes.
+        cpu_seconds: as `PdfPage`.
 
     Raises:
         ImageError: if it cannot be opened, or has no page or too many.
     """
-    answer, _ = _ask(PdfPage(path, 0, data=data), COUNT, 1)
+    answer, _ = _ask(PdfPage(path, 0, data=data, cpu_seconds=cpu_seconds), COUNT, 1)
     count = int(answer["pages"])
     if count < 1:
         raise ImageError("the PDF has no pages: expected at least one; save it again")
@@ -177,11 +180,11 @@ class _Viewer(KeptProcess):
         super().__init__("runtime.images.pdf.process", work="opens", needs="pypdfium2")
 
     def answer(
-        self, question: dict[str, Any], data: bytes, max_pixels: int
+        self, question: dict[str, Any], data: bytes, max_pixels: int, cpu_seconds: float
     ) -> tuple[dict[str, Any], bytearray]:
         """Ask; after any error but a `Refusal` the process must not be used again."""
         num_pixels = max_pixels if question["kind"] == RENDER else 0
-        cpu_seconds = SECONDS_PER_PAGE + num_pixels / PIXELS_PER_SECOND
+        cpu_seconds += num_pixels / PIXELS_PER_SECOND
         seconds = cpu_seconds * SECONDS_PER_CPU_SECOND
         memory = _SPARE_BYTES + num_pixels * _BYTES_PER_PIXEL + len(data)
         asked = json.dumps(question).encode()
@@ -230,8 +233,9 @@ def _ask(page: PdfPage, kind: str, max_pixels: int) -> tuple[dict[str, Any], byt
         "px_per_inch": page.px_per_inch,
         "max_pixels": max_pixels,
     }
+    cpu_seconds = SECONDS_PER_PAGE if page.cpu_seconds is None else page.cpu_seconds
     with _viewers.lent(None, _Viewer) as viewer:
-        return viewer.answer(question, data, max_pixels)
+        return viewer.answer(question, data, max_pixels, cpu_seconds)
 
 
 def _key(page: PdfPage) -> list[Any]:

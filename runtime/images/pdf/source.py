@@ -21,6 +21,7 @@ class PdfPage:
         is_only: whether the file has no other page.
         px_per_inch: to render it at; None for a scan's own resolution, or 300 where it is none.
         data: the bytes of the file, None if they are at `path`.
+        cpu_seconds: time of the CPU after which the page is given up; None for what is usual.
     """
 
     path: str
@@ -28,6 +29,7 @@ class PdfPage:
     is_only: bool = False
     px_per_inch: int | None = None
     data: bytes | None = field(default=None, repr=False)
+    cpu_seconds: float | None = None
 
     @property
     def name(self) -> str:

@@ -93,9 +93,9 @@ class Gate:
         limits = self._limits
         return Refusal(
             429,
-            f"too busy: expected at most {limits.queued_images} images and {limits.queued_bytes} "
-            f"bytes in hand, got {self.num_images} images, {self.num_bytes} bytes and "
-            f"{more_images} images more; try again later",
+            f"too busy: expected at most {limits.queued_images} {limits.unit}s and "
+            f"{limits.queued_bytes} bytes in hand, got {self.num_images} {limits.unit}s, "
+            f"{self.num_bytes} bytes and {more_images} {limits.unit}s more; try again later",
             self.retry_after_s(),
         )
 
