@@ -14,7 +14,7 @@ from runtime.cluster.connection import connected, is_client
 from runtime.cluster.contents import Contents
 from runtime.cluster.dispatch import Dispatch
 from runtime.cluster.opening import Opening
-from runtime.cluster.reader import Reader
+from runtime.cluster.actor import ReaderActor
 from runtime.cluster.results import Failed, Result
 from runtime.cluster.shards import Travelling, shards_of, travelling
 from runtime.cluster.sizing import Readers, readers_on
@@ -136,7 +136,7 @@ class ClusterReader(Generic[Result]):
 
     def _start(self) -> tuple[Any, Any]:
         """Start a reader; return its handle and a reference that is ready once it is open."""
-        actor_class = self._ray.remote(Reader).options(
+        actor_class = self._ray.remote(ReaderActor).options(
             num_cpus=self._readers.cpus,
             num_gpus=self._readers.gpus,
             max_concurrency=2,

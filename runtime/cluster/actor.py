@@ -17,8 +17,8 @@ from runtime.images.sources import Page
 _FETCHES_AT_ONCE = 16
 
 
-class Reader:
-    """A reader in a process of its own: an actor of Ray."""
+class ReaderActor:
+    """A reader in a process of its own, which Ray started."""
 
     def open(self, opening: Opening | SentOpening, threads: int, max_pixels: int) -> str:
         """Open what reads, and return its description.
