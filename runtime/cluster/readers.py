@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 import runtime
+from runtime.cluster.actor import ReaderActor
 from runtime.cluster.connection import connected, is_client
 from runtime.cluster.contents import Contents
 from runtime.cluster.dispatch import Dispatch
 from runtime.cluster.opening import Opening
-from runtime.cluster.actor import ReaderActor
 from runtime.cluster.results import Failed, Result
 from runtime.cluster.shards import Travelling, shards_of, travelling
 from runtime.cluster.sizing import Readers, readers_on

@@ -140,9 +140,12 @@ def _images(
     stdin = StandardInput(_STDIN, is_over)
     for name in arguments.paths:
         if arguments.ray and "://" in name:
-            from runtime.cluster.addresses import images_at
+            from runtime.cluster.addresses import images_at, sources_at
 
-            yield from images_at(name, left_out)
+            if with_pdf:
+                yield from sources_at(name, max_pixels, left_out, arguments.pdf_dpi)
+            else:
+                yield from images_at(name, left_out)
         else:
             names = stdin.names() if name == "-" else [name]
             yield from sources_from(names, left_out, with_pdf, arguments.pdf_dpi)

@@ -108,9 +108,7 @@ def is_pdf_file(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def count_pages(
-    path: str, data: bytes | None = None, cpu_seconds: float | None = None
-) -> int:
+def count_pages(path: str, data: bytes | None = None, cpu_seconds: float | None = None) -> int:
     """Count the pages of a PDF file.
 
     Args:
