@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from functools import cache
 from pathlib import Path
 
-_PAGE = Path(__file__).with_name("page.html")
+_SITE = Path(__file__).with_name("site")
+_FILES = {"style": ("style.css",), "script": ("common.js", "lines.js", "pages.js", "main.js")}
 
 
 @cache
 def page_and_policy() -> tuple[str, str]:
     """Return the page, and a Content-Security-Policy that allows only its own script and style."""
-    text = _PAGE.read_text(encoding="utf-8")
-    hashes = {tag: _hash_within(tag, text) for tag in ("script", "style")}
+    text, hashes = _text_of("index.html"), {}
+    for tag, names in _FILES.items():
+        content = "\n".join(map(_text_of, names))
+        before, behind = text.split(f"<{tag}></{tag}>")
+        text = f"{before}<{tag}>{content}</{tag}>{behind}"
+        hashes[tag] = _hash_of(content)
     policy = (
         f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; "
         "img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -24,8 +28,11 @@ def page_and_policy() -> tuple[str, str]:
     return text, policy
 
 
-def _hash_within(tag: str, text: str) -> str:
-    """Return the policy's hash of the content of the page's only element of this tag."""
-    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+def _text_of(name: str) -> str:
+    return (_SITE / name).read_text(encoding="utf-8")
+
+
+def _hash_of(content: str) -> str:
+    """Return the policy's hash of the content of an element."""
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return f"'sha256-{digest}'"

@@ -13,6 +13,8 @@ _FAILED_HEADER = "X-Failed-Pages"
 _MEDIA = {"text": "text/plain", "hocr": "text/html", "alto": "application/xml"}
 _KINDS = {"text": "txt", "hocr": "hocr", "alto": "alto"}
 _MOST_LISTED = 100
+_POLICY = "default-src 'none'; sandbox"
+"""A browser that is led here shows text that was read, and nothing else."""
 
 
 class Answer(NamedTuple):
@@ -81,7 +83,9 @@ def _whole(documents: Sequence[ReadDocument], form: str, errors: Sequence[str | 
     parts += [reply.content for _, replies in documents for reply in replies]
     parts.append(kind.end())
     failed = [str(place) for place, error in enumerate(errors, 1) if error is not None]
-    headers = {_FAILED_HEADER: ", ".join(failed[:_MOST_LISTED])} if failed else {}
+    headers = {"Content-Security-Policy": _POLICY}
+    if failed:
+        headers[_FAILED_HEADER] = ", ".join(failed[:_MOST_LISTED])
     body = "".join(parts).encode(errors="replace")
     return Answer(body, 200, _MEDIA[form], headers)
 

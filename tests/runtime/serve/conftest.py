@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -17,21 +18,28 @@ import pytest
 from benchmarks.service.process import ServiceProcess
 from runtime import Recognizer, RecognizerSpec
 from runtime.serve.batcher import Record
+from runtime.serve.pages.documents import PageAsk
+from runtime.serve.pages.replica import PageReply
 from runtime.serve.service import Service
 from runtime.serve.settings import Limits, ReaderOptions
 from tests.runtime.conftest import toy_spec, write_toy_model
+from tests.runtime.serve.browsing import BROWSERS, Open
 
 
 class LocalBackend:
     """Reads in this process. `before` may hold a call up or make it fail."""
 
-    def __init__(self, model: Path, max_pixels: int) -> None:
+    page_description = "toy detector"
+
+    def __init__(self, model: Path, max_pixels: int, **pages: Any) -> None:
         from runtime.serve.replica import Replica
 
-        self._replica = Replica(ReaderOptions(model, max_pixels=max_pixels), threads=1)
+        options = ReaderOptions(model, max_pixels=max_pixels, **pages)
+        self._replica = Replica(options, threads=1)
         self.num_replicas, self.is_up = 1, True
         self.calls: list[int] = []
         self.before: Callable[[Sequence[bytes]], Any] | None = None
+        self.before_page: Callable[[PageAsk], Any] | None = None
 
     @property
     def spec(self) -> RecognizerSpec:
@@ -46,6 +54,11 @@ class LocalBackend:
         if self.before is not None:
             await self.before(images)
         return await self._replica(images)
+
+    async def read_page(self, ask: PageAsk) -> PageReply:
+        if self.before_page is not None:
+            await self.before_page(ask)
+        return await self._replica.read_page(ask)
 
     async def is_ready(self) -> bool:
         return self.is_up
@@ -107,7 +120,11 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(toy_file: Path) -> Iterator[Serve]:
-    """Starts a service in this process; takes the arguments of `Service` and of `Limits`."""
+    """Starts a service in this process.
+
+    It takes the arguments of `Service`, those of `Limits` and of `Limits.for_pages`, and a
+    detector, with which it reads pages too.
+    """
     for library in (
         "fastapi",
         "uvicorn",
@@ -119,9 +136,19 @@ def serve(toy_file: Path) -> Iterator[Serve]:
         pytest.importorskip(library)
     with contextlib.ExitStack() as stack:
 
-        def start(limits: dict[str, Any] | None = None, **options: Any) -> Served:
+        def start(
+            limits: dict[str, Any] | None = None,
+            detector: Path | None = None,
+            page_limits: dict[str, Any] | None = None,
+            **options: Any,
+        ) -> Served:
             chosen = Limits(**(limits or {}))
-            backend = LocalBackend(toy_file, chosen.pixels)
+            pages = chosen.for_pages(**(page_limits or {}))
+            backend = LocalBackend(
+                toy_file, chosen.pixels, detector=detector, page_pixels=pages.pixels
+            )
+            if detector is not None:
+                options |= {"page_backend": backend, "page_limits": pages}
             return stack.enter_context(Served(backend, limits=chosen, **options))
 
         yield start
@@ -136,6 +163,52 @@ def ray_service(
     log = tmp_path_factory.mktemp("service") / "log"
     with ServiceProcess(toy_file, log, ["--replicas", "2", "--time-limit", "60"]) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    reason = "playwright drives the browser: pip install playwright"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser is here: one of {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve()
+
+
+@pytest.fixture
+def open_page(browser: Any, served: Served) -> Iterator[Open]:
+    """Opens the page; whatever it complains of on its console fails the test."""
+    pages, complaints = [], []
+
+    def opened(service: Served | None = None, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
+        page = context.new_page()
+        pages.append(page)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type == "error" and "401" not in said.text and "422" not in said.text
+                else None
+            ),
+        )
+        page.goto((service or served).url)
+        return page
+
+    yield opened
+    for page in pages:
+        page.context.close()
+    assert complaints == []
 
 
 def png(width: int = 60, height: int = 20, level: int = 128) -> bytes:

@@ -1,24 +1,19 @@
-"""The page at `/`, in a real browser; DISTILREC_SCREENSHOTS may name a folder for screenshots."""
+"""The page at `/` where lines are read, in a real browser."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.serve.page import page_and_policy
-from tests.runtime.serve.conftest import Serve, Served
+from tests.runtime.serve.browsing import CONTRAST, Open, shot, until_status
+from tests.runtime.serve.conftest import Serve
 
 READ = re.compile("images? read")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-Open = Callable[..., Any]
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -28,52 +23,6 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window."""
-    reason = "playwright drives the browser: pip install playwright"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser is here: one of {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def served(serve: Serve) -> Served:
-    return serve()
-
-
-@pytest.fixture
-def open_page(browser: Any, served: Served) -> Iterator[Open]:
-    """Opens the page; whatever it complains of on its console fails the test."""
-    pages, complaints = [], []
-
-    def opened(service: Served | None = None, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
-        page = context.new_page()
-        pages.append(page)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: (
-                complaints.append(said.text)
-                if said.type == "error" and "401" not in said.text and "422" not in said.text
-                else None
-            ),
-        )
-        page.goto((service or served).url)
-        return page
-
-    yield opened
-    for page in pages:
-        page.context.close()
-    assert complaints == []
-
-
 @pytest.fixture
 def files(tmp_path: Path, line_files: list[bytes]) -> list[Path]:
     paths = []
@@ -81,17 +30,6 @@ def files(tmp_path: Path, line_files: list[bytes]) -> list[Path]:
         paths.append(tmp_path / f"line {place}.png")
         paths[-1].write_bytes(data)
     return paths
-
-
-def shot(page: Any, name: str) -> None:
-    folder = os.environ.get("DISTILREC_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-def until_status(page: Any, text: str | re.Pattern[str]) -> None:
-    """Wait without evaluating a string in the page, which its policy forbids."""
-    page.locator("#status").filter(has_text=text).wait_for()
 
 
 def choose(page: Any, paths: list[Path]) -> None:
@@ -222,27 +160,3 @@ def test_it_fits_narrow_and_wide_light_and_dark(
     assert ratio >= 4.5, f"the least contrast of a text is {ratio:.2f}"
     page.locator(".mark").nth(1).hover()
     shot(page, f"{scheme}_{width}")
-
-
-CONTRAST = """() => {
-  const parts = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = (color) => {
-    const [r, g, b] = parts(color).map((v) => v / 255)
-      .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = getComputedStyle(at).backgroundColor, alpha = parts(color)[3];
-      if (alpha === undefined || alpha === 1) return color;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const ratios = [...document.querySelectorAll("body *")]
-    .filter((one) => one.checkVisibility() && !one.disabled
-      && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .filter((one) => !["SCRIPT", "STYLE"].includes(one.tagName))
-    .map((one) => [light(getComputedStyle(one).color), light(behind(one))])
-    .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-  return Math.min(...ratios);
-}"""
