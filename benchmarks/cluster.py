@@ -138,7 +138,7 @@ def _open_stream(name: str, model: Path) -> Iterator[Callable[..., Iterator[Any]
         with Recognizer(model, device="cpu") as recognizer:
             yield recognizer.stream
         return
-    from runtime.cluster.recognizer import ClusterRecognizer
+    from runtime.infer.recognition.cluster import ClusterRecognizer
 
     files = "ship" if name == SHIP else "shared"
     with ClusterRecognizer(model, device="cpu", files=files) as cluster:

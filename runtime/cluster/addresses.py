@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import lru_cache
 from importlib import import_module
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from runtime.errors import ArtifactError, EngineError
+from runtime.images.pdf.source import SUFFIX as PDF_SUFFIX
+from runtime.images.pdf.source import PdfPage
 from runtime.images.read import most_bytes
-from runtime.images.sources import IMAGE_SUFFIXES, LeftOut, NamedImage, Refused
+from runtime.images.sources import (
+    IMAGE_SUFFIXES,
+    LeftOut,
+    NamedImage,
+    Refused,
+    documents_opened,
+)
 
 
 def _import_fs() -> Any:
@@ -23,12 +32,37 @@ def _import_fs() -> Any:
         ) from error
 
 
-def images_at(address: str, left_out: LeftOut | None = None) -> Iterator[str]:
+def sources_at(
+    address: str, max_pixels: int, left_out: LeftOut | None = None, px_per_inch: int | None = None
+) -> Iterator[str | NamedImage | PdfPage | Refused]:
+    """Yield the addresses of images, as `images_at`, and the pages of PDF files.
+
+    A PDF file is fetched here, once, for its pages to be counted.
+
+    Args:
+        address, left_out: as `images_at`.
+        max_pixels: of an image; it bounds the files.
+        px_per_inch: as `PdfPage`.
+
+    Raises:
+        OcrError: as `images_at`.
+    """
+    for found_at in images_at(address, left_out, IMAGE_SUFFIXES | {PDF_SUFFIX}):
+        if PurePosixPath(urlsplit(found_at).path).suffix.lower() == PDF_SUFFIX:
+            yield from documents_opened([fetched(found_at, max_pixels)], px_per_inch)
+        else:
+            yield found_at
+
+
+def images_at(
+    address: str, left_out: LeftOut | None = None, suffixes: Set[str] = IMAGE_SUFFIXES
+) -> Iterator[str]:
     """Yield the addresses of the images in a folder and its subfolders, sorted, or that of a file.
 
     Args:
         address: of the folder or file.
         left_out: counts the files that are skipped for their names.
+        suffixes: of the files that are taken.
 
     Raises:
         ArtifactError: if it cannot be listed.
@@ -53,7 +87,7 @@ def images_at(address: str, left_out: LeftOut | None = None) -> Iterator[str]:
         if entry.type != fs.FileType.File or is_hidden:
             continue
         found_at = f"{root.rstrip('/')}/{quote(inner)}{mark}{query}"
-        if f".{entry.extension.lower()}" in IMAGE_SUFFIXES:
+        if f".{entry.extension.lower()}" in suffixes:
             yield found_at
         elif left_out is not None:
             left_out.add(found_at)

@@ -11,12 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic
 
 from runtime.batching import InputOrder
+from runtime.cluster.results import Failed, Result
 from runtime.cluster.shards import Shard
 from runtime.errors import EngineError, OcrError
-from runtime.recognition.result import Recognition
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class _Death:
     reason: str
 
 
-class Dispatch:
+class Dispatch(Generic[Result]):
     """A pass over shards.
 
     Args:
@@ -58,6 +58,7 @@ class Dispatch:
         shards: to read; taken while others are being read.
         most_ahead: images that may be read before an earlier one is.
         is_over: polled; once it returns True, no more results are waited for.
+        failed: makes the result of an image that ends its readers.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Dispatch:
         shards: Iterator[Shard],
         most_ahead: int,
         is_over: Callable[[], bool],
+        failed: Failed[Result],
     ) -> None:
         self._ray, self._start, self._most_readers = ray, start, most_readers
         self._shards, self._most_ahead, self._is_over = shards, most_ahead, is_over
-        self._order: InputOrder[Recognition] = InputOrder()
+        self._failed = failed
+        self._order: InputOrder[Result] = InputOrder()
         self._num_taken = self._num_given = self._failed_openings = 0
         self._waiting: deque[Shard] = deque()
         self._suspect: deque[Shard] = deque()
@@ -80,7 +83,7 @@ class Dispatch:
         self._running: dict[Any, tuple[_Seat, Shard, int]] = {}
         self._warn_at: float | None = time.monotonic() + _SECONDS_BEFORE_WARNING
 
-    def results(self) -> Iterator[Recognition]:
+    def results(self) -> Iterator[Result]:
         """Yield a result for each image, in input order.
 
         Raises:
@@ -137,7 +140,10 @@ class Dispatch:
     def _assign(self, seat: _Seat, shard: Shard, load: int) -> None:
         seat.load += load
         sources = [item.source for item in shard.items]
-        self._running[seat.actor.read.remote(sources)] = (seat, shard, load)
+        places, references = shard.contents()
+        # Ray hands what a reference stands for to a reader only where it is an argument itself.
+        more = [places, *references] if references else []
+        self._running[seat.actor.read.remote(sources, *more)] = (seat, shard, load)
 
     def _add_reader(self, reference: Any) -> None:
         """Add a reader that is open, or count one that died before."""
@@ -167,8 +173,8 @@ class Dispatch:
             self._read_again(shard, outcome.reason)
             return
         seat.load -= load
-        for place, (item, recognition) in enumerate(zip(shard.items, outcome, strict=True)):
-            self._order.put(shard.start + place, replace(recognition, source=item.name))
+        for place, (item, result) in enumerate(zip(shard.items, outcome, strict=True)):
+            self._order.put(shard.start + place, replace(result, source=item.name))
 
     def _read_again(self, shard: Shard, reason: str) -> None:
         """Queue a shard whose reader died again, halved if need be; give an image up at last."""
@@ -181,14 +187,14 @@ class Dispatch:
         else:
             (item,) = shard.items
             error = f"reading it ended {shard.deaths} processes, the last one so: {reason}"
-            failed = Recognition(text="", confidence=0.0, source=item.name, error=error)
-            self._order.put(shard.start, failed)
+            failed = self._failed(item.source, error)
+            self._order.put(shard.start, replace(failed, source=item.name))
 
-    def _ready(self) -> Iterator[Recognition]:
+    def _ready(self) -> Iterator[Result]:
         """Yield, and count, the results whose turn it is."""
-        for recognition in self._order.ready():
+        for result in self._order.ready():
             self._num_given += 1
-            yield recognition
+            yield result
 
     def _outcome(self, reference: Any) -> Any:
         """Return what a reader returned, or its `_Death`; raise its own errors."""

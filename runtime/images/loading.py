@@ -38,7 +38,7 @@ def num_bytes_of(source: ImageSource) -> int:
     """Count the bytes that a source holds in memory before it is read; 0 where it is a name."""
     if isinstance(source, NamedImage):
         return len(source.data)
-    if isinstance(source, PdfPage):
+    if isinstance(source, Page | PdfPage):
         return len(source.data or b"") if source.number == 0 else 0  # its pages share the bytes
     if isinstance(source, np.ndarray | memoryview):
         return source.nbytes

@@ -71,6 +71,7 @@ def _infer(arguments: Namespace) -> int:
     """Read the images and pass their results on; return the exit status."""
     from runtime.images.sources import LeftOut
     from runtime.infer.interruption import SECONDS_TO_LEAVE, Interruption
+    from runtime.infer.opening import open_stream
     from runtime.infer.progress import Progress
     from runtime.infer.results import Results
     from runtime.infer.source_queue import SourceQueue
@@ -83,7 +84,7 @@ def _infer(arguments: Namespace) -> int:
         patience = _SECONDS_TO_END_RAY if arguments.ray else SECONDS_TO_LEAVE
         interruption = stack.enter_context(Interruption(patience))
         task = task_of(arguments)
-        stream = task.open(arguments, stack, lambda: interruption.is_due)
+        stream = open_stream(task, arguments, stack, lambda: interruption.is_due)
         results = stack.enter_context(Results(task, arguments))
         most_pixels = arguments.max_pixels or task.max_pixels
         images = _images(
@@ -139,9 +140,12 @@ def _images(
     stdin = StandardInput(_STDIN, is_over)
     for name in arguments.paths:
         if arguments.ray and "://" in name:
-            from runtime.cluster.addresses import images_at
+            from runtime.cluster.addresses import images_at, sources_at
 
-            yield from images_at(name, left_out)
+            if with_pdf:
+                yield from sources_at(name, max_pixels, left_out, arguments.pdf_dpi)
+            else:
+                yield from images_at(name, left_out)
         else:
             names = stdin.names() if name == "-" else [name]
             yield from sources_from(names, left_out, with_pdf, arguments.pdf_dpi)

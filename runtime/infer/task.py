@@ -7,8 +7,7 @@ an image could not be read.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from runtime.cluster.opening import Opening
     from runtime.images.read import ImageSource
     from runtime.infer.records import Stream as TextStream
     from runtime.infer.records import Writer
@@ -100,15 +100,14 @@ class Task(Protocol):
     """Of CSV, `file` first."""
     header: tuple[str, str]
     """Of the table's columns after the name."""
+    shard_sizes: Mapping[int, int]
+    """GPUs of a reader among many, 0 or 1 -> images that it is given at a time."""
 
-    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-        """Open what makes results of images; the stack closes it.
+    def opening(self, arguments: Namespace) -> Opening:
+        """Say how what makes results of images is opened, in this process or on many machines."""
 
-        Args:
-            arguments: the command line.
-            stack: of the run.
-            is_due: tells whether the run is to end at once.
-        """
+    def failed(self, source: ImageSource, error: str) -> Any:
+        """Return the result of an image that ends every process that reads it."""
 
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""

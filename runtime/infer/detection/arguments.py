@@ -18,12 +18,8 @@ _OF_READING = {
     "compat": "--compat",
     "labels": "--labels",
     "alternatives": "--alternatives",
-    "ray": "--ray",
 }
-_REMEDIES = {
-    "--model": "; name the detector with --detector",
-    "--ray": "; start it on each machine",
-}
+_REMEDIES = {"--model": "; name the detector with --detector"}
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:

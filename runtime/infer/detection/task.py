@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.detection.detector import DEFAULT_MAX_PIXELS, Detector
+from runtime.detection.detector import DEFAULT_MAX_PIXELS
 from runtime.detection.record import record_from_detection
 from runtime.detection.result import Detection
-from runtime.detection.session import open_session
+from runtime.images.read import source_name
 from runtime.infer.detection.arguments import OPTIONS
+from runtime.infer.opening import opening_of
 
 if TYPE_CHECKING:
-    from runtime.infer.task import Draw, Stream
+    from runtime.cluster.opening import Opening
+    from runtime.images.read import ImageSource
+    from runtime.infer.task import Draw
 
+_DETECTOR = ("device", "device_id", "batch_size", "threads", "max_pixels")
 _SIZES = {"det_limit_side_len": "limit_side_len", "det_limit_type": "limit_type"}
 _BOXES = {
     "det_thresh": "thresh",
@@ -43,32 +45,27 @@ class Finding:
     entry = "boxes"
     columns: Sequence[str] = ("file", "boxes", "width_px", "height_px", "warnings", "error")
     header = ("boxes", "score")
+    shard_sizes: Mapping[int, int] = {0: 8, 1: 32}
 
     def __init__(self, arguments: Namespace | None = None) -> None:
         pass
 
-    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-        """Open a detector in this process; see `Task.open`."""
-        opening = _given(arguments, {name: name for name in ("device", "threads", "device_id")})
-        session = open_session(arguments.model, shared=True, **opening)
-        try:
-            spec = session.spec
-            sizes, boxes = _given(arguments, _SIZES), _given(arguments, _BOXES)
-            if sizes:
-                sizes["image_shape"] = None  # which would count before it
-            running = _given(
-                arguments, {name: name for name in ("batch_size", "threads", "max_pixels")}
-            )
-            detector = Detector(
-                session,
-                sizes=replace(spec.sizes, **sizes),
-                boxes=replace(spec.boxes, **boxes),
-                **running,
-            )
-        except BaseException:
-            session.close()
-            raise
-        return stack.enter_context(detector).stream
+    def opening(self, arguments: Namespace) -> Opening:
+        """Say how a detector is opened."""
+        sizes, boxes = _given(arguments, _SIZES), _given(arguments, _BOXES)
+        if sizes:
+            sizes["image_shape"] = None  # which would count before it
+        options = _given(arguments, {name: name for name in _DETECTOR})
+        return opening_of(
+            "runtime.infer.detection.opening:open_detector",
+            {"model": arguments.model},
+            {"sizes": sizes, "boxes": boxes, **options},
+            max_pixels=arguments.max_pixels or self.max_pixels,
+        )
+
+    def failed(self, source: ImageSource, error: str) -> Detection:
+        """Return the result of a page that ends its readers."""
+        return Detection(source=source_name(source), error=error)
 
     def labels(self, arguments: Namespace) -> None:
         """Return nothing: boxes are not compared here."""

@@ -24,9 +24,7 @@ _OF_LINES = {
     "compat": "--compat",
     "labels": "--labels",
     "alternatives": "--alternatives",
-    "ray": "--ray",
 }
-_REMEDIES = {"--ray": "; start it on each machine"}
 _OF_PAGES = {
     "pdf": "--pdf",
     "pdf_dpi": "--pdf-dpi",
@@ -95,8 +93,7 @@ def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Non
         return
     for name, option in _OF_LINES.items():
         if getattr(arguments, name):
-            remedy = _REMEDIES.get(option, "")
-            parser.error(f"{option} is about lines: expected it without --pages{remedy}")
+            parser.error(f"{option} is about lines: expected it without --pages")
     if arguments.output_formats is not None and arguments.output_dir is None:
         parser.error("--output-formats is about files of their own: expected --output-dir too")
     if arguments.output_dir is not None:

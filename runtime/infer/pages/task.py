@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.detection.detector import DEFAULT_MAX_PIXELS
+from runtime.images.pdf.source import PdfPage
+from runtime.images.read import source_name
+from runtime.images.sources import Page
+from runtime.infer.opening import opening_of
 from runtime.infer.pages.writers import PagesWriter
 from runtime.infer.table import printable
 from runtime.pages.formats.kinds import FORMATS
@@ -16,16 +19,17 @@ from runtime.pages.formats.record import pairs, record_from_page, rounded
 from runtime.pages.result import PageLine, PageText
 
 if TYPE_CHECKING:
+    from runtime.cluster.opening import Opening
     from runtime.images.read import ImageSource
     from runtime.infer.pages.documents import Documents
     from runtime.infer.records import Stream as TextStream
-    from runtime.infer.task import Draw, Stream
+    from runtime.infer.task import Draw
 
 _LABELS = "labels"
 _CELL_CHARACTERS = 60
 """Of a page's text in the table; `--format txt` prints all of it."""
 _OWN_KINDS = ("txt", "paddleocr", "hocr", "alto")
-_READER = ("device", "device_id", "batch_size", "threads", "max_pixels", "dictionary")
+_READER = ("device", "device_id", "batch_size", "threads", "max_pixels")
 
 
 class PageReading:
@@ -49,33 +53,28 @@ class PageReading:
         *("points", "width_px", "height_px", "warnings", "error"),
     )
     header = ("text", "confidence")
+    shard_sizes: Mapping[int, int] = {0: 4, 1: 16}
 
     def __init__(self, arguments: Namespace | None = None) -> None:
         pass
 
-    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-        """Open a page reader in this process; see `Task.open`."""
-        from runtime.pages.documents import AUTO, DocumentReader
-        from runtime.pages.reader import PageReader
-        from runtime.pages.unsure import without_unsure
-
+    def opening(self, arguments: Namespace) -> Opening:
+        """Say how a reader of pages and PDF files is opened."""
         given = {name: getattr(arguments, name) for name in _READER}
-        options = {name: value for name, value in given.items() if value is not None}
-        reader = stack.enter_context(
-            PageReader(detector=arguments.detector, recognizer=arguments.model, **options)
+        pixels = arguments.max_pixels or self.max_pixels
+        of_files = {"pdf": arguments.pdf, "pdf_pixels": pixels, "least": arguments.min_confidence}
+        return opening_of(
+            "runtime.infer.pages.opening:FileReader",
+            {"detector": arguments.detector, "recognizer": arguments.model},
+            {**of_files, **{name: value for name, value in given.items() if value is not None}},
+            max_pixels=pixels,
+            files=[("dictionary", arguments.dictionary)],
         )
-        documents = stack.enter_context(
-            DocumentReader(reader, arguments.pdf or AUTO, arguments.max_pixels or self.max_pixels)
-        )
-        least = arguments.min_confidence
-        if least is None:
-            return documents.stream
 
-        def stream(images: Iterable[ImageSource]) -> Iterator[PageText]:
-            for page in documents.stream(images):
-                yield without_unsure(page, least)
-
-        return stream
+    def failed(self, source: ImageSource, error: str) -> PageText:
+        """Return the result of a page that ends its readers."""
+        number = source.number + 1 if isinstance(source, Page | PdfPage) else None
+        return PageText(source=source_name(source), page=number, error=error)
 
     def documents(self, arguments: Namespace) -> Documents | None:
         """Open what writes whole files; None where none is asked for."""

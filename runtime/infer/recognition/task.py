@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.images.read import DEFAULT_MAX_PIXELS
+from runtime.infer.recognition.cluster import LINES_PER_SHARD, failed_line, recognizer_opening
 from runtime.infer.table import escaped, printable
 from runtime.recognition.labels import Labels
 from runtime.recognition.record import record_from_recognition, rounded
 from runtime.recognition.result import Recognition
 
 if TYPE_CHECKING:
-    from runtime.infer.task import Draw, Stream
+    from runtime.cluster.opening import Opening
+    from runtime.images.read import ImageSource
+    from runtime.infer.task import Draw
 
 _COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "error")
 
@@ -35,27 +37,19 @@ class Reading:
     )
     entry = "text"
     header = ("text", "confidence")
+    shard_sizes: Mapping[int, int] = LINES_PER_SHARD
 
     def __init__(self, arguments: Namespace | None = None) -> None:
         alternatives = 0 if arguments is None else arguments.alternatives
         self.columns: Sequence[str] = columns_of(alternatives)
 
-    def open(self, arguments: Namespace, stack: ExitStack, is_due: Callable[[], bool]) -> Stream:
-        """Open a recogniser in this process, or readers on a cluster; see `Task.open`."""
-        if not arguments.ray:
-            from runtime.recognition.recognizer import Recognizer
+    def opening(self, arguments: Namespace) -> Opening:
+        """Say how a recogniser is opened."""
+        return recognizer_opening(arguments.model, _options(arguments))
 
-            return stack.enter_context(Recognizer(arguments.model, **_options(arguments))).stream
-        from runtime.cluster.recognizer import ClusterRecognizer
-
-        cluster = ClusterRecognizer(
-            arguments.model,
-            address=arguments.address,
-            files=arguments.ray_files,
-            **_options(arguments),
-        )
-        reader = stack.enter_context(cluster)
-        return lambda images: reader.stream(images, is_due)
+    def failed(self, source: ImageSource, error: str) -> Recognition:
+        """Return the result of an image that ends its readers."""
+        return failed_line(source, error)
 
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from runtime.cluster import addresses
-from runtime.cluster.addresses import fetched, images_at
+from runtime.cluster.addresses import fetched, images_at, sources_at
 from runtime.errors import ArtifactError
-from runtime.images.sources import NamedImage, Refused, find_images
+from runtime.images.pdf.source import PdfPage
+from runtime.images.sources import LeftOut, NamedImage, Refused, find_images
+from tests.runtime.images.pdf import odd_files
 
 pytest.importorskip("pyarrow", reason="its file systems are read from")
 
@@ -59,6 +61,23 @@ def test_bytes_come_under_the_name_of_their_address(tmp_path: Path) -> None:
     (tmp_path / "a b%.png").write_bytes(b"data")
     address = (tmp_path / "a b%.png").as_uri()
     assert fetched(address, 10) == NamedImage(address, b"data")
+
+
+def test_pages_of_pdf_files_are_counted_where_the_command_runs(tmp_path: Path) -> None:
+    pytest.importorskip("pypdfium2", reason="pypdfium2 opens PDF files")
+    data = odd_files.pages("", "", "")
+    (tmp_path / "a b.PDF").write_bytes(data)
+    (tmp_path / "b.png").write_bytes(b"%PDF- whatever it holds, its reader says")
+    (tmp_path / "c.pdf").write_bytes(odd_files.encrypted())
+    (tmp_path / "d.txt").write_bytes(b"")
+    address, left_out = tmp_path.as_uri(), LeftOut()
+    *pages, picture, refused = sources_at(address, 10, left_out, 200)
+    name = f"{address}/a%20b.PDF"
+    assert pages == [PdfPage(name, number, False, 200, data) for number in range(3)]
+    assert picture == f"{address}/b.png" and left_out.count == 1
+    assert isinstance(refused, Refused) and "encrypted" in refused.reason
+    (gone,) = sources_at(f"{address}/none.pdf", 10)
+    assert isinstance(gone, Refused) and gone.reason.startswith("no such file")
 
 
 def test_what_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

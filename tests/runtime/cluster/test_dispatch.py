@@ -12,6 +12,7 @@ import pytest
 from runtime.cluster.dispatch import Dispatch
 from runtime.cluster.shards import Shard, Travelling
 from runtime.errors import EngineError
+from runtime.images.read import ImageSource
 from runtime.recognition.result import Recognition
 
 
@@ -97,10 +98,15 @@ def shards(names: list[str], size: int) -> Iterator[Shard]:
         yield Shard(start, tuple(Travelling(f"file {one}", one) for one in some))
 
 
+def failed(source: ImageSource, error: str) -> Recognition:
+    return Recognition(text="", confidence=0.0, source=str(source), error=error)
+
+
 def read(
     ray: FakeRay, names: list[str], size: int = 4, readers: int = 3, ahead: int = 40
 ) -> list[Recognition]:
-    dispatch = Dispatch(ray, ray.start, readers, shards(names, size), ahead, lambda: False)
+    parts = shards(names, size)
+    dispatch = Dispatch(ray, ray.start, readers, parts, ahead, lambda: False, failed)
     return list(dispatch.results())
 
 
@@ -128,7 +134,7 @@ def test_the_input_is_not_taken_far_ahead() -> None:
             taken += len(shard.items)
             yield shard
 
-    dispatch = Dispatch(ray, ray.start, 3, counted(), ahead, lambda: False)
+    dispatch = Dispatch(ray, ray.start, 3, counted(), ahead, lambda: False, failed)
     for given, _ in enumerate(dispatch.results(), start=1):
         assert taken - given < ahead + 4
 
@@ -172,7 +178,8 @@ def test_what_a_reader_says_is_said() -> None:
 def test_it_ends_when_it_is_over() -> None:
     ray, given = FakeRay(), 0
     names = [str(number) for number in range(500)]
-    dispatch = Dispatch(ray, ray.start, 2, shards(names, 4), 40, lambda: given > 10)
+    parts = shards(names, 4)
+    dispatch = Dispatch(ray, ray.start, 2, parts, 40, lambda: given > 10, failed)
     for _ in dispatch.results():
         given += 1
     assert 10 < given < 60 and set(ray.killed) == set(ray.readers)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from runtime import Recognizer
 from runtime.cluster.connection import import_ray
-from runtime.cluster.recognizer import ClusterRecognizer
+from runtime.infer.recognition.cluster import ClusterRecognizer
 from tests.listening import addresses_listened_at, family_of, is_loopback
 
 pytestmark = pytest.mark.slow

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from runtime import EngineError, OcrError, Recognizer
 from runtime.cluster.connection import connected
-from runtime.cluster.recognizer import ClusterRecognizer
 from runtime.infer.__main__ import main
+from runtime.infer.recognition.cluster import ClusterRecognizer
 from tests.listening import addresses_listened_at, family_of, is_loopback, needs_proc
 from tests.runtime.conftest import toy_spec, write_toy_model
 

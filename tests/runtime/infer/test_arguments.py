@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cluster import recognizer
+from runtime.cluster import readers
 from runtime.infer import arguments
 from runtime.infer.arguments import parse_arguments
 from runtime.recognition import compat
@@ -40,7 +40,7 @@ def test_the_model_that_comes_along_is_read_with(monkeypatch: pytest.MonkeyPatch
 
 def test_choices_are_those_of_the_recogniser() -> None:
     assert arguments.COMPATS == compat.COMPATS
-    assert arguments.RAY_FILES == recognizer.FILES
+    assert arguments.RAY_FILES == readers.FILES
 
 
 @pytest.mark.parametrize(

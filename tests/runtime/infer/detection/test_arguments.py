@@ -40,7 +40,6 @@ def test_choices_are_those_of_the_detector() -> None:
         ("--detect-only --detector d --labels l.txt", "--labels is about reading"),
         ("--detect-only --detector d --compat paddleocr2", "--compat is about reading"),
         ("--detect-only --detector d --alternatives 2", "--alternatives is about reading"),
-        ("--detect-only --detector d --ray", "--ray is about reading"),
         ("--detect-only --detector d --det-limit-type max", "expected --det-limit-side-len too"),
         ("--detect-only --detector d --det-limit-type mean", "invalid choice: 'mean'"),
         ("--detect-only --detector d --det-thresh high", "invalid float value: 'high'"),

@@ -14,7 +14,6 @@ from runtime.infer.arguments import parse_arguments
     ("line", "complaint"),
     [
         ("a --pages", "no detector was given: expected --detector FILE.onnx or FILE.plan"),
-        ("a --pages --detector d --ray", "--ray is about lines: expected it without --pages"),
         ("a --pages --detector d --compat paddleocr3", "--compat is about lines"),
         ("a --pages --detector d --labels f", "--labels is about lines"),
         ("a --pages --detector d --alternatives 2", "--alternatives is about lines"),
