@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.detection.spec import DetectorSpec
     from runtime.images.read import read_image
     from runtime.images.sources import NamedImage, Page, find_images, sources_from
+    from runtime.pages.documents import DocumentReader
     from runtime.pages.reader import PageReader
     from runtime.pages.result import PageColumn, PageLine, PageText, PageWord
     from runtime.recognition.alternatives import Alternative
@@ -48,6 +49,7 @@ __all__ = [
     "Detection",
     "Detector",
     "DetectorSpec",
+    "DocumentReader",
     "EngineError",
     "ImageError",
     "NamedImage",
@@ -78,6 +80,7 @@ _MODULES = {
     "Detection": "detection.result",
     "Detector": "detection.detector",
     "DetectorSpec": "detection.spec",
+    "DocumentReader": "pages.documents",
     "NamedImage": "images.sources",
     "Page": "images.sources",
     "PageColumn": "pages.result",

@@ -58,7 +58,9 @@ def changed(
         angle = float(draw.choice(QUARTERS))
     elif change == "skewed":
         angle = float(draw.uniform(_LEAST_DEGREES, _MOST_DEGREES) * draw.choice((-1, 1)))
-    polygons = (turned(points.astype(np.float64), -angle) for points in page.polygons)
+    polygons = (
+        turned(points.astype(np.float64), -angle).astype(np.float32) for points in page.polygons
+    )
     return replace(page, polygons=tuple(polygons)), angle
 
 

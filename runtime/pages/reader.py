@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runtime.detection.budget import PixelBudget
 from runtime.detection.detector import DEFAULT_MAX_PIXELS, Detector
+from runtime.detection.model.default import default_detector
 from runtime.detection.session import DetectionSession
 from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.loading import LoadedImage, load_image, num_bytes_of, unforeseen
@@ -70,7 +71,8 @@ class PageReader(StreamReader[_Models, PageText]):
     are read at once, and the lines of a single one as well.
 
     Args:
-        detector: path of a detector's file, an open session, or a `Detector`, which stays open.
+        detector: path of a detector's file, an open session, or a `Detector`, which stays open;
+            None for the one that comes with the project.
         recognizer: path of a recogniser's file, an open session, or a `Recognizer`, which stays
             open; None for the Latin-script model that comes with the project.
         dictionary: one character per line; only for a recogniser's file that carries none.
@@ -91,7 +93,7 @@ class PageReader(StreamReader[_Models, PageText]):
 
     def __init__(
         self,
-        detector: str | Path | DetectionSession | Detector,
+        detector: str | Path | DetectionSession | Detector | None = None,
         recognizer: str | Path | Session | Recognizer | None = None,
         *,
         dictionary: str | Path | None = None,
@@ -110,6 +112,8 @@ class PageReader(StreamReader[_Models, PageText]):
         self.max_pixels = max_pixels
         self.min_confidence = min_confidence
         owned: list[Detector | Recognizer] = []
+        if detector is None:
+            detector = default_detector()
         if not isinstance(detector, Detector):
             detector = Detector(detector, device=device, threads=threads, device_id=device_id)
             owned.append(detector)

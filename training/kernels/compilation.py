@@ -63,7 +63,7 @@ def _with_cache(function: Function, options: dict[str, Any]) -> Any:
 
         stored.save_overload = save_if_the_disk_allows
     file = getattr(stored, "_cache_file", None)
-    if hasattr(file, "_source_stamp"):
+    if file is not None and hasattr(file, "_source_stamp"):
         # numba's own is of the function's file alone, though it compiles in what that calls.
         file._source_stamp = _sources()
     return built
