@@ -55,13 +55,8 @@ NEVER = [
     ("runtime.infer", "runtime.serve"),
     ("runtime.serve", "runtime.infer"),
     ("runtime.cluster", "runtime.infer"),
-    # `runtime.cluster.reader` is what a replica of the service opens, and knows its recogniser.
     *[
-        (f"runtime.cluster.{module}", f"runtime.{room}")
-        for module in (
-            *("actor", "addresses", "connection", "contents", "dispatch", "opening"),
-            *("readers", "results", "shards", "sizing"),
-        )
+        ("runtime.cluster", f"runtime.{room}")
         for room in ("recognition", "detection", "pages", "engines")
     ],
     ("training.loop", "training.recognition"),

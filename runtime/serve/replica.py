@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.cluster.reader import Reader
+from runtime.recognition.recognizer import Recognizer
 from runtime.recognition.record import record_from_recognition
 from runtime.serve.allocator import give_back_large_blocks
 from runtime.serve.batcher import Record
@@ -20,7 +20,7 @@ SPARE_CALLS = 1
 
 
 class Replica:
-    """A `Reader` of the bytes of image files, which takes several calls at once.
+    """A `Recognizer` of the bytes of image files, which takes several calls at once.
 
     Args:
         options: the model and how to read with it.
@@ -33,21 +33,19 @@ class Replica:
     def __init__(self, options: ReaderOptions, threads: int | None = None) -> None:
         silence_opencv()
         give_back_large_blocks()
-        self.reader = Reader()
-        self.description = self.reader.open(
-            str(options.model),
-            {
-                "dictionary": options.dictionary,
-                "device": options.device,
-                "batch_size": options.max_batch,
-                "max_pixels": options.max_pixels,
-                "threads": threads,
-            },
+        self.recognizer = Recognizer(
+            options.model,
+            dictionary=options.dictionary,
+            device=options.device,
+            batch_size=options.max_batch,
+            max_pixels=options.max_pixels,
+            threads=threads,
         )
+        self.description = self.recognizer.description
         self._threads = ThreadPoolExecutor(CALLS_PER_REPLICA + SPARE_CALLS, "read")
         self._pages: PageDesk | None = None
         if options.detector is not None:
-            self._pages = PageDesk(options, self.reader.recognizer, threads)
+            self._pages = PageDesk(options, self.recognizer, threads)
 
     async def __call__(self, images: Sequence[bytes]) -> list[Record]:
         """Read images and return a record for each; `error` is set for unreadable ones.
@@ -74,7 +72,7 @@ class Replica:
         # Only bytes: a string would be opened as a path.
         if not all(isinstance(image, bytes) for image in images):
             raise TypeError("expected the bytes of image files")
-        records = [record_from_recognition(result) for result in self.reader.read(images)]
+        records = [record_from_recognition(result) for result in self.recognizer(images)]
         for record in records:
             del record["file"]
         return records

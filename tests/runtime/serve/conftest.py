@@ -43,7 +43,7 @@ class LocalBackend:
 
     @property
     def spec(self) -> RecognizerSpec:
-        return self._replica.reader.recognizer.spec
+        return self._replica.recognizer.spec
 
     @property
     def description(self) -> str:
