@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from runtime.errors import ArtifactError
 from runtime.files import part_path
+from runtime.images.sources import IMAGE_SUFFIXES
+
+_READ = IMAGE_SUFFIXES | {".pdf"}
+
+
+def keep_inputs(output: str, sources: Iterable[str]) -> None:
+    """Refuse to write records over what is read.
+
+    Args:
+        output: name of the file.
+        sources: files, folders and patterns that are read.
+
+    Raises:
+        ArtifactError: if a source is the output, or the output is there and named as an image or a
+            PDF file, which a folder may hold.
+    """
+    if not os.path.isfile(output):
+        return
+    is_input = Path(output).suffix.lower() in _READ
+    is_input |= any(
+        os.path.isfile(source) and os.path.samefile(source, output) for source in sources
+    )
+    if is_input:
+        raise ArtifactError(
+            f"{output} would be written over, which is read or named as if it were: expected "
+            "another name for the results, such as results.jsonl"
+        )
 
 
 class ResultFile:

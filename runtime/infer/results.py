@@ -22,7 +22,7 @@ from runtime.infer.parquet_folder import (
 from runtime.infer.printer import Printer
 from runtime.infer.read_back import RESUMABLE, Done, drop_failed, read_back
 from runtime.infer.records import ENCODING_ERRORS, Writer, format_of, open_writer
-from runtime.infer.result_file import ResultFile
+from runtime.infer.result_file import ResultFile, keep_inputs
 from runtime.infer.run_note import RunNote
 from runtime.infer.task import Documents, Result, Task
 from runtime.lock import OutputLock
@@ -174,6 +174,7 @@ class Results:
                 f"cannot go on with {output}: expected JSON lines, .csv or .parquet; name "
                 "another --output, or leave out --resume"
             )
+        keep_inputs(output, arguments.paths)
         if is_folder:
             make_folder(output)
         files.enter_context(OutputLock(output))

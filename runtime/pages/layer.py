@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from runtime.images.pdf.pages import LayerWord, PdfLook
+from runtime.pages.order import in_order
 from runtime.pages.result import PageColumn, PageLine, PageText, PageWord, Points
 
 FEW_CHARACTERS = 100
@@ -15,21 +16,27 @@ MOST_BAD = 0.1
 """Share of characters without a meaning from which on the text is of no use."""
 
 _SAME_ROW = 0.5
+_TURNED = 45.0
+"""Degrees."""
 
 
 def has_text(look: PdfLook) -> bool:
     """Tell whether the text that stands in a page is all of its text.
 
     It is not on a scan with a few characters, or with those that another OCR put over it unseen,
-    nor where the file does not say what its characters mean.
+    nor where the file does not say what its characters mean, nor where a form was filled in or
+    notes were written on it.
     """
-    if not look.num_characters or look.num_bad > MOST_BAD * look.num_characters:
+    if look.has_notes or not look.num_characters or look.num_bad > MOST_BAD * look.num_characters:
         return False
     return not look.is_scan or (look.num_characters >= FEW_CHARACTERS and not look.is_hidden)
 
 
 def page_from_layer(look: PdfLook, source: str | None, page: int) -> PageText:
     """Return the text that stands in a page, in the order of the file.
+
+    Of pages that are turned it is the order of reading: pdfium sorts their lines as if they stood
+    upright.
 
     Args:
         look: at the page.
@@ -54,15 +61,19 @@ def page_from_layer(look: PdfLook, source: str | None, page: int) -> PageText:
     if look.num_bad > MOST_BAD * look.num_characters:
         share = look.num_bad / look.num_characters
         warnings = (*warnings, f"the file does not say what {share:.0%} of its characters mean")
+    angle = _angle(lines)
     column = PageColumn(_around(lines), tuple(range(len(lines))))
+    ordered, columns = tuple(lines), (column,) if lines else ()
+    if abs(angle) > _TURNED:
+        ordered, columns = in_order(lines, angle)
     return PageText(
-        lines=tuple(lines),
-        columns=(column,) if lines else (),
+        lines=ordered,
+        columns=columns,
         source=source,
         page=page,
         width_px=look.width_px,
         height_px=look.height_px,
-        angle=_angle(lines),
+        angle=angle,
         px_per_inch=look.px_per_inch,
         is_from_file=True,
         warnings=warnings,

@@ -82,6 +82,7 @@ class PdfLook:
         num_characters: in them.
         num_bad: of these have no meaning in the file.
         is_hidden: whether most of them are invisible.
+        has_notes: whether fields of a form or notes hold text of their own.
         warnings: as `RenderedPage`.
     """
 
@@ -94,6 +95,7 @@ class PdfLook:
     num_characters: int
     num_bad: int
     is_hidden: bool
+    has_notes: bool
     warnings: tuple[str, ...]
 
 
@@ -167,6 +169,7 @@ def look_at_page(page: PdfPage, max_pixels: int) -> PdfLook:
         answer["characters"],
         answer["bad"],
         answer["is_hidden"],
+        answer["has_notes"],
         tuple(answer["warnings"]),
     )
 

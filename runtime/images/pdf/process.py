@@ -31,6 +31,7 @@ def main() -> None:
     import pypdfium2  # noqa: F401  now, not within the time of the first page
 
     import runtime.images.pdf.layer
+    import runtime.images.pdf.notes
     import runtime.images.pdf.rendering  # noqa: F401
 
     connection.sendall(READY)
@@ -131,6 +132,7 @@ def _answer(
 ) -> tuple[dict[str, Any], bytes | memoryview]:
     from runtime.errors import ImageError
     from runtime.images.pdf.layer import layer_of
+    from runtime.images.pdf.notes import has_notes
     from runtime.images.pdf.rendering import geometry_of, pixels_of
 
     document = opened.document(question, data)
@@ -146,7 +148,8 @@ def _answer(
         geometry = geometry_of(page, question["px_per_inch"], question["max_pixels"])
         if question["kind"] == RENDER:
             return geometry.answer(), pixels_of(page, geometry)
-        return {**geometry.answer(), **layer_of(page, geometry)}, b""
+        found = {**layer_of(page, geometry), "has_notes": has_notes(page)}
+        return {**geometry.answer(), **found}, b""
     finally:
         page.close()
 

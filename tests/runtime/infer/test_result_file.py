@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import ArtifactError
-from runtime.infer.result_file import ResultFile
+from runtime.infer.result_file import ResultFile, keep_inputs
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,7 +60,7 @@ def test_going_on_with_nothing_begins(tmp_path: Path) -> None:
 
 FULL_DISK = """
 import resource, sys
-from runtime.infer.result_file import ResultFile
+from runtime.infer.result_file import ResultFile, keep_inputs
 resource.setrlimit(resource.RLIMIT_FSIZE, (25, 25))  # a disk that is full after 25 bytes
 with ResultFile(sys.argv[1], "strict", int(sys.argv[2]) if sys.argv[2:] else None) as file:
     for _ in range(9):
@@ -108,3 +108,19 @@ def test_an_impossible_place_is_refused(
 ) -> None:
     with pytest.raises(ArtifactError, match="cannot write"):
         ResultFile(tmp_path / place, "strict", continue_after)
+
+
+@pytest.mark.parametrize("name", ["scan.jpg", "scan.PDF", "scan"])
+def test_what_is_read_is_not_written_over(tmp_path: Path, name: str) -> None:
+    scan, other = tmp_path / name, str(tmp_path / "no such file")
+    keep_inputs(str(scan), [str(scan), other])
+    scan.write_bytes(b"a picture")
+    with pytest.raises(ArtifactError, match="would be written over"):
+        keep_inputs(str(scan), [other, str(scan)])
+    link = tmp_path / "link"
+    link.symlink_to(scan)
+    with pytest.raises(ArtifactError, match="expected another name for the results"):
+        keep_inputs(str(link), [str(scan)])
+    old = tmp_path / "results.jsonl"
+    old.write_text("{}\n", encoding="utf-8")
+    keep_inputs(str(old), [str(scan), str(tmp_path)])

@@ -21,6 +21,7 @@ def look(*lines: list[LayerWord], **changes: object) -> PdfLook:
         "num_characters": number,
         "num_bad": 0,
         "is_hidden": False,
+        "has_notes": False,
         "warnings": (),
     }
     return PdfLook(**{**facts, **changes})  # type: ignore[arg-type]
@@ -39,6 +40,7 @@ def word(text: str, x: float, y: float, degrees: float = 0.0) -> LayerWord:
         ({"num_characters": 500, "is_scan": True}, True),
         ({"num_characters": 500, "is_scan": True, "is_hidden": True}, False),
         ({"num_characters": 500, "is_hidden": True}, True),
+        ({"num_characters": 500, "has_notes": True}, False),
         ({"num_characters": 500, "num_bad": 60}, False),
         ({"num_characters": 500, "num_bad": 40}, True),
     ],
@@ -73,3 +75,10 @@ def test_text_without_meaning_is_warned_of() -> None:
 def test_a_page_without_text_has_no_columns() -> None:
     page = page_from_layer(look(), None, 1)
     assert page.lines == () and page.columns == () and page.text == "" and page.angle == 0
+
+
+def test_a_turned_page_is_in_the_order_of_reading() -> None:
+    # Text runs up the page; pdfium gives the line at the right first.
+    lines = [[word("second", 300, 700, -90)], [word("first", 100, 700, -90)]]
+    page = page_from_layer(look(*lines), None, 1)
+    assert page.angle == 90 and page.text == "first\nsecond"

@@ -229,3 +229,27 @@ def test_all_odd_files_are_read_or_refused() -> None:
 def test_a_page_that_takes_too_much_memory_is_an_error() -> None:
     with pytest.raises(ImageError, match="more memory than a page needs"):
         render_page(page_of(odd_files.unpacking(10**9, 2)), MOST)
+
+
+@pytest.mark.parametrize(
+    ("note", "is_text"),
+    [
+        ("/Subtype /Widget /FT /Tx /T (a) /V (777) /AP << /N 50 0 R >>", True),
+        ("/Subtype /Widget /FT /Tx /T (a) /V (777)", True),
+        ("/Subtype /FreeText /Contents (777) /AP << /N 50 0 R >>", True),
+        ("/Subtype /Widget /FT /Tx /T (a) /AP << /N 51 0 R >>", False),
+        ("/Subtype /Widget /FT /Tx /T (a) /V ()", False),
+        ("/Subtype /Link /Contents (777)", False),
+    ],
+)
+def test_what_was_written_onto_a_page_is_noticed(note: str, is_text: bool) -> None:
+    shape = "/Type /XObject /Subtype /Form /BBox [0 0 90 20]"
+    data = odd_files.pages(
+        TEXT,
+        entries=f"/Annots [<< /Type /Annot /Rect [72 600 162 620] {note} >>]",
+        more={
+            50: odd_files.stream(b"BT /F1 12 Tf (777) Tj ET", shape),
+            51: odd_files.stream(b"0 0 90 20 re S", shape),
+        },
+    )
+    assert look_at_page(page_of(data), MOST).has_notes is is_text
