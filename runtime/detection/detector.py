@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from runtime.batching import WidthBatch
 from runtime.detection.boxes import BoxOptions
 from runtime.detection.budget import PixelBudget
+from runtime.detection.model.default import default_detector
 from runtime.detection.pages import PreparedPage, detection_of, failed, prepare_page
 from runtime.detection.preprocess import MOST_SIDE_PX, STRIDE_PX, Image, SizePolicy
 from runtime.detection.result import Detection as Detection
@@ -44,7 +45,8 @@ class Detector(StreamReader[DetectionSession, Detection]):
     they share the model and its CPU threads, and each finds what it would alone.
 
     Args:
-        model: path of the model file, or an open session, which brings its own device and threads.
+        model: path of the model file, or an open session, which brings its own device and threads;
+            None for the detector that comes with the project.
         device: `auto`, `cpu`, `cuda` or `tensorrt`.
         batch_size: N at most on a GPU, of pages of one input size.
         threads: of the CPU; as many as this process may use when None.
@@ -63,7 +65,7 @@ class Detector(StreamReader[DetectionSession, Detection]):
 
     def __init__(
         self,
-        model: str | Path | DetectionSession,
+        model: str | Path | DetectionSession | None = None,
         *,
         device: str = "auto",
         batch_size: int = DEFAULT_BATCH_SIZE,
@@ -75,6 +77,8 @@ class Detector(StreamReader[DetectionSession, Detection]):
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
+        if model is None:
+            model = default_detector()
         if not isinstance(model, str | Path | DetectionSession):
             raise OcrError(
                 f"cannot find text with a model of type {type(model).__name__}: expected the path "

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from runtime.detection.budget import PixelBudget
 from runtime.detection.detector import DEFAULT_MAX_PIXELS, Detector
-from runtime.detection.model.default import default_detector
 from runtime.detection.session import DetectionSession
 from runtime.errors import EngineError, ImageError, OcrError
 from runtime.images.loading import LoadedImage, load_image, num_bytes_of, unforeseen
@@ -112,8 +111,6 @@ class PageReader(StreamReader[_Models, PageText]):
         self.max_pixels = max_pixels
         self.min_confidence = min_confidence
         owned: list[Detector | Recognizer] = []
-        if detector is None:
-            detector = default_detector()
         if not isinstance(detector, Detector):
             detector = Detector(detector, device=device, threads=threads, device_id=device_id)
             owned.append(detector)
