@@ -71,7 +71,7 @@ def test_small_lines_are_looked_at_larger() -> None:
     outlines = found(page_of(1280, 960, [14] * 8), detector)
     assert len(outlines) == 8
     first, second = detector.scales
-    assert first == 640 and 1000 < second <= 1280
+    assert first == 640 and 1000 < second <= 1440
 
 
 def test_lines_that_the_coarse_pass_misses_are_found() -> None:
