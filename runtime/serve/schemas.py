@@ -107,7 +107,7 @@ ANY_OBJECT: Schema = {"type": "object"}
 _REASONS = {
     400: "The request is not understood",
     401: "The API key is missing or wrong",
-    404: "There is no such model",
+    404: "There is no such model, or no detector to read pages with",
     408: "The body did not come in time",
     413: "The body is too long, or holds too many images or pages",
     415: "The body is of a kind that is not understood",
@@ -115,7 +115,6 @@ _REASONS = {
     422: "None of the images or pages could be read",
     429: "Too busy; Retry-After says when to try again",
     500: "The engine failed",
-    501: "No pages are read here: no detector is there",
     503: "Not ready",
     504: "Not read in time",
 }

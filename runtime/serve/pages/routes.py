@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runtime.serve.service import Service
 
-_STATUSES = (400, 401, 408, 413, 415, 422, 429, 500, 501, 504)
+_STATUSES = (400, 401, 404, 408, 413, 415, 422, 429, 500, 504)
 _TEXT: dict[str, Any] = {"type": "string"}
 _PAGES = described_object(model=_TEXT, results={"type": "array", "items": {"type": "object"}})
 _QUERY: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -53,7 +53,7 @@ def add_pages(closed: "APIRouter", service: "Service") -> None:
         pages = service.pages
         if pages is None:
             raise Refusal(
-                501,
+                404,
                 "no pages are read here: expected a service that was started with --detector; "
                 "lines are read by /recognize",
             )

@@ -108,7 +108,7 @@ def test_plain_pages_are_black_on_white_and_hold_nothing_but_text(faces: Typefac
         inside = filled(list(page.boxes), page.image.shape[:2], grow=1)
         outside = page.image[inside == 0]
         assert (outside == 255).all(axis=1).mean() > 0.995
-        assert page.image[inside == 1].min() < 60
+        assert page.image[inside == 1].min() < 128  # of thin letters nothing is quite black
 
 
 def test_cut_texts_are_not_learnt_from() -> None:
