@@ -63,7 +63,8 @@ def page_from_layer(look: PdfLook, source: str | None, page: int) -> PageText:
         warnings = (*warnings, f"the file does not say what {share:.0%} of its characters mean")
     angle = _angle(lines)
     column = PageColumn(_around(lines), tuple(range(len(lines))))
-    ordered, columns = tuple(lines), (column,) if lines else ()
+    ordered = tuple(lines)
+    columns: tuple[PageColumn, ...] = (column,) if lines else ()
     if abs(angle) > _TURNED:
         ordered, columns = in_order(lines, angle)
     return PageText(
