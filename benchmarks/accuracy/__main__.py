@@ -22,9 +22,9 @@ from tqdm import tqdm
 from benchmarks.accuracy.pictures import draw_calibration, draw_worst, write_crops
 from benchmarks.accuracy.readers import Reader, open_reader
 from benchmarks.accuracy.scores import Reading, calibration_of, scores_of, worst
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, run_command
 from benchmarks.measuring.lines import LabelledLine, find_lines
-from benchmarks.measuring.result import Failure, Measure, Result, exit_status, measure, surroundings
+from benchmarks.measuring.result import Failure, Measure, Result, measure, surroundings
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.files import sha256_of_file
@@ -47,14 +47,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
-    return exit_status(
-        "benchmarks.accuracy",
-        lambda: measure_accuracy(options, given),
-        report_lines,
-        options.output,
-    )
+    return run_command(options_parser(), measure_accuracy, arguments, report_lines)
 
 
 def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Result:

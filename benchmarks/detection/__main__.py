@@ -26,13 +26,12 @@ from benchmarks.measuring.alternation import (
     run_in_alternation,
     same_as_first,
 )
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, require_files, run_command
 from benchmarks.measuring.comparison import failures, figures_by_contender, speeds, table
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import (
     Measure,
     Result,
-    exit_status,
     measure,
     named_file,
     surroundings,
@@ -67,16 +66,12 @@ def options_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
 
     def lines_of(result: Result) -> Iterator[str]:
         for figure in result.measures:
             yield f"{figure.name}: {figure.value:.4g} {figure.unit}"
 
-    return exit_status(
-        "benchmarks.detection", lambda: measured(options, given), lines_of, options.output
-    )
+    return run_command(options_parser(), measured, arguments, lines_of)
 
 
 def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
@@ -87,9 +82,7 @@ def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
     """
     around = surroundings()
     models = options.models or [bundled_model()]
-    for file in (options.labels, *models):
-        if not file.is_file():
-            raise OcrError(f"no such file: {file}; check the path")
+    require_files(options.labels, *models)
     pages = labelled_pages(options.labels, options.count)
     has_peer = importlib.util.find_spec("rapidocr") is not None
     absent = {} if has_peer else {"rapidocr": "rapidocr is not installed: pip install rapidocr"}

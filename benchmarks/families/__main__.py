@@ -21,14 +21,13 @@ from tqdm import tqdm
 
 from benchmarks.families.network_file import height_of
 from benchmarks.measuring.alternation import Attempt, Contender, run_in_alternation
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, run_command
 from benchmarks.measuring.comparison import failures, figures_by_contender, speeds, table
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import (
     Failure,
     Measure,
     Result,
-    exit_status,
     measure,
     named_file,
     surroundings,
@@ -61,11 +60,7 @@ def shipped() -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
-    return exit_status(
-        "benchmarks.families", lambda: measured(options, given), output=options.output
-    )
+    return run_command(options_parser(), measured, arguments)
 
 
 def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:

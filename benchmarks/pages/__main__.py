@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.detection.__main__ import bundled_model
 from benchmarks.measuring.alternation import Attempt, run_in_alternation, same_as_first
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, require_files, run_command
 from benchmarks.measuring.comparison import (
     aligned,
     failures,
@@ -33,7 +33,6 @@ from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import (
     Measure,
     Result,
-    exit_status,
     measure,
     named_file,
     surroundings,
@@ -44,7 +43,6 @@ from benchmarks.pages.scores import FoundLine, PageScores
 from benchmarks.pages.stages import FINDING, READING, THE_REST, TURNING
 from benchmarks.throughput.contenders import bundled_model as bundled_recognizer
 from runtime.cpu import available_cpus
-from runtime.errors import OcrError
 
 _COLUMNS = {
     "cpu_s": "CPU s a page",
@@ -93,15 +91,7 @@ _CASE_HELP = "of letters in words; auto ignores it where labels have capitals on
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
-
-    def lines_of(result: Result) -> Iterator[str]:
-        yield from result.remarks
-
-    return exit_status(
-        "benchmarks.pages", lambda: measured(options, given), lines_of, options.output
-    )
+    return run_command(options_parser(), measured, arguments, lambda result: result.remarks)
 
 
 def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
@@ -113,9 +103,7 @@ def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
     around = surroundings()
     detector = options.detector or bundled_model()
     recognizer = options.recognizer or bundled_recognizer("rapidocr")
-    for file in (options.labels, detector, recognizer):
-        if not file.is_file():
-            raise OcrError(f"no such file: {file}; check the path")
+    require_files(options.labels, detector, recognizer)
     pages = labelled_pages(options.labels, options.count)
     ignores_case = options.case == "ignored" or (options.case == "auto" and are_capitals(pages))
     absent = absent_peers(options)

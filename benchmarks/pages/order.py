@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, run_command
 from benchmarks.measuring.comparison import aligned
 from benchmarks.measuring.result import (
     Measure,
     Result,
-    exit_status,
     measure,
     named_file,
     surroundings,
@@ -91,14 +90,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
-    return exit_status(
-        "benchmarks.pages.order",
-        lambda: measured(options, given),
-        lambda result: [],
-        options.output,
-    )
+    return run_command(options_parser(), measured, arguments)
 
 
 def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:

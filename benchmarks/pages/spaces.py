@@ -20,19 +20,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.measuring.command import command_parser
+from benchmarks.measuring.command import command_parser, require_files, run_command
 from benchmarks.measuring.comparison import aligned
 from benchmarks.measuring.lines import LabelledLine, find_lines
 from benchmarks.measuring.result import (
     Measure,
     Result,
-    exit_status,
     measure,
     named_file,
     surroundings,
 )
 from benchmarks.throughput.contenders import bundled_model
-from runtime.errors import OcrError
 from runtime.images.read import read_image
 from runtime.pages.spaces import with_spaces
 from runtime.recognition.recognizer import Recognizer
@@ -87,14 +85,7 @@ def options_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = options_parser().parse_args(given)
-    return exit_status(
-        "benchmarks.pages.spaces",
-        lambda: measured(options, given),
-        lambda result: [],
-        options.output,
-    )
+    return run_command(options_parser(), measured, arguments)
 
 
 def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
@@ -105,9 +96,7 @@ def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
     """
     around = surroundings()
     models = options.models or [bundled_model("rapidocr"), _LATIN]
-    for model in models:
-        if not model.is_file():
-            raise OcrError(f"no such file: {model}; check the path")
+    require_files(*models)
     packs = {
         f"{labels.parent.name}/{labels.name}": find_lines(labels, options.count)
         for labels in options.labels
