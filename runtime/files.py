@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,18 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def places_along(module: str, file: Path) -> tuple[Path, ...]:
+    """Return where a file may be that comes with the project: in a checkout, or a wheel's share.
+
+    Args:
+        module: path of a module in `runtime/ROOM/model`.
+        file: below the checkout.
+    """
+    return tuple(
+        place / file for place in (Path(module).parents[3], Path(sys.prefix, "share", "distilrec"))
+    )
 
 
 def part_path(path: Path) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from runtime.errors import ArtifactError
+from runtime.files import places_along
 
 _FILE = Path("models", "lines", "detector.onnx")
 
@@ -16,9 +16,9 @@ def default_detector() -> Path:
     Raises:
         ArtifactError: if it is in neither place.
     """
-    for place in (Path(__file__).parents[3], Path(sys.prefix, "share", "distilrec")):
-        if (place / _FILE).is_file():
-            return place / _FILE
+    for place in places_along(__file__, _FILE):
+        if place.is_file():
+            return place
     raise ArtifactError(
         f"no detector was given: expected --detector FILE.onnx or FILE.plan, or the one that comes "
         f"with the project, {_FILE}; got neither"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from runtime.errors import ArtifactError
+from runtime.files import places_along
 
 _FILE = Path("models", "latin", "student.onnx")
 
@@ -16,11 +16,11 @@ def default_model() -> Path:
     Raises:
         ArtifactError: if it is in neither place.
     """
-    places = (Path(__file__).parents[3], Path(sys.prefix, "share", "distilrec"))
+    places = places_along(__file__, _FILE)
     for place in places:
-        if (place / _FILE).is_file():
-            return place / _FILE
+        if place.is_file():
+            return place
     raise ArtifactError(
         f"no model was given: expected --model FILE.onnx or FILE.plan, or the one that comes with "
-        f"the project, {_FILE} in {' or '.join(map(str, places))}; got neither"
+        f"the project, {' or '.join(map(str, places))}; got neither"
     )

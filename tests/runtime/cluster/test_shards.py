@@ -83,8 +83,10 @@ def test_read_as_at_home(
     ]
     assert sum(isinstance(one, Page) for one in sources) == 3
     store = Store()
-    travelled = [travelling(one, with_bytes, DEFAULT_MAX_PIXELS, store.contents) for one in sources]
-    at_home = [read(one) for one in sources]
+    travelled = [
+        travelling(source, with_bytes, DEFAULT_MAX_PIXELS, store.contents) for source in sources
+    ]
+    at_home = [read(source) for source in sources]
     monkeypatch.chdir("/")
     if with_bytes:
         odd_files.rename(odd_files.with_name("elsewhere"))

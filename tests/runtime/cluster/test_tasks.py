@@ -90,7 +90,7 @@ def test_pages_at_addresses_are_those_of_the_folder(
             name = record.pop("file").removeprefix(f"{place}/")
             if not name.startswith("fax.tif"):  # whose first page alone is read at an address
                 found.setdefault(name, []).append(record)
-    assert len(found) == NUM_PAGES - 2 and all(one == other for one, other in found.values())
+    assert len(found) == NUM_PAGES - 2 and all(seen == wanted for seen, wanted in found.values())
 
 
 def test_documents_of_pages_that_others_read(

@@ -42,7 +42,7 @@ def test_the_server_and_the_model_are_described(client: Any) -> None:
     assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
     metadata = client.get_model_metadata("toy", "1")
     assert metadata["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
-    assert [one["name"] for one in metadata["outputs"]] == [
+    assert [output["name"] for output in metadata["outputs"]] == [
         "text",
         "confidence",
         "error",

@@ -175,11 +175,11 @@ def test_lines_are_read_while_pages_hold_all_their_places(
         held = [pool.submit(read, served, tiff_of(1, 1, 1))]
         until(lambda: gate.num_images == 3)
         refused = read(served, bar_page())
-        lines = [web.post(f"{served.url}/recognize", content=one) for one in line_files[:20]]
+        lines = [web.post(f"{served.url}/recognize", content=line) for line in line_files[:20]]
         go.set()
-        answers = [one.result() for one in held]
+        answers = [request.result() for request in held]
     assert refused.status_code == 429 and "pages" in refused.json()["error"]
-    assert [one.json()["results"][0]["text"] for one in lines] == expected_texts[:20]
+    assert [answer.json()["results"][0]["text"] for answer in lines] == expected_texts[:20]
     assert [answer.status_code for answer in answers] == [200]
     assert gate.num_images == gate.num_bytes == 0
 
@@ -274,8 +274,13 @@ def test_pages_are_a_model_of_the_protocol(serve_pages: ServePages) -> None:
     served = serve_pages()
     url = f"{served.url}/v2/models/pages"
     metadata = web.get(url).json()
-    assert [one["name"] for one in metadata["outputs"]] == ["text", "json", "error", "warning"]
-    data = [base64.b64encode(one).decode() for one in (tiff_of(1, 2), b"no image")]
+    assert [output["name"] for output in metadata["outputs"]] == [
+        "text",
+        "json",
+        "error",
+        "warning",
+    ]
+    data = [base64.b64encode(file).decode() for file in (tiff_of(1, 2), b"no image")]
     message: dict[str, Any] = {
         "inputs": [{"name": "image", "datatype": "BYTES", "shape": [2], "data": data}]
     }
