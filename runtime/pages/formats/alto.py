@@ -5,7 +5,7 @@ Source: ALTO XML schema 4.4 of the Library of Congress.
 
 from __future__ import annotations
 
-from runtime.pages.formats.places import Rectangle, rectangle_around, words_of, xml_text
+from runtime.pages.formats.places import Rectangle, rectangle_around, words_of, xml_error, xml_text
 from runtime.pages.result import PageColumn, PageLine, PageText, PageWord, Points
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -45,9 +45,7 @@ def alto_page(page: PageText, number: int) -> str:
         f'  <Page ID="page_{number}" PHYSICAL_IMG_NR="{page.page or number}" '
         f'WIDTH="{page.width_px}" HEIGHT="{page.height_px}">\n'
     ]
-    if page.error is not None:
-        comment = xml_text(page.error).replace("--", "- -")
-        parts.append(f"   <!-- error: {comment} -->\n")
+    parts.append(xml_error(page.error))
     parts.append(f"   <PrintSpace {_box(Rectangle(0, 0, page.width_px, page.height_px))}>\n")
     for place, column in enumerate(page.columns, 1):
         parts += _block(page, column, f"{number}_{place}")

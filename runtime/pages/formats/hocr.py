@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from runtime.pages.formats.places import leaning, rectangle_around, words_of, xml_text
+from runtime.pages.formats.places import leaning, rectangle_around, words_of, xml_error, xml_text
 from runtime.pages.result import PageLine, PageText, PageWord
 
 _STEEPEST = 45.0
@@ -50,9 +50,7 @@ def hocr_page(page: PageText, number: int) -> str:
     if page.px_per_inch is not None:
         title.append(f"scan_res {round(page.px_per_inch)} {round(page.px_per_inch)}")
     parts = [f"  <div class='ocr_page' id='page_{number}' title='{_title(*title)}'>\n"]
-    if page.error is not None:
-        comment = xml_text(page.error).replace("--", "- -")
-        parts.append(f"   <!-- error: {comment} -->\n")
+    parts.append(xml_error(page.error))
     num_words = 0
     for place, column in enumerate(page.columns, 1):
         box = "bbox {} {} {} {}".format(*rectangle_around(column.points))

@@ -50,3 +50,13 @@ def words_of(line: PageLine) -> tuple[PageWord, ...]:
 def xml_text(text: str) -> str:
     """Return text as it stands in XML, without characters that XML has no place for."""
     return escape(_NOT_XML.sub("\ufffd", text))
+
+
+def xml_error(error: str | None) -> str:
+    """Return the reason why a page could not be read as a comment in XML, "" where it could.
+
+    Two hyphens would end the comment, so that none stands behind another.
+    """
+    if error is None:
+        return ""
+    return f"   <!-- error: {re.sub('-(?=-)', '- ', xml_text(error))} -->\n"

@@ -135,3 +135,13 @@ def test_places() -> None:
     assert rectangle_around([]) == (0, 0, 0, 0)
     assert leaning(line("a", 0, 0, 90).points) == pytest.approx(90)
     assert xml_text("a\x00<\ud800>") == "a\ufffd&lt;\ufffd&gt;"
+
+
+@pytest.mark.parametrize("name", ["a-b", "a--b", "a---b", "----", "<&>"])
+def test_a_reason_with_hyphens_ends_no_comment(name: str) -> None:
+    page = PageText(error=f"no such file: {name}-")
+    hocr = hocr_begin("distilrec") + hocr_page(page, 1) + hocr_end()
+    alto = alto_begin(None, "distilrec", "1") + alto_page(page, 1) + alto_end()
+    for document in (hocr, alto):
+        ElementTree.fromstring(document)
+        assert document.count("error: no such file") == 1
