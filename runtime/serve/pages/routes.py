@@ -54,8 +54,8 @@ def add_pages(closed: "APIRouter", service: "Service") -> None:
         if pages is None:
             raise Refusal(
                 404,
-                "no pages are read here: expected a service that was started with --detector; "
-                "lines are read by /recognize",
+                "no pages are read here: expected a service that was started with a detector, "
+                "without --lines-only; lines are read by /recognize",
             )
         wish = wish_of(dict(request.query_params))
         check_kind(request)
