@@ -9,6 +9,8 @@ from typing import NoReturn
 from runtime.errors import ArtifactError
 from runtime.infer.detection import arguments as finding
 from runtime.infer.pages import arguments as pages
+from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
+from runtime.infer.records import format_of
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -41,6 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     pages.check(parser, arguments)
     try:
         arguments.model = arguments.model or default_model()
+        _check_output(arguments)
     except ArtifactError as error:
         parser.error(str(error))
     if arguments.stdin_images and "-" in arguments.paths:
@@ -62,6 +65,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.resume and arguments.output is None:
         parser.error("--resume needs the results to go on with: expected --output FILE")
     return arguments
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Refuse a file of results whose suffix stands for no format."""
+    output = arguments.output
+    if output is not None and arguments.output_format is None and not is_parquet_folder(output):
+        format_of(output, [SUFFIX, *(pages.SUFFIXES if arguments.task == "pages" else ())])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -168,9 +178,9 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="write results to a file, as its suffix says: .csv, .txt, else JSON lines; .parquet "
-        "or a folder for a folder of Parquet files; of pages also .pdf (searchable), .hocr, .xml "
-        "(ALTO)",
+        help="write results to a file, as its suffix says: .jsonl, .json or none (JSON lines), "
+        ".csv, .txt; .parquet or a folder for a folder of Parquet files; of pages also .pdf "
+        "(searchable), .hocr, .html, .xml (ALTO)",
     )
     group.add_argument(
         "--output-format",

@@ -167,8 +167,7 @@ class Results:
         """Open and lock what --output names, for this run alone; return its format."""
         output = arguments.output
         is_folder = is_parquet_folder(output)
-        kind = arguments.output_format or format_of(output, otherwise="jsonl")
-        kind = "parquet" if is_folder else kind
+        kind = "parquet" if is_folder else arguments.output_format or format_of(output)
         if arguments.resume and kind not in ("parquet", *RESUMABLE):
             raise OcrError(
                 f"cannot go on with {output}: expected JSON lines, .csv or .parquet; name "

@@ -18,7 +18,9 @@ DOCUMENTS = ("pdf", "hocr", "alto", "txt", "jsonl", "paddleocr")
 WHOLE = ("pdf", "hocr", "alto")
 """What a file is that is written whole, and is not continued."""
 
-_SUFFIXES = {".pdf": "pdf", ".hocr": "hocr", ".html": "hocr", ".xml": "alto"}
+SUFFIXES = {".pdf": "pdf", ".hocr": "hocr", ".html": "hocr", ".xml": "alto"}
+"""What names of files that are written whole end in, and what these hold."""
+
 _LEAST_DPI, _MOST_DPI = 36, 1200
 _OF_LINES = {
     "compat": "--compat",
@@ -78,7 +80,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 
 def kind_of(path: str) -> str | None:
     """Return what a file of this name holds, None for one that lines are written to as well."""
-    return _SUFFIXES.get(os.path.splitext(path)[1].lower())
+    return SUFFIXES.get(os.path.splitext(path)[1].lower())
 
 
 def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

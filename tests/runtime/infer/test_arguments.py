@@ -59,6 +59,7 @@ def test_choices_are_those_of_the_recogniser() -> None:
         ("x --model m --ray --device-id 1", "no --device-id"),
         ("x --model m --format xml", "invalid choice: 'xml'"),
         ("x --model m --device tpu", "invalid choice: 'tpu'"),
+        ("x --model m --output o.xml", "in one of .jsonl, .json, .csv, .txt, .parquet, got .xml"),
     ],
 )
 def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> None:
@@ -67,3 +68,8 @@ def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> 
     assert leaving.value.code == 2
     (printed,) = capsys.readouterr().err.splitlines()
     assert printed.startswith("infer: ") and complaint in printed
+
+
+def test_a_format_that_is_said_makes_any_suffix_good() -> None:
+    line = "x --model m --output o.log --output-format csv"
+    assert parse_arguments(line.split()).output == "o.log"
