@@ -10,7 +10,7 @@ from runtime.errors import ArtifactError
 from runtime.infer.detection import arguments as finding
 from runtime.infer.pages import arguments as pages
 from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
-from runtime.infer.records import format_of
+from runtime.infer.records import format_named, format_of
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -169,6 +169,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--format",
+        type=format_named,
         choices=(*FORMATS, *pages.PRINTED),
         default="table",
         help="of what is printed; txt is PaddleOCR's: path, text, score, or path and boxes, and of "
@@ -184,6 +185,7 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--output-format",
+        type=format_named,
         choices=(*FORMATS[1:], *pages.PRINTED, "pdf"),
         help="of --output, whatever its suffix",
     )

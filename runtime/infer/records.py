@@ -28,6 +28,7 @@ ENCODING_ERRORS = {
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or unchanged."""
 
 _SUFFIXES = {"": "jsonl", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".txt": "txt"}
+_OTHER_NAMES = {"json": "jsonl", "text": "txt"}
 
 _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 """Control characters and line ends that JSON allows within a string."""
@@ -54,6 +55,11 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Write the results that are still held."""
+
+
+def format_named(name: str) -> str:
+    """Return the format that a name stands for, which may be one of the service's."""
+    return _OTHER_NAMES.get(name, name)
 
 
 def format_of(path: str | Path, others: Sequence[str] = ()) -> str:

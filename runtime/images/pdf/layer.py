@@ -70,10 +70,10 @@ def layer_of(page: Any, geometry: Geometry) -> dict[str, Any]:
         geometry: of the rendered page.
 
     Returns:
-        without control characters and those that change the direction, `lines` of words, each [text, [x, y, x, y, x, y, x, y]] with four corners in px, from where
-        the text begins above, clockwise for its reader; `characters`, how many there are but for
-        spaces; `bad`, how many of them have no meaning; `is_hidden`, whether most are invisible;
-        `warnings`.
+        `lines` of words, each [text, [x, y, x, y, x, y, x, y]] without control characters, with
+        four corners in px, from where the text begins above, clockwise for its reader;
+        `characters`, how many there are but for spaces; `bad`, how many of them have no meaning;
+        `is_hidden`, whether most are invisible; `warnings`.
     """
     raw, text_page = pdfium(), page.get_textpage()
     try:

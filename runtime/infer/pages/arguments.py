@@ -7,6 +7,7 @@ import os
 
 from runtime.detection.model.default import default_detector
 from runtime.errors import ArtifactError
+from runtime.infer.records import format_named
 
 WAYS = ("auto", "text", "render")
 PRINTED = ("paddleocr", "hocr", "alto")
@@ -128,7 +129,7 @@ def _check_others(parser: argparse.ArgumentParser, arguments: argparse.Namespace
 
 
 def _kinds(text: str) -> list[str]:
-    kinds = [kind for kind in text.split(",") if kind]
+    kinds = [format_named(kind) for kind in text.split(",") if kind]
     wrong = [kind for kind in kinds if kind not in DOCUMENTS]
     if wrong or not kinds:
         raise argparse.ArgumentTypeError(

@@ -73,3 +73,9 @@ def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> 
 def test_a_format_that_is_said_makes_any_suffix_good() -> None:
     line = "x --model m --output o.log --output-format csv"
     assert parse_arguments(line.split()).output == "o.log"
+
+
+def test_formats_have_the_names_of_the_service_too() -> None:
+    line = "x --model m --format text --output o --output-format json"
+    parsed = parse_arguments(line.split())
+    assert (parsed.format, parsed.output_format) == ("txt", "jsonl")

@@ -70,6 +70,8 @@ def test_a_format_counts_before_a_suffix() -> None:
     assert arguments.output_formats == ["pdf"]
     line = "a --pages --detector d --output-dir o --output-formats hocr,txt,hocr"
     assert parse_arguments(line.split()).output_formats == ["hocr", "txt"]
+    line = "a --pages --detector d --output-dir o --output-formats text,json"
+    assert parse_arguments(line.split()).output_formats == ["txt", "jsonl"]
 
 
 def test_a_detector_that_comes_along_is_found(

@@ -138,7 +138,12 @@ def test_limits_hold(serve_pages: ServePages) -> None:
     assert read(served, b"x" * 10_001).status_code == 413
     answer = read(served, bar_page())
     assert answer.status_code == 422 and "too large" in answer.json()["error"]
-    for options, kind in (("?format=exe", "format"), ("?page=2", "option"), ("?pages=x", "pages")):
+    for options, kind in (
+        ("?format=exe", "format"),
+        ("?page=2", "option"),
+        ("?pages=x", "pages"),
+        ("?pdf=text&pdf=auto", "'auto'"),
+    ):
         refused = read(served, bar_page(), options)
         assert refused.status_code == 400 and kind in refused.json()["error"]
     assert read(served, b"{}", **{"Content-Type": "application/json"}).status_code == 415
