@@ -156,7 +156,8 @@ def test_files_of_one_name_have_documents_of_their_own(tmp_path: Path) -> None:
     out = tmp_path / "out"
     folders = (tmp_path / "x", tmp_path / "y")
     assert run(*folders, "--output-dir", out, "--output-formats", "txt", "--quiet") == 0
-    assert {path.name for path in out.iterdir()} == {"a.txt", "a-2.txt", "a-3.txt"}
+    found = {str(path.relative_to(out)) for path in out.rglob("*.txt")}
+    assert found == {"x/a.txt", "y/a.txt", "y/a-2.txt"}
 
 
 def test_a_document_never_takes_the_place_of_what_is_read(
