@@ -186,6 +186,15 @@ def test_files_that_cannot_be_read_say_why(data: bytes, complaint: str, tmp_path
     assert isinstance(refused, Refused) and complaint in refused.reason
 
 
+def test_what_is_named_a_pdf_and_is_none_is_called_so(tmp_path: Path) -> None:
+    path = written(tmp_path, b"<html>not found</html>", "a.PDF")
+    for source in (path, NamedImage("a.pdf", b"<html>not found</html>")):
+        with pytest.raises(ImageError, match="no readable PDF: expected %PDF- within"):
+            read_image(source)
+    with pytest.raises(ImageError, match="not an image"):
+        read_image(b"<html>not found</html>")
+
+
 def test_a_page_that_cannot_be_loaded_costs_itself_alone() -> None:
     data = odd_files.pages(TEXT, count=2)
     assert count_pages("a.pdf", data) == 2
