@@ -157,9 +157,9 @@ class Results:
             files = "1 file left out by its name" if left_out.count == 1 else files
             passed = f"; {files}, e.g. {left_out.example}"
         summary = (
-            f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
-            f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} {self._task.unit}/s"
-            f"{passed}"
+            f"read {num_read} of {self.num_images} {self._task.counted}, {self.num_failed} "
+            f"failed{skipped}{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} "
+            f"{self._task.unit}/s{passed}"
         )
         return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 

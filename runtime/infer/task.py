@@ -86,6 +86,8 @@ class Task(Protocol):
 
     unit: str
     """What is counted by the second, e.g. `lines`."""
+    counted: str
+    """What is counted in all, e.g. `images`."""
     max_pixels: int
     """A larger image is refused where the command line says nothing else."""
     reads_documents: bool

@@ -37,7 +37,7 @@ class Finding:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "pages"
+    unit = counted = "pages"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = True
     models: Sequence[str] = ("model",)

@@ -39,7 +39,7 @@ class PageReading:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "pages"
+    unit = counted = "pages"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = True
     models: Sequence[str] = ("model", "detector")

@@ -28,7 +28,7 @@ class Reading:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "lines"
+    unit, counted = "lines", "images"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = False
     models: Sequence[str] = ("model",)

@@ -61,7 +61,7 @@ def test_records_are_written_and_a_table_is_printed(
     printed = capsys.readouterr()
     rows = printed.out.splitlines()
     assert "bar 1 | bar 2" in rows[1] and rows[1].endswith("0.750")
-    assert "error: " in rows[3] and "read 4 of 5 images, 1 failed" in printed.err
+    assert "error: " in rows[3] and "read 4 of 5 pages, 1 failed" in printed.err
     assert BarReader.opened == {"detector": __file__, "recognizer": __file__, "device_id": 0}
 
 
