@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 SIGNATURE = b"%PDF-"
 SUFFIX = ".pdf"
 
+RENDERING = "pypdfium2 render FILE.pdf --output FOLDER --scale 4.17"
+"""A command that comes with pypdfium2, at 300 px per inch."""
+
 _WITHIN_BYTES = 1024
 """Readers look so far for the signature: some programs write a line before it."""
 

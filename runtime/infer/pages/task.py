@@ -48,6 +48,7 @@ class PageReading:
         *("pdf", "pdf_dpi", "min_confidence"),
     )
     entry = "lines"
+    label_kinds: Sequence[str] = ("labels",)
     columns: Sequence[str] = (
         *("file", "page", "line", "lines", "text", "confidence", "is_unsure", "column", "row"),
         *("points", "width_px", "height_px", "warnings", "error"),

@@ -36,6 +36,7 @@ class Reading:
         *("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe"),
     )
     entry = "text"
+    label_kinds: Sequence[str] = ()
     header = ("text", "confidence")
     shard_sizes: Mapping[int, int] = LINES_PER_SHARD
 

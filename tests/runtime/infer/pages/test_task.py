@@ -90,6 +90,15 @@ def test_every_format_is_printed(
         assert len(told.splitlines()) == 5
 
 
+def test_labels_of_pages_that_nothing_else_opens_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--output", tmp_path / "labels.txt", "--output-format", "labels", "--quiet")
+    assert run(folder / "d.tif", *options) == 2
+    assert "d.tif#page=1; save its pages as pictures" in capsys.readouterr().err
+    assert run(folder / "a.png", *options) == 0
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_a_run_that_was_cut_off_goes_on_with_whole_pages(
     folder: Path, tmp_path: Path, suffix: str
