@@ -70,8 +70,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _check_output(arguments: argparse.Namespace) -> None:
     """Refuse a file of results whose suffix stands for no format."""
     output = arguments.output
-    if output is not None and arguments.output_format is None and not is_parquet_folder(output):
-        format_of(output, [SUFFIX, *(pages.SUFFIXES if arguments.task == "pages" else ())])
+    if output is None or arguments.output_format is not None or is_parquet_folder(output):
+        return
+    if arguments.task == "pages":
+        format_of(output, [SUFFIX, *pages.SUFFIXES])
+    elif pages.kind_of(output) is not None:
+        raise ArtifactError(f"--output {output} holds pages: expected --pages too")
+    else:
+        format_of(output, [SUFFIX])
 
 
 def build_parser() -> argparse.ArgumentParser:

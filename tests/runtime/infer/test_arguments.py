@@ -59,7 +59,8 @@ def test_choices_are_those_of_the_recogniser() -> None:
         ("x --model m --ray --device-id 1", "no --device-id"),
         ("x --model m --format xml", "invalid choice: 'xml'"),
         ("x --model m --device tpu", "invalid choice: 'tpu'"),
-        ("x --model m --output o.xml", "in one of .jsonl, .json, .csv, .txt, .parquet, got .xml"),
+        ("x --model m --output o.log", "in one of .jsonl, .json, .csv, .txt, .parquet, got .log"),
+        ("x --model m --output o.pdf", "--output o.pdf holds pages: expected --pages too"),
     ],
 )
 def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> None:
