@@ -153,7 +153,7 @@ def test_limits_hold(serve_pages: ServePages) -> None:
 def test_without_a_detector_it_says_so(serve: Serve) -> None:
     served = serve()
     answer = read(served, bar_page())
-    assert answer.status_code == 404 and "--detector" in answer.json()["error"]
+    assert answer.status_code == 404 and "--lines-only" in answer.json()["error"]
     assert web.get(f"{served.url}/model").json()["pages"] is None
     assert web.get(f"{served.url}/v2/models/pages").status_code == 404
     assert "distilrec_pages" not in web.get(f"{served.url}/metrics").text
