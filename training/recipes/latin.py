@@ -25,7 +25,9 @@ from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
     find_packs,
     font_files,
+    has_set,
     render_set,
+    worded,
     words_from_labels,
     write_labels,
 )
@@ -68,8 +70,16 @@ class Runner:
             stage for stage in recipe.stages[names.index(first) :] if not only or stage.name in only
         ]
 
-    def prepare(self, data: Path, fonts: Path | None, num_workers: int) -> None:
+    def prepare(
+        self, data: Path, fonts: Path | None, num_workers: int, word_lists: Path | None = None
+    ) -> None:
         """Render the sets that are still missing, and join the packs' label files.
+
+        Args:
+            data: folder of packs.
+            fonts: folder of fonts; None for those of this machine.
+            num_workers: processes that render.
+            word_lists: folder of `training.recipes.words`, for sets with a `wording`.
 
         Raises:
             DatasetError: if there are no packs or no fonts, or a set cannot be drawn.
@@ -85,10 +95,16 @@ class Runner:
                 f"{self.recipe.path}: neither a set nor a pack: {', '.join(sorted(unknown))}; "
                 f"expected {', '.join((*self.recipe.sets, *self.packs))}"
             )
-        words, files = words_from_labels(packs), font_files(fonts)
+        words = words_from_labels(packs)
         for name in sorted(self._used_names() & self.recipe.sets.keys()):
             folder, options = self.output / "data" / name, self.recipe.sets[name]
-            render_set(options, folder, self.recipe.dictionary, words, files, num_workers)
+            if has_set(folder):
+                continue
+            entries = words
+            if "wording" in options:
+                entries = worded(options, word_lists, words)
+            files = font_files(fonts, every_style="looks" in options)
+            render_set(options, folder, self.recipe.dictionary, entries, files, num_workers)
 
     def run(self) -> int:
         """Train every stage that is not done; return the exit status of the last one."""
@@ -191,7 +207,7 @@ def _run(options: argparse.Namespace) -> int:
         with translate_disk_errors():
             options.output.mkdir(parents=True, exist_ok=True)
             with OutputLock(options.output):
-                runner.prepare(options.data, options.fonts, options.workers)
+                runner.prepare(options.data, options.fonts, options.workers, options.words)
                 return runner.run()
     except OcrError as error:
         say(f"latin: {error}")
@@ -207,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of packs, each with train.tsv and val.tsv")
     add("--output", type=Path, required=True, help="folder for rendered lines and checkpoints")
     add("--fonts", type=Path, help="folder of fonts to render with (default: those installed)")
+    add("--words", type=Path, help="folder of word lists, for recipes that ask for them")
     add("--stages", type=Path, default=STAGES, help="the recipe (default %(default)s)")
     add("--start", metavar="STAGE=FILE", help="begin with this stage, from these weights")
     add("--only", nargs="+", default=[], metavar="STAGE", help="run these stages alone")
