@@ -4,7 +4,8 @@
 
 Stages that are done are skipped and the current one goes on where it was killed. To continue from
 weights instead: `--start STAGE=FILE` begins with that stage. `--list` shows how far each one is.
-The fonts are those of Debian's packages in configs/latin/fonts.txt, at most three faces a family.
+The fonts are those of Debian's packages in configs/latin/fonts.txt, with tiny_stages.yml those of
+configs/latin/fontsource.txt too; at most three faces a family.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Runner:
         output: holds a folder for each stage, and the data in `data`.
         start: stage to begin with, and the weights it begins from.
         only: the stages to run; empty for all of them.
+        sets: folder of the rendered sets and the joined labels; None for `output/data`.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Runner:
         output: Path,
         start: tuple[str, str] | None = None,
         only: Sequence[str] = (),
+        sets: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.output = output
+        self.sets = output / "data" if sets is None else sets
         names = [stage.name for stage in recipe.stages]
         first, self.start_weights = start or (names[0], "")
         for name in (first, *only):
@@ -97,7 +101,7 @@ class Runner:
             )
         words = words_from_labels(packs)
         for name in sorted(self._used_names() & self.recipe.sets.keys()):
-            folder, options = self.output / "data" / name, self.recipe.sets[name]
+            folder, options = self.sets / name, self.recipe.sets[name]
             if has_set(folder):
                 continue
             entries = words
@@ -166,7 +170,7 @@ class Runner:
         return {**packs, **named}
 
     def _labels(self, name: str, file: str) -> Path:
-        return self.output / "data" / name / file
+        return self.sets / name / file
 
     def _used_names(self) -> set[str]:
         return {name for stage in self.stages for name in (*stage.train, *stage.evaluation)}
@@ -200,7 +204,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         name, _, weights = (options.start or "").partition("=")
         start = (name, weights) if name else None
-        runner = Runner(read_recipe(options.stages), options.output, start, options.only)
+        runner = Runner(
+            read_recipe(options.stages), options.output, start, options.only, options.sets
+        )
         if options.list:
             print("\n".join(runner.progress()))
             return 0
@@ -208,7 +214,7 @@ def _run(options: argparse.Namespace) -> int:
             options.output.mkdir(parents=True, exist_ok=True)
             with OutputLock(options.output):
                 runner.prepare(options.data, options.fonts, options.workers, options.words)
-                return runner.run()
+                return 0 if options.prepare else runner.run()
     except OcrError as error:
         say(f"latin: {error}")
         return 2
@@ -228,6 +234,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--start", metavar="STAGE=FILE", help="begin with this stage, from these weights")
     add("--only", nargs="+", default=[], metavar="STAGE", help="run these stages alone")
     add("--workers", type=int, default=2, help="processes that render (default %(default)s)")
+    add("--sets", type=Path, help="folder for rendered lines (default OUTPUT/data)")
+    add("--prepare", action="store_true", help="render what the stages need, and train nothing")
     add("--list", action="store_true", help="say how far each stage is, and do nothing")
     return parser
 
