@@ -30,7 +30,9 @@ from runtime.files import write_atomically
 from runtime.standard_streams import open_standard_streams, say
 from training.data.synthetic.fonts import UNREADABLE
 
-OPEN_LICENCES = re.compile(r"OFL|Apache|Ubuntu|UFL|MIT|CC0|Bitstream|IPA|GPL", re.IGNORECASE)
+OPEN_LICENCES = re.compile(
+    r"OFL|Apache|Ubuntu|UFL|MIT|CC0|Unlicense|Bitstream|IPA|GPL", re.IGNORECASE
+)
 SUBSETS = ("latin", "latin-ext")
 STYLES = ((400, "normal"), (700, "normal"), (400, "italic"))
 """Weight and style of the faces that are wanted; the nearest weight is taken."""

@@ -108,7 +108,9 @@ class Runner:
             if "wording" in options:
                 entries = worded(options, word_lists, words)
             files = font_files(fonts, every_style="looks" in options)
-            render_set(options, folder, self.recipe.dictionary, entries, files, num_workers)
+            folder.mkdir(parents=True, exist_ok=True)
+            with OutputLock(folder):
+                render_set(options, folder, self.recipe.dictionary, entries, files, num_workers)
 
     def run(self) -> int:
         """Train every stage that is not done; return the exit status of the last one."""

@@ -1,7 +1,7 @@
 """Cuts the labelled lines of pages into a pack of lines.
 
     python -m training.recipes.page_lines PAGES/train.txt --val PAGES/val.txt --output PACK \
-        --without LINES/val.tsv
+        --without LINES/val.tsv --val-without LINES/train.tsv
 
 Lines are cut as the page reader cuts them, straight and from the page's own pixels. Left out are
 lines that are ignored, stand upright or hold other characters than the dictionary's; pages that a
@@ -136,19 +136,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--output", type=Path, required=True, help="folder for the pack")
     add("--dictionary", default="configs/latin_dict.txt", help="(default %(default)s)")
     add("--without", nargs="*", default=[], type=Path, metavar="TSV", help="texts to avoid")
+    add("--val-without", nargs="*", default=[], type=Path, metavar="TSV", help="in validation")
     options = parser.parse_args(arguments)
     try:
         charset = build_charset(options.dictionary, use_space_char=True)
         spec = RecognizerSpec(charset.characters, height=HEIGHT_PX)
         spec = replace(spec, width=replace(spec.width, max_px=MAX_WIDTH_PX))
-        avoided = frozenset(
-            " ".join(text.split()) for file in options.without for _, text in labelled_images(file)
-        )
-        for name, file, left_out in (
-            ("train", options.pages, avoided),
-            ("val", options.val, frozenset[str]()),
+        for name, file, packs in (
+            ("train", options.pages, options.without),
+            ("val", options.val, options.val_without),
         ):
-            count = cut_pack(file, options.output, name, spec, left_out)
+            avoided = frozenset(
+                " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
+            )
+            count = cut_pack(file, options.output, name, spec, avoided)
             print(f"{options.output / name}.tsv: {count} lines")
     except OcrError as error:
         say(f"page_lines: {error}")
