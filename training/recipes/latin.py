@@ -4,7 +4,8 @@
 
 Stages that are done are skipped and the current one goes on where it was killed. To continue from
 weights instead: `--start STAGE=FILE` begins with that stage. `--list` shows how far each one is.
-The fonts are those of Debian's packages in configs/latin/fonts.txt, at most three faces a family.
+The fonts are those of Debian's packages in configs/latin/fonts.txt, with tiny_stages.yml those of
+configs/latin/fontsource.txt too; at most three faces a family.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
     find_packs,
     font_files,
+    has_set,
     render_set,
+    worded,
     words_from_labels,
     write_labels,
 )
@@ -45,6 +48,7 @@ class Runner:
         output: holds a folder for each stage, and the data in `data`.
         start: stage to begin with, and the weights it begins from.
         only: the stages to run; empty for all of them.
+        sets: folder of the rendered sets and the joined labels; None for `output/data`.
     """
 
     def __init__(
@@ -53,9 +57,11 @@ class Runner:
         output: Path,
         start: tuple[str, str] | None = None,
         only: Sequence[str] = (),
+        sets: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.output = output
+        self.sets = output / "data" if sets is None else sets
         names = [stage.name for stage in recipe.stages]
         first, self.start_weights = start or (names[0], "")
         for name in (first, *only):
@@ -68,8 +74,16 @@ class Runner:
             stage for stage in recipe.stages[names.index(first) :] if not only or stage.name in only
         ]
 
-    def prepare(self, data: Path, fonts: Path | None, num_workers: int) -> None:
+    def prepare(
+        self, data: Path, fonts: Path | None, num_workers: int, word_lists: Path | None = None
+    ) -> None:
         """Render the sets that are still missing, and join the packs' label files.
+
+        Args:
+            data: folder of packs.
+            fonts: folder of fonts; None for those of this machine.
+            num_workers: processes that render.
+            word_lists: folder of `training.recipes.words`, for sets with a `wording`.
 
         Raises:
             DatasetError: if there are no packs or no fonts, or a set cannot be drawn.
@@ -85,10 +99,18 @@ class Runner:
                 f"{self.recipe.path}: neither a set nor a pack: {', '.join(sorted(unknown))}; "
                 f"expected {', '.join((*self.recipe.sets, *self.packs))}"
             )
-        words, files = words_from_labels(packs), font_files(fonts)
+        words = words_from_labels(packs)
         for name in sorted(self._used_names() & self.recipe.sets.keys()):
-            folder, options = self.output / "data" / name, self.recipe.sets[name]
-            render_set(options, folder, self.recipe.dictionary, words, files, num_workers)
+            folder, options = self.sets / name, self.recipe.sets[name]
+            if has_set(folder):
+                continue
+            entries = words
+            if "wording" in options:
+                entries = worded(options, word_lists, words)
+            files = font_files(fonts, every_style="looks" in options)
+            folder.mkdir(parents=True, exist_ok=True)
+            with OutputLock(folder):
+                render_set(options, folder, self.recipe.dictionary, entries, files, num_workers)
 
     def run(self) -> int:
         """Train every stage that is not done; return the exit status of the last one."""
@@ -150,7 +172,7 @@ class Runner:
         return {**packs, **named}
 
     def _labels(self, name: str, file: str) -> Path:
-        return self.output / "data" / name / file
+        return self.sets / name / file
 
     def _used_names(self) -> set[str]:
         return {name for stage in self.stages for name in (*stage.train, *stage.evaluation)}
@@ -184,15 +206,17 @@ def _run(options: argparse.Namespace) -> int:
     try:
         name, _, weights = (options.start or "").partition("=")
         start = (name, weights) if name else None
-        runner = Runner(read_recipe(options.stages), options.output, start, options.only)
+        runner = Runner(
+            read_recipe(options.stages), options.output, start, options.only, options.sets
+        )
         if options.list:
             print("\n".join(runner.progress()))
             return 0
         with translate_disk_errors():
             options.output.mkdir(parents=True, exist_ok=True)
             with OutputLock(options.output):
-                runner.prepare(options.data, options.fonts, options.workers)
-                return runner.run()
+                runner.prepare(options.data, options.fonts, options.workers, options.words)
+                return 0 if options.prepare else runner.run()
     except OcrError as error:
         say(f"latin: {error}")
         return 2
@@ -207,10 +231,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of packs, each with train.tsv and val.tsv")
     add("--output", type=Path, required=True, help="folder for rendered lines and checkpoints")
     add("--fonts", type=Path, help="folder of fonts to render with (default: those installed)")
+    add("--words", type=Path, help="folder of word lists, for recipes that ask for them")
     add("--stages", type=Path, default=STAGES, help="the recipe (default %(default)s)")
     add("--start", metavar="STAGE=FILE", help="begin with this stage, from these weights")
     add("--only", nargs="+", default=[], metavar="STAGE", help="run these stages alone")
     add("--workers", type=int, default=2, help="processes that render (default %(default)s)")
+    add("--sets", type=Path, help="folder for rendered lines (default OUTPUT/data)")
+    add("--prepare", action="store_true", help="render what the stages need, and train nothing")
     add("--list", action="store_true", help="say how far each stage is, and do nothing")
     return parser
 

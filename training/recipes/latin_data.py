@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from fontTools.ttLib import TTFont
 
-from runtime.errors import DatasetError
+from runtime.errors import ConfigError, DatasetError
 from runtime.files import write_atomically
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
@@ -22,6 +22,8 @@ from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
 from training.data.synthetic.patterns import PATTERNS, pick
 from training.data.synthetic.words import WORDS
 from training.data.synthetic.writer import write_data_set
+from training.recipes.wording import texts
+from training.recipes.words import read_words
 
 VAL_FRACTION = 0.01
 """Share of a rendered set that validates, unless the set has a `val_fraction` of its own."""
@@ -72,11 +74,12 @@ def write_labels(label_file: Path, output: Path) -> Path:
     return output
 
 
-def font_files(folder: Path | None) -> list[str] | None:
+def font_files(folder: Path | None, every_style: bool = False) -> list[str] | None:
     """List the plainest faces of each font family in a folder and below.
 
     Args:
         folder: None for the fonts of this machine, which are then not listed.
+        every_style: whether scripts, thin faces and the like serve too.
 
     Returns:
         Font files, or None without a folder.
@@ -86,10 +89,11 @@ def font_files(folder: Path | None) -> list[str] | None:
     """
     if folder is None:
         return None
+    unfit = NOT_FOR_TEXT if every_style else _NOT_FOR_LINES
     families: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.rglob("*")):
         is_font = path.suffix.lower() in FONT_SUFFIXES and path.is_file()
-        if not is_font or _NOT_FOR_LINES.search(path.name):
+        if not is_font or unfit.search(path.name):
             continue
         with TTFont(str(path), lazy=True, fontNumber=0) as font:
             names = font["name"]
@@ -164,6 +168,26 @@ def single_characters(characters: Sequence[str]) -> list[str]:
     return drawn
 
 
+def has_set(folder: Path) -> bool:
+    """Tell whether a set is drawn already."""
+    return (folder / "train.tsv").is_file() and (folder / "val.tsv").is_file()
+
+
+def worded(options: Mapping[str, Any], word_lists: Path | None, labels: Sequence[str]) -> list[str]:
+    """Make the texts of a set that has a `wording`, as many as the set has lines.
+
+    Raises:
+        ConfigError: if there is no folder of word lists.
+        DatasetError: if the wording is unknown or there are no lists.
+    """
+    if word_lists is None:
+        raise ConfigError(
+            f"a set has the wording {options['wording']}, which needs word lists: expected --words "
+            "FOLDER, got none; write them: python -m training.recipes.words FOLDER"
+        )
+    return texts(options["wording"], options["count"], read_words(word_lists), labels)
+
+
 def render_set(
     options: Mapping[str, Any],
     folder: Path,
@@ -175,8 +199,8 @@ def render_set(
     """Draw a set once; a finished one is left as it is.
 
     Args:
-        options: `count`, `seed`, `max_text_length` and other options of `SyntheticDataSet`, and
-            `val_fraction`.
+        options: `count`, `seed`, `max_text_length` and other options of `SyntheticDataSet`,
+            `val_fraction`, and the `wording` that `words` are of already.
         folder: where to write.
         dictionary: one character a line; lines may also hold spaces.
         words: for sets whose texts are longer than one character.
@@ -188,9 +212,10 @@ def render_set(
         DatasetError: if it cannot be drawn or written.
     """
     train, val = folder / "train.tsv", folder / "val.tsv"
-    if train.is_file() and val.is_file():
+    if has_set(folder):
         return train, val
     own = dict(options)
+    own.pop("wording", None)
     val_fraction = own.pop("val_fraction", max(VAL_FRACTION, _FEWEST_VAL_LINES / own["count"]))
     charset = build_charset(str(dictionary), use_space_char=True)
     is_single = options["max_text_length"] == 1

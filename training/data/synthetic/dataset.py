@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from training.data.sample import Sample
 from training.data.synthetic.degrade import BgrImage
 from training.data.synthetic.fonts import build_font_book
 from training.data.synthetic.layout import Layout, choose_layout
+from training.data.synthetic.looks import Look, Looks, render_look
 from training.data.synthetic.render import render_layout
 from training.data.synthetic.text import TextSampler
 
@@ -44,6 +45,8 @@ class SyntheticDataSet:
         word_list: a file with one entry a line, or the entries; None for the built-in text.
         fonts: font files to use; None for those of the machine.
         difficulty: 0 black on white, level, undisturbed .. 1 hard to read.
+        looks: share of each look by name: `plain`, `sign`, `print`, `typed`, `display`; None for
+            plain lines.
 
     Raises:
         DatasetError: if an argument is out of range, the word list or a font cannot be read, or
@@ -60,6 +63,7 @@ class SyntheticDataSet:
         word_list: str | Path | Sequence[str] | None = None,
         fonts: Sequence[str | Path] | None = None,
         difficulty: float = 0.5,
+        looks: Mapping[str, float] | None = None,
     ) -> None:
         check_range("count", count, count >= 1, "at least 1")
         check_range("seed", seed, seed >= 0, "0 or more")
@@ -71,6 +75,8 @@ class SyntheticDataSet:
         self._sampler = TextSampler(characters, min_text_length, max_text_length, words)
         self.fonts = build_font_book(self._sampler.alphabet, fonts)
         visible = self._sampler.visible
+        self.looks = dict(looks or {})
+        self._looks = Looks(looks, self.fonts) if looks is not None else None
         # Its own stream: three numbers seed a line, two seed the order of the characters.
         order = np.random.default_rng([seed, len(visible)]).permutation(len(visible))
         self._order: tuple[str, ...] = tuple(visible[position] for position in order.tolist())
@@ -90,13 +96,15 @@ class SyntheticDataSet:
             epoch: 0 or more; each epoch has other lines.
 
         Returns:
-            BGR uint8 [h, w, 3], h 18 .. 64 px, and the text that it shows.
+            BGR uint8 [h, w, 3], h 18 .. 64 px, of some looks from 10 px on, and the text shown.
 
         Raises:
             IndexError: if there is no such line.
         """
-        text, layout, rng = self._plan(index, epoch)
-        return render_layout(text, layout, rng, self.difficulty), text
+        text, layout, rng, look = self._plan(index, epoch)
+        if look is None:
+            return render_layout(text, layout, rng, self.difficulty), text
+        return render_look(look, text, layout, rng, self.difficulty), text
 
     def text(self, index: int, epoch: int = 0) -> str:
         """Return the text of `line(index, epoch)` without drawing it."""
@@ -134,11 +142,12 @@ class SyntheticDataSet:
             "max_text_length": self._sampler.max_length,
             "alphabet": "".join(sorted(self._sampler.alphabet)),
             "has_own_words": self._sampler.has_own_words,
+            "looks": self.looks,
             "fonts": [Path(face.path).name for face in self.fonts.faces],
         }
 
-    def _plan(self, index: int, epoch: int) -> tuple[str, Layout, np.random.Generator]:
-        """Choose text and layout of a line; return them and the generator that draws it."""
+    def _plan(self, index: int, epoch: int) -> tuple[str, Layout, np.random.Generator, Look | None]:
+        """Choose text, layout and look of a line; return the generator that draws it, too."""
         if not 0 <= index < self.count:
             raise IndexError(f"line {index} of {self.count}")
         rng = np.random.default_rng([self.seed, epoch, index])
@@ -148,7 +157,10 @@ class SyntheticDataSet:
             # No font has all of these characters: keep those that one font has.
             face = self.fonts.choose_best(text, must_have, rng)
             text = self._sampler.trim(text, rng, must_have, face.characters)
-        return text, choose_layout(text, rng, self.fonts, self.difficulty), rng
+        if self._looks is None:
+            return text, choose_layout(text, rng, self.fonts, self.difficulty), rng, None
+        look = self._looks.choose(rng)
+        return text, self._looks.layout(look, text, rng, self.difficulty), rng, look
 
     def _must_have(self, index: int, epoch: int) -> str | None:
         """Return the character that this line has to hold, each one in turn, or None."""

@@ -21,6 +21,7 @@ from PIL import ImageFont, features
 from runtime.errors import DatasetError
 from runtime.recognition.charset import SPACE
 from training.data.synthetic.alphabet import is_combining, is_visible
+from training.data.synthetic.capitals import has_capitals_only
 from training.data.synthetic.patterns import pick
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,12 @@ TEX_ROMAN_CHARACTERS = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#%()*+,-./:;=?@[] "
 )
 """Characters that Knuth's fonts draw where Unicode expects them; their `<` is an `¡`."""
+
+SEGMENTS = re.compile(r"dseg", re.IGNORECASE)
+SEGMENT_CHARACTERS = frozenset("0123456789:- ")
+"""What seven segments show as nothing else does; their letters are a code of their own."""
+
+SMALL_CAPITALS = re.compile(r"smallcaps|-sc-|cinzel", re.IGNORECASE)
 
 PROBE_SIZE_PX = 24
 
@@ -77,6 +84,11 @@ class FontBook:
         for face in self.faces:
             families.setdefault(face.family, []).append(face)
         self._families = tuple(tuple(members) for members in families.values())
+
+    def named(self, pattern: re.Pattern[str]) -> FontBook | None:
+        """Return the book of the faces whose file name contains `pattern`; None if none does."""
+        faces = [face for face in self.faces if pattern.search(Path(face.path).name)]
+        return FontBook(faces) if faces else None
 
     def can_draw(self, text: str) -> bool:
         """Tell whether one face has every character of `text`."""
@@ -244,6 +256,10 @@ def _read_face(path: Path, index: int, font: TTFont, alphabet: frozenset[str]) -
     }
     if not any(is_visible(character) and not is_combining(character) for character in drawn):
         return
+    if SEGMENTS.search(path.name):
+        drawn &= SEGMENT_CHARACTERS
+    elif SMALL_CAPITALS.search(path.name) or has_capitals_only(probe, drawn):
+        drawn -= {character for character in drawn if character != character.upper()}
     names = font["name"]
     family = names.getDebugName(16) or names.getDebugName(1) or path.stem
     yield Face(str(path), index, family, frozenset(drawn))

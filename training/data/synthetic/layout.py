@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -107,6 +108,10 @@ class Layout:
         return min(width / height, MAX_RATIO)
 
 
+FlatPen = Callable[[str, Layout, int], tuple[Mask, NDArray[np.float64]]]
+"""Draws a text at a size in px: its ink, uint8 [h, w], and the box's corners in it, [4, 2]."""
+
+
 def choose_layout(
     text: str, rng: np.random.Generator, fonts: FontBook, difficulty: float
 ) -> Layout:
@@ -179,10 +184,19 @@ def _measure(text: str, face: Face, tracking: float, is_shaped: bool, is_tight: 
     return Box(left, min(top, -letter_height), right, max(bottom, 0.0))
 
 
-def draw_ink(text: str, layout: Layout, rng: np.random.Generator, difficulty: float) -> Mask:
+def draw_ink(
+    text: str,
+    layout: Layout,
+    rng: np.random.Generator,
+    difficulty: float,
+    draw_flat: FlatPen | None = None,
+) -> Mask:
     """Draw the ink of a line in its place: 0 paper, 255 full ink; uint8 [height_px, width].
 
     The shape follows from the layout, and from a random perspective where `difficulty` > 0.
+
+    Args:
+        draw_flat: draws the text on a level baseline; None for plain print.
     """
     corners = layout.turned_corners()
     if difficulty > 0:
@@ -193,7 +207,7 @@ def draw_ink(text: str, layout: Layout, rng: np.random.Generator, difficulty: fl
     width_px = round(min(width / height, MAX_RATIO) * layout.height_px)
     sizes = [size for size in SIZES_PX if layout.box.right * size < MAX_SOURCE_PX] or SIZES_PX[:1]
     size_px = min(sizes, key=lambda size: abs(math.log(size / px_per_em)))
-    drawn, source = _draw_flat(text, layout, size_px)
+    drawn, source = (draw_flat or _draw_flat)(text, layout, size_px)
     turned_height = np.ptp(corners[:, 1])
     corner = corners.min(axis=0) - turned_height * np.array(layout.margins[:2])
     target = (corners - corner) * (width_px / width, px_per_em)
@@ -221,12 +235,30 @@ def _draw_flat(text: str, layout: Layout, size_px: int) -> tuple[Mask, NDArray[n
         pen.text(origin, text, fill=255, font=font, anchor="ls")
     else:
         draw_spaced(pen, text, font, origin, tracking_px)
-    # Hinting makes small letters a little larger or smaller than measured: what counts is the ink.
-    ink_right = max(right + tracking_px * (len(text) - 1), left + MIN_WIDTH_EM * size_px)
+    ink_right = right + tracking_px * (len(text) - 1)
+    corners = flat_corners((left, top, ink_right, bottom), layout, size_px)
+    return np.asarray(image), corners + origin
+
+
+def flat_corners(
+    ink: tuple[float, float, float, float], layout: Layout, size_px: int
+) -> NDArray[np.float64]:
+    """Return the corners of a text's box in px, the baseline at 0: float64 [4, 2].
+
+    Args:
+        ink: left, top, right and bottom of the ink as it was drawn. Hinting makes small letters a
+            little larger or smaller than measured: what counts is the ink.
+        layout: has the box.
+        size_px: em in px.
+    """
+    left, top, right, bottom = ink
     box = layout.box
-    ink_top, ink_bottom = min(top, box.top * size_px), max(bottom, box.bottom * size_px)
-    flat = Box(left, ink_top, ink_right, ink_bottom)
-    return np.asarray(image), flat.corners + origin
+    return Box(
+        left,
+        min(top, box.top * size_px),
+        max(right, left + MIN_WIDTH_EM * size_px),
+        max(bottom, box.bottom * size_px),
+    ).corners
 
 
 def draw_spaced(

@@ -41,12 +41,18 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, grain_px: in
     )
 
 
-def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
+def paint(
+    mask: Mask,
+    rng: np.random.Generator,
+    difficulty: float,
+    colors: tuple[Color, Color] | None = None,
+) -> Picture:
     """Put the ink of `mask` on a background.
 
     Args:
         mask: uint8 [h, w], 255 full ink.
         difficulty: 0 black on plain white .. 1.
+        colors: of paper and ink on a document; None to draw them, of documents and of scenes.
 
     Returns:
         BGR float32 [h, w, 3], levels 0 .. 255, maybe a little beyond.
@@ -54,8 +60,10 @@ def paint(mask: Mask, rng: np.random.Generator, difficulty: float) -> Picture:
     height, width = mask.shape
     if difficulty == 0:
         return np.repeat(255.0 - mask[:, :, np.newaxis].astype(np.float32), 3, axis=2)
-    is_document = rng.random() > 0.2 + 0.4 * difficulty
-    paper, ink = document_colors(rng) if is_document else scene_colors(rng, difficulty)
+    is_document = colors is not None or rng.random() > 0.2 + 0.4 * difficulty
+    if colors is None:
+        colors = document_colors(rng) if is_document else scene_colors(rng, difficulty)
+    paper, ink = colors
     coverage = _wear(mask, rng, difficulty).astype(np.float32) / 255.0
     contrast = abs(float((paper - ink) @ LUMA_BGR))
     picture = _background(paper, contrast, (height, width), rng, difficulty)

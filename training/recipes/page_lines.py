@@ -1,0 +1,161 @@
+"""Cuts the labelled lines of pages into a pack of lines.
+
+    python -m training.recipes.page_lines PAGES/train.txt --val PAGES/val.txt --output PACK \
+        --without LINES/val.tsv --val-without LINES/train.tsv
+
+Lines are cut as the page reader cuts them, straight and from the page's own pixels. Left out are
+lines that are ignored, stand upright or hold other characters than the dictionary's; pages that a
+line pack validates on, and lines with a text of its.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import DatasetError, OcrError
+from runtime.files import write_atomically
+from runtime.pages.crops import cut_out, extent
+from runtime.recognition.charset import build_charset
+from runtime.recognition.labels import labelled_images
+from runtime.recognition.spec import RecognizerSpec
+from runtime.standard_streams import open_standard_streams, say
+from training.detection.labels import NoTextError, read_polygons
+
+HEIGHT_PX = 56
+"""Of the lines: a little more than a recogniser's input, for what distorts them."""
+MAX_WIDTH_PX = 3200
+JPEG_QUALITY = 90
+FEWEST_TELLING = 10
+"""Characters from which on a text is hardly there twice by chance."""
+MOST_VALIDATED = 0.25
+"""Share of a page's telling texts that may be a pack's validation texts; the page goes beyond."""
+
+
+def corners_of(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the corners of the smallest rectangle around a nearly level polygon.
+
+    Returns:
+        Upper left, upper right, lower right, lower left: float64 [4, 2].
+    """
+    points = cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32))).astype(np.float64)
+    ordered = points[np.argsort(points[:, 0])]
+    left = ordered[:2][np.argsort(ordered[:2, 1])]
+    right = ordered[2:][np.argsort(ordered[2:, 1])]
+    return np.array([left[0], right[0], right[1], left[1]])
+
+
+def lines_of(
+    page: NDArray[np.uint8], label: str, name: str, spec: RecognizerSpec, avoided: frozenset[str]
+) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Cut the lines out of one page.
+
+    Args:
+        page: BGR uint8 [h, w, 3].
+        label: JSON list of `points` and `transcription`.
+        name: of the page, for messages.
+        spec: height, greatest width and characters of the lines.
+        avoided: texts that are not to be cut.
+
+    Yields:
+        A line, BGR uint8 [spec.height, w, 3], and its text.
+
+    Raises:
+        DatasetError: if the label is none.
+    """
+    try:
+        polygons = read_polygons(label, name)
+    except NoTextError:
+        return
+    telling = {text for text in polygons.texts if len(text) >= FEWEST_TELLING}
+    if len(telling & avoided) > MOST_VALIDATED * len(telling):
+        return
+    characters = frozenset(spec.characters)
+    for polygon, text, is_ignored in zip(
+        polygons.polys, polygons.texts, polygons.ignored, strict=True
+    ):
+        text = " ".join(text.split())
+        is_known = characters.issuperset(text) and not (
+            len(text) >= FEWEST_TELLING and text in avoided
+        )
+        corners = corners_of(polygon)
+        width, height = extent(corners)
+        # A single letter may be higher than wide; a line that is, stands upright.
+        if is_ignored or not text or not is_known or (height > width and len(text) > 2):
+            continue
+        crop = cut_out(page, corners, spec)
+        if not crop.is_squeezed:
+            yield crop.pixels, text
+
+
+def cut_pack(
+    label_file: Path, output: Path, name: str, spec: RecognizerSpec, avoided: frozenset[str]
+) -> int:
+    """Cut the lines of every page of a label file into `output/images` and `output/<name>.tsv`.
+
+    Returns:
+        The number of lines.
+
+    Raises:
+        DatasetError: if a page or its label cannot be read.
+    """
+    images = output / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    entries: list[str] = []
+    for path, label in labelled_images(label_file):
+        page = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if page is None:
+            raise DatasetError(f"cannot read the page {path}; remove it from {label_file}")
+        own = page.astype(np.uint8, copy=False)
+        for number, (pixels, text) in enumerate(lines_of(own, label, path.name, spec, avoided)):
+            file = f"{path.stem}_{number:03d}.jpg"
+            _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            # Not flushed one by one: what makes a pack complete is its label file.
+            (images / file).write_bytes(encoded.tobytes())
+            entries.append(f"images/{file}\t{text}\n")
+    write_atomically(output / f"{name}.tsv", "".join(entries).encode())
+    return len(entries)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    open_standard_streams()
+    parser = argparse.ArgumentParser(
+        prog="python -m training.recipes.page_lines", description=(__doc__ or "").split("\n")[0]
+    )
+    add = parser.add_argument
+    add("pages", type=Path, help="label file of pages to train on")
+    add("--val", type=Path, required=True, help="label file of pages to validate on")
+    add("--output", type=Path, required=True, help="folder for the pack")
+    add("--dictionary", default="configs/latin_dict.txt", help="(default %(default)s)")
+    add("--without", nargs="*", default=[], type=Path, metavar="TSV", help="texts to avoid")
+    add("--val-without", nargs="*", default=[], type=Path, metavar="TSV", help="in validation")
+    options = parser.parse_args(arguments)
+    try:
+        charset = build_charset(options.dictionary, use_space_char=True)
+        spec = RecognizerSpec(charset.characters, height=HEIGHT_PX)
+        spec = replace(spec, width=replace(spec.width, max_px=MAX_WIDTH_PX))
+        for name, file, packs in (
+            ("train", options.pages, options.without),
+            ("val", options.val, options.val_without),
+        ):
+            avoided = frozenset(
+                " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
+            )
+            count = cut_pack(file, options.output, name, spec, avoided)
+            print(f"{options.output / name}.tsv: {count} lines")
+    except OcrError as error:
+        say(f"page_lines: {error}")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
