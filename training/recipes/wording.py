@@ -243,8 +243,8 @@ class Wording:
         if style < 0.14:
             return text + pick(".,,.:;!?", self._rng)
         if style < 0.2:
-            opening, closing = pick(_QUOTES, self._rng)
-            return opening + text + closing
+            marks = pick(_QUOTES, self._rng)
+            return marks[0] + text + marks[1]
         return text
 
 

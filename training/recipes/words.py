@@ -1,6 +1,6 @@
 """Writes word lists of several languages, the most frequent word first.
 
-    pip install wordfreq
+    pip install 'distilrec[recipes]'
     python -m training.recipes.words words
 
 wordfreq's lists (R. Speer, CC BY-SA 4.0) come from encyclopedias, subtitles, books and the web.
@@ -31,7 +31,7 @@ def frequent_words(language: str, count: int) -> list[str]:
         from wordfreq import top_n_list
     except ImportError as error:
         raise DatasetError(
-            f"cannot import wordfreq: {error}; install it: pip install wordfreq"
+            f"cannot import wordfreq: {error}; install it: pip install 'distilrec[recipes]'"
         ) from error
     try:
         return [word for word in top_n_list(language, count) if any(map(str.isalpha, word))]

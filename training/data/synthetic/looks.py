@@ -207,9 +207,10 @@ def _display(text: str, layout: Layout, rng: np.random.Generator, difficulty: fl
     height = mask.shape[0]
     paper, ink = document_colors(rng)
     dark = np.minimum(paper, ink) * np.float32(0.6)
-    light = np.zeros(3, np.float32)
-    light[rng.random(3) < 0.6] = 1
-    light = np.float32(150) + np.float32(105) * light if light.any() else np.float32([40, 60, 255])
+    is_bright = rng.random(3) < 0.6
+    light = np.where(is_bright, np.float32(255), np.float32(150))
+    if not is_bright.any():
+        light = np.array([40, 60, 255], np.float32)
     coverage = mask.astype(np.float32) / np.float32(255)
     glow = cv2.GaussianBlur(coverage, (0, 0), height * rng.uniform(0.03, 0.15))
     amount = np.clip(coverage + glow * np.float32(rng.uniform(0.1, 0.7)), 0, 1)

@@ -69,7 +69,8 @@ def bleed_through(picture: Picture, rng: np.random.Generator) -> Picture:
     height = picture.shape[0]
     behind = picture[:, ::-1]
     behind = np.roll(behind, int(height * rng.uniform(0.2, 0.8)), axis=0)
-    behind = cv2.GaussianBlur(behind, (0, 0), max(0.7, height * rng.uniform(0.02, 0.05)))
+    sigma = max(0.7, height * rng.uniform(0.02, 0.05))
+    behind = cv2.GaussianBlur(behind, (0, 0), sigma).astype(np.float32, copy=False)
     paper = np.float32(np.percentile(behind, 90))
     shade = np.float32(rng.uniform(0.08, 0.3)) * np.minimum(behind - paper, 0)
     return (picture + shade).astype(np.float32, copy=False)

@@ -121,7 +121,8 @@ def _add_shapes(picture: Picture, amount: np.float32, rng: np.random.Generator) 
             end = (int(rng.integers(width)), int(rng.integers(height)))
             cv2.line(relief, (x, y), end, level, max(1, round(height * rng.uniform(0.03, 0.2))))
     if rng.random() < 0.6:
-        relief = cv2.GaussianBlur(relief, (0, 0), max(0.6, height * rng.uniform(0.02, 0.1)))
+        sigma = max(0.6, height * rng.uniform(0.02, 0.1))
+        relief = cv2.GaussianBlur(relief, (0, 0), sigma).astype(np.float32, copy=False)
     picture += relief[:, :, np.newaxis] * (amount * rng.uniform(0.4, 1, 3).astype(np.float32))
 
 
@@ -151,7 +152,7 @@ def _add_shadow(picture: Picture, coverage: Picture, ink: Color, rng: np.random.
         moved = cv2.warpAffine(coverage, matrix, coverage.shape[::-1])
         shadow = np.maximum(shadow, moved)
     if steps == 1 and rng.random() < 0.5:
-        shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.6, reach / 2))
+        shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.6, reach / 2)).astype(np.float32)
     is_light_ink = float(ink @ LUMA_BGR) > 110
     tone = np.float32(rng.uniform(0, 60) if is_light_ink else rng.uniform(170, 255))
     picture += (tone - picture) * (np.float32(rng.uniform(0.3, 0.9)) * shadow)[:, :, np.newaxis]
