@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OcrError as error:
         say(str(error))
         return 2
+    for note in plan.notes:
+        print(note)
     for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
     print(f"{options.config}: nothing wrong found")

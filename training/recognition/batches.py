@@ -19,6 +19,7 @@ from training.data.sample import Sample
 from training.data.sampler import MultiScaleSampler
 from training.recognition.inputs import InputWidths
 from training.recognition.labels import ctc_label
+from training.recognition.teacher.readings import LineReadings
 from training.task import Batch, stacked
 
 if TYPE_CHECKING:
@@ -218,7 +219,21 @@ class LineBatching:
         missing = [key for key in self.keep_keys if key not in arrays]
         arrays |= stacked(samples, missing)
         names = tuple(sample.name for sample in samples)
-        return Batch(names, {key: arrays[key] for key in self.keep_keys})
+        kept = {key: arrays[key] for key in self.keep_keys}
+        return Batch(names, kept, self._readings(samples, width))
+
+    def _readings(self, samples: Sequence[Sample], width: int) -> dict[str, LineReadings]:
+        """Put what teachers read side by side, by their names."""
+        shares = tuple(sample.image.shape[1] / width for sample in samples)
+        return {
+            name: LineReadings(
+                tuple(sample.readings[name] for sample in samples),
+                self.num_classes,
+                shares,
+                width // self.time_stride_px,
+            )
+            for name in samples[0].readings
+        }
 
     def _ratio(self, index: int, epoch: int) -> float:
         known = self.ratios.get(index)

@@ -83,6 +83,15 @@ class LineTeacher:
             problems.append((DICTIONARY, f"expected a dictionary's path, got {dictionary!r}"))
         return problems
 
+    def check(self) -> None:
+        """Open the file; raises ArtifactError or EngineError if it cannot teach this run."""
+        found = self.counterparts
+        if found.num_same + len(found.alike) == 0:
+            raise ArtifactError(
+                f"{self.plan.onnx}: none of its {len(found.own.characters)} characters is in the "
+                "run's dictionary: expected some; give another teacher or dictionary"
+            )
+
     def read(self, images: Sequence[Image]) -> list[LineReading]:
         """Read lines.
 
