@@ -27,7 +27,6 @@ _OPENING_TRIES, _OPENING_WAIT_S = 20, 0.1
 _REFRESH_S = 60
 """A time of last use is written anew when it is so old: each of them is a write."""
 _LEFT_SHARE = 0.9
-_ROWS_AT_A_TIME = 32
 _CHECKSUM_BYTES = 4
 _SETTINGS = (
     "PRAGMA auto_vacuum = INCREMENTAL",  # counts for a new file alone, before its first table
@@ -144,15 +143,19 @@ class ReadingCache:
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Remove what was not used for longest, until a tenth of the bound is free."""
         with _transaction(connection):
-            while _num_bytes(connection) > _LEFT_SHARE * self.most_bytes:
-                removed = connection.execute(
+            while (excess := _num_bytes(connection) - _LEFT_SHARE * self.most_bytes) > 0:
+                (count,) = connection.execute("SELECT count(*) FROM readings").fetchone()
+                if not count:
+                    break
+                # As many as their mean size asks for, and then again where these were smaller.
+                share = excess / _num_bytes(connection)
+                connection.execute(
                     "DELETE FROM readings WHERE rowid IN "
                     "(SELECT rowid FROM readings ORDER BY used, rowid LIMIT ?)",
-                    (_ROWS_AT_A_TIME,),
+                    (max(1, int(share * count)),),
                 )
-                if not removed.rowcount:
-                    break
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # `execute` would go one step, which gives back one page.
+        connection.executescript("PRAGMA incremental_vacuum")
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
         """Rename a damaged file, unless another process has done so, that a new one is made."""

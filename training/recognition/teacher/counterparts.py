@@ -8,7 +8,7 @@ guessed.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,8 @@ from runtime.recognition.charset import BLANK_INDEX, Charset
 _OF_ANOTHER_WIDTH = ("<wide>", "<narrow>", "<noBreak>")
 """Tags of Unicode's decompositions that change no shape."""
 
+_TO_FULL_WIDTH = 0xFEE0
+"""From an ASCII character to its full width form."""
 _GROUPS = (
     " \u00a0\u2002\u2003\u2005\u2007\u2009\u202f\u3000",
     "'\u2019\u2018\u201b\u02bc\u2032\u00b4\u0060\u02b9\u055a",
@@ -104,23 +106,18 @@ def _alike() -> dict[str, str]:
 _ALIKE = _alike()
 
 
-def look_alikes(character: str) -> Iterator[str]:
-    """Yield characters that are drawn as this one, the nearest first."""
+def look_alikes(character: str) -> list[str]:
+    """Return characters that are drawn as this one, the nearest first."""
     if len(character) != 1:
-        return
-    of_width = unicodedata.decomposition(character)
+        return []
     plain = character
-    if of_width.startswith(_OF_ANOTHER_WIDTH):
+    if unicodedata.decomposition(character).startswith(_OF_ANOTHER_WIDTH):
         plain = unicodedata.normalize("NFKC", character)
     plain = unicodedata.normalize("NFC", plain)
-    if plain != character:
-        yield plain
-    yield from _ALIKE.get(character, "")
-    if plain != character:
-        yield from _ALIKE.get(plain, "")
-    wide = chr(ord(plain) + 0xFEE0) if len(plain) == 1 and "!" <= plain <= "~" else ""
-    if wide and wide != character:
-        yield wide
+    found = [plain, *_ALIKE.get(character, ""), *_ALIKE.get(plain, "")]
+    if len(plain) == 1 and "!" <= plain <= "~":
+        found.append(chr(ord(plain) + _TO_FULL_WIDTH))
+    return [other for other in dict.fromkeys(found) if other != character]
 
 
 class Counterparts:
@@ -159,14 +156,9 @@ class Counterparts:
 
     def _counterpart(self, character: str) -> str | None:
         """Return the run's character for one of the network's."""
-        class_of = self.shared.class_of
-        if self.shared.lowers:
-            character = character.lower()
-        if character in class_of:
-            return character
-        for other in look_alikes(character):
-            found = other.lower() if self.shared.lowers else other
-            if found in class_of:
+        for candidate in (character, *look_alikes(character)):
+            found = self.shared.label_text(candidate)
+            if found in self.shared.class_of:
                 return found
         return None
 

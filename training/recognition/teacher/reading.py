@@ -60,16 +60,26 @@ class LineReading:
         """The most probable text."""
         return self.texts[0].text
 
-    @cached_property
-    def character_confidences(self) -> tuple[float, ...]:
-        """Probability of each character along the most probable path, as the runtime has them.
-
-        The path's text may be another than `text`, where many improbable paths spell that.
-        """
+    @property
+    def _is_first(self) -> NDArray[np.bool_]:
+        """Tell of each time step whether a character begins there on the most probable path."""
         best = self.classes[:, 0]
         is_first = best != BLANK_INDEX
         is_first[1:] &= best[1:] != best[:-1]
-        return tuple(self.probabilities[is_first, 0].tolist())
+        return is_first
+
+    @cached_property
+    def path(self) -> tuple[int, ...]:
+        """Joint classes of the most probable path, which greedy decoding finds.
+
+        Its text may be another than `text`, which many improbable paths may spell.
+        """
+        return tuple(self.classes[self._is_first, 0].tolist())
+
+    @cached_property
+    def character_confidences(self) -> tuple[float, ...]:
+        """Probability of each character of `path`, as the runtime has them."""
+        return tuple(self.probabilities[self._is_first, 0].tolist())
 
     @property
     def confidence(self) -> float:

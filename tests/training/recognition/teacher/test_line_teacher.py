@@ -41,9 +41,9 @@ def test_it_reads_what_the_runtime_reads(model: Path) -> None:
     lines = coloured_lines()
     with _recognizer(model) as own:
         expected = own(lines)
-    readings = teacher_of(model, "".join(LISTED)).read(lines)
-    for reading, result in zip(readings, expected, strict=True):
-        assert reading.text == result.text
+    teacher = teacher_of(model, "".join(LISTED))
+    for reading, result in zip(teacher.read(lines), expected, strict=True):
+        assert teacher.counterparts.text_of(reading.path) == result.text
         assert reading.confidence == pytest.approx(result.confidence, abs=2e-3)
 
 
@@ -85,7 +85,7 @@ def test_a_line_is_read_once_whoever_asks(model: Path, monkeypatch: pytest.Monke
     with pytest.raises(AssertionError, match="read before"):
         other.read([changed])
     with pytest.raises(AssertionError, match="read before"):
-        teacher_of(model, "abc", cache_dir=str(model.parent / "once")).read(lines[:1])
+        teacher_of(model, "cba", cache_dir=str(model.parent / "once")).read(lines[:1])
 
 
 def test_readings_that_are_not_kept_are_the_same(model: Path) -> None:
@@ -139,7 +139,7 @@ def test_values_that_cannot_be_are_problems() -> None:
         {"blank": "middle", "height_px": 0, "character_dict_path": 3}
     )
     assert [key for key, _ in problems] == ["blank", "height_px", "character_dict_path"]
-    assert "expected first or last" in problems[0][1]
+    assert "expected 'first' or 'last'" in problems[0][1]
     assert LineTeacher.problems_of({"layout": "TNK", "mean": 0.5}) == []
 
 
