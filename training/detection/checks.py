@@ -86,7 +86,7 @@ def _problems_of_taught_maps(part: LossPart, model: ModelPlan) -> Found:
         yield part.component.path, f"{message} {names}, got {part.component.name}"
         return
     maps = part.component.options.get("maps_name")
-    if [maps] if isinstance(maps, str) else list(maps or ()) != ["thrink_maps"]:
+    if ([maps] if isinstance(maps, str) else list(maps or ())) != ["thrink_maps"]:
         yield f"{part.component.path}.maps_name", f"{message} thrink_maps, got {maps}"
 
 

@@ -60,7 +60,7 @@ def test_colours_are_in_the_teachers_order(tmp_path: Path) -> None:
     image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     found = {}
     for order in ("BGR", "RGB"):
-        spec = toy_spec(color_order=order, mean=(0.1, 0.5, 0.9))
+        spec = toy_spec(color_order=order, std=(0.1, 0.2, 0.9))
         file = write_toy_detector(tmp_path / f"{order}.onnx", spec=spec)
         (found[order],) = teacher_of(file).read([image])
     assert not np.array_equal(found["BGR"], found["RGB"])

@@ -13,6 +13,8 @@ import yaml
 
 from tests.fakes.foreign_model import STRIDE_PX, write_foreign_model
 
+CHARACTERS = "nmcdefghijkzab"
+"""Of the teacher; the run has those from a to l."""
 WriteConfig = Callable[..., Path]
 PAIRS: dict[str, Any] = {
     "weight": 1.0,
@@ -59,7 +61,7 @@ def config_of_taught(
     """
     model = folder / "teacher.onnx"
     if not model.exists():
-        write_foreign_model(model)
+        write_foreign_model(model, metadata={"character": "\n".join(CHARACTERS)})
         write_blocks(folder)
     dataset = {
         "name": "SimpleDataSet",

@@ -30,7 +30,7 @@ def logits(num: int = 1, num_steps: int = 4) -> paddle.Tensor:
 def ctc(student: paddle.Tensor, place: int, *label: int) -> float:
     rows = student[place : place + 1].detach()
     labels, lengths = paddle.to_tensor([list(label)]), paddle.to_tensor([len(label)])
-    return float(ctc_loss(rows, labels, lengths))
+    return float(ctc_loss(rows, labels, lengths).sum())
 
 
 def loss_of(student: paddle.Tensor, read: LineReadings, **options: Any) -> paddle.Tensor:
