@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from runtime.batching import batches_by_width
 from runtime.errors import ConfigError
+from runtime.recognition.charset import SPACE
 from runtime.recognition.preprocess import batch_from_lines
 from runtime.recognition.spec import WidthPolicy
 from training.data.planned import PlannedBatch, Size
 from training.data.sample import Sample
 from training.data.sampler import MultiScaleSampler
 from training.recognition.inputs import InputWidths
-from training.recognition.labels import ctc_label
+from training.recognition.labels import ctc_label, padded_labels
 from training.recognition.teacher.readings import LineReadings
 from training.task import Batch, stacked
 
@@ -105,14 +106,6 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
     if needed <= width or width_policy.min_px == width_policy.max_px:
         return width
     return -(-needed // width_policy.step_px) * width_policy.step_px
-
-
-def padded_labels(labels: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int64]:
-    """Pad labels with 0 to L, the longest of them where `length` is None: int64 [N, L]."""
-    padded = np.zeros((len(labels), length or max(map(len, labels))), np.int64)
-    for row, label in zip(padded, labels, strict=True):
-        row[: len(label)] = label
-    return padded
 
 
 def label_counts(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
@@ -231,6 +224,10 @@ class LineBatching:
                 self.num_classes,
                 shares,
                 width // self.time_stride_px,
+                tuple(
+                    sample.text.count(SPACE) != sample.readings[name].text.count(SPACE)
+                    for sample in samples
+                ),
             )
             for name in samples[0].readings
         }

@@ -13,7 +13,6 @@ from paddle import nn
 from training.distillation.divergences import logits_of
 from training.distillation.losses import Batch, Outputs, Pairs, as_pairs, pick
 from training.recognition.teacher.alignment import steps_needed
-from training.recognition.teacher.reading import LineReading
 from training.recognition.teacher.readings import LineReadings
 
 log = logging.getLogger(__name__)
@@ -82,8 +81,8 @@ class TeacherLoss(nn.Layer):
     def followed(self, logits: paddle.Tensor, readings: LineReadings) -> list[int]:
         """Return the places of the lines that can be followed, and count the others."""
         places = []
-        for place, line in enumerate(readings.lines):
-            reason = self._reason_against(line, readings.num_classes, logits.shape[1])
+        for place in range(len(readings.lines)):
+            reason = self.reason_against(readings, place, logits.shape[1])
             if reason is None:
                 places.append(place)
             else:
@@ -94,11 +93,13 @@ class TeacherLoss(nn.Layer):
             self._tell()
         return places
 
-    def _reason_against(self, line: LineReading, num_classes: int, num_steps: int) -> str | None:
+    def reason_against(self, readings: LineReadings, place: int, num_steps: int) -> str | None:
+        """Return why a line cannot be followed, or None."""
+        line = readings.lines[place]
         label = line.texts[0].classes
         if not label:
             return _EMPTY
-        if not line.is_spelled_by(num_classes):
+        if not line.is_spelled_by(readings.num_classes):
             return _UNSPELLED
         if line.confidence < self.least_confidence:
             return _UNSURE
