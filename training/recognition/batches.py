@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from runtime.batching import batches_by_width
 from runtime.errors import ConfigError
-from runtime.recognition.charset import SPACE
 from runtime.recognition.preprocess import batch_from_lines
 from runtime.recognition.spec import WidthPolicy
 from training.data.planned import PlannedBatch, Size
@@ -217,6 +216,7 @@ class LineBatching:
 
     def _readings(self, samples: Sequence[Sample], width: int) -> dict[str, LineReadings]:
         """Put what teachers read side by side, by their names."""
+        labels = tuple(sample.text for sample in samples)
         shares = tuple(sample.image.shape[1] / width for sample in samples)
         return {
             name: LineReadings(
@@ -224,10 +224,7 @@ class LineBatching:
                 self.num_classes,
                 shares,
                 width // self.time_stride_px,
-                tuple(
-                    sample.text.count(SPACE) != sample.readings[name].text.count(SPACE)
-                    for sample in samples
-                ),
+                labels,
             )
             for name in samples[0].readings
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.recognition.charset import BLANK_INDEX
+from runtime.recognition.charset import BLANK_INDEX, SPACE
 from training.distillation.teacher.contract import TeacherOutput
 from training.recognition.labels import padded_labels
 from training.recognition.teacher.alignment import spikes
@@ -33,14 +33,23 @@ class LineReadings(TeacherOutput):
         num_classes: K of the run; joint classes from there on are the teacher's alone.
         shares: of the width of the batch that each line fills, 0 .. 1.
         num_steps: time steps of a network that reads the batch.
-        has_other_spaces: whether a line's label has more or fewer spaces than its best text.
+        labels: text of each line's label.
     """
 
     lines: tuple[LineReading, ...]
     num_classes: int
     shares: tuple[float, ...]
     num_steps: int
-    has_other_spaces: tuple[bool, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    def agrees(self, place: int) -> bool:
+        """Tell whether the best text of a line is its label, but for spaces."""
+        read, label = self.lines[place].text, self.labels[place]
+        return read.replace(SPACE, "") == label.replace(SPACE, "")
+
+    def has_other_spaces(self, place: int) -> bool:
+        """Tell whether a line's label has more or fewer spaces than its best text."""
+        return self.lines[place].text.count(SPACE) != self.labels[place].count(SPACE)
 
     def outputs(self) -> LineReadings:
         """Return the readings themselves."""

@@ -31,8 +31,8 @@ def readings(
     *lines: LineReading,
     shares: Sequence[float] | None = None,
     num_steps: int = 1,
-    other_spaces: Sequence[bool] = (),
+    labels: Sequence[str] = (),
 ) -> LineReadings:
     """The readings of a batch."""
     filled = tuple(shares or [1.0] * len(lines))
-    return LineReadings(lines, K, filled, num_steps, tuple(other_spaces))
+    return LineReadings(lines, K, filled, num_steps, tuple(labels))

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 _UNSURE = "less confident than least_confidence"
 _EMPTY = "without text"
 _UNSPELLED = "with characters outside the dictionary"
+_WRONG = "whose label is another text"
 _CRAMPED = "with more characters than time steps"
 
 
@@ -35,13 +36,20 @@ class TeacherLoss(nn.Layer):
         name: in the log, e.g. `teacher_ctc_0`.
         multi_head: the first network's head is a `MultiHead`.
         least_confidence: of a line's text, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
     """
 
     needs_teacher: ClassVar[bool] = True
     """Marks a loss whose pairs end in an ONNX file."""
 
     def __init__(
-        self, pairs: Pairs, key: str | None, name: str, multi_head: bool, least_confidence: float
+        self,
+        pairs: Pairs,
+        key: str | None,
+        name: str,
+        multi_head: bool,
+        least_confidence: float,
+        agreeing: bool,
     ) -> None:
         super().__init__()
         self.pairs = as_pairs(pairs)
@@ -49,6 +57,7 @@ class TeacherLoss(nn.Layer):
         self.name = name
         self.head = "ctc" if multi_head else None
         self.least_confidence = least_confidence
+        self.agreeing = agreeing
         self.num_lines = 0
         self.left_out: Counter[str] = Counter()
         self._told_at = 1
@@ -103,6 +112,8 @@ class TeacherLoss(nn.Layer):
             return _UNSPELLED
         if line.confidence < self.least_confidence:
             return _UNSURE
+        if self.agreeing and not readings.agrees(place):
+            return _WRONG
         return _CRAMPED if steps_needed(label) > num_steps else None
 
     def _tell(self) -> None:

@@ -34,6 +34,7 @@ class DistillationSpikeKLLoss(TeacherLoss):
         name: in the log, e.g. `spike_kl_0`.
         multi_head: the network's head is a `MultiHead`.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: a choice of time steps as in arXiv:2506.01503, here by forced alignment of both.
     """
@@ -45,8 +46,9 @@ class DistillationSpikeKLLoss(TeacherLoss):
         name: str = "spike_kl",
         multi_head: bool = False,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
 
     def compare(self, logits: paddle.Tensor, readings: LineReadings) -> paddle.Tensor:
         """Compare logits float32 [N, T, K] with what was read in the lines; return a scalar."""
@@ -81,6 +83,7 @@ class DistillationGuidedCTCLoss(TeacherLoss):
         name: in the log, e.g. `guided_ctc_0`.
         multi_head: the network's head is a `MultiHead`.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: Kurata and Audhkhasi 2019 (arXiv:1904.08311), whose networks have equal time steps.
     """
@@ -92,8 +95,9 @@ class DistillationGuidedCTCLoss(TeacherLoss):
         name: str = "guided_ctc",
         multi_head: bool = False,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
 
     def compare(self, logits: paddle.Tensor, readings: LineReadings) -> paddle.Tensor:
         """Compare logits float32 [N, T, K] with the places in the lines; return a scalar."""

@@ -38,6 +38,7 @@ class DistillationTeacherCTCLoss(TeacherLoss):
         other_spaces: follow lines whose label has more or fewer spaces than the teacher reads too;
             a teacher known to lose spaces would teach the network to lose them.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: labels of a teacher's beam, as in Takashima, Li, Kawai 2018 (sequence-level knowledge
     distillation of CTC acoustic models).
@@ -53,8 +54,9 @@ class DistillationTeacherCTCLoss(TeacherLoss):
         by_confidence: bool = False,
         other_spaces: bool = True,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
         self.num_texts = num_texts
         self.by_confidence = by_confidence
         self.other_spaces = other_spaces
@@ -92,7 +94,7 @@ class DistillationTeacherCTCLoss(TeacherLoss):
 
     def reason_against(self, readings: LineReadings, place: int, num_steps: int) -> str | None:
         """Return why a line cannot be followed, or None."""
-        if not self.other_spaces and readings.has_other_spaces[place]:
+        if not self.other_spaces and readings.has_other_spaces(place):
             return _OTHER_SPACES
         return super().reason_against(readings, place, num_steps)
 
