@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         say("check_config: stopped")
         return status_of(stop)
+    for note in plan.notes:
+        print(note)
     for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
     print(f"{options.config}: nothing wrong found")

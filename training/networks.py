@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from training.distillation.model import DistillationModel
+from training.distillation.teacher.section import TeacherPlan, is_teacher, read_teacher
 from training.network import Network
 from training.registry import Component, Problems, unknown_name
 from training.task import Task
 from training.tasks import task_of
 
 Model: TypeAlias = Network | DistillationModel
+Found = TypeVar("Found")
 
 DISTILLATION_MODEL = "DistillationModel"
 ALONE = ""
@@ -70,10 +72,13 @@ class ModelPlan:
     Args:
         task: the task that the networks do.
         networks: by name; `ALONE` is the name of a single one.
+        teachers: those of `Models` that are ONNX files, by name; they are no part of the model,
+            its checkpoints or what is exported.
     """
 
     task: type[Task]
     networks: Mapping[str, NetworkPlan]
+    teachers: Mapping[str, TeacherPlan] = field(default_factory=dict)
 
     @property
     def is_distillation(self) -> bool:
@@ -135,14 +140,34 @@ def read_architecture(section: object, problems: Problems) -> ModelPlan | None:
     if task is None:
         return None
     networks: dict[str, NetworkPlan | None] = {}
+    teachers: dict[str, TeacherPlan | None] = {}
     if "Models" not in section:
         networks[ALONE] = _read_network(section, path, task, problems)
     else:
         for name, network in _model_sections(section, problems).items():
-            networks[name] = _read_network(network, f"{path}.Models.{name}", task, problems)
+            where = f"{path}.Models.{name}"
+            if is_teacher(network):
+                teachers[name] = _read_teacher(network, name, where, task, problems)
+            else:
+                networks[name] = _read_network(network, where, task, problems)
     if len(problems) > num_problems:
         return None
-    return ModelPlan(task, {name: plan for name, plan in networks.items() if plan is not None})
+    return ModelPlan(task, _found(networks), _found(teachers))
+
+
+def _found(plans: Mapping[str, Found | None]) -> dict[str, Found]:
+    return {name: plan for name, plan in plans.items() if plan is not None}
+
+
+def _read_teacher(
+    section: Mapping[str, Any], name: str, path: str, task: type[Task], problems: Problems
+) -> TeacherPlan | None:
+    """Read the section of a network that is an ONNX file; its task knows what it may leave open."""
+    plan = read_teacher(section, name, path, task.teacher_keys, problems)
+    found = [] if plan is None else list(task.problems_of_teacher(plan.of_task))
+    for key, message in found:
+        problems.add(f"{path}.{key}", message)
+    return None if found else plan
 
 
 def _model_sections(section: Mapping[str, Any], problems: Problems) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runtime.errors import OcrError
 from training.checkpoint.named import problems_of_weights
 from training.config import (
     SECTIONS,
@@ -16,6 +17,8 @@ from training.config import (
 )
 from training.data.build import DataPlan, read_data
 from training.distillation.checks import problems_of_loss, problems_of_output
+from training.distillation.teacher.contract import Teacher
+from training.distillation.teacher.section import ONNX
 from training.losses import LossPlan, read_loss
 from training.networks import ModelPlan, read_architecture
 from training.optimizer import OptimizerPlan, read_optimizer
@@ -52,6 +55,7 @@ class Plan(DeployedPlan):
     Args:
         loss, optimizer, post_process, metric, train: of the sections of those names.
         without_effect: paths of PaddleOCR's keys that change nothing here.
+        notes: what a person should know of the teachers that are ONNX files.
     """
 
     loss: LossPlan
@@ -60,6 +64,13 @@ class Plan(DeployedPlan):
     metric: Component
     train: DataPlan
     without_effect: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def teachers(self) -> dict[str, Teacher]:
+        """The teachers that are ONNX files and read images of this run, by name."""
+        read = (*self.train.teachers, *self.evaluation.teachers)
+        return {teacher.plan.name: teacher for teacher in read}
 
 
 def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
@@ -83,7 +94,9 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
         plan = _read_all(config, data, problems)
     found: list[tuple[str, str]] = []
     if plan is not None:
+        plan = _with_teachers(plan, data)
         found += _problems_of_names(plan)
+        found += _problems_of_teachers(plan)
         found += _problems_of_frozen(plan)
         found += plan.task.problems_of_plan(plan)
     if "Train" in data:
@@ -91,7 +104,8 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     problems += [Problem(path, message) for path, message in found]
     config.raise_problems(problems)
     assert plan is not None
-    return replace(plan, without_effect=tuple(problems.without_effect))
+    notes = tuple(_notes(plan, data))
+    return replace(plan, without_effect=tuple(problems.without_effect), notes=notes)
 
 
 def read_deployed_plan(config: Config) -> DeployedPlan:
@@ -193,6 +207,44 @@ def _problems_of_names(plan: Plan) -> Iterable[tuple[str, str]]:
 
 def _is_distillation(name: str) -> bool:
     return name.startswith("Distillation")
+
+
+def _with_teachers(plan: Plan, data: Sequence[str]) -> Plan:
+    """Let each section know the teachers that read its images: those that something looks at."""
+    teachers = {name: plan.task.teacher(found) for name, found in plan.model.teachers.items()}
+    compared = {name for part in plan.loss.parts for name in part.networks}
+    named = plan.post_process.all_options.get("model_name", ())
+    decoded = {named} if isinstance(named, str) else set(named)
+    if plan.settings.cal_metric_during_train:
+        compared |= decoded
+
+    def those_of(section: DataPlan, names: set[str]) -> DataPlan:
+        read = tuple(teacher for name, teacher in teachers.items() if name in names)
+        return replace(section, teachers=read if section.path in data else ())
+
+    return replace(
+        plan,
+        train=those_of(plan.train, compared),
+        evaluation=those_of(plan.evaluation, decoded),
+    )
+
+
+def _problems_of_teachers(plan: Plan) -> Iterable[tuple[str, str]]:
+    """Find ONNX files that cannot be used, by opening them."""
+    for teacher in plan.teachers.values():
+        try:
+            teacher.check()
+        except OcrError as error:
+            yield f"{teacher.plan.path}.{ONNX}", str(error)
+
+
+def _notes(plan: Plan, data: Sequence[str]) -> Iterable[str]:
+    """Say what the teachers' characters are to the run, and which of them nothing looks at."""
+    for teacher in plan.teachers.values():
+        yield from teacher.notes()
+    if "Train" in data:
+        for name in plan.model.teachers.keys() - plan.teachers.keys():
+            yield f"{name} reads nothing: no loss names it"
 
 
 def _problems_of_frozen(plan: Plan) -> Iterable[tuple[str, str]]:

@@ -134,6 +134,8 @@ def _assemble(plan: Plan) -> Run:
     settings, task = plan.settings, plan.task
     for key in plan.without_effect:
         log.info("%s has no effect here", key)
+    for note in plan.notes:
+        log.info("%s", note)
     choose_device(settings)
     paddle.seed(settings.seed)
     with unique_name.guard():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from training.data.dataset import SampleDataset
     from training.data.planned import PlannedBatch, Size
     from training.data.sample import Sample, SampleSource, Transform
+    from training.distillation.teacher.contract import Readings, Teacher
+    from training.distillation.teacher.section import TeacherPlan
     from training.loop.parallel import Group
     from training.network import Network
     from training.networks import NetworkPlan
@@ -31,10 +33,18 @@ class Batch:
     Args:
         names: where each sample came from.
         arrays: by PaddleOCR's `KeepKeys` names, N along the first axis: `image`, `label`, ….
+        readings: what teachers that are ONNX files read in the images, by their names.
     """
 
     names: tuple[str, ...]
     arrays: Mapping[str, NDArray[Any]]
+    readings: Mapping[str, Readings] = field(default_factory=dict)
+
+    def beside(self, outputs: Any) -> Any:
+        """Return the networks' outputs by name with those of the teachers beside them."""
+        if not self.readings:
+            return outputs
+        return {**outputs, **{name: read.outputs() for name, read in self.readings.items()}}
 
 
 class Report(Protocol):
@@ -101,6 +111,10 @@ class Task(Protocol):
     network: ClassVar[type[Network]]
     network_keys: ClassVar[frozenset[str]]
     """Keys of a network's section that only this task knows."""
+    teacher_keys: ClassVar[frozenset[str]]
+    """Keys of a teacher's section that say what an ONNX file leaves open."""
+    teacher_outputs: ClassVar[tuple[str, ...]]
+    """What losses may name as `key` of a teacher that is an ONNX file."""
     backbones: ClassVar[Registry]
     necks: ClassVar[Registry]
     heads: ClassVar[Registry]
@@ -116,6 +130,10 @@ class Task(Protocol):
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Yield key and message of what is wrong with a network's section."""
+
+    @staticmethod
+    def problems_of_teacher(options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Yield key and message of values of `teacher_keys` that cannot be."""
 
     @staticmethod
     def problems_of_transforms(
@@ -138,6 +156,9 @@ class Task(Protocol):
     def num_classes_of(self, network: NetworkPlan) -> int:
         """Return K of a network's head; 0 where heads have no classes."""
 
+    def teacher(self, plan: TeacherPlan) -> Teacher:
+        """Return a teacher that is an ONNX file, which is not opened yet."""
+
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Fit the networks that a config describes to its data."""
 
@@ -149,7 +170,7 @@ class Task(Protocol):
         """Return the parameters that the task supplies to the data set of a section."""
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
-        """Build the transforms of a data section."""
+        """Build the transforms of a data section; one of them lets its teachers read."""
 
     def report_on(
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]

@@ -78,6 +78,11 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     """
     contract, model = contract_of(plan), plan.model
     name = network if model.is_distillation else ALONE
+    if name in model.teachers:
+        raise ConfigError(
+            f"{plan.config.path}: {name} is the ONNX file {model.teachers[name].onnx}, of which no "
+            f"checkpoint holds anything: expected one of {', '.join(model.networks)} to export"
+        )
     if name not in model.networks:
         message = unknown_name("network", network, model.networks)
         raise ConfigError(f"{plan.config.path}: {message}")

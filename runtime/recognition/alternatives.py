@@ -50,17 +50,29 @@ def most_probable_texts(
         charset: K - 1 characters.
         count: number of texts at most; fewer if the beam holds no more.
     """
-    beam = _Beam(max(_LEAST_BEAM, _BEAM_PER_TEXT * count))
-    for row in probabilities:
-        beam.advance(row.astype(np.float64))
     texts: Counter[str] = Counter()
-    for classes, probability in beam.prefixes():
+    for classes, probability in most_probable_labels(probabilities, count):
         # Two sequences may have the same text: some dictionaries list the space twice.
         characters = [charset.characters[index - 1] for index in classes]
         text = "".join(characters[place] for place in reading_order(characters))
         texts[text] += probability  # type: ignore[assignment]
     best = [(text, value) for text, value in texts.most_common(count) if value > 0]
     return tuple(Alternative(text, min(1.0, value)) for text, value in best)
+
+
+def most_probable_labels(
+    probabilities: NDArray[np.floating], count: int
+) -> list[tuple[list[int], float]]:
+    """Return all sequences of classes in the beam, and how probable each is.
+
+    Args:
+        probabilities: of the classes at each time step, [T, K].
+        count: how many sequences the beam is to tell apart well; it holds more.
+    """
+    beam = _Beam(max(_LEAST_BEAM, _BEAM_PER_TEXT * count))
+    for row in probabilities:
+        beam.advance(row.astype(np.float64))
+    return beam.prefixes()
 
 
 class _Beam:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.cpu import available_cpus
 from training.data.dataset import SampleDataset
@@ -15,6 +15,9 @@ from training.data.synthetic import SyntheticDataSet, SyntheticPages
 from training.data.unreadable import MOST_SHARE
 from training.registry import Component, Problems, Registry, unknown_name
 from training.task import Batching, Report, Task
+
+if TYPE_CHECKING:
+    from training.distillation.teacher.contract import Teacher
 
 EVAL_SEED_OFFSET = 1_000_003
 """Evaluation draws other synthetic samples than training does."""
@@ -93,6 +96,7 @@ class DataPlan:
         transforms_before_joining: `ext_op_transform_idx`, how many transforms another sample
             passes before it is joined.
         sampler: the `sampler` section; None where the loader alone decides about batches.
+        teachers: ONNX files that read these images too.
     """
 
     path: str
@@ -101,6 +105,7 @@ class DataPlan:
     loader: LoaderOptions
     transforms_before_joining: int = 1
     sampler: MultiScaleSampler | None = None
+    teachers: tuple[Teacher, ...] = ()
 
     @property
     def is_training(self) -> bool:

@@ -27,6 +27,7 @@ class Sample:
         text: the label as the source has it: the text of a line, the boxes of a page.
         name: path or key, for messages.
         values: what transforms made of the label, by PaddleOCR's `KeepKeys` names.
+        readings: what teachers that are ONNX files read in the image, by their names.
         replaced: the unusable sample that this one replaces in training, if any.
     """
 
@@ -34,6 +35,7 @@ class Sample:
     text: str
     name: str
     values: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Any] = field(default_factory=dict)
     replaced: Failure | None = None
 
 

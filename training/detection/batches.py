@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.data.planned import PlannedBatch, Size
 from training.data.sample import Sample
+from training.detection.teacher.readings import PageReadings
 from training.task import Batch, stacked
 
 if TYPE_CHECKING:
@@ -128,4 +129,8 @@ class PageBatching:
                 for place, page in enumerate(samples):
                     arrays[key][place] = page.values[key]
         names = tuple(page.name for page in samples)
-        return Batch(names, {key: arrays[key] for key in self.keep_keys})
+        readings = {
+            name: PageReadings(np.stack([page.readings[name] for page in samples]))
+            for name in samples[0].readings
+        }
+        return Batch(names, {key: arrays[key] for key in self.keep_keys}, readings)

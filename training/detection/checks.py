@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runtime.detection.preprocess import STRIDE_PX
+from runtime.errors import OcrError
 from training.detection.necks import NECKS
+from training.detection.teacher.page_teacher import PageTeacher
 from training.detection.transforms import CROPS, EVALUATION_KEYS, TRAINING_KEYS
 
 if TYPE_CHECKING:
@@ -61,14 +63,31 @@ def problems_of_plan(plan: Plan) -> Iterable[tuple[str, str]]:
         yield from _problems_of_source(data)
         yield from _problems_of_keys(data, keys)
         yield from _problems_of_sizes(data)
+    yield from _problems_of_taught_sizes(plan.train)
     yield from _problems_of_growth(plan.train, plan.settings.epoch_num)
     for part in plan.loss.parts:
         yield from _problems_of_auxiliary(part, plan.model)
+        yield from _problems_of_taught_maps(part, plan.model)
     if plan.settings.cal_metric_during_train:
         yield (
             "Global.cal_metric_during_train",
             "crops have no boxes to score by: expected false or nothing, got true",
         )
+
+
+def _problems_of_taught_maps(part: LossPart, model: ModelPlan) -> Found:
+    """Find losses that compare maps which an ONNX file does not give."""
+    taught = [name for _, name in part.pairs if name in model.teachers]
+    if not taught or part.component.name == "DistillationDilaDBLoss":
+        return
+    message = f"{taught[0]} is an ONNX file, which gives the shrunken text alone: expected"
+    if part.component.name != "DistillationDMLLoss":
+        names = "DistillationDilaDBLoss or DistillationDMLLoss"
+        yield part.component.path, f"{message} {names}, got {part.component.name}"
+        return
+    maps = part.component.options.get("maps_name")
+    if ([maps] if isinstance(maps, str) else list(maps or ())) != ["thrink_maps"]:
+        yield f"{part.component.path}.maps_name", f"{message} thrink_maps, got {maps}"
 
 
 def _problems_of_source(data: DataPlan) -> Found:
@@ -103,6 +122,22 @@ def _problems_of_sizes(data: DataPlan) -> Found:
         if sides is not None and any(side % STRIDE_PX for side in sides):
             message = f"expected multiples of {STRIDE_PX} px, the networks' stride, got"
             yield f"{path}.{key}", f"{message} {options[key]}"
+
+
+def _problems_of_taught_sizes(data: DataPlan) -> Found:
+    """Find crops of a size that an ONNX file does not take."""
+    crops = [transform for transform in data.transforms if transform.name in CROPS]
+    for teacher in data.teachers:
+        assert isinstance(teacher, PageTeacher)
+        for crop in crops:
+            width, height = crop.all_options["size"]
+            try:
+                is_taken = teacher.takes(height, width)
+            except OcrError:
+                continue  # the file's own problem is found elsewhere
+            if not is_taken:
+                message = f"{teacher.plan.onnx} takes other sizes: expected one of them, got"
+                yield f"{crop.path}.size", f"{message} {width} x {height} px"
 
 
 def _problems_of_growth(data: DataPlan, epoch_num: int) -> Found:

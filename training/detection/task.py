@@ -18,7 +18,9 @@ from training.detection.network import DetectionNetwork
 from training.detection.post_process import POST_PROCESSES
 from training.detection.predict import Prediction, predict, results_text, table
 from training.detection.report import PageReport, inspect_pages
-from training.detection.transforms import TRANSFORMS, problems_of_order
+from training.detection.teacher.page_teacher import PageTeacher
+from training.detection.teacher.transform import MarkByTeachers
+from training.detection.transforms import TRANSFORMS, NormalizeImage, problems_of_order
 from training.registry import Component, Problems, Registry
 from training.task import Batch, Report
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from training.data.build import DataPlan
     from training.data.dataset import SampleDataset
     from training.data.sample import SampleSource, Transform
+    from training.distillation.teacher.section import TeacherPlan
     from training.network import Network
     from training.networks import NetworkPlan
     from training.plan import Plan
@@ -46,6 +49,8 @@ class DetectionTask:
     backbones: ClassVar[Registry] = BACKBONES
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
+    teacher_keys: ClassVar[frozenset[str]] = frozenset()
+    teacher_outputs: ClassVar[tuple[str, ...]] = ("maps",)
     losses: ClassVar[Registry] = LOSSES
     transforms: ClassVar[Registry] = TRANSFORMS
     post_processes: ClassVar[Registry] = POST_PROCESSES
@@ -60,6 +65,11 @@ class DetectionTask:
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Report a network without a neck, or with auxiliary heads that nothing feeds."""
         return problems_of_parts(section)
+
+    @staticmethod
+    def problems_of_teacher(options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Report nothing: what an ONNX file leaves open is PaddleOCR's convention."""
+        return ()
 
     @staticmethod
     def problems_of_transforms(
@@ -81,6 +91,10 @@ class DetectionTask:
         """Return 0: heads give maps."""
         return 0
 
+    def teacher(self, plan: TeacherPlan) -> PageTeacher:
+        """Return a detector in an ONNX file that marks text on pages."""
+        return PageTeacher(plan)
+
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Leave the networks as they are: they take images of any size."""
 
@@ -94,8 +108,17 @@ class DetectionTask:
         return {}
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
-        """Build the transforms of a data section."""
-        return [transform.build() for transform in plan.transforms]
+        """Build the transforms of a data section.
+
+        Teachers mark text on the pixels that the networks see, normalised as they need it.
+        """
+        transforms: list[Transform] = [transform.build() for transform in plan.transforms]
+        if not plan.teachers:
+            return transforms
+        return [
+            MarkByTeachers(step, plan.teachers) if isinstance(step, NormalizeImage) else step
+            for step in transforms
+        ]
 
     def report_on(
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]

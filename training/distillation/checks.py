@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _STAGES = ("backbone_out", "neck_out", "head_out")
 """What a network with `return_all_feats` returns in training; in evaluation the last alone."""
+_TEACHERS_HEAD = "ctc"
+"""The one head whose output an ONNX file has."""
 Found = Iterable[tuple[str, str]]
 """Path and message of each problem."""
 
@@ -28,8 +30,10 @@ def problems_of_output(model: ModelPlan, post_process: Component, metric: Compon
     names = post_process.all_options["model_name"]
     names = [names] if isinstance(names, str) else names
     for name in names:
+        if name in model.teachers:
+            continue
         if name not in model.networks:
-            yield "PostProcess.model_name", unknown_name("network", name, model.networks)
+            yield "PostProcess.model_name", unknown_name("network", name, _names(model))
         elif "key" in post_process.parameters:
             keys = _STAGES[-1:] if model.networks[name].returns_all_features else ()
             key = post_process.options.get("key")
@@ -37,6 +41,9 @@ def problems_of_output(model: ModelPlan, post_process: Component, metric: Compon
     if metric.options["key"] not in names:
         key = metric.options["key"]
         yield "Metric.key", unknown_name("network in PostProcess.model_name", key, names)
+    elif metric.options["key"] in model.teachers:
+        message = f"{metric.options['key']} is an ONNX file: expected a network that learns"
+        yield "Metric.key", message
 
 
 def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
@@ -51,9 +58,16 @@ def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
         if not listed or any(len(pair) != 2 for pair in listed):
             yield f"{path}.model_name_pairs", f"expected pairs of networks, got {pairs!r}"
             return
+    if getattr(part.component.builder, "needs_teacher", False):
+        for _, name in part.pairs:
+            if name in model.networks:
+                message = f"{part.component.name} takes what an ONNX file reads: expected a network"
+                yield f"{path}.model_name_pairs", f"{message} with onnx second, got {name}"
     for name in part.networks if model.is_distillation else model.networks:
-        if name not in model.networks:
-            yield path, unknown_name("network", name, model.networks)
+        if name in model.teachers:
+            yield from _problems_of_teacher(part, name, model)
+        elif name not in model.networks:
+            yield path, unknown_name("network", name, _names(model))
         elif "dist_key" not in part.component.parameters:
             network, key = model.networks[name], options.get("key")
             if model.task.network.names_head_outputs:
@@ -63,6 +77,31 @@ def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
                 keys = _STAGES if network.returns_all_features else ()
                 yield from _problems_of_key(key, f"{path}.key", keys)
             yield from _problems_of_head(part, name, network, model)
+
+
+def _names(model: ModelPlan) -> list[str]:
+    """Return the names of all networks, those that are ONNX files included."""
+    return [*model.networks, *model.teachers]
+
+
+def _problems_of_teacher(part: LossPart, name: str, model: ModelPlan) -> Found:
+    """Find what a loss takes of a teacher that is an ONNX file and gives one output alone."""
+    options, path = part.component.options, part.component.path
+    if name in options.get("model_name_list", ()):
+        message = f"{name} is an ONNX file, which learns no labels: take it out"
+        yield f"{path}.model_name_list", message
+        return
+    if any(first == name for first, _ in part.pairs):
+        message = f"{name} is an ONNX file, which learns nothing: expected it second in a pair"
+        yield f"{path}.model_name_pairs", message
+    key, head = options.get("key"), options.get("dis_head", _TEACHERS_HEAD)
+    outputs = model.task.teacher_outputs
+    if key is not None and key not in outputs:
+        message = f"{name} is an ONNX file, which gives {', '.join(outputs)} alone: got"
+        yield f"{path}.key", f"{message} {key}"
+    if options.get("multi_head") and head != _TEACHERS_HEAD:
+        message = f"{name} is an ONNX file, which gives {_TEACHERS_HEAD} alone: got {head}"
+        yield f"{path}.dis_head", message
 
 
 def _problems_of_named_outputs(

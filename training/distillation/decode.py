@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from training.distillation.teacher.contract import TeacherOutput
+
 
 class DistillationPostProcess:
     """Decodes the output of every listed network.
@@ -23,10 +25,18 @@ class DistillationPostProcess:
         self.key = key
 
     def __call__(self, predictions: Mapping[str, Any], labels: Any = None) -> dict[str, Any]:
-        """Decode {network: output} to {network: what `plain` gives}."""
+        """Decode {network: output} to {network: what `plain` gives}.
+
+        What a teacher that is an ONNX file did not read, as no loss looks at it, is left out.
+        """
         return {
-            name: self.plain(
-                predictions[name] if self.key is None else predictions[name][self.key], labels
-            )
+            name: self.plain(self._picked(predictions[name]), labels)
             for name in self.model_name
+            if name in predictions
         }
+
+    def _picked(self, output: Any) -> Any:
+        """Return what is decoded of a network's output."""
+        if isinstance(output, TeacherOutput):
+            return output.decodable()
+        return output if self.key is None else output[self.key]

@@ -10,6 +10,7 @@ from paddle import nn
 
 from runtime.errors import ConfigError
 from training.distillation.divergences import DistanceLoss, DMLLoss, logits_of
+from training.distillation.teacher.contract import TeacherOutput
 
 Batch = Mapping[str, Any]
 Outputs = Mapping[str, Any]
@@ -35,7 +36,10 @@ def pick(outputs: Outputs, network: str, key: str | None, head: str | None = Non
     Raises:
         ConfigError: if the head does not return `head`.
     """
-    stage = outputs[network] if key is None else outputs[network][key]
+    output = outputs[network]
+    if isinstance(output, TeacherOutput):  # it gives its logits alone, whatever they are called
+        return output.logits()
+    stage = output if key is None else output[key]
     return stage if head is None else output_of_head(stage, head, network)
 
 
@@ -92,8 +96,10 @@ class PairwiseLoss(nn.Layer):
         """Compare the tensors of one pair; return a scalar."""
         return self.plain(first, second)
 
-    def _pick_pair(self, outputs: Outputs, pair: tuple[str, str]) -> list[paddle.Tensor]:
-        """Pick the outputs of two networks; raises ConfigError when their shapes differ."""
+    def _pick_pair(
+        self, outputs: Outputs, pair: tuple[str, str], channel: int | None = None
+    ) -> list[paddle.Tensor]:
+        """Pick the outputs of two networks, or a channel; raises ConfigError if shapes differ."""
         tensors = []
         for network in pair:
             output = logits_of(pick(outputs, network, self.key, self.head))
@@ -102,7 +108,7 @@ class PairwiseLoss(nn.Layer):
                     f"{self.name}: expected one tensor of {network}, got {', '.join(output)}; "
                     "choose a stage by key, or an output of its head by multi_head and dis_head"
                 )
-            tensors.append(output)
+            tensors.append(output if channel is None else output[:, channel])
         shapes = [list(tensor.shape) for tensor in tensors]
         if shapes[0] != shapes[1]:  # paddle would broadcast, or fail
             taken = self.head or self.key or "their output"

@@ -65,7 +65,7 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
     try:
         with paddle.no_grad():
             for batch in part.batching.evaluation_batches(samples()):
-                outputs = run.model(paddle.to_tensor(batch.arrays["image"]))
+                outputs = batch.beside(run.model(paddle.to_tensor(batch.arrays["image"])))
                 run.task.score(run, outputs, batch)
                 num_samples += len(batch.names)
     finally:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from training.data.build import DataPart
 from training.data.planned import PlannedBatch
 from training.task import Task
 
+_TEACHER = "the teacher"
 _ORDER = "the order of the training samples"
 _DATA = {"Train": "the training samples", "Eval": "the evaluation samples"}
 
@@ -32,6 +34,10 @@ def fingerprint_of(
         _DATA[name]: {"hash": part.report.sha256, "count": len(part.dataset.usable)}
         for name, part in parts.items()
     }
+    for part in parts.values():
+        for teacher in part.plan.teachers:
+            size = Path(teacher.plan.onnx).stat().st_size
+            found[f"{_TEACHER} {teacher.plan.name}"] = {"hash": teacher.view, "count": size}
     for what, listed in task.fingerprint.items():
         found[what] = {"hash": _hash(list(listed)), "count": len(listed)}
     found[_ORDER] = {"hash": _hash(list(map(_as_plain, plan))), "count": len(plan)}
@@ -56,6 +62,7 @@ def changes(saved: object, now: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if not isinstance(old, Mapping) or old.get("hash") == new["hash"]:
             continue
         unit = "batches an epoch " if what == _ORDER else ""
+        unit = "bytes " if what.startswith(_TEACHER) else unit
         counts = f"{old.get('count')} {unit}then, {new['count']} now"
         change = f"{what} changed since the checkpoint: {counts}"
         if what == _DATA["Eval"]:

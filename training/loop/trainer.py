@@ -177,7 +177,7 @@ class Trainer:
         tensors = tensors_of(batch)
         with self.precision.forward():
             outputs = self.run.model(tensors["image"], tensors)
-        outputs = self.precision.outputs(outputs)
+        outputs = batch.beside(self.precision.outputs(outputs))
         losses = self.run.loss(outputs, tensors)
         figures = self.group.mean(figures_of(losses))
         step = self.position.global_step + 1
@@ -219,6 +219,7 @@ class Trainer:
         self.run.model.eval()
         with paddle.no_grad():
             outputs = self.run.model(tensors["image"], tensors, training_form=True)
+            outputs = batch.beside(outputs)
             losses = self.run.loss(outputs, tensors)
         self.run.task.score(self.run, outputs, batch)
         self.run.metric.reset()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.recognition.preprocess import resize_to
 from training.data.sample import Draw, Image, Sample
+from training.recognition.teacher.reading import joined
 
 _SMALLEST_SIDE_PX = 20
 Points = NDArray[np.float64]
@@ -224,4 +225,8 @@ class RecConAug:
                 axis=1,
             )
             sample.text += following.text
+            sample.readings = {
+                name: joined(reading, following.readings[name])
+                for name, reading in sample.readings.items()
+            }
         return sample

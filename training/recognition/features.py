@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import OcrError
 from training.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from training.backbones.mobilenet_v3 import MobileNetV3
 from training.backbones.pooling import TRAINING_STEPS
@@ -18,6 +19,7 @@ from training.backbones.svtrv2 import SVTRv2
 from training.data.planned import Size
 from training.recognition.heads.multi_head import MAX_POSITIONS
 from training.recognition.inputs import heights, sizes_of
+from training.recognition.teacher.line_teacher import LineTeacher
 
 if TYPE_CHECKING:
     from training.data.build import DataPlan
@@ -127,10 +129,13 @@ def _problems_of_steps(
     part: LossPart, plan: Plan, sizes: Iterable[Size], follows_width: bool
 ) -> Iterator[tuple[str, str]]:
     """Find a pair of networks whose time steps are compared and differ."""
-    if set(part.head_outputs) & _WITHOUT_TIME:
+    is_of_time = not getattr(part.component.builder, "needs_teacher", False)
+    if set(part.head_outputs) & _WITHOUT_TIME or not is_of_time:
         return
     networks = plan.model.networks
     for names in part.pairs:
+        if names[0] in networks and names[1] in plan.teachers:
+            yield from _problems_of_teachers_steps(part, names, plan, sizes)
         if not set(names) <= networks.keys():
             continue
         first, second = names
@@ -143,6 +148,35 @@ def _problems_of_steps(
                 )
                 yield f"{part.component.path}.model_name_pairs", message
                 break
+
+
+def _problems_of_teachers_steps(
+    part: LossPart, names: tuple[str, str], plan: Plan, sizes: Iterable[Size]
+) -> Iterator[tuple[str, str]]:
+    """Find an ONNX file whose time steps are compared with a network's and lie elsewhere.
+
+    Its lines have widths of their own, so that steps have to lie equally close in heights.
+    """
+    student, name = names
+    teacher = plan.teachers[name]
+    assert isinstance(teacher, LineTeacher)
+    try:
+        wanted = teacher.spec.height / teacher.step_px
+    except OcrError:
+        return  # the file's own problem is found elsewhere
+    follows_width = plan.train.loader.width_step != 0
+    for size in sizes:
+        ratio = size.width / size.height
+        steps = time_steps(plan.model.networks[student], size, follows_width)
+        if abs(steps / ratio - wanted) * ratio >= 1:
+            yield (
+                f"{part.component.path}.model_name_pairs",
+                f"{student} and {name} differ in time steps: expected {wanted:g} to a line's "
+                f"height, as {name} has, got {steps / ratio:g} at {size.width} x {size.height} px; "
+                "give the student that height and stride, or take DistillationTeacherCTCLoss and "
+                "DistillationSpikeKLLoss, which need no equal steps",
+            )
+            return
 
 
 def _remedy(follows_width: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
 from runtime.recognition.spec import RecognizerSpec
+from training.data.decode_image import DecodeImage
 from training.data.synthetic import SyntheticDataSet
 from training.recognition.backbones import BACKBONES
 from training.recognition.batches import LineBatching
@@ -38,6 +39,8 @@ from training.recognition.necks import NECKS
 from training.recognition.network import RecognitionNetwork
 from training.recognition.predict import Prediction, predict, results_text, table
 from training.recognition.report import DataReport, inspect_source
+from training.recognition.teacher.line_teacher import KEYS, LineTeacher
+from training.recognition.teacher.transform import ReadByTeachers
 from training.recognition.transforms import (
     ENCODES,
     TRANSFORMS,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from training.data.build import DataPlan
     from training.data.dataset import SampleDataset
     from training.data.sample import SampleSource, Transform
+    from training.distillation.teacher.section import TeacherPlan
     from training.network import Network
     from training.networks import NetworkPlan
     from training.plan import Plan
@@ -82,6 +86,8 @@ class RecognitionTask:
     backbones: ClassVar[Registry] = BACKBONES
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
+    teacher_keys: ClassVar[frozenset[str]] = KEYS
+    teacher_outputs: ClassVar[tuple[str, ...]] = ("head_out",)
     losses: ClassVar[Registry] = LOSSES
     transforms: ClassVar[Registry] = TRANSFORMS
     post_processes: ClassVar[Registry] = POST_PROCESSES
@@ -113,6 +119,11 @@ class RecognitionTask:
                 "add SequenceEncoder with encoder_type reshape",
             )
         yield from problems_of_sequence(section)
+
+    @staticmethod
+    def problems_of_teacher(options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Report what is said of an ONNX file and cannot be."""
+        return LineTeacher.problems_of(options)
 
     @staticmethod
     def problems_of_transforms(
@@ -154,6 +165,10 @@ class RecognitionTask:
         """Return K of a network: blank, characters and space."""
         return self.charset_of(network).num_classes
 
+    def teacher(self, plan: TeacherPlan) -> LineTeacher:
+        """Return a recogniser in an ONNX file that reads lines in the run's classes."""
+        return LineTeacher(plan, self.charset)
+
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Map classes of other dictionaries; let time steps follow the width of the batches."""
         fit_networks(
@@ -184,13 +199,21 @@ class RecognitionTask:
         return {**self.injected, "max_text_length": self.longest_label(plan)}
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
-        """Build the transforms of a data section; a sampler's images are resized at the end."""
+        """Build the transforms of a data section; a sampler's images are resized at the end.
+
+        Teachers read the images as they were decoded.
+        """
         injected = {
             **self.injected,
             "width_policy": width_policy_of(plan),
             "longest_label": self.longest_label(plan),
         }
         transforms = [transform.build(**injected) for transform in plan.transforms]
+        if plan.teachers:
+            transforms = [
+                ReadByTeachers(step, plan.teachers) if isinstance(step, DecodeImage) else step
+                for step in transforms
+            ]
         if plan.sampler is not None:
             (place,) = (
                 place for place, step in enumerate(transforms) if isinstance(step, KeepKeys)

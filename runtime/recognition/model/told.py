@@ -14,7 +14,7 @@ BLANKS = ("first", "last")
 LAYOUTS = ("NTK", "TNK", "NKT", "TKN", "KNT", "KTN")
 """Orders that the output's dimensions may have: N batch, T time steps, K classes."""
 
-_FIELDS = {
+FIELDS = {
     "blank": choice(*BLANKS),
     "has_space": choice(False, True),
     "layout": choice(*LAYOUTS),
@@ -24,6 +24,7 @@ _FIELDS = {
     "std": number(1e-6, 1e6),
     "output_name": text(shortest=1),
 }
+"""What each setting may be."""
 _OPTIONS = {"has_space": "--space or --no-space", "height_px": "--height"}
 
 
@@ -54,7 +55,7 @@ class Told:
     output_name: str | None = None
 
     def __post_init__(self) -> None:
-        for name, field in _FIELDS.items():
+        for name, field in FIELDS.items():
             value = getattr(self, name)
             if not optional(field).accepts(value):
                 option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.detection.conftest import toy_spec, write_toy_detector
 from tests.training.detection.plans import SHIPPED, write_pages
 from training.check_config import main as check_config
 from training.config import load_config
@@ -70,6 +71,8 @@ DISTILLATIONS = {
     },
 }
 """The config that each network of a distillation has alone."""
+TAUGHT = {"PP-OCRv6_tiny_det_onnx_teacher": {"Student": "PP-OCRv6_tiny_det"}}
+"""The same of what an ONNX file teaches."""
 NARROWER = {"lines_cml": {"backbone": {"scale": 0.35}, "neck": {"out_channels": 48}}}
 """Options of the parts of Students in which they differ from that config."""
 
@@ -79,6 +82,7 @@ def run_there(tmp_path_factory: pytest.TempPathFactory) -> object:
     """Be where the configs find data and trained teachers."""
     folder = tmp_path_factory.mktemp("run")
     write_pages(folder, 1)
+    write_toy_detector(folder / "teacher_det.onnx", spec=toy_spec())
     trained = ("ch_det_res18_db_v2.0", "PP-OCRv3_server_det", "PP-OCRv6_small_det")
     checkpoints = [folder / "output" / name / "best_accuracy.pdparams" for name in trained]
     for checkpoint in (*checkpoints, folder / "models" / "lines" / "detector.pdparams"):
@@ -91,16 +95,20 @@ def run_there(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_is_right_and_stays_as_it_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name in TAUGHT:
+        pytest.importorskip("onnxruntime", reason="teachers run in it")
     config = load_config(CONFIGS[name])
     before = copy.deepcopy(config.sections)
     assert read_plan(config).without_effect == ()
     assert config.sections == before
     assert check_config(["-c", str(CONFIGS[name])]) == 0
-    assert capsys.readouterr().out == f"{CONFIGS[name]}: nothing wrong found\n"
+    said = capsys.readouterr().out.splitlines()
+    assert said.pop() == f"{CONFIGS[name]}: nothing wrong found"
+    assert len(said) == (name in TAUGHT)
 
 
 def test_every_config_is_known_here() -> None:
-    assert set(CONFIGS) == TRAINED.keys() | DISTILLATIONS.keys()
+    assert set(CONFIGS) == TRAINED.keys() | DISTILLATIONS.keys() | TAUGHT.keys()
     page = (ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
     assert all(f"detection/{name}.yml" in page for name in CONFIGS)
 
@@ -122,11 +130,12 @@ def test_parameters_are_paddleocr_s_and_stand_in_the_docs(name: str) -> None:
     assert cells[2:4] == [f"{size.trained:,}", f"{size.deployed:,}"]
 
 
-@pytest.mark.parametrize("name", DISTILLATIONS)
+@pytest.mark.parametrize("name", [*DISTILLATIONS, *TAUGHT])
 def test_networks_of_a_distillation_are_those_of_their_own_configs(name: str) -> None:
     plan = read_deployed_plan(load_config(CONFIGS[name]))
-    assert list(plan.model.networks) == list(DISTILLATIONS[name])
-    for network, single in DISTILLATIONS[name].items():
+    wanted_networks = {**DISTILLATIONS, **TAUGHT}[name]
+    assert list(plan.model.networks) == list(wanted_networks)
+    for network, single in wanted_networks.items():
         alone = read_deployed_plan(load_config(CONFIGS[single]))
         (expected,) = alone.model.networks.values()
         got = plan.model.networks[network]

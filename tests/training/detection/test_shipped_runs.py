@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.detection.conftest import toy_spec, write_toy_detector
 from tests.training.detection.plans import CROP, HEIGHT, SHIPPED, WIDTH, write_pages
 from training.checkpoint.parameters import arrays_of, write_parameters
 from training.config import Config, load_config
@@ -53,6 +54,10 @@ RUNS: dict[str, tuple[Mapping[str, Mapping[str, Any]], set[str]]] = {
         {"Student": V6, "Teacher": V6},
         {*(f"db_Student_{part}" for part in (*DB, *AUXILIARY)), TAUGHT[0], MUTUAL},
     ),
+    "PP-OCRv6_tiny_det_onnx_teacher": (
+        {"Student": V6},
+        {*(f"db_Student_{part}" for part in (*DB, *AUXILIARY)), TAUGHT[0], MUTUAL},
+    ),
 }
 """Changes of the networks, and the parts of the loss that a record has to have."""
 
@@ -84,7 +89,9 @@ def write_pretrained(config: Config) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_it_learns(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     write_pages(tmp_path, 2)
+    write_toy_detector(tmp_path / "teacher_det.onnx", spec=toy_spec())
     config = narrow(name)
     write_pretrained(config)
     assert train(config)["images"] == 2

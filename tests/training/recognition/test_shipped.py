@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.foreign_model import write_foreign_model
 from tests.training.recognition.plans import DICTIONARIES, SHIPPED, write_train_data
 from training.check_config import main as check_config
 from training.config import load_config
@@ -51,6 +53,8 @@ PAIRS = {
     "SVTRv2_rec_distillation": ("SVTRv2_rec", "RepSVTR_rec"),
 }
 """Teacher and Student of each distillation."""
+TAUGHT = {"PP-OCRv6_tiny_rec_onnx_teacher": "PP-OCRv6_tiny_rec"}
+"""Student of each that an ONNX file teaches."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checkpoint = folder / "output" / name / "best_accuracy.pdparams"
         checkpoint.parent.mkdir(parents=True)
         checkpoint.write_bytes(b".")  # how a pickle ends, which is all that is looked at
+    write_foreign_model(folder / "teacher_rec.onnx")
+    (folder / "configs").mkdir()
+    shutil.copy(ROOT / "configs" / "latin_dict.txt", folder / "configs")
     return folder
 
 
@@ -72,6 +79,8 @@ def run_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_is_right_and_stays_as_it_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name in TAUGHT:
+        pytest.importorskip("onnxruntime", reason="teachers run in it")
     config = load_config(CONFIGS[name])
     before = copy.deepcopy(config.sections)
     plan = read_plan(config)
@@ -83,7 +92,7 @@ def test_it_is_right_and_stays_as_it_is(name: str, capsys: pytest.CaptureFixture
 
 
 def test_every_config_is_known_here() -> None:
-    assert set(CONFIGS) == TRAINED.keys() - {V2} | PAIRS.keys()
+    assert set(CONFIGS) == TRAINED.keys() - {V2} | PAIRS.keys() | TAUGHT.keys()
     page = (ROOT / "docs" / "families.md").read_text(encoding="utf-8")
     assert all(f"recognition/{name}.yml" in page for name in CONFIGS)
 
@@ -121,6 +130,20 @@ def test_teacher_and_student_are_the_networks_of_their_own_configs(name: str) ->
             if given is not None:
                 assert (given.name, given.options) == (wanted.name, wanted.options)
         assert plan.task.num_classes_of(got) == alone.task.num_classes_of(expected)
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_taught_student_is_the_network_of_its_own_config(name: str) -> None:
+    plan = read_deployed_plan(load_config(CONFIGS[name]))
+    alone = read_deployed_plan(load_config(CONFIGS[TAUGHT[name]]))
+    (expected,) = alone.model.networks.values()
+    got = plan.model.networks["Student"]
+    assert (got.backbone.options, got.head.options) == (
+        *(expected.backbone.options, expected.head.options),
+    )
+    assert list(plan.model.teachers) == ["Teacher"]
+    (size,) = network_sizes(plan)
+    assert (size.num_classes, size.deployed) == (220, 562_928)
 
 
 def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.recognition.plans import SHIPPED, write_dictionary, write_train_data
+from tests.fakes.foreign_model import write_foreign_model
+from tests.training.recognition.plans import FIRST, SHIPPED, write_dictionary, write_train_data
 from training.checkpoint.parameters import arrays_of, read_parameters, write_parameters
 from training.config import Config, load_config
 from training.loop.trainer import Trainer
@@ -59,6 +60,7 @@ HGNET = {
     **NRTR,
     **NARROW_NECK,
 }
+CHARACTERS = "\n".join(chr(FIRST + number) for number in range(14))
 V6_SMALL = {f"{CTC}.dims": 16, **NRTR}
 RUNS: dict[str, tuple[Sequence[str], Mapping[str, Mapping[str, Any]], set[str]]] = {
     "PP-OCRv6_tiny_rec": (SAMPLER, {ALONE: NRTR}, {"CTCLoss", "NRTRLoss"}),
@@ -88,6 +90,11 @@ RUNS: dict[str, tuple[Sequence[str], Mapping[str, Mapping[str, Any]], set[str]]]
         {TEACHER: V6_SMALL, STUDENT: NRTR},
         {"dkd_0", "loss_ctc_Student_0", "loss_nrtr_Student_0", "ctc_logits_0"},
     ),
+    "PP-OCRv6_tiny_rec_onnx_teacher": (
+        SAMPLER,
+        {STUDENT: NRTR},
+        {"loss_ctc_Student_0", "loss_nrtr_Student_0", "teacher_ctc_0", "spike_kl_0"},
+    ),
 }
 """Changes of data and of networks, and the parts of the loss that a record has to have."""
 
@@ -98,6 +105,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_train_data(tmp_path)
     write_dictionary(tmp_path / "train_data" / "short.txt", range(30))
     write_dictionary(tmp_path / "train_data" / "other.txt", [*range(40, 20, -1), 0, 2, 1])
+    write_foreign_model(tmp_path / "teacher_rec.onnx", metadata={"character": CHARACTERS})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -157,6 +166,7 @@ class Stopped(Exception):
         "PP-OCRv5_server_rec",
         "PP-OCRv6_rec_distillation",
         "SVTRv2_rec_distillation",
+        "PP-OCRv6_tiny_rec_onnx_teacher",
     ],
 )
 def test_it_ends_in_the_same_bits_when_it_was_stopped(

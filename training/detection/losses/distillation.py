@@ -92,11 +92,9 @@ class DistillationDMLLoss(PairwiseLoss):
             return super().forward(outputs, batch)
         results: dict[str, paddle.Tensor] = {}
         for index, pair in enumerate(self.pairs):
-            first, second = self._pick_pair(outputs, pair)
             for name in self.maps_names:
-                channel = _CHANNELS[name]
-                label = f"{self.name}_{name}_{index}"
-                results[label] = self.plain(first[:, channel], second[:, channel])
+                first, second = self._pick_pair(outputs, pair, _CHANNELS[name])
+                results[f"{self.name}_{name}_{index}"] = self.plain(first, second)
         return results or {TOTAL: paddle.zeros([])}
 
 
@@ -171,6 +169,8 @@ class DistillationDilaDBLoss(nn.Layer):
         follow_options: compute as the following options say, which PaddleOCR takes and leaves
             aside: it computes as if they were not there.
         balance_loss, main_loss_type, alpha, beta, ohem_ratio, eps: as `DBLoss` takes them.
+        everywhere: learn from all of a page, also where its labels say to ignore the text, and
+            from pages without labels; PaddleOCR leaves out what the labels leave out.
 
     Source: PP-OCRv2, collaborative mutual learning (arXiv:2109.03144); PaddleOCR
     `distillation_loss`.
@@ -188,6 +188,7 @@ class DistillationDilaDBLoss(nn.Layer):
         beta: float = 10,
         ohem_ratio: float = 3,
         eps: float = EPS,
+        everywhere: bool = False,
     ) -> None:
         options = {name: value for name, value in locals().items() if name in _DB_OPTIONS}
         super().__init__()
@@ -195,6 +196,7 @@ class DistillationDilaDBLoss(nn.Layer):
         self.pairs = as_pairs(model_name_pairs)
         self.key = key
         self.name = name
+        self.everywhere = everywhere
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -212,7 +214,8 @@ class DistillationDilaDBLoss(nn.Layer):
         for student, teacher in self.pairs:
             label = dilated(_maps(outputs, teacher, self.key)[:, SHRINK] > _TEXT_ABOVE)
             maps = _maps(outputs, student, self.key)
-            loss = self.plain.of_regions(maps, label, batch["shrink_mask"])
+            mask = paddle.ones_like(label) if self.everywhere else batch["shrink_mask"]
+            loss = self.plain.of_regions(maps, label, mask)
             results[f"{self.name}_{student}_{teacher}"] = loss
         return results
 
@@ -232,7 +235,7 @@ def dilated(mask: paddle.Tensor) -> paddle.Tensor:
 
 
 def _maps(outputs: Outputs, network: str, key: str | None) -> paddle.Tensor:
-    """Return the maps float32 [N, 3, H, W] of a network."""
+    """Return the maps float32 [N, 3, H, W] of a network; of an ONNX file there is the first."""
     maps: Maps | paddle.Tensor = pick(outputs, network, key)
     return maps["maps"] if isinstance(maps, Mapping) else maps
 

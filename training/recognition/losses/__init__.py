@@ -14,6 +14,11 @@ from training.recognition.losses.distillation import (
     DistillCTCLogits,
 )
 from training.recognition.losses.multi import MultiLoss
+from training.recognition.losses.teacher.spikes import (
+    DistillationGuidedCTCLoss,
+    DistillationSpikeKLLoss,
+)
+from training.recognition.losses.teacher.texts import DistillationTeacherCTCLoss
 from training.registry import Registry
 
 LOSSES = Registry(
@@ -26,9 +31,12 @@ LOSSES = Registry(
         "DistillCTCLogits": DistillCTCLogits,
         "DistillationCTCLoss": DistillationCTCLoss,
         "DistillationDKDLoss": DistillationDKDLoss,
+        "DistillationGuidedCTCLoss": DistillationGuidedCTCLoss,
         "DistillationKLDivLoss": DistillationKLDivLoss,
         "DistillationNRTRLoss": DistillationNRTRLoss,
         "DistillationSARLoss": DistillationSARLoss,
+        "DistillationSpikeKLLoss": DistillationSpikeKLLoss,
+        "DistillationTeacherCTCLoss": DistillationTeacherCTCLoss,
         "MultiLoss": MultiLoss,
         "NRTRLoss": NRTRLoss,
         "SARLoss": SARLoss,

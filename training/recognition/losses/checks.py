@@ -57,7 +57,7 @@ def _problems_of_labels(part: LossPart, keys: Sequence[str]) -> Iterator[tuple[s
     name, path = part.component.name, part.component.path
     if name == "ACELoss" and "label_ace" not in keys:
         yield path, "ACELoss needs label_ace among Train's keep_keys"
-    if name not in _WITHOUT_LABELS:
+    if name not in _WITHOUT_LABELS and not getattr(part.component.builder, "needs_teacher", False):
         for output in part.head_outputs:
             names = LABELS.get(output, (output,))
             if not set(names) & set(keys):
