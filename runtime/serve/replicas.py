@@ -52,12 +52,20 @@ def open_model(options: ReaderOptions) -> Model:
     Raises:
         OcrError: if it cannot be opened.
     """
-    session = open_session(options.model, options.dictionary, options.device, threads=1)
+    session = open_session(
+        options.model,
+        options.dictionary,
+        options.device,
+        threads=1,
+        precision=options.precision,
+    )
     model = Model(options, session.spec, session.description.rpartition(",")[0])
     session.close()
     if options.detector is None:
         return model
-    detector = open_detector(options.detector, options.device, threads=1)
+    detector = open_detector(
+        options.detector, options.device, threads=1, precision=options.precision
+    )
     engine = detector.description.rpartition(",")[0]
     detector.close()
     return replace(model, detector=engine)
