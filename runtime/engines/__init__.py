@@ -197,12 +197,21 @@ def open_engine(
 
     if device == "auto" and precision in ("auto", FP32) and has_cuda():
         return OnnxRuntimeEngine(path, device, threads, device_id, shared)
-    way = chosen_way(path, device, precision, lambda tried: _opened(tried, "cpu", 1, True))
-    return _opened(way, "auto" if device == "auto" else "cpu", threads, shared)
+    way = chosen_way(path, device, precision, lambda tried: open_way(tried, "cpu", 1, True))
+    return open_way(way, "auto" if device == "auto" else "cpu", threads, shared)
 
 
-def _opened(way: Way, device: str, threads: int | None, shared: bool) -> Engine:
-    """Open a model on the CPU."""
+def open_way(way: Way, device: str, threads: int | None, shared: bool) -> Engine:
+    """Open a model on the CPU in a way that was chosen.
+
+    Args:
+        way: file, engine, precision.
+        device: `cpu`, or `auto` where it is told why there is no GPU.
+        threads, shared: as `open_engine`.
+
+    Raises:
+        ArtifactError, EngineError: as `open_engine`.
+    """
     if way.engine == OPENVINO:
         from runtime.engines.openvino import OpenVinoEngine
 
