@@ -142,8 +142,16 @@ class ModelContract(Protocol):
             ArtifactError, EngineError: if it cannot be opened here.
         """
 
-    def session_form(self, name: str, engine: Engine, dictionary: Path | None = None) -> EngineForm:
+    def session_form(
+        self, name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> EngineForm:
         """Return an open engine on the CPU as a form that reads as the runtime does.
+
+        Args:
+            name: for reports.
+            engine: of this network in one form or another.
+            is_exact: whether it computes in FP32 throughout.
+            dictionary: for a model that carries no characters.
 
         Raises:
             ArtifactError: if the network is none of the task.

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +219,10 @@ def _opened(way: Way, dictionary: Path | None) -> Iterator[EngineForm]:
     engine = open_way(way, "cpu", threads=1, shared=True)
     try:
         row = CONTRACTS[task_of(engine.metadata, engine.inputs, engine.outputs)]
-        form: EngineForm = row.model.session_form(str(way), engine, dictionary)
-        yield replace(form, is_exact=way.precision == FP32)
+        form: EngineForm = row.model.session_form(
+            str(way), engine, way.precision == FP32, dictionary
+        )
+        yield form
     finally:
         engine.close()
 

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     Raises:
         OcrError: if nothing can be compared.
     """
-    from export.contract import images_to_compare
+    from export.contract import Images, images_to_compare
     from export.cpu_proof import contract_of_file, prove_on_cpu
     from export.proof.samples import evenly_spaced, readable_images
     from export.quantization.report import Limits
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     limits = Limits(options.maxLoss, options.minEqual)
     contract = contract_of_file(options.model, options.dictionary)
     truth = None
+    images: Images
     if options.labels is not None:
         paths = contract.labelled(options.labels)
         if options.images:

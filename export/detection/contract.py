@@ -159,10 +159,13 @@ class DetectorContract:
         return PixelForm(str(plan), session, limited), limited
 
     @staticmethod
-    def session_form(name: str, engine: Engine, dictionary: Path | None = None) -> PixelForm:
+    def session_form(
+        name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> PixelForm:
         """Return an open engine on the CPU as a form that finds text as the runtime does."""
         session = MapSession(engine)
-        return PixelForm(name, session, DetectorContract(session.spec, session.size_ranges))
+        limited = DetectorContract(session.spec, session.size_ranges)
+        return PixelForm(name, session, limited, is_exact)
 
     def side_files(self, model_name: str) -> Mapping[str, str]:
         """Return the `inference.yml` that PaddleOCR 3 and PaddleX read."""

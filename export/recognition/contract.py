@@ -168,9 +168,11 @@ class RecognizerContract:
         return BestPathForm(str(plan), session), RecognizerContract(limited)
 
     @staticmethod
-    def session_form(name: str, engine: Engine, dictionary: Path | None = None) -> LineForm:
+    def session_form(
+        name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> LineForm:
         """Return an open engine on the CPU as a form that reads as the runtime does."""
-        return LineForm(name, ScoreSession(engine, dictionary))
+        return LineForm(name, ScoreSession(engine, dictionary), is_exact)
 
     def side_files(self, model_name: str) -> Mapping[str, str]:
         """Return the `inference.yml` that PaddleOCR 3 and PaddleX read."""
@@ -200,7 +202,7 @@ class LineForm:
 
     name: str
     session: ScoreSession
-    is_exact: bool = True
+    is_exact: bool
 
     def read(self, batch: Batch) -> Outputs:
         """Read one batch of lines as they are, as many at once as the runtime does."""

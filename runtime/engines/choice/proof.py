@@ -6,6 +6,7 @@ proof holds where all of these are as they were, and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -49,7 +50,7 @@ class CpuProof:
     samples_from: str
     judged: str
 
-    fields: ClassVar[dict[str, Field]] = {
+    fields: ClassVar[Mapping[str, Field]] = {
         "model_sha256": sha256(),
         "form": matching(r"[^/\\\x00]{1,255}", "the name of a file beside the model"),
         "form_sha256": sha256(),

@@ -48,7 +48,7 @@ class MeasuredSpeed:
     cpu: str
     seconds: Mapping[str, float]
 
-    fields: ClassVar[dict[str, Field]] = {
+    fields: ClassVar[Mapping[str, Field]] = {
         "model_sha256": sha256(),
         "cpu": text(shortest=1),
         "seconds": mapping(),

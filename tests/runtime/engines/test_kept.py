@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +17,7 @@ from runtime.fields import Field, check_fields, text, whole
 class Note:
     about: str
     value: int
-    fields: ClassVar[dict[str, Field]] = {"about": text(shortest=1), "value": whole(0, 9)}
+    fields: ClassVar[Mapping[str, Field]] = {"about": text(shortest=1), "value": whole(0, 9)}
 
     def __post_init__(self) -> None:
         check_fields(vars(self), self.fields, "impossible note", "write it again")
