@@ -1,4 +1,4 @@
-"""How fast ways to compute a network are on this machine, measured once and kept for the user."""
+"""How much CPU ways to compute a network take on this machine, measured once, kept for the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MeasuredSpeed:
     Args:
         model_sha256: of the model's file.
         cpu: name and kind.
-        seconds: way in words -> what one input took in one thread.
+        seconds: way in words -> of the CPU, for one input in one thread.
     """
 
     model_sha256: str
@@ -77,7 +77,7 @@ def speeds_path() -> Path:
 def speeds_of(
     model_sha256: str, ways: Sequence[Way], opened: Callable[[Way], Engine]
 ) -> Mapping[Way, float]:
-    """Tell how long each way takes for one input in one thread, as kept or measured now.
+    """Tell how much CPU each way takes for one input in one thread, as kept or measured now.
 
     Args:
         model_sha256: of the model's file.
@@ -90,12 +90,12 @@ def speeds_of(
     records = Records(speeds_path(), MeasuredSpeed, "measured")
     cpu = f"{cpu_name()}, {cpu_kind()}"
     place = (model_sha256, cpu)
-    for kept in records:
-        if kept.place == place and {str(way) for way in ways} <= kept.seconds.keys():
-            return {way: float(kept.seconds[str(way)]) for way in ways}
+    kept = next((record.seconds for record in records if record.place == place), {})
+    if {str(way) for way in ways} <= kept.keys():
+        return {way: float(kept[str(way)]) for way in ways}
     seconds = _measured(ways, opened)
     if len(seconds) == len(ways):
-        told = {str(way): taken for way, taken in seconds.items()}
+        told = {**kept, **{str(way): taken for way, taken in seconds.items()}}
         try:
             records.keep(MeasuredSpeed(model_sha256, cpu, told))
         except OSError as error:
@@ -122,9 +122,10 @@ def _measured(ways: Sequence[Way], opened: Callable[[Way], Engine]) -> dict[Way,
         start = time.monotonic()
         for number in range(_ROUNDS):
             for way, engine in engines.items():
-                before = time.perf_counter()
+                # Of the CPU: beside other processes time passes that says nothing of a network.
+                before = time.process_time()
                 engine.run(_inputs(engine.inputs))
-                taken = max(time.perf_counter() - before, 1e-9)
+                taken = max(time.process_time() - before, 1e-9)
                 seconds[way] = min(taken, seconds.get(way, taken))
             if number and time.monotonic() - start > _MOST_SECONDS:
                 break
