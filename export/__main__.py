@@ -32,6 +32,7 @@ COMMANDS = {
     "build": "build",
     "graph": "graph",
     "verify": "verify",
+    "prove-cpu": "prove_cpu",
     "adopt": "adopt",
     "inspect": "inspect",
     "doctor": "doctor",

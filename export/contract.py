@@ -20,6 +20,7 @@ from export.proof.outputs import Form, Outputs
 from export.proof.samples import Samples, readable_images
 from export.recognition.contract import RecognizerContract
 from runtime.detection.spec import DetectorSpec
+from runtime.engines import Engine
 from runtime.engines.tensors import Profile, ShapeRange, TensorInfo
 from runtime.errors import ArtifactError
 from runtime.recognition.spec import RecognizerSpec
@@ -139,6 +140,21 @@ class ModelContract(Protocol):
 
         Raises:
             ArtifactError, EngineError: if it cannot be opened here.
+        """
+
+    def session_form(
+        self, name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> EngineForm:
+        """Return an open engine on the CPU as a form that reads as the runtime does.
+
+        Args:
+            name: for reports.
+            engine: of this network in one form or another.
+            is_exact: whether it computes in FP32 throughout.
+            dictionary: for a model that carries no characters.
+
+        Raises:
+            ArtifactError: if the network is none of the task.
         """
 
     def side_files(self, model_name: str) -> Mapping[str, str]:

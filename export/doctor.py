@@ -23,6 +23,7 @@ TESTED = {
     "onnxslim": "0.1.98",
     "onnx-graphsurgeon": "0.6.1",
     "onnxruntime": "1.32.0",
+    "openvino": "2026.4.1",
     "tensorrt-rtx": "1.7.1.116",
     "cuda-python": "13.4.4",
 }
@@ -80,6 +81,7 @@ STEPS: Mapping[str, Step] = {
         ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnx-graphsurgeon"),
     ),
     "verify": Step("verify, and read on the CPU", "cpu", (("onnxruntime", "onnxruntime-gpu"),)),
+    "openvino": Step("read on the CPU in OpenVINO too", "openvino", ("openvino",), True),
     "precision": Step("make and prove FP16", "export", ("onnx", "onnxruntime"), True),
     "build": Step(
         "build an engine",

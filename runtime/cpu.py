@@ -1,9 +1,10 @@
-"""CPUs that this process may use, not the host's, and what they compute exactly."""
+"""CPUs that this process may use, not the host's, what they are and what they compute exactly."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -11,6 +12,13 @@ _CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
 _CPU_INFO = Path("/proc/cpuinfo")
 _EXACT = {"avx512_vnni", "avx_vnni", "avx_vnni_int8", "asimddp"}
 """8-bit products summed in 32 bits, on x86 and on ARM."""
+_ARITHMETIC = (
+    *("avx", "avx2", "fma", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
+    *("avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
+    *("amx_tile", "amx_bf16", "amx_int8", "amx_fp16"),
+    *("asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve", "sve2", "sme"),
+)
+"""Flags by which libraries of networks choose their kernels, and so how a sum is rounded."""
 
 
 def available_cpus(
@@ -42,15 +50,43 @@ def sums_8_bit_exactly(cpu_info: Path = _CPU_INFO) -> bool | None:
     Args:
         cpu_info: Linux's description of the CPU.
     """
+    flags = _described(cpu_info).get("flags")
+    return None if flags is None else bool(_EXACT.intersection(flags.split()))
+
+
+def cpu_kind(cpu_info: Path = _CPU_INFO) -> str | None:
+    """Return the kind of CPU, as far as it decides how a network is computed.
+
+    Args:
+        cpu_info: Linux's description of the CPU.
+
+    Returns:
+        architecture and flags, e.g. `x86_64: avx avx2 fma`; None where they are unknown.
+    """
+    flags = _described(cpu_info).get("flags")
+    if flags is None:
+        return None
+    known = set(flags.split())
+    return f"{platform.machine()}: {' '.join(flag for flag in _ARITHMETIC if flag in known)}"
+
+
+def cpu_name(cpu_info: Path = _CPU_INFO) -> str:
+    """Return what the CPU calls itself; the architecture where it says nothing."""
+    return _described(cpu_info).get("model name", platform.machine())
+
+
+def _described(cpu_info: Path) -> Mapping[str, str]:
+    """Return what Linux says of the first CPU, ARM's `features` as `flags`; empty elsewhere."""
+    told: dict[str, str] = {}
     try:
         text = cpu_info.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
+        return told
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if name.strip().lower() in ("flags", "features"):
-            return bool(_EXACT.intersection(value.split()))
-    return None
+        name = name.strip().lower()
+        told.setdefault("flags" if name == "features" else name, value.strip())
+    return told
 
 
 def _quotas(root: Path, cgroup_of_process: Path) -> Iterator[float]:

@@ -22,7 +22,7 @@ from runtime.detection.map_session import MapSession
 from runtime.detection.model.ends import may_be_detector
 from runtime.detection.pixel_session import PixelSession
 from runtime.detection.preprocess import Image
-from runtime.detection.session import PIXELS
+from runtime.detection.session import PIXELS, DetectionSession
 from runtime.detection.sizes import SizeRange, SizesWithin
 from runtime.detection.spec import DetectorSpec
 from runtime.engines import Engine
@@ -158,6 +158,15 @@ class DetectorContract:
         limited = DetectorContract(self.spec, session.size_ranges)
         return PixelForm(str(plan), session, limited), limited
 
+    @staticmethod
+    def session_form(
+        name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> PixelForm:
+        """Return an open engine on the CPU as a form that finds text as the runtime does."""
+        session = MapSession(engine)
+        limited = DetectorContract(session.spec, session.size_ranges)
+        return PixelForm(name, session, limited, is_exact)
+
     def side_files(self, model_name: str) -> Mapping[str, str]:
         """Return the `inference.yml` that PaddleOCR 3 and PaddleX read."""
         from export.detection.inference_yml import inference_yml
@@ -173,16 +182,17 @@ class DetectorContract:
 
 @dataclass(frozen=True)
 class PixelForm:
-    """An engine.
+    """A session.
 
     Args:
-        name: the file.
+        name: the file, or what else says which it is.
         session: it, opened.
         contract: of the network.
+        is_exact: whether it computes in FP32 throughout.
     """
 
     name: str
-    session: PixelSession
+    session: DetectionSession
     contract: DetectorContract
     is_exact: bool = False
 

@@ -15,6 +15,7 @@ from export.conversion.model_file import read_model
 from export.proof.outputs import Form, Outputs
 from export.proof.samples import Batch
 from runtime.engines import ENGINE_SUFFIXES
+from runtime.engines.denormals import without_denormals
 from runtime.engines.onnxruntime import reason_of
 from runtime.engines.tensors import full_parts
 from runtime.errors import ArtifactError
@@ -176,5 +177,5 @@ def form_of_file(path: Path, dictionary: Path | None = None) -> tuple[Form, Mode
 
         run = run_of_session(emulated_session(source.model), source.spec)
         return ScoreForm(str(path), contract, run, is_exact=False), contract
-    run = run_of_onnx(path.read_bytes(), source.spec)
+    run = run_of_onnx(without_denormals(path) or path.read_bytes(), source.spec)
     return ScoreForm(str(path), contract, run, is_exact=not source.is_eight_bit), contract

@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from export.conversion.denormals import set_denormals_to_zero
 from export.conversion.graph_view import named_copy
 from export.proof.emulate import cpu_session
 from runtime.errors import ArtifactError
@@ -62,6 +63,7 @@ def ready_for_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
         FusionGelu(graph).apply()
         graph.prune_graph()
         graph.topological_sort()
+    set_denormals_to_zero(graph.model)  # folding multiplies small weights by small ones
     return named_copy(graph.model)
 
 

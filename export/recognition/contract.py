@@ -167,6 +167,13 @@ class RecognizerContract:
         limited = replace(self.spec, width=session.spec.width)
         return BestPathForm(str(plan), session), RecognizerContract(limited)
 
+    @staticmethod
+    def session_form(
+        name: str, engine: Engine, is_exact: bool, dictionary: Path | None = None
+    ) -> LineForm:
+        """Return an open engine on the CPU as a form that reads as the runtime does."""
+        return LineForm(name, ScoreSession(engine, dictionary), is_exact)
+
     def side_files(self, model_name: str) -> Mapping[str, str]:
         """Return the `inference.yml` that PaddleOCR 3 and PaddleX read."""
         from export.recognition.inference_yml import inference_yml
@@ -181,6 +188,34 @@ class RecognizerContract:
 
     def _texts(self, classes: NDArray[np.int64], confidences: NDArray[np.float32]) -> list[str]:
         return [line.text for line in decode_best_path(classes, confidences, self.spec.charset)]
+
+
+@dataclass(frozen=True)
+class LineForm:
+    """A session that gives all probabilities.
+
+    Args:
+        name: for reports.
+        session: it, opened.
+        is_exact: whether it computes in FP32 throughout.
+    """
+
+    name: str
+    session: ScoreSession
+    is_exact: bool
+
+    def read(self, batch: Batch) -> Outputs:
+        """Read one batch of lines as they are, as many at once as the runtime does."""
+        assert isinstance(batch, LineBatch)
+        session = self.session
+        read = session.read_with_probabilities(batch.lines, batch.width_px)
+        classes, confidences, probabilities = read
+        decoded = decode_best_path(classes, confidences, session.spec.charset)
+        return Outputs(probabilities, classes, [line.text for line in decoded], is_whole=True)
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self.session.close()
 
 
 @dataclass(frozen=True)

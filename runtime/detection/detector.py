@@ -47,13 +47,14 @@ class Detector(StreamReader[DetectionSession, Detection]):
     Args:
         model: path of the model file, or an open session, which brings its own device and threads;
             None for the detector that comes with the project.
-        device: `auto`, `cpu`, `cuda` or `tensorrt`.
+        device: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
         batch_size: N at most on a GPU, of pages of one input size.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
         max_pixels: a larger image is refused before it is decoded.
         sizes: how the input size follows from an image's, instead of what the model says.
         boxes: how boxes are made, instead of what the model says.
+        precision: on the CPU `auto`, `fp32`, `bf16` or `int8`, as `runtime.engines.open_engine`.
 
     Raises:
         OcrError: if an argument is impossible or the model of another type.
@@ -74,6 +75,7 @@ class Detector(StreamReader[DetectionSession, Detection]):
         max_pixels: int = DEFAULT_MAX_PIXELS,
         sizes: SizePolicy | None = None,
         boxes: BoxOptions | None = None,
+        precision: str = "auto",
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
@@ -86,7 +88,9 @@ class Detector(StreamReader[DetectionSession, Detection]):
                 "the model to a file and pass its path, as in Detector('detector.onnx')"
             )
         if isinstance(model, str | Path):
-            model = open_session(model, device, threads, device_id, shared=True)
+            model = open_session(
+                model, device, threads, device_id, shared=True, precision=precision
+            )
         self.batch_size = batch_size
         self.max_pixels = max_pixels
         self.sizes = sizes or model.spec.sizes

@@ -71,17 +71,19 @@ def open_session(
     threads: int | None = None,
     device_id: int = 0,
     shared: bool = False,
+    precision: str = "auto",
 ) -> DetectionSession:
     """Open a detector with the engine that its suffix asks for.
 
     Args:
-        model_path, device, threads, device_id, shared: as `runtime.engines.open_engine`.
+        model_path, device, threads, device_id, shared, precision: as
+            `runtime.engines.open_engine`.
 
     Raises:
         ArtifactError: if the model is missing, damaged, contradictory, or no detector.
         EngineError: if the engine is not installed, or the device asked for is not to be had.
     """
-    engine = open_engine(model_path, device, threads, device_id, shared)
+    engine = open_engine(model_path, device, threads, device_id, shared, precision)
     try:
         if [info.name for info in engine.inputs] == [PIXELS]:
             from runtime.detection.pixel_session import PixelSession

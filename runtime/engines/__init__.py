@@ -1,7 +1,7 @@
 """Inference engines behind one Protocol: named tensors in, named tensors out.
 
-Which engine opens a model file follows from its suffix. What the tensors mean is the affair of the
-tasks' sessions, which stand on top.
+Which engine opens a model file follows from its suffix, on the CPU from device, precision and what
+is proven beside it. What the tensors mean is the affair of the tasks' sessions, which stand on top.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from runtime.engines.choice.ways import ASKED as PRECISIONS
+from runtime.engines.choice.ways import BF16, FP32, OPENVINO, Way
 from runtime.engines.tensors import Array, Fill, Filled, Part, Profile, Shapes, Sizes, TensorInfo
 from runtime.errors import ArtifactError, EngineError
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
+"""The CPU in onnxruntime or in OpenVINO, a GPU in onnxruntime or in TensorRT."""
+_ON_CPU = ("cpu", "openvino")
 
 _ONNX_SUFFIXES = (".onnx",)
 ENGINE_SUFFIXES = (".plan", ".engine")
@@ -119,17 +123,22 @@ def open_engine(
     threads: int | None = None,
     device_id: int = 0,
     shared: bool = False,
+    precision: str = "auto",
 ) -> Engine:
-    """Open a model file with the engine that its suffix asks for.
+    """Open a model file with the engine that suffix, device and precision ask for.
 
     Args:
         model_path: an ONNX file, or a TensorRT plan (.plan, .engine) with its sidecar beside it.
         device: `auto` takes the GPU when the engine has it, else the CPU, and logs why; `cpu`;
-            `cuda`; `tensorrt`. A plan runs on a GPU and in TensorRT only.
+            `openvino`, that engine on the CPU; `cuda`; `tensorrt`. A plan runs on a GPU and in
+            TensorRT only.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
         shared: whether several threads will use it at once. On the CPU a call then computes with
             one thread, and `threads` calls at once with all.
+        precision: on the CPU: `fp32`; `bf16`, in OpenVINO; `int8`, the 8-bit form, in the faster
+            engine; `auto`: as the file is, unless something faster is proven beside it for this
+            kind of CPU (`python -m export prove-cpu`). It is logged what was taken and why.
 
     Raises:
         ArtifactError: if the model is missing or damaged.
@@ -138,6 +147,10 @@ def open_engine(
     path = Path(model_path)
     if device not in DEVICES:
         raise EngineError(f"unknown device {device!r}: expected one of {', '.join(DEVICES)}")
+    if precision not in PRECISIONS:
+        raise EngineError(
+            f"unknown precision {precision!r}: expected one of {', '.join(PRECISIONS)}"
+        )
     if threads is not None and threads < 1:
         raise EngineError(f"impossible number of threads: expected at least 1, got {threads}")
     suffix = path.suffix.lower()
@@ -151,10 +164,15 @@ def open_engine(
             f"cannot open the model {path}: {what}; give an ONNX file or a TensorRT plan"
         )
     if suffix in ENGINE_SUFFIXES:
-        if device == "cpu":
+        if device in _ON_CPU:
             raise EngineError(
                 f"{path}: a TensorRT engine runs on a GPU only: expected device auto or cuda, got "
-                "cpu; give the .onnx file that it was built from"
+                f"{device}; give the .onnx file that it was built from"
+            )
+        if precision != "auto":
+            raise EngineError(
+                f"{path}: a TensorRT engine has the precision it was built with: expected "
+                f"precision auto, got {precision}; leave it out"
             )
         from runtime.engines.tensorrt.engine import TensorRtEngine
         from runtime.engines.tensorrt.plan import TensorRtPlan
@@ -166,6 +184,39 @@ def open_engine(
             f"build one: python -m export build --onnx {path} --saveEngine PLAN"
         )
 
+    from runtime.engines.onnxruntime import OnnxRuntimeEngine, has_cuda
+
+    if device == "cuda":
+        if precision not in ("auto", FP32):
+            raise EngineError(
+                f"{path}: precision {precision} is one of CPUs: expected device auto, cpu or "
+                "openvino, got cuda; for FP16 on a GPU build an engine: python -m export build"
+            )
+        return OnnxRuntimeEngine(path, device, threads, device_id, shared)
+    from runtime.engines.choice.choose import chosen_way
+
+    if device == "auto" and precision in ("auto", FP32) and has_cuda():
+        return OnnxRuntimeEngine(path, device, threads, device_id, shared)
+    way = chosen_way(path, device, precision, lambda tried: open_way(tried, "cpu", 1, True))
+    return open_way(way, "auto" if device == "auto" else "cpu", threads, shared)
+
+
+def open_way(way: Way, device: str, threads: int | None, shared: bool) -> Engine:
+    """Open a model on the CPU in a way that was chosen.
+
+    Args:
+        way: file, engine, precision.
+        device: `cpu`, or `auto` where it is told why there is no GPU.
+        threads, shared: as `open_engine`.
+
+    Raises:
+        ArtifactError, EngineError: as `open_engine`.
+    """
+    if way.engine == OPENVINO:
+        from runtime.engines.openvino import OpenVinoEngine
+
+        floats = BF16 if way.precision == BF16 else FP32  # what is not 8-bit of an 8-bit form
+        return OpenVinoEngine(way.path, floats, threads, shared)
     from runtime.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(path, device, threads, device_id, shared)
+    return OnnxRuntimeEngine(way.path, device, threads, shared=shared)

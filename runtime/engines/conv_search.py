@@ -7,18 +7,17 @@ and HEURISTIC 1.9 (PaddleX 5057); with onnxruntime 1.29 DEFAULT read nine times 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from runtime.engines.cuda.driver import gpu_name
-from runtime.errors import ArtifactError
-from runtime.fields import check_fields, choice, mapping, sha256, text
-from runtime.files import sha256_of_file, write_atomically
+from runtime.engines.kept import Records
+from runtime.fields import Field, check_fields, choice, mapping, sha256, text
+from runtime.files import sha256_of_file
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +25,6 @@ SEARCHES = ("HEURISTIC", "DEFAULT", "EXHAUSTIVE")
 """onnxruntime's ways to find a convolution on CUDA; the first where nothing was measured."""
 SEARCH_VARIABLE = "DISTILREC_CUDNN_SEARCH"
 """Environment variable that names one of `SEARCHES`, whatever was measured."""
-_FORMAT_VERSION = 1
-_MOST_KEPT = 64
-_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -51,23 +47,22 @@ class MeasuredSearch:
     shapes: str
     seconds: Mapping[str, float]
 
+    fields: ClassVar[Mapping[str, Field]] = {
+        "search": choice(*SEARCHES),
+        "onnxruntime": text(shortest=1),
+        "gpu": text(shortest=1),
+        "model_sha256": sha256(),
+        "shapes": text(),
+        "seconds": mapping(),
+    }
+
     def __post_init__(self) -> None:
-        check_fields(vars(self), _FIELDS, "impossible measurement", "measure it again")
+        check_fields(vars(self), self.fields, "impossible measurement", "measure it again")
 
     @property
     def place(self) -> tuple[str, str, str]:
         """What it holds for."""
         return self.onnxruntime, self.gpu, self.model_sha256
-
-
-_FIELDS = {
-    "search": choice(*SEARCHES),
-    "onnxruntime": text(shortest=1),
-    "gpu": text(shortest=1),
-    "model_sha256": sha256(),
-    "shapes": text(),
-    "seconds": mapping(),
-}
 
 
 def search_path(model: Path) -> Path:
@@ -89,7 +84,7 @@ def chosen_search(model: Path, version: str, device_id: int) -> str:
     """
     if asked := os.environ.get(SEARCH_VARIABLE):
         return asked
-    alike = [choice for choice in _kept(search_path(model)) if choice.onnxruntime == version]
+    alike = [choice for choice in _records(model) if choice.onnxruntime == version]
     if alike:
         here = (version, gpu_name(device_id), sha256_of_file(model))
         for measured in alike:
@@ -105,26 +100,9 @@ def keep_search(model: Path, measured: MeasuredSearch) -> Path:
     Raises:
         OSError: if the folder refuses.
     """
-    path = search_path(model)
-    others = [choice for choice in _kept(path) if choice.place != measured.place]
-    kept = [asdict(choice) for choice in (measured, *others)][:_MOST_KEPT]
-    entries = {"format_version": _FORMAT_VERSION, "measured": kept}
-    write_atomically(path, (json.dumps(entries, indent=2) + "\n").encode())
-    return path
+    _records(model).keep(measured)
+    return search_path(model)
 
 
-def _kept(path: Path) -> list[MeasuredSearch]:
-    """Read what is kept; nothing where there is nothing, or what cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES)
-        return [_measured(entries) for entries in json.loads(data)["measured"]]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ArtifactError) as error:
-        logger.warning("%s cannot be read and is left out: %s", path, " ".join(str(error).split()))
-        return []
-
-
-def _measured(entries: Any) -> MeasuredSearch:
-    return MeasuredSearch(**{name: entries[name] for name in _FIELDS})
+def _records(model: Path) -> Records[MeasuredSearch]:
+    return Records(search_path(model), MeasuredSearch, "measured")

@@ -31,6 +31,9 @@ _PARTS: dict[str, dict[int, str]] = {
 _TYPE, _EXTERNAL = 2, 13
 _KEY, _VALUE = 1, 2
 _FLOAT16 = 10
+_EIGHT_BIT = (2, 3)
+"""UINT8 and INT8."""
+_METADATA = 14
 _MOST_FIELDS = 4_000_000
 """A network has some ten thousand; the walk through as many takes seconds."""
 
@@ -43,10 +46,12 @@ class Weights:
         has_half: whether any of them is FP16.
         files: names of the files that they lie in, as the model says them; empty when all lie in
             the model.
+        has_eight_bit: whether any of them is 8-bit, as in a quantised network alone.
     """
 
     has_half: bool = False
     files: frozenset[str] = frozenset()
+    has_eight_bit: bool = False
 
 
 def weights_of(path: Path) -> Weights:
@@ -60,14 +65,32 @@ def weights_of(path: Path) -> Weights:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
-            has_half, files = False, set()
+            kinds, files = set(), set()
             for kind, told in _tensors(data):
-                has_half = has_half or told == _FLOAT16
                 if kind == _EXTERNAL:
                     files.add(str(told))
-            return Weights(has_half, frozenset(files))
+                else:
+                    kinds.add(told)
+            return Weights(_FLOAT16 in kinds, frozenset(files), not kinds.isdisjoint(_EIGHT_BIT))
     except (OSError, ValueError, IndexError):
         return Weights()  # empty, damaged or not ONNX: whoever opens it will say so
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """Return what a file says of itself, by key; nothing where it is no ONNX file."""
+    try:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            entries = fields_of(data, 0, len(data))
+            return dict(
+                _pair(data, place)
+                for number, place in entries
+                if number == _METADATA and isinstance(place, slice)
+            )
+    except (OSError, ValueError, IndexError):
+        return {}
 
 
 def check_files(path: Path, weights: Weights) -> None:

@@ -160,6 +160,15 @@ class OnnxRuntimeEngine:
             ) from error
 
 
+def has_cuda() -> bool:
+    """Tell whether the onnxruntime that is installed has CUDA.
+
+    Raises:
+        EngineError: if none is installed.
+    """
+    return CUDA in _import_onnxruntime("auto").get_available_providers()
+
+
 def _info(value: Any) -> TensorInfo:
     """Describe one of onnxruntime's inputs or outputs."""
     dtype = str(value.type).removeprefix("tensor(").removesuffix(")")

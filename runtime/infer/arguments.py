@@ -140,7 +140,14 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--provider",
         type=_device,
         metavar="NAME",
-        help="auto, cpu, cuda or tensorrt; default: auto",
+        help="auto, cpu, openvino, cuda or tensorrt; default: auto",
+    )
+    group.add_argument(
+        "--precision",
+        type=_precision,
+        metavar="NAME",
+        help="on the CPU: fp32; bf16, in OpenVINO; int8, the 8-bit form; auto: as the model's file "
+        "is, or faster where that is proven beside it; default: auto",
     )
     group.add_argument(
         "--device-id", type=_number, default=0, metavar="N", help="of the GPU; default: %(default)s"
@@ -282,8 +289,18 @@ def _multiple(text: str) -> int:
 def _device(text: str) -> str:
     from runtime.engines import DEVICES
 
-    if text not in DEVICES:
+    return _one_of(DEVICES, text)
+
+
+def _precision(text: str) -> str:
+    from runtime.engines import PRECISIONS
+
+    return _one_of(PRECISIONS, text)
+
+
+def _one_of(choices: Sequence[str], text: str) -> str:
+    if text not in choices:
         raise argparse.ArgumentTypeError(
-            f"invalid choice: {text!r}, expected one of {', '.join(DEVICES)}"
+            f"invalid choice: {text!r}, expected one of {', '.join(choices)}"
         )
     return text

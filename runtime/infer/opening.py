@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.cluster.opening import Opening
 from runtime.engines import ENGINE_SUFFIXES
+from runtime.engines.choice.proof import proofs_path
+from runtime.engines.choice.ways import INT8, eight_bit_name
 from runtime.engines.sidecar import sidecar_path
 from runtime.inference_yml import FILE_NAME
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.infer.task import Stream, Task
 
 _ON_GPU = ("cuda", "tensorrt")
+_ON_CPU = ("cpu", "openvino")
 
 
 def open_stream(
@@ -67,14 +70,18 @@ def opening_of(
     device = options.get("device", "auto")
     is_engine = any(Path(model).suffix.lower() in ENGINE_SUFFIXES for model in models.values())
     named: dict[str, Sequence[str | Path]] = {
-        argument: (model, *_beside(Path(model))) for argument, model in models.items()
+        argument: (model, *_beside(Path(model), options.get("precision")))
+        for argument, model in models.items()
     }
     named |= {argument: (path,) for argument, path in files if path is not None}
     return Opening(
-        factory, named, options, max_pixels, is_engine or device in _ON_GPU, device != "cpu"
+        factory, named, options, max_pixels, is_engine or device in _ON_GPU, device not in _ON_CPU
     )
 
 
-def _beside(model: Path) -> tuple[Path, Path]:
+def _beside(model: Path, precision: str | None) -> tuple[Path, ...]:
     """Return the files that are looked for beside a model."""
-    return sidecar_path(model), model.with_name(FILE_NAME)
+    files = (sidecar_path(model), model.with_name(FILE_NAME), proofs_path(model))
+    if precision == INT8 or proofs_path(model).is_file():
+        return (*files, model.with_name(eight_bit_name(model.name)))
+    return files

@@ -75,12 +75,14 @@ class PageReader(StreamReader[_Models, PageText]):
         recognizer: path of a recogniser's file, an open session, or a `Recognizer`, which stays
             open; None for the Latin-script model that comes with the project.
         dictionary: one character per line; only for a recogniser's file that carries none.
-        device: `auto`, `cpu`, `cuda` or `tensorrt`.
+        device: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
         batch_size: lines of one width at most that a GPU reads at once.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
         max_pixels: a larger page is refused before it is decoded.
         min_confidence: a line that was read less surely is kept, and marked as unsure.
+        precision: of both on the CPU, `auto`, `fp32`, `bf16` or `int8`, as
+            `runtime.engines.open_engine`.
 
     Raises:
         OcrError: if an argument is impossible or a model of another type.
@@ -102,6 +104,7 @@ class PageReader(StreamReader[_Models, PageText]):
         device_id: int = 0,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         min_confidence: float = DEFAULT_MIN_CONFIDENCE,
+        precision: str = "auto",
     ) -> None:
         if not 0 <= min_confidence <= 1:
             raise OcrError(
@@ -112,7 +115,13 @@ class PageReader(StreamReader[_Models, PageText]):
         self.min_confidence = min_confidence
         owned: list[Detector | Recognizer] = []
         if not isinstance(detector, Detector):
-            detector = Detector(detector, device=device, threads=threads, device_id=device_id)
+            detector = Detector(
+                detector,
+                device=device,
+                threads=threads,
+                device_id=device_id,
+                precision=precision,
+            )
             owned.append(detector)
         try:
             if not isinstance(recognizer, Recognizer):
@@ -123,6 +132,7 @@ class PageReader(StreamReader[_Models, PageText]):
                     batch_size=batch_size,
                     threads=threads,
                     device_id=device_id,
+                    precision=precision,
                 )
                 owned.append(recognizer)
             super().__init__(_Models(detector, recognizer, owned), threads)

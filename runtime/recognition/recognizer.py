@@ -40,7 +40,7 @@ class Recognizer(StreamReader[Session, Recognition]):
         model: path of the model file, or an open session, which brings its own dictionary,
             device and threads; None for the Latin-script model that comes with the project.
         dictionary: one character per line; only for a model that carries none.
-        device: `auto`, `cpu`, `cuda` or `tensorrt`.
+        device: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
         batch_size: N at most; the text read does not depend on it.
         threads: of the CPU; as many as this process may use when None.
         device_id: number of the GPU, from 0.
@@ -50,6 +50,7 @@ class Recognizer(StreamReader[Session, Recognition]):
             images are held in memory before the first is read.
         alternatives: how many of the most probable texts each result brings along; with 0 they
             are not looked for. The text itself stays the greedy reading.
+        precision: on the CPU `auto`, `fp32`, `bf16` or `int8`, as `runtime.engines.open_engine`.
 
     Raises:
         OcrError: if an argument is impossible or the model of another type.
@@ -72,6 +73,7 @@ class Recognizer(StreamReader[Session, Recognition]):
         max_pixels: int = DEFAULT_MAX_PIXELS,
         compat: str | None = None,
         alternatives: int = 0,
+        precision: str = "auto",
     ) -> None:
         if batch_size < 1:
             raise OcrError(f"impossible batch size: expected at least 1, got {batch_size}")
@@ -96,7 +98,9 @@ class Recognizer(StreamReader[Session, Recognition]):
                 "model to a file and pass its path, as in Recognizer('model.onnx')"
             )
         if isinstance(model, str | Path):
-            model = open_session(model, dictionary, device, threads, device_id, shared=True)
+            model = open_session(
+                model, dictionary, device, threads, device_id, shared=True, precision=precision
+            )
         if alternatives and not isinstance(model, ProbabilitySession):
             raise EngineError(
                 f"no alternatives from {model.description}: expected a model that hands out the "

@@ -79,11 +79,13 @@ def open_session(
     threads: int | None = None,
     device_id: int = 0,
     shared: bool = False,
+    precision: str = "auto",
 ) -> Session:
     """Open a recogniser with the engine that its suffix asks for.
 
     Args:
-        model_path, device, threads, device_id, shared: as `runtime.engines.open_engine`.
+        model_path, device, threads, device_id, shared, precision: as
+            `runtime.engines.open_engine`.
         dictionary: one character per line; needed only by a model that carries none, and used
             instead of the model's own when given.
 
@@ -91,7 +93,7 @@ def open_session(
         ArtifactError: if the model or the dictionary is missing, damaged or contradictory.
         EngineError: if the engine is not installed, or the device asked for is not to be had.
     """
-    engine = open_engine(model_path, device, threads, device_id, shared)
+    engine = open_engine(model_path, device, threads, device_id, shared, precision)
     try:
         if {info.name for info in engine.inputs} == set(LINE_INPUTS):
             from runtime.recognition.best_path_session import BestPathSession

@@ -77,6 +77,7 @@ def _serve(arguments: Namespace) -> None:
         arguments.max_batch,
         arguments.detector,
         arguments.max_page_pixels,
+        arguments.precision,
     )
     page_limits = limits.for_pages(
         arguments.max_pages,

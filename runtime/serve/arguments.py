@@ -17,7 +17,8 @@ PAGES = "pages"
 """Name of the model of pages under /v2."""
 
 _MULTIPLES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
-_DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+_DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
+_PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,6 +98,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--name", help="of the model, in paths and answers; its file's if not given")
     add("--dictionary", type=Path, metavar="FILE", help="for a model that carries no characters")
     add("--device", choices=_DEVICES, default="auto", help="where it runs")
+    add(
+        "--precision",
+        choices=_PRECISIONS,
+        default="auto",
+        help="on the CPU; auto: as the model's file is, or faster where that is proven beside it",
+    )
     network = parser.add_argument_group("network")
     add = network.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")

@@ -40,6 +40,7 @@ class Replica:
             batch_size=options.max_batch,
             max_pixels=options.max_pixels,
             threads=threads,
+            precision=options.precision,
         )
         self.description = self.recognizer.description
         self._threads = ThreadPoolExecutor(CALLS_PER_REPLICA + SPARE_CALLS, "read")

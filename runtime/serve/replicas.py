@@ -59,13 +59,21 @@ def open_model(options: ReaderOptions, may_lack_detector: bool = False) -> Model
     Raises:
         OcrError: if it cannot be opened.
     """
-    session = open_session(options.model, options.dictionary, options.device, threads=1)
+    session = open_session(
+        options.model,
+        options.dictionary,
+        options.device,
+        threads=1,
+        precision=options.precision,
+    )
     model = Model(options, session.spec, session.description.rpartition(",")[0])
     session.close()
     if options.detector is None:
         return model
     try:
-        detector = open_detector(options.detector, options.device, threads=1)
+        detector = open_detector(
+            options.detector, options.device, threads=1, precision=options.precision
+        )
     except OcrError as error:
         if not may_lack_detector:
             raise

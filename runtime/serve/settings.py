@@ -100,6 +100,7 @@ class ReaderOptions:
         max_batch: images in a call of a replica at most, and N at most.
         detector: path of the detector of pages, None where only lines are read.
         page_pixels: of a page at most.
+        precision: as `Recognizer`.
     """
 
     model: Path
@@ -109,3 +110,4 @@ class ReaderOptions:
     max_batch: int = 16
     detector: Path | None = None
     page_pixels: int = SERVED_PAGE_PIXELS
+    precision: str = "auto"

@@ -1,10 +1,11 @@
 import os
+import platform
 from pathlib import Path
 
 import pytest
 
 from runtime import cpu as cpu_budget
-from runtime.cpu import available_cpus, sums_8_bit_exactly
+from runtime.cpu import available_cpus, cpu_kind, cpu_name, sums_8_bit_exactly
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +78,28 @@ def test_told_by_the_cpus_flags(tmp_path: Path, text: str, expected: bool | None
 
 def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     assert sums_8_bit_exactly(tmp_path / "none") is None
+
+
+X86 = """processor : 0
+model name\t: A CPU @ 2 GHz
+flags\t\t: fpu avx512_bf16 sse avx2 fma
+processor : 1
+model name\t: Another
+flags\t\t: fpu
+"""
+
+
+def test_the_kind_is_what_decides_the_arithmetic(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(X86)
+    assert cpu_kind(file) == f"{platform.machine()}: avx2 fma avx512_bf16"
+    assert cpu_name(file) == "A CPU @ 2 GHz"
+    file.write_text(X86.replace("sse ", "sse4_2 "))
+    assert cpu_kind(file) == f"{platform.machine()}: avx2 fma avx512_bf16"
+    file.write_text("Features : fp asimd bf16")
+    assert cpu_kind(file) == f"{platform.machine()}: asimd bf16"
+
+
+def test_an_unknown_kind(tmp_path: Path) -> None:
+    assert cpu_kind(tmp_path / "none") is None
+    assert cpu_name(tmp_path / "none") == platform.machine()

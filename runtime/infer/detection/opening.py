@@ -18,6 +18,7 @@ def open_detector(
     device: str = "auto",
     threads: int | None = None,
     device_id: int = 0,
+    precision: str = "auto",
     **options: Any,
 ) -> Detector:
     """Open a detector.
@@ -25,13 +26,13 @@ def open_detector(
     Args:
         model: path of the model file.
         sizes, boxes: fields of `SizePolicy` and `BoxOptions` in the place of the model's.
-        device, threads, device_id: as `Detector`.
+        device, threads, device_id, precision: as `Detector`.
         options: other arguments of `Detector`.
 
     Raises:
         OcrError: as `Detector`.
     """
-    session = open_session(model, device, threads, device_id, shared=True)
+    session = open_session(model, device, threads, device_id, shared=True, precision=precision)
     try:
         return Detector(
             session,

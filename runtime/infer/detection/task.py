@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.images.read import ImageSource
     from runtime.infer.task import Draw
 
-_DETECTOR = ("device", "device_id", "batch_size", "threads", "max_pixels")
+_DETECTOR = ("device", "precision", "device_id", "batch_size", "threads", "max_pixels")
 _SIZES = {"det_limit_side_len": "limit_side_len", "det_limit_type": "limit_type"}
 _BOXES = {
     "det_thresh": "thresh",
@@ -41,7 +41,7 @@ class Finding:
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = True
     models: Sequence[str] = ("model",)
-    noted: Sequence[str] = ("max_pixels", "device", "csv_safe", *OPTIONS)
+    noted: Sequence[str] = ("max_pixels", "device", "precision", "csv_safe", *OPTIONS)
     entry = "boxes"
     label_kinds: Sequence[str] = ("labels", "txt")
     columns: Sequence[str] = ("file", "boxes", "width_px", "height_px", "warnings", "error")

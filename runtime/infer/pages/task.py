@@ -29,7 +29,7 @@ _LABELS = "labels"
 _CELL_CHARACTERS = 60
 """Of a page's text in the table; `--format txt` prints all of it."""
 _OWN_KINDS = ("txt", "paddleocr", "hocr", "alto")
-_READER = ("device", "device_id", "batch_size", "threads", "max_pixels")
+_READER = ("device", "precision", "device_id", "batch_size", "threads", "max_pixels")
 
 
 class PageReading:
@@ -44,7 +44,7 @@ class PageReading:
     reads_documents = True
     models: Sequence[str] = ("model", "detector")
     noted: Sequence[str] = (
-        *("dictionary", "max_pixels", "device", "csv_safe"),
+        *("dictionary", "max_pixels", "device", "precision", "csv_safe"),
         *("pdf", "pdf_dpi", "min_confidence"),
     )
     entry = "lines"

@@ -33,7 +33,8 @@ class Reading:
     reads_documents = False
     models: Sequence[str] = ("model",)
     noted: Sequence[str] = (
-        *("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe"),
+        *("dictionary", "compat", "alternatives", "max_pixels"),
+        *("device", "precision", "csv_safe"),
     )
     entry = "text"
     label_kinds: Sequence[str] = ()
@@ -154,7 +155,7 @@ def columns_of(alternatives: int) -> tuple[str, ...]:
 
 def _options(arguments: Namespace) -> dict[str, Any]:
     """Return the given arguments of the `Recognizer`; its own defaults apply to the others."""
-    model = ("dictionary", "device", "device_id", "batch_size", "threads")
+    model = ("dictionary", "device", "precision", "device_id", "batch_size", "threads")
     reading = ("max_pixels", "compat", "alternatives")
     values = {name: getattr(arguments, name) for name in (*model, *reading)}
     return {name: value for name, value in values.items() if value is not None}

@@ -70,6 +70,7 @@ class PageDesk:
             device=options.device,
             threads=threads,
             max_pixels=options.page_pixels,
+            precision=options.precision,
         )
         self._documents = {
             pdf: DocumentReader(self._reader, pdf, options.page_pixels) for pdf in PDF_WAYS

@@ -37,7 +37,9 @@ def test_a_missing_model_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_impossible_settings_are_refused(toy_path: Path) -> None:
-    with pytest.raises(EngineError, match="'tpu': expected one of auto, cpu, cuda, tensorrt"):
+    with pytest.raises(
+        EngineError, match="'tpu': expected one of auto, cpu, openvino, cuda, tensorrt"
+    ):
         open_session(toy_path, device="tpu")
     with pytest.raises(EngineError, match="at least 1, got 0"):
         open_session(toy_path, threads=0)
