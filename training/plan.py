@@ -16,7 +16,12 @@ from training.config import (
     read_global,
 )
 from training.data.build import DataPlan, read_data
-from training.distillation.checks import problems_of_loss, problems_of_output
+from training.distillation.checks import (
+    labelling_teacher,
+    problems_of_labels,
+    problems_of_loss,
+    problems_of_output,
+)
 from training.distillation.teacher.contract import Teacher
 from training.distillation.teacher.section import ONNX
 from training.losses import LossPlan, read_loss
@@ -69,7 +74,8 @@ class Plan(DeployedPlan):
     @property
     def teachers(self) -> dict[str, Teacher]:
         """The teachers that are ONNX files and read images of this run, by name."""
-        read = (*self.train.teachers, *self.evaluation.teachers)
+        labels = self.train.labelled_by
+        read = (*self.train.teachers, *self.evaluation.teachers, *([labels] if labels else ()))
         return {teacher.plan.name: teacher for teacher in read}
 
 
@@ -96,6 +102,7 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     if plan is not None:
         plan = _with_teachers(plan, data)
         found += _problems_of_names(plan)
+        found += problems_of_labels(plan.train, plan.evaluation, plan.model)
         found += _problems_of_teachers(plan)
         found += _problems_of_frozen(plan)
         found += plan.task.problems_of_plan(plan)
@@ -222,9 +229,13 @@ def _with_teachers(plan: Plan, data: Sequence[str]) -> Plan:
         read = tuple(teacher for name, teacher in teachers.items() if name in names)
         return replace(section, teachers=read if section.path in data else ())
 
+    labels = labelling_teacher(plan.train.dataset, plan.model)
     return replace(
         plan,
-        train=those_of(plan.train, compared),
+        train=replace(
+            those_of(plan.train, compared),
+            labelled_by=teachers[labels] if labels is not None and "Train" in data else None,
+        ),
         evaluation=those_of(plan.evaluation, decoded),
     )
 

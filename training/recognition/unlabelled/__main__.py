@@ -24,7 +24,7 @@ from training.distillation.teacher.section import ONNX, TeacherPlan, is_teacher,
 from training.output_folder import translate_disk_errors
 from training.recognition.teacher.line_teacher import DICTIONARY, KEYS, LineTeacher
 from training.recognition.unlabelled.judging import Demands, Spaces
-from training.recognition.unlabelled.labelling import Labelling, label
+from training.recognition.unlabelled.labelling import Labelling, crops_beside, label
 from training.registry import Problems
 
 NAME = "training.recognition.unlabelled"
@@ -100,7 +100,7 @@ def order_of(config: Config, options: argparse.Namespace) -> tuple[Labelling, Li
         detector=options.detector,
         max_text_length=settings.max_text_length,
         output=output,
-        crops=options.crops or output.with_name(f"{output.stem}_lines"),
+        crops=options.crops or crops_beside(output),
     )
     return order, LineTeacher(plan, _charset(settings))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-Identity = tuple[int, int]
-"""Size in bytes and time of the last change of a file, in ns."""
+from training.data.image_sources import Identity
+
 _MOST_LINE_BYTES = 2**24
 _ERRORS = "surrogatepass"
 """A name may hold bytes that are no UTF-8."""
@@ -100,12 +100,6 @@ class Journal:
         except (ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None
-
-
-def identity_of(path: str) -> Identity:
-    """Return what tells whether a file has changed; raises OSError if it is not there."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:

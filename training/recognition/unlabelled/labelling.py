@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from runtime.cpu import available_cpus
 from runtime.detection.detector import Detector
 from runtime.detection.model.default import default_detector
-from runtime.errors import DatasetError, ImageError
+from runtime.errors import DatasetError
 from runtime.files import sha256_of_file, write_atomically, written_atomically
-from runtime.images.pdf.source import PdfPage
 from runtime.images.read import read_image
-from runtime.images.sources import Page, Refused, sources_from
+from runtime.images.sources import sources_from
 from runtime.lock import OutputLock
 from runtime.pipeline import done_ahead
+from training.data.image_sources import (
+    Identity,
+    Source,
+    identity_of,
+    listed_path,
+    name_of,
+    path_beside,
+    relative_to,
+    write_image,
+)
 from training.data.sample import OF_ONE_SAMPLE, Failure
 from training.recognition.teacher.line_teacher import LineTeacher
 from training.recognition.unlabelled.finding import lines_of_page
-from training.recognition.unlabelled.journal import Journal, identity_of
+from training.recognition.unlabelled.journal import Journal
 from training.recognition.unlabelled.judging import Demands, Judge, Verdict
 from training.recognition.unlabelled.report import LabellingReport
 from training.recognition.unlabelled.views import Image
 
-Source = str | Page | PdfPage | Refused
 _FORMAT = 1
 _AHEAD = 4
 """Images that wait for each thread."""
@@ -108,8 +114,8 @@ def _read_all(sources: Sequence[Source], readers: _Readers, journal: Journal) ->
     """Read the images that the journal does not know; return where the record of each stands."""
 
     def read(source: Source) -> int | dict[str, Any]:
-        identity = _identity(source)
-        place = journal.place_of(_name(source), identity)
+        identity = identity_of(source)
+        place = journal.place_of(name_of(source), identity)
         return readers.record(source, identity) if place is None else place
 
     threads = available_cpus()
@@ -133,7 +139,7 @@ def _write(places: Sequence[int], order: Labelling, journal: Journal) -> Labelli
             report.add_image(record["name"], verdicts)
             for verdict, line in zip(verdicts, record["lines"], strict=True):
                 if verdict.reason is None:
-                    file.write(f"{_relative(line[4], order.output.parent)}\t{verdict.text}\n")
+                    file.write(f"{relative_to(line[-1], order.output.parent)}\t{verdict.text}\n")
         if not report.num_kept:
             raise DatasetError(
                 "\n".join(
@@ -190,84 +196,55 @@ class _Readers:
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-    def record(self, source: Source, identity: tuple[int, int]) -> dict[str, Any]:
+    def record(self, source: Source, identity: Identity) -> dict[str, Any]:
         """Read an image; return what the journal keeps of it."""
-        record: dict[str, Any] = {"name": _name(source), "identity": identity, "error": None}
+        record: dict[str, Any] = {"name": name_of(source), "identity": identity, "error": None}
         try:
-            return {**record, "lines": list(self._lines(source, identity))}
+            return {**record, "lines": list(self._lines(source))}
         except OF_ONE_SAMPLE as error:
-            return {**record, "error": str(Failure.of(_name(source), error)), "lines": []}
+            return {**record, "error": str(Failure.of(name_of(source), error)), "lines": []}
 
-    def _lines(self, source: Source, identity: tuple[int, int]) -> Iterator[list[Any]]:
+    def _lines(self, source: Source) -> Iterator[list[Any]]:
         """Yield verdict and file of each line of an image."""
-        judge = self._judge
+        judge, folder = self._judge, self._order.crops
         image = read_image(source)
         if not self._order.are_pages:
             verdict = judge(image)
-            file = None
-            if verdict.reason is None:
-                is_file = isinstance(source, str) and _can_be_listed(source)
-                file = (
-                    str(Path(source).absolute())
-                    if is_file
-                    else self._save(image, source, identity, 0)
-                )
-            yield [*dataclasses.astuple(verdict), file]
+            path = listed_path(source)
+            if verdict.reason is None and path is None:
+                path = _written(path_beside(folder, source), image)
+            yield [*astuple(verdict), path]
             return
         assert self._detector is not None
         for number, line in enumerate(lines_of_page(image, self._detector, judge.teacher)):
             verdict = judge(line.pixels)
             if line.is_squeezed and verdict.reason is None:
-                verdict = dataclasses.replace(verdict, reason=SQUEEZED)
-            kept = verdict.reason is None
-            file = self._save(line.pixels, source, identity, number) if kept else None
-            yield [*dataclasses.astuple(verdict), file]
+                verdict = replace(verdict, reason=SQUEEZED)
+            path = None
+            if verdict.reason is None:
+                path = _written(path_beside(folder, source, number), line.pixels)
+            yield [*astuple(verdict), path]
 
     @property
     def _judge(self) -> Judge:
         if not hasattr(self._of_thread, "judge"):
             order = self._order
-            teacher = dataclasses.replace(self._teacher)
+            teacher = replace(self._teacher)
             self._of_thread.judge = Judge(teacher, order.max_text_length, order.demands)
         judge: Judge = self._of_thread.judge
         return judge
 
-    def _save(self, image: Image, source: Source, identity: tuple[int, int], number: int) -> str:
-        """Write a line as an image file of its own; return its path."""
-        digest = hashlib.sha256(f"{_name(source)} {identity}".encode(errors="surrogatepass"))
-        path = self._order.crops.absolute() / f"{digest.hexdigest()[:16]}_{number:04}.png"
-        is_done, data = cv2.imencode(".png", image)
-        if not is_done:
-            raise ImageError(f"{_name(source)}: line {number} cannot be written as PNG")
-        write_atomically(path, data.tobytes())
-        return str(path)
+
+def crops_beside(output: Path) -> Path:
+    """Return the folder of cut lines that belongs to a label file."""
+    return output.with_name(f"{output.stem}_lines")
+
+
+def _written(path: Path, image: Image) -> str:
+    write_image(path, image)
+    return str(path)
 
 
 def _has_files(record: Mapping[str, Any]) -> bool:
     """Tell whether the files of the lines that were kept are still there."""
     return all(line[-1] is None or os.path.exists(line[-1]) for line in record["lines"])
-
-
-def _name(source: Source) -> str:
-    return source if isinstance(source, str) else source.name
-
-
-def _identity(source: Source) -> tuple[int, int]:
-    """Return what tells whether the file of a source has changed; zeros if there is none."""
-    path = source if isinstance(source, str) else getattr(source, "path", _name(source))
-    try:
-        return identity_of(path)
-    except (OSError, ValueError):
-        return 0, 0
-
-
-def _can_be_listed(path: str) -> bool:
-    """Tell whether a label file can hold a path as its name."""
-    return path.isprintable() and path.strip() == path
-
-
-def _relative(path: str, folder: Path) -> str:
-    """Return a path as a label file in a folder names it."""
-    folder = folder.absolute()
-    is_within = Path(path).is_relative_to(folder)
-    return os.path.relpath(path, folder) if is_within else path
