@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
 
 from runtime.errors import OcrError
@@ -280,6 +282,12 @@ def _problems_of_files(part: DataPlan) -> Iterable[tuple[str, str]]:
         if not Path(str(file)).is_file():
             where = f"{part.path}.dataset.label_file_list.{index}"
             yield where, f"no file {file}: expected a label file"
+    images = options.get("images", [])
+    for index, name in enumerate([images] if isinstance(images, str) else images):
+        path = str(name).removeprefix("@")
+        if not os.path.lexists(path) and not has_magic(path):
+            where = f"{part.path}.dataset.images.{index}"
+            yield where, f"nothing there: {path}: expected images, folders of them or a list"
     if "data_dir" in options and not Path(str(options["data_dir"])).is_dir():
         message = f"no folder {options['data_dir']}: expected the images' folder"
         yield f"{part.path}.dataset.data_dir", message

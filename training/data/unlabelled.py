@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Literal, Protocol
 from runtime.recognition.labels import LabelRow, path_of
 from training.data.label_file import SimpleDataSet
 
+MOST_VIEWS = 3
+"""In which a line may be read: plain, of another width, cropped a little."""
+
 
 @dataclass(frozen=True)
 class UnlabelledImages:
@@ -67,6 +70,19 @@ class UnlabelledDataSet(SimpleDataSet):
     """
 
     needs_teacher: ClassVar[bool] = True
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report numbers that no line can meet, and nothing to look at."""
+        problems = []
+        views, least = options.get("views", 1), options.get("least_confidence", 0)
+        if not 1 <= views <= MOST_VIEWS:
+            problems.append(("views", f"expected 1 to {MOST_VIEWS}, got {views}"))
+        if not 0 <= least <= 1:
+            problems.append(("least_confidence", f"expected 0 to 1, got {least}"))
+        if not options["images"]:
+            problems.append(("images", "expected files, folders or lists, got none"))
+        return problems
 
     def __init__(
         self,

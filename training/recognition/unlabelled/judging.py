@@ -13,9 +13,10 @@ from runtime.pages.spaces import with_spaces
 from runtime.recognition.charset import BLANK_INDEX, SPACE
 from runtime.recognition.reading_order import reading_order
 from runtime.recognition.result import Recognition
+from training.data.unlabelled import MOST_VIEWS
 from training.recognition.teacher.line_teacher import LineTeacher
 from training.recognition.teacher.reading import LineReading
-from training.recognition.unlabelled.views import MOST_VIEWS, Image, views_of
+from training.recognition.unlabelled.views import Image, views_of
 
 Spaces = Literal["teacher", "gaps", "drop"]
 """The teacher's spaces alone; with those that gaps between its characters tell of; or lines in

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-MOST_VIEWS = 3
 _LEAST_STRETCH, _MOST_STRETCH = 0.06, 0.14
 """Change of the width, either way: characters come to other time steps, their shapes stay."""
 _MOST_OFF_HEIGHT, _MOST_OFF_ENDS = 0.08, 0.05
