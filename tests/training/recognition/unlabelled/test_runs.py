@@ -13,7 +13,7 @@ import yaml
 from runtime.errors import ConfigError
 from tests.training.recognition.teacher.taught import LEARNS, PAIRS, config_of_taught
 from tests.training.recognition.teacher.test_runs import Stopped, weights_of
-from training.config import load_config
+from training.config import Config, load_config
 from training.loop.trainer import Trainer
 from training.plan import read_plan
 from training.run import build_run
@@ -98,8 +98,9 @@ def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
 
 def test_a_teacher_may_label_alone(unlabelled: Callable[..., Path]) -> None:
     config = unlabelled()
-    changed = ["Loss.loss_config_list=[{DistillationCTCLoss: {model_name_list: [Student]}}]"]
-    plan = read_plan(load_config(config, changed))
+    sections = load_config(config).sections
+    sections["Loss"]["loss_config_list"] = [{"DistillationCTCLoss": LEARNS}]
+    plan = read_plan(Config(None, sections))
     assert plan.train.teachers == () and plan.train.labelled_by is not None
     assert not any("reads nothing" in note for note in plan.notes)
 
