@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
 
 from runtime.errors import OcrError
@@ -16,7 +18,12 @@ from training.config import (
     read_global,
 )
 from training.data.build import DataPlan, read_data
-from training.distillation.checks import problems_of_loss, problems_of_output
+from training.distillation.checks import (
+    labelling_teacher,
+    problems_of_labels,
+    problems_of_loss,
+    problems_of_output,
+)
 from training.distillation.teacher.contract import Teacher
 from training.distillation.teacher.section import ONNX
 from training.losses import LossPlan, read_loss
@@ -69,7 +76,8 @@ class Plan(DeployedPlan):
     @property
     def teachers(self) -> dict[str, Teacher]:
         """The teachers that are ONNX files and read images of this run, by name."""
-        read = (*self.train.teachers, *self.evaluation.teachers)
+        labels = self.train.labelled_by
+        read = (*self.train.teachers, *self.evaluation.teachers, *([labels] if labels else ()))
         return {teacher.plan.name: teacher for teacher in read}
 
 
@@ -96,6 +104,7 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     if plan is not None:
         plan = _with_teachers(plan, data)
         found += _problems_of_names(plan)
+        found += problems_of_labels(plan.train, plan.evaluation, plan.model)
         found += _problems_of_teachers(plan)
         found += _problems_of_frozen(plan)
         found += plan.task.problems_of_plan(plan)
@@ -222,9 +231,13 @@ def _with_teachers(plan: Plan, data: Sequence[str]) -> Plan:
         read = tuple(teacher for name, teacher in teachers.items() if name in names)
         return replace(section, teachers=read if section.path in data else ())
 
+    labels = labelling_teacher(plan.train.dataset, plan.model)
     return replace(
         plan,
-        train=those_of(plan.train, compared),
+        train=replace(
+            those_of(plan.train, compared),
+            labelled_by=teachers[labels] if labels is not None and "Train" in data else None,
+        ),
         evaluation=those_of(plan.evaluation, decoded),
     )
 
@@ -269,6 +282,12 @@ def _problems_of_files(part: DataPlan) -> Iterable[tuple[str, str]]:
         if not Path(str(file)).is_file():
             where = f"{part.path}.dataset.label_file_list.{index}"
             yield where, f"no file {file}: expected a label file"
+    images = options.get("images", [])
+    for index, name in enumerate([images] if isinstance(images, str) else images):
+        path = str(name).removeprefix("@")
+        if not os.path.lexists(path) and not has_magic(path):
+            where = f"{part.path}.dataset.images.{index}"
+            yield where, f"nothing there: {path}: expected images, folders of them or a list"
     if "data_dir" in options and not Path(str(options["data_dir"])).is_dir():
         message = f"no folder {options['data_dir']}: expected the images' folder"
         yield f"{part.path}.dataset.data_dir", message

@@ -18,12 +18,22 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from benchmarks.distillation.arms import ARMS, STUDENT, STUDENT_CONFIG, TEACHER, Plan, read_arms
+from benchmarks.distillation.arms import (
+    ARMS,
+    STUDENT,
+    STUDENT_CONFIG,
+    TEACHER,
+    TWIN,
+    Plan,
+    read_arms,
+    student_of,
+)
 from benchmarks.distillation.lines import ChosenLines, choose_lines
 from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Run, run_arm, run_reference
 from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
+from benchmarks.distillation.unlabelled import label_rest, onnx_of_wheel
 from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
@@ -34,7 +44,7 @@ from training.config import load_config
 
 _START = ROOT / "weights" / "small_start.pdparams"
 _START_DICTIONARY = ROOT / "configs" / "small_dict.txt"
-_START_NETWORKS = {STUDENT: "Student", "Twin": "Teacher"}
+_START_NETWORKS = {STUDENT: "Student", TWIN: "Teacher"}
 """Two networks of one structure, trained from different random numbers."""
 _TEACHER = ROOT / "models" / "latin" / "student.pdparams"
 """The shipped model: it has twice the Student's channels and has seen every line of the packs."""
@@ -60,6 +70,7 @@ def options_parser() -> argparse.ArgumentParser:
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
     add("--steps", type=int, default=240, help="default: %(default)s")
     add("--teacher", type=Path, default=_TEACHER, metavar="FILE", help="default: %(default)s")
+    add("--onnx", type=Path, metavar="FILE", help="ONNX teacher; RapidOCR's by default")
     add("--rendered", type=int, default=400, help="rendered lines to read besides")
     add("-o", "--override", action="append", default=[], metavar="Section.key=value")
     add("--output", type=Path, default=Path("output/gain"), help="folder of the runs")
@@ -94,18 +105,28 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     around = surroundings()
     arms = read_arms(options.arms_file, options.arms)
     output = options.output.resolve()
-    section = load_config(STUDENT_CONFIG).sections["Global"]
+    student = student_of(options.arms_file)
+    section = load_config(student).sections["Global"]
     charset = build_charset(ROOT / section["character_dict_path"], section["use_space_char"])
     lines = choose_lines(
         options.data, options.packs, options.max_width, charset, output / "lines", options.lines
     )
     # First weights, the same for every arm: trained networks whose head is moved to this
-    # dictionary.
-    own = build_charset(_START_DICTIONARY, use_space_char=True)
-    weights = {
-        network: write_start(_START, source, own, charset, output / "start" / f"{network}.pdparams")
-        for network, source in _START_NETWORKS.items()
-    }
+    # dictionary, or random ones that the seed alone decides.
+    weights = {}
+    if student == STUDENT_CONFIG:
+        own = build_charset(_START_DICTIONARY, use_space_char=True)
+        start = output / "start"
+        weights = {
+            network: write_start(_START, source, own, charset, start / f"{network}.pdparams")
+            for network, source in _START_NETWORKS.items()
+        }
+    onnx, unlabelled, num_unlabelled = None, None, 0
+    if any(arm.needs_onnx for arm in arms):
+        onnx = (options.onnx or onnx_of_wheel()).resolve()
+    if any(arm.unlabelled for arm in arms) and onnx is not None:
+        longest = section["max_text_length"]
+        unlabelled, num_unlabelled = label_rest(lines, onnx, charset, longest, output / "lines")
     plan = Plan(
         train=lines.train,
         val=lines.val,
@@ -113,14 +134,22 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         weights={**weights, TEACHER: options.teacher.resolve()},
         steps=options.steps,
         options=dict(map(_parse_override, options.override)),
+        student=student,
+        onnx=onnx,
+        unlabelled=unlabelled,
+        num_unlabelled=num_unlabelled,
     )
     # Networks as they are, to place the arms between: the first weights and the Teacher.
     sets = _data_sets(lines, options.rendered)
     references = {
         name: run_reference(
-            Reference(name, network, plan.weights[network]), sets, output / f"reference_{name}"
+            Reference(name, network, plan.weights[network]),
+            sets,
+            output / f"reference_{name}",
+            STUDENT_CONFIG if network == TEACHER else student,
         )
         for name, network in {"start": STUDENT, "teacher": TEACHER}.items()
+        if network in plan.weights
     }
     results: dict[str, dict[int, Run]] = {arm.name: {} for arm in arms}
     with tqdm(total=len(arms) * len(options.seeds), unit="run") as progress:
@@ -138,10 +167,16 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         benchmark="distillation",
         title="What distillation brings",
         command=("python", "-m", "benchmarks.distillation", *command),
-        inputs={"teacher": {"sha256": sha256_of_file(options.teacher)}},
+        inputs={
+            name: {"sha256": sha256_of_file(file)}
+            for name, file in {"teacher": options.teacher, "onnx": onnx}.items()
+            if file is not None
+        },
         settings={
             "packs": options.packs,
             "training_lines": lines.num_train,
+            "unlabelled_lines": lines.num_rest if num_unlabelled else 0,
+            "unlabelled_lines_kept": num_unlabelled,
             "steps": plan.epochs * plan.steps_per_epoch,
             "epochs": plan.epochs,
             "batch_size": plan.batch_size,

@@ -15,6 +15,7 @@ from runtime.recognition.labels import labelled_images
 from training.data.image_header import ratio_from_header
 
 HEIGHT_PX = 32
+_TAB = "\t"
 _SEED = 2026
 """Draws the training lines; the same for every arm and seed of a comparison."""
 
@@ -25,13 +26,16 @@ class ChosenLines:
 
     Args:
         train, val: of all packs together.
-        num_train: lines of `train`.
+        rest: a list, without labels, of the training lines that were not drawn.
+        num_train, num_rest: lines of `train` and `rest`.
         val_by_pack: validation lines of each pack alone.
     """
 
     train: Path
     val: Path
+    rest: Path
     num_train: int
+    num_rest: int
     val_by_pack: dict[str, Path]
 
 
@@ -81,14 +85,18 @@ def choose_lines(
             rows += kept
             if part == "val":
                 files[pack] = _write(folder / f"val_{pack}.tsv", kept)
-    trained = texts["train"]
+    trained, rest = texts["train"], []
     if num_train is not None and num_train < len(trained):
         drawn = np.random.default_rng(_SEED).choice(len(trained), num_train, replace=False)
-        trained = [trained[index] for index in sorted(drawn.tolist())]
+        chosen = set(drawn.tolist())
+        rest = [row for index, row in enumerate(trained) if index not in chosen]
+        trained = [trained[index] for index in sorted(chosen)]
     return ChosenLines(
         train=_write(folder / "train.tsv", trained),
         val=_write(folder / "val.tsv", texts["val"]),
+        rest=_write(folder / "rest.txt", [f"{row.partition(_TAB)[0]}\n" for row in rest]),
         num_train=len(trained),
+        num_rest=len(rest),
         val_by_pack=files,
     )
 

@@ -34,7 +34,7 @@ def perform(folder: Path) -> dict[str, Any]:
 
     Args:
         folder: with `task.json`: `network` to read with, `weights` to read with when nothing is
-            trained, `data_sets` to read; and perhaps `config.yml`.
+            trained, `data_sets` to read, `student`, its config; and perhaps `config.yml`.
 
     Raises:
         OcrError: with the reason why it cannot be done.
@@ -47,11 +47,11 @@ def perform(folder: Path) -> dict[str, Any]:
     else:
         weights = folder / LATEST
         training = _train(folder)
-    network, data_sets = task["network"], task["data_sets"]
+    network, data_sets, student = task["network"], task["data_sets"], Path(task["student"])
     return {
         **task["about"],
         "readings": {
-            name: _read(reading_sections(network, weights, folder, data_set), network)
+            name: _read(reading_sections(network, weights, folder, data_set, student), network)
             for name, data_set in data_sets.items()
         },
         "training": training,

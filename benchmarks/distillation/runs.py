@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.distillation.arms import Arm, Plan, training_sections
+from benchmarks.distillation.arms import STUDENT_CONFIG, Arm, Plan, training_sections
 from benchmarks.distillation.one_run import CONFIG, RESULT, TASK
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import OcrError
@@ -28,7 +28,7 @@ class Reference:
 
     Args:
         name: as the table shows it.
-        network: of `NETWORK_CONFIGS`.
+        network: of `NETWORKS`, and no ONNX file.
         weights: its file.
     """
 
@@ -64,11 +64,15 @@ def run_arm(
         )
     write_atomically(file, text.encode())
     about = {"arm": arm.name, "seed": seed}
-    return _run(folder, {"about": about, "network": arm.networks[0], "weights": None}, data_sets)
+    task = {"about": about, "network": arm.networks[0], "weights": None}
+    return _run(folder, {**task, "student": str(plan.student)}, data_sets)
 
 
 def run_reference(
-    reference: Reference, data_sets: Mapping[str, Mapping[str, Any]], folder: Path
+    reference: Reference,
+    data_sets: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    student: Path = STUDENT_CONFIG,
 ) -> Run:
     """Read with a network as it is, unless that is done.
 
@@ -79,6 +83,7 @@ def run_reference(
         "about": {"reference": reference.name, "weights": reference.weights.name},
         "network": reference.network,
         "weights": str(reference.weights),
+        "student": str(student),
     }
     return _run(folder, task, data_sets)
 

@@ -12,6 +12,7 @@ from training.data.label_file import MultiScaleDataSet, SimpleDataSet
 from training.data.lmdb_file import LMDBDataSet
 from training.data.sampler import SAMPLERS, MultiScaleSampler
 from training.data.synthetic import SyntheticDataSet, SyntheticPages
+from training.data.unlabelled import UnlabelledDataSet
 from training.data.unreadable import MOST_SHARE
 from training.registry import Component, Problems, Registry, unknown_name
 from training.task import Batching, Report, Task
@@ -30,12 +31,13 @@ DATASETS = Registry(
         "LMDBDataSet": LMDBDataSet,
         "SyntheticDataSet": SyntheticDataSet,
         "SyntheticPages": SyntheticPages,
+        "UnlabelledDataSet": UnlabelledDataSet,
         # PaddleOCR's further names of the first two.
         "TextDetDataset": SimpleDataSet,
         "TextRecDataset": SimpleDataSet,
         "MSTextRecDataset": MultiScaleDataSet,
     },
-    injected=frozenset({"seed", "characters"}),
+    injected=frozenset({"seed", "characters", "labeller"}),
     unused=frozenset({"ds_width"}),
 )
 _SHARED_KEYS = frozenset({"transforms", "ext_op_transform_idx"})
@@ -97,6 +99,7 @@ class DataPlan:
             passes before it is joined.
         sampler: the `sampler` section; None where the loader alone decides about batches.
         teachers: ONNX files that read these images too.
+        labelled_by: the ONNX file that labels those without labels, if there are any.
     """
 
     path: str
@@ -106,6 +109,7 @@ class DataPlan:
     transforms_before_joining: int = 1
     sampler: MultiScaleSampler | None = None
     teachers: tuple[Teacher, ...] = ()
+    labelled_by: Teacher | None = None
 
     @property
     def is_training(self) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from training.networks import ModelPlan
     from training.plan import Plan
 
+_SUPPLIED = frozenset({"seed", "labeller"})
+"""Parameters of data sets that the task or the program supplies."""
 Found = Iterator[tuple[str, str]]
 """Path or key, and message, of each problem."""
 _AUXILIARY_WEIGHTS = ("aux_weight_p4", "aux_weight_p3", "aux_weight_p2")
@@ -93,7 +95,7 @@ def _problems_of_taught_maps(part: LossPart, model: ModelPlan) -> Found:
 def _problems_of_source(data: DataPlan) -> Found:
     """Find a data set that needs what this task has not: lines rendered of a dictionary."""
     for name, parameter in data.dataset.parameters.items():
-        is_needed = parameter.default is parameter.empty and name != "seed"
+        is_needed = parameter.default is parameter.empty and name not in _SUPPLIED
         if is_needed and name not in data.dataset.options:
             message = f"{data.dataset.name} needs {name}, which detection has none of"
             yield f"{data.path}.dataset.name", f"{message}: expected a data set of pages"

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from runtime.errors import DatasetError
 from training.data.sample import Draw, Sample
 
+UNLABELLED = "null"
+"""The label of a page that nobody labelled, where text may be anywhere."""
+IS_UNLABELLED = "is_unlabelled"
+"""Among a sample's values: true of such a page."""
 _IGNORED_TEXTS = frozenset({"*", "###"})
 _MOST_POINTS = 1000
 _MOST_POLYGONS = 10_000
@@ -83,13 +87,16 @@ class DetLabelEncode:
     """Reads the label of an image: a JSON list of `points` and `transcription`.
 
     The values are `polys`, `texts` and `ignore_tags`: texts `*` and `###` are ignored. PaddleOCR
-    keeps polygons that hold NaN and ignores them; here they are left out.
+    keeps polygons that hold NaN and ignores them; here they are left out. The label `null` says
+    that nobody labelled the page: nothing is learnt from it but what a teacher marks on it.
 
     Source: PaddleOCR `label_ops.DetLabelEncode`.
     """
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Read the label of a sample; raises DatasetError when it is none, or without text."""
+        if sample.text.strip() == UNLABELLED:
+            sample.values[IS_UNLABELLED] = True
         return read_polygons(sample.text, sample.name).put(sample)
 
 
@@ -97,7 +104,7 @@ def read_polygons(label: str, name: str) -> TextPolygons:
     """Read a label.
 
     Args:
-        label: JSON.
+        label: JSON; `null`, of a page that nobody labelled, has no polygons.
         name: of the image, for messages.
 
     Raises:
@@ -109,6 +116,8 @@ def read_polygons(label: str, name: str) -> TextPolygons:
     except (ValueError, RecursionError) as error:
         message = " ".join(str(error).split())
         raise DatasetError(f"{name}: the label is no JSON: {message}") from error
+    if entries is None:
+        return TextPolygons(stacked_polygons([], np.float32), (), np.zeros(0, np.bool_))
     if not isinstance(entries, list) or len(entries) > _MOST_POLYGONS:
         raise DatasetError(f"{name}: expected a list of up to {_MOST_POLYGONS} texts as label")
     polygons, texts = [], []

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from runtime.detection.offset import area_and_length
 from training.data.sample import Draw, Sample
+from training.detection.labels import IS_UNLABELLED
 
 Map = NDArray[np.float32]
 Polygon = NDArray[np.floating[Any]]
@@ -204,7 +205,8 @@ class MakeShrinkMap:
             sample.values["polys"], sample.values["ignore_tags"], height, width
         )
         text = np.zeros((height, width), dtype=np.float32)
-        mask = np.ones((height, width), dtype=np.float32)
+        is_labelled = not sample.values.get(IS_UNLABELLED, False)
+        mask = np.full((height, width), float(is_labelled), dtype=np.float32)
         for index, polygon in enumerate(polygons):
             sides = polygon.max(axis=0) - polygon.min(axis=0)
             shrunk = None

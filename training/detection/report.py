@@ -44,6 +44,7 @@ class PageReport(Inspection):
     Args:
         num_texts: on the kept pages.
         num_ignored: of these, texts `*` and `###`, which are neither learnt nor counted.
+        num_unlabelled: kept pages that nobody labelled.
         odd: what is odd about polygons -> how many of them.
         odd_examples: the same -> some pages.
         texts: texts on a page -> pages.
@@ -55,6 +56,7 @@ class PageReport(Inspection):
 
     num_texts: int = 0
     num_ignored: int = 0
+    num_unlabelled: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     odd_examples: dict[str, list[str]] = field(default_factory=dict)
     texts: Counter[int] = field(default_factory=Counter)
@@ -74,6 +76,8 @@ class PageReport(Inspection):
         text = super().lines()
         if self.num_texts:
             text.append(f"  {self.num_texts} texts, {self.num_ignored} of them ignored (* or ###)")
+        if self.num_unlabelled:
+            text.append(f"  {self.num_unlabelled} pages that nobody labelled")
         for kind, count in self.odd.items():
             text.append(f"  {count} {kind}, e.g. on {'; '.join(self.odd_examples[kind])}")
         if self.sides:
@@ -90,6 +94,7 @@ class PageReport(Inspection):
             **super().as_json(),
             "texts": self.num_texts,
             "ignored_texts": self.num_ignored,
+            "unlabelled_pages": self.num_unlabelled,
             "odd_polygons": dict(self.odd),
         }
 
@@ -158,6 +163,11 @@ def _usable_labels(
 
 def _add_page(report: PageReport, label: TextPolygons, seen: Looked, page: str) -> None:
     """Count the texts of a kept page, and what is odd about them."""
+    if seen.size is not None:
+        report.sides[max(seen.size)] += 1
+    if not label.texts:
+        report.num_unlabelled += 1
+        return
     report.num_texts += len(label.texts)
     report.num_ignored += int(np.count_nonzero(label.ignored))
     report.texts[len(label.texts)] += 1
@@ -169,7 +179,6 @@ def _add_page(report: PageReport, label: TextPolygons, seen: Looked, page: str) 
     is_crossing = ~shapely.is_valid(shapes) & ~is_flat
     report.add_odd(CROSSING, int(np.count_nonzero(is_crossing)), page)
     if seen.size is not None:
-        report.sides[max(seen.size)] += 1
         is_beyond = reaches_beyond(label.polys, *seen.size)
         report.add_odd(OUTSIDE, int(np.count_nonzero(is_beyond)), page)
 

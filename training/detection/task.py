@@ -21,6 +21,7 @@ from training.detection.report import PageReport, inspect_pages
 from training.detection.teacher.page_teacher import PageTeacher
 from training.detection.teacher.transform import MarkByTeachers
 from training.detection.transforms import TRANSFORMS, NormalizeImage, problems_of_order
+from training.detection.unlabelled import PageLister
 from training.registry import Component, Problems, Registry
 from training.task import Batch, Report
 
@@ -104,8 +105,8 @@ class DetectionTask:
         return {}
 
     def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
-        """Return nothing: a data set of pages takes what its section says."""
-        return {}
+        """Return what lists pages without labels; else a data set takes what its section says."""
+        return {"labeller": PageLister()}
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         """Build the transforms of a data section.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from training.registry import Component, unknown_name
 
 if TYPE_CHECKING:
+    from training.data.build import DataPlan
     from training.losses import LossPart
     from training.networks import ModelPlan, NetworkPlan
 
@@ -77,6 +78,32 @@ def problems_of_loss(part: LossPart, model: ModelPlan) -> Found:
                 keys = _STAGES if network.returns_all_features else ()
                 yield from _problems_of_key(key, f"{path}.key", keys)
             yield from _problems_of_head(part, name, network, model)
+
+
+def labelling_teacher(dataset: Component, model: ModelPlan) -> str | None:
+    """Return the name of the ONNX file that labels a data set's images; None without one."""
+    if not getattr(dataset.builder, "needs_teacher", False):
+        return None
+    name = dataset.options.get("teacher")
+    if name is None and len(model.teachers) == 1:
+        (name,) = model.teachers
+    return name if name in model.teachers else None
+
+
+def problems_of_labels(train: DataPlan, evaluation: DataPlan, model: ModelPlan) -> Found:
+    """Find images without labels that no ONNX file labels, or that a network is judged by."""
+    for data in (train, evaluation):
+        name, needs_teacher = data.dataset.name, getattr(data.dataset.builder, "needs_teacher", 0)
+        if needs_teacher and data is evaluation:
+            message = f"{name} has no true labels to judge by: expected labelled images"
+            yield f"{data.path}.dataset.name", message
+        elif needs_teacher and labelling_teacher(data.dataset, model) is None:
+            known = ", ".join(model.teachers) or "none"
+            yield (
+                f"{data.path}.dataset.teacher",
+                "expected the name of an ONNX file in Architecture.Models, got "
+                f"{data.dataset.options.get('teacher')!r}; there are: {known}",
+            )
 
 
 def _names(model: ModelPlan) -> list[str]:

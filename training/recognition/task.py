@@ -48,6 +48,7 @@ from training.recognition.transforms import (
     ResizeToBatch,
     problems_of_order,
 )
+from training.recognition.unlabelled.labeller import LineLabeller
 from training.registry import Component, Problems, Registry
 from training.task import Batch, Report
 
@@ -195,8 +196,12 @@ class RecognitionTask:
         return longest
 
     def supplied_to(self, plan: DataPlan) -> Mapping[str, Any]:
-        """Return dictionary and longest label of the data set of a section."""
-        return {**self.injected, "max_text_length": self.longest_label(plan)}
+        """Return dictionary, longest label and labeller of the data set of a section."""
+        longest, teacher = self.longest_label(plan), plan.labelled_by
+        supplied = {**self.injected, "max_text_length": longest}
+        if isinstance(teacher, LineTeacher):
+            supplied["labeller"] = LineLabeller(teacher, longest)
+        return supplied
 
     def transforms_of(self, plan: DataPlan) -> list[Transform]:
         """Build the transforms of a data section; a sampler's images are resized at the end.

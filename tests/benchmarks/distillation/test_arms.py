@@ -11,13 +11,16 @@ import yaml
 
 from benchmarks.distillation.arms import (
     ARMS,
+    STUDENT_CONFIG,
     Plan,
     read_arms,
     reading_sections,
+    student_of,
     training_sections,
 )
 from benchmarks.measuring.machine import ROOT
 from runtime.errors import ConfigError
+from tests.fakes.foreign_model import write_foreign_model
 from training.config import Config
 from training.plan import read_plan
 
@@ -30,7 +33,17 @@ def plan(tmp_path: Path) -> Plan:
     label_file.write_text("a.png\ta\n")
     weights = dict.fromkeys(("Student", "Twin"), ROOT / "weights" / "small_start.pdparams")
     weights["Teacher"] = ROOT / "models" / "latin" / "student.pdparams"
-    return Plan(label_file, label_file, num_lines=1000, weights=weights, steps=100)
+    onnx = write_foreign_model(tmp_path / "teacher.onnx")
+    return Plan(
+        train=label_file,
+        val=label_file,
+        num_lines=1000,
+        weights=weights,
+        steps=100,
+        onnx=onnx,
+        unlabelled=label_file,
+        num_unlabelled=500,
+    )
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
@@ -38,9 +51,14 @@ def write(path: Path, content: dict[str, Any]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("file", ["arms.yml", "tuning.yml"])
+@pytest.mark.parametrize("file", ["arms.yml", "tuning.yml", "tiny_arms.yml"])
 def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, plan: Plan) -> None:
-    for arm in read_arms(ARMS.with_name(file)):
+    arms = ARMS.with_name(file)
+    student = student_of(arms)
+    plan = replace(plan, student=student)
+    if student != STUDENT_CONFIG:
+        plan = replace(plan, weights={})
+    for arm in read_arms(arms):
         sections = training_sections(arm, plan, 1, Path("out"))
         read_plan(Config(None, sections))
         assert sections["PostProcess"]["model_name"][0] == arm.networks[0]
@@ -48,7 +66,11 @@ def test_every_arm_that_is_shipped_makes_a_config_without_problems(file: str, pl
 
 
 def test_arms_differ_in_networks_and_losses_alone(plan: Plan) -> None:
-    alone, *others = (training_sections(arm, plan, 7, Path("out")) for arm in read_arms(ARMS))
+    alone, *others = (
+        training_sections(arm, plan, 7, Path("out"))
+        for arm in read_arms(ARMS)
+        if not arm.unlabelled
+    )
     assert others
     for other in others:
         for section in ("Global", "Optimizer", "Train", "Eval"):
@@ -110,3 +132,16 @@ def test_a_file_without_arms_and_an_unknown_arm_are_refused(tmp_path: Path) -> N
         read_arms(tmp_path / "none.yml")
     with pytest.raises(ConfigError, match="no arm paired: expected some of alone"):
         read_arms(ARMS, ["paired"])
+
+
+def test_lines_without_labels_take_the_place_of_others(plan: Plan) -> None:
+    (arm,) = read_arms(ARMS, ["onnx_teacher_unlabelled"])
+    (plain,) = read_arms(ARMS, ["onnx_teacher"])
+    assert arm.needs_onnx and plain.needs_onnx and not plain.unlabelled
+    own, plain_own = (
+        training_sections(each, plan, 7, Path("out"))["Train"]["dataset"] for each in (arm, plain)
+    )
+    counts = (plan.num_lines, plan.num_unlabelled)
+    taken = [share * count for share, count in zip(own["ratio_list"], counts, strict=True)]
+    assert taken == [pytest.approx(sum(taken) / 2)] * 2
+    assert sum(taken) == pytest.approx(plain_own["ratio_list"][0] * plan.num_lines)

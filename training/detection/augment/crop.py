@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.sample import Draw, Image, Sample
-from training.detection.labels import Polygons, TextPolygons
+from training.detection.labels import IS_UNLABELLED, Polygons, TextPolygons
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +127,13 @@ class EastRandomCropData(Crop):
         """Crop a decoded sample whose label is read."""
         labels = TextPolygons.of(sample)
         wanted = labels.polys[~labels.ignored]
-        window = choose_window(
-            sample.image.shape[:2], wanted, self.min_crop_side_ratio, self.max_tries, draw.rng
-        )
+        shape = sample.image.shape[:2]
+        if sample.values.get(IS_UNLABELLED):
+            window = any_window(shape, self.min_crop_side_ratio, draw.rng)
+        else:
+            window = choose_window(
+                shape, wanted, self.min_crop_side_ratio, self.max_tries, draw.rng
+            )
         scale = min(self.width / window.width, self.height / window.height)
         fitted = Window(0, 0, int(window.width * scale), int(window.height * scale))
         part = window.of(sample.image)
@@ -143,6 +147,21 @@ class EastRandomCropData(Crop):
         sample.image = image
         polys = (labels.polys - np.array([window.x, window.y])) * scale
         return labels.moved(polys).kept(np.flatnonzero(~fitted.misses(polys))).put(sample)
+
+
+def any_window(shape: Sequence[int], min_side_ratio: float, rng: np.random.Generator) -> Window:
+    """Choose a part of an image of which nobody knows where text is.
+
+    Args:
+        shape: height and width of the image in px.
+        min_side_ratio: a part is at least so large, as a share of the image.
+        rng: for the choice.
+    """
+    sides = [max(1, round(side * rng.uniform(min_side_ratio, 1))) for side in shape[:2]]
+    top, left = (
+        int(rng.integers(0, whole - side + 1)) for whole, side in zip(shape, sides, strict=False)
+    )
+    return Window(left, top, sides[1], sides[0])
 
 
 def choose_window(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from training.data.sample import Draw, Image, Sample
 from training.detection.augment.crop import Crop, Window
-from training.detection.labels import Polygons, TextPolygons, stacked_polygons
+from training.detection.labels import IS_UNLABELLED, Polygons, TextPolygons, stacked_polygons
 
 _SMALLEST_AREA_PX = 80
 _SMALLEST_SHARE = 0.35
@@ -55,7 +55,10 @@ class RandomCrop(Crop):
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Crop a decoded sample whose label is read."""
         labels = TextPolygons.of(sample)
-        window, cut = self._choose(sample.image.shape[:2], labels, draw.rng)
+        shape = sample.image.shape[:2]
+        window, cut = self._choose(shape, labels, draw.rng)
+        if sample.values.get(IS_UNLABELLED):
+            window = self._draw_window(*shape, draw.rng)
         sample.image, placement = self._placed(window.of(sample.image), draw.rng)
         places = sorted({*cut, *_ignored_inside(labels, window)})
         origin = np.array([window.x, window.y])
