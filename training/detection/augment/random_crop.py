@@ -55,10 +55,10 @@ class RandomCrop(Crop):
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Crop a decoded sample whose label is read."""
         labels = TextPolygons.of(sample)
-        shape = sample.image.shape[:2]
-        window, cut = self._choose(shape, labels, draw.rng)
+        height, width = sample.image.shape[:2]
+        window, cut = self._choose((height, width), labels, draw.rng)
         if sample.values.get(IS_UNLABELLED):
-            window = self._draw_window(*shape, draw.rng)
+            window = self._draw_window(height, width, draw.rng)
         sample.image, placement = self._placed(window.of(sample.image), draw.rng)
         places = sorted({*cut, *_ignored_inside(labels, window)})
         origin = np.array([window.x, window.y])
