@@ -11,6 +11,7 @@ from runtime.infer.detection import arguments as finding
 from runtime.infer.pages import arguments as pages
 from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
 from runtime.infer.records import format_named, format_of
+from runtime.infer.values import device, multiple, number, positive, precision
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -18,8 +19,6 @@ FORMATS = ("table", "jsonl", "csv", "txt", "labels")
 COMPATS = ("paddleocr2", "paddleocr3")
 RAY_FILES = ("auto", "shared", "ship")
 USAGE_ERROR = 2
-
-_MULTIPLES = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,7 +115,7 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--max-pixels",
-        type=_multiple,
+        type=multiple,
         default=None,
         metavar="N",
         help="refuse larger images before they are decoded; 64M or a plain number; default: 64M, "
@@ -138,29 +137,29 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--device",
         "--provider",
-        type=_device,
+        type=device,
         metavar="NAME",
         help="auto, cpu, openvino, cuda or tensorrt; default: auto",
     )
     group.add_argument(
         "--precision",
-        type=_precision,
+        type=precision,
         metavar="NAME",
         help="on the CPU: fp32; bf16, in OpenVINO; int8, the 8-bit form; auto: as the model's file "
         "is, or faster where that is proven beside it; default: auto",
     )
     group.add_argument(
-        "--device-id", type=_number, default=0, metavar="N", help="of the GPU; default: %(default)s"
+        "--device-id", type=number, default=0, metavar="N", help="of the GPU; default: %(default)s"
     )
     group.add_argument(
         "--batch-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="most lines, or pages on a GPU, at a time; default: 32 lines, 4 pages",
     )
     group.add_argument(
         "--threads",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="CPU threads, with --ray of every reader; default: as many as there are to use",
     )
@@ -171,7 +170,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--alternatives",
-        type=_number,
+        type=number,
         default=0,
         metavar="K",
         help="the K most probable texts of each line with their probabilities, in JSON lines and "
@@ -259,48 +258,3 @@ def _add_cluster(group: argparse._ArgumentGroup) -> None:
         help="shared: every machine has the files under the same paths; ship: their bytes are "
         "sent; auto: they are sent if other machines may read; default: %(default)s",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return number
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
-    return int(text)
-
-
-def _multiple(text: str) -> int:
-    number, factor = text, 1
-    if text[-1:].lower() in _MULTIPLES:
-        number, factor = text[:-1], _MULTIPLES[text[-1].lower()]
-    if not number.isdecimal() or not int(number):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of at least 1, with k, M or G behind it if need be, got "
-            f"{text!r}"
-        )
-    return int(number) * factor
-
-
-def _device(text: str) -> str:
-    from runtime.engines import DEVICES
-
-    return _one_of(DEVICES, text)
-
-
-def _precision(text: str) -> str:
-    from runtime.engines import PRECISIONS
-
-    return _one_of(PRECISIONS, text)
-
-
-def _one_of(choices: Sequence[str], text: str) -> str:
-    if text not in choices:
-        raise argparse.ArgumentTypeError(
-            f"invalid choice: {text!r}, expected one of {', '.join(choices)}"
-        )
-    return text
