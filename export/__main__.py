@@ -3,7 +3,8 @@
     python -m export --config configs/….yml --checkpoint output/best_accuracy --network Student \\
         --output-dir exported [--images crops/]
 
-Exit status: 0 done, 1 forms that were compared disagree, 2 nothing could be done.
+Exit status: 0 done, 1 forms that were compared disagree, 2 nothing could be done, 130 and 143
+interrupted by Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import importlib
 import json
 import logging
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
+from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
+from training.command import import_paddle
 from training.output_folder import translate_disk_errors
 from training.streams import lasting_streams
 
@@ -36,7 +38,7 @@ COMMANDS = {
 }
 """Command -> module in `export.commands`."""
 
-DONE, DISAGREE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
+DONE, DISAGREE, NOTHING_DONE = 0, 1, 2
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(logging.WARNING)
     # Which engine the runtime chose is no news here.
     logging.getLogger("export").setLevel(logging.INFO)
-    # As it is imported paddle looks for a compiler cache, of which nothing here has a use.
-    warnings.filterwarnings("ignore", message="No ccache found")
     try:
-        with lasting_streams("stderr"), translate_disk_errors():
+        with lasting_streams("stderr"), stopped_by_signals(), translate_disk_errors():
+            if getattr(options, "config", None) is not None:
+                import_paddle()
             result = options.run(options)
     except ParityError as error:
         say(str(error))
@@ -76,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OcrError as error:
         say(str(error))
         return NOTHING_DONE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say("export: interrupted; every file is whole, or as it was")
-        return INTERRUPTED
+        return status_of(stop)
     if not isinstance(result, Mapping):
         return _print_result(str(result), DONE)
     is_passed = result.get("passed", True)

@@ -103,6 +103,7 @@ def export_network(source: Source, output_dir: Path, options: ExportOptions) -> 
         repository = stack.enter_context(staged(options.triton)) if options.triton else None
         folder = stack.enter_context(staged(output_dir))
         (folder / name).mkdir()
+        log.info("tracing the network, and converting it with paddle2onnx")
         program = save_program(stripped.network, spec, folder / name, options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
         log.info("converted: %d nodes, opset %d", len(model.graph.node), opset_of(model))
@@ -153,6 +154,7 @@ def convert_network(source: Source, output_dir: Path, options: ExportOptions) ->
     place = output_dir / f"{source.network.lower()}.onnx"
     with staged(output_dir) as folder:
         (folder / "program").mkdir()
+        log.info("tracing the network, and converting it with paddle2onnx")
         program = save_program(stripped.network, spec, folder / "program", options.batch_size)
         model = convert(program, spec, options.opset, options.batch_size)
         spec = _describe_proven(model, stripped, program, spec, options)
@@ -185,6 +187,7 @@ def _describe_proven(
 
 def stripped_network(source: Source) -> Stripped:
     """Take the network out of its checkpoint and log the counts of all networks in it."""
+    log.info("taking %s out of %s", source.network, source.checkpoint)
     stripped = strip(source.plan, source.checkpoint, source.network)
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import OcrError
+from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import open_standard_streams, say
+from training.command import DONE, UNUSABLE, import_paddle
 from training.config import add_config_arguments, load_config
-from training.plan import read_plan
 from training.registry import Problem
 
 
@@ -25,17 +26,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_config_arguments(parser)
     options = parser.parse_args(arguments)
     try:
-        config = load_config(options.config, options.override)
-        plan = read_plan(config)
+        with stopped_by_signals():
+            config = load_config(options.config, options.override)
+            import_paddle()
+            from training.plan import read_plan
+
+            plan = read_plan(config)
     except OcrError as error:
         say(str(error))
-        return 2
+        return UNUSABLE
+    except KeyboardInterrupt as stop:
+        say("check_config: stopped")
+        return status_of(stop)
     for note in plan.notes:
         print(note)
     for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
     print(f"{options.config}: nothing wrong found")
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from runtime.errors import OcrError
+from runtime.signals import handlers_kept, status_of, stopped_by_signals
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
 from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
 from training.streams import lasting_streams
 
-DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 LOGGERS = ("training", "runtime")
 """Our own loggers; of the libraries only warnings are shown."""
 log = logging.getLogger(__name__)
@@ -43,11 +44,12 @@ def run_command(
             when it is called.
         arguments: those of the process when None.
         add_arguments: adds options besides `-c` and `-o`.
-        interrupted: message after Ctrl-C.
+        interrupted: message after Ctrl-C or SIGTERM.
         lasting: the standard streams whose failure does not end the command.
 
     Returns:
-        The exit status: that of `work`, 2 for an error that the user can mend, 130 after Ctrl-C.
+        The exit status: that of `work`, 2 for an error that the user can mend, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     open_standard_streams()
     parser = argparse.ArgumentParser(
@@ -69,16 +71,16 @@ def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
     try:
-        with translate_disk_errors():
+        with stopped_by_signals(), translate_disk_errors():
             config = load_config(options.config, options.override)
             prepare_process(config)
             return work(config, options)
     except OcrError as error:
         say(f"{name}: {error}")
         return UNUSABLE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say(interrupted)
-        return INTERRUPTED
+        return status_of(stop)
 
 
 def prepare_process(config: Config) -> None:
@@ -86,8 +88,13 @@ def prepare_process(config: Config) -> None:
     section = config.sections.get("Global")
     is_wanted = not isinstance(section, dict) or section.get("fast_cpu", True) is not False
     log.info("%s", apply_process_settings(enabled=is_wanted).summary())
+    import_paddle()
+
+
+def import_paddle() -> None:
+    """Import paddle quietly, and keep its handler of SIGTERM from printing a traceback."""
     # On import paddle looks for a compiler cache that nothing here uses, and warns of the very
     # threads that it needs.
     warnings.filterwarnings("ignore", message="No ccache found")
-    with contextlib.redirect_stderr(io.StringIO()):
+    with handlers_kept(), contextlib.redirect_stderr(io.StringIO()):
         importlib.import_module("paddle")

@@ -108,7 +108,7 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
         data: which of `Train` and `Eval` will be read.
 
     Returns:
-        The run and the `.pdparams` file whose every name was loaded.
+        The run and the `.pdparams` file that was loaded, whole but for what only training runs.
 
     Raises:
         ConfigError: every problem with its line, or no checkpoint being named.
@@ -123,7 +123,8 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
         )
     path = parameters_path(checkpoint)
     run = _assemble(plan)
-    log.info("%s", load_into(run.model, read_parameters(path), f"checkpoint {path}"))
+    where = f"checkpoint {path}"
+    log.info("%s", load_into(run.model, read_parameters(path), where, is_for_reading=True))
     run.model.eval()
     return run, path
 

@@ -1,4 +1,4 @@
-"""Pages turned, skewed, two beside each other and enlarged, with their labels moved along.
+"""Pages turned, skewed, side by side, enlarged and of giant scans, with their labels moved along.
 
     python -m benchmarks.pages.changed --labels LABELS --output DIR [--changes turned_90 skewed …]
 
@@ -31,6 +31,8 @@ Matrix = NDArray[np.float64]
 
 _LEAST_DEGREES, _MOST_DEGREES = 1.0, 15.0
 _ENLARGED = 4
+_GIANT = (12_000, 9_000)
+"""Width and height in px of a giant scan."""
 _GAP = 0.04
 """Of the wider page, between two that lie beside each other."""
 _MOST_PIXELS = 2**28
@@ -127,6 +129,29 @@ def enlarged(pages: Sequence[ChangedPage], draw: Draw) -> ChangedPage:
     return ChangedPage(pixels, moved(page.entries, matrix))
 
 
+def giant(pages: Sequence[ChangedPage], draw: Draw) -> ChangedPage:
+    """Fill a picture of 12,000 x 9,000 px with copies of a page, enlarged where that fits."""
+    page = pages[0]
+    width, height = _GIANT
+    own_height, own_width = page.pixels.shape[:2]
+    if own_height > height or own_width > width:
+        raise OcrError(
+            f"a page of {own_width} x {own_height} px does not fit into {width} x {height} px; "
+            "leave it out"
+        )
+    if _ENLARGED * own_height <= height and _ENLARGED * own_width <= width:
+        page = enlarged(pages, draw)
+        own_height, own_width = page.pixels.shape[:2]
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    pixels[:] = _paper(page.pixels)
+    entries = []
+    for y in range(0, height - own_height + 1, own_height):
+        for x in range(0, width - own_width + 1, own_width):
+            pixels[y : y + own_height, x : x + own_width] = page.pixels
+            entries += moved(page.entries, np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
+    return ChangedPage(pixels, entries)
+
+
 CHANGES: dict[str, Change] = {
     "plain": plain,
     "turned_90": turned(1),
@@ -135,6 +160,7 @@ CHANGES: dict[str, Change] = {
     "skewed": skewed,
     "side_by_side": side_by_side,
     "enlarged": enlarged,
+    "giant": giant,
 }
 
 
@@ -220,7 +246,8 @@ def options_parser() -> argparse.ArgumentParser:
     add("--labels", type=Path, required=True, help="PaddleOCR's label file of upright pages")
     add("--output", type=Path, required=True, metavar="DIR")
     add("--count", type=int, default=20, help="pages; default: %(default)s")
-    add("--changes", nargs="+", choices=CHANGES, default=[*CHANGES], help="all by default")
+    usual = [name for name in CHANGES if name != "giant"]
+    add("--changes", nargs="+", choices=CHANGES, default=usual, help="all but giant by default")
     add("--by-rows", action="store_true", help="only pages whose labels go down row by row")
     add("--seed", type=int, default=1)
     return parser

@@ -73,7 +73,8 @@ def run(options: argparse.Namespace) -> Result:
     around = surroundings()
     with tempfile.TemporaryDirectory() as scratch:
         asked = read_offline(options, Path(scratch))
-        with ServiceProcess(options.model, Path(scratch) / "log", options.serve) as service:
+        serve = ["--lines-only", *options.serve]
+        with ServiceProcess(options.model, Path(scratch) / "log", serve) as service:
             load = _Load(service, options, asked)
             measures = load.measures()
             status = service.end()

@@ -61,8 +61,9 @@ class Stripped:
 def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     """Take `network` out of `checkpoint`.
 
-    Every name and shape has to be there. When the checkpoint holds the whole model, the stripped
-    network's output is compared with that network's inside the whole, bit for bit.
+    Every name and shape has to be there, but for what only training runs. When the checkpoint holds
+    the whole model, the stripped network's output is compared with that network's inside the
+    whole, bit for bit.
 
     Args:
         plan: of the config that was trained.
@@ -94,14 +95,14 @@ def strip(plan: DeployedPlan, checkpoint: str | Path, network: str) -> Stripped:
     num_classes = plan.task.num_classes_of(section)
 
     alone = single.build_network(section, num_classes)
-    report = load_into(alone, parameters, f"{network} of {where}")
+    report = load_into(alone, parameters, f"{network} of {where}", is_for_reading=True)
     if report.left_out:
         log.info("%s", report)
     alone.eval()
     found = networks_in(whole_parameters)
     if model.is_distillation and set(found) == set(model.networks):
         whole = model.build(plan.task.num_classes_of)
-        load_into(whole, whole_parameters, where)
+        load_into(whole, whole_parameters, where, is_for_reading=True)
         _prove_equal(whole, network, alone, contract.probe_shapes)
     counts = {name or network: count_values(arrays) for name, arrays in found.items()}
     # What the file need not hold would be random, and another number in every export.

@@ -72,6 +72,7 @@ def half_model(
     source = view(named_copy(model))
     _refuse_half(source)
     spec = contract.spec
+    log.info("looking for an FP16 form that reads the same: %s", samples.samples_from)
     inputs = (batch.inputs for batch in samples.batches())
     largest = largest_magnitudes(source, spec.input_name, inputs)
     # What FP16 cannot hold, or is known to harm, stays FP32 before anything is tried.

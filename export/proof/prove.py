@@ -49,9 +49,11 @@ def prove(
         ScoreForm("inference program", contract, run_of_program(program, batch_size)),
         ScoreForm("onnxruntime", contract, run_of_onnx(model, spec)),
     )
+    log.info("comparing paddle, inference program and onnxruntime on %s", samples.samples_from)
     agreements = compare_all(reference, candidates, contract, samples)
     # Networks amplify rounding differently, so a form is held against the network in FP64, and
     # how far it may be off is measured with the network in FP32 rounded in other ways.
+    log.info("measuring in float64 how far rounding alone carries them: the longest step")
     roundings = measure_rounding(
         exact_form(stripped, spec),
         drawn_forms(stripped, spec),

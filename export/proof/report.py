@@ -84,6 +84,7 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
     named, num_unreadable, images_from = _images(options, contract)
     samples = contract.samples(list(named.values()), images_from)
     others = [form for form, _ in candidates]
+    log.info("comparing %s on %s", ", ".join(form.name for form, _ in forms), images_from)
     agreements = compare_all(reference, others, contract, samples)
     compared = list(zip(others, agreements, strict=True))
     results = []

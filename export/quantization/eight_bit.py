@@ -84,6 +84,7 @@ def eight_bit_model(
     spec, ready = contract.spec, ready_for_quantization(model)
     measured = samples.subset(range(0, len(samples), 2)[:MOST_CALIBRATED])
     judging = samples.subset(range(1, len(samples), 2))
+    log.info("measuring ranges on %d images, judging on %d", len(measured), len(judging))
     # As the CPU runs them: each by itself.
     batches = [batch.inputs for batch in measured.batches(1)]
     shares = worth_quantizing(ready, spec.input_name, batches[0])

@@ -15,7 +15,7 @@ from runtime.images import tiff as tiff_header
 from runtime.images.decoders import decode_elsewhere
 from runtime.images.decoding import decode_image, not_an_image
 from runtime.images.pdf.pages import render_page
-from runtime.images.pdf.source import PdfPage, is_pdf
+from runtime.images.pdf.source import PdfPage, is_named_pdf, is_pdf, no_pdf
 from runtime.images.pillow import array_from_pillow, is_pillow_image
 from runtime.images.pixels import bgr_from_array, check_size
 from runtime.images.size import size_in_header
@@ -112,15 +112,15 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
         return bgr_from_array(source)
     if isinstance(source, Page):
         data = _read_bytes(source.path, max_pixels) if source.data is None else source.data
-        return _bgr_from_file(data, max_pixels, source.number)
+        return _bgr_from_file(data, max_pixels, source.number, source.path)
     if isinstance(source, PdfPage):
         return render_page(source, max_pixels).pixels
     if isinstance(source, Refused):
         raise ImageError(source.reason)
     if isinstance(source, NamedImage):
-        return _bgr_from_file(source.data, max_pixels)
+        return _bgr_from_file(source.data, max_pixels, name=name)
     if name is not None:
-        return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels)
+        return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels, name=name)
     if isinstance(source, bytes | bytearray | memoryview):
         return _bgr_from_file(bytes(source), max_pixels)
     if is_pillow_image(source):
@@ -197,7 +197,9 @@ def _reason_for_absence(name: str) -> str:
     return "no such file or folder; check the path"
 
 
-def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDArray[np.uint8]:
+def _bgr_from_file(
+    data: bytes, max_pixels: int, page: int | None = None, name: str | None = None
+) -> NDArray[np.uint8]:
     """Check the header of an image file, then decode it here or in a process of its own."""
     if not data:
         raise ImageError("the file is empty (0 bytes); copy it again")
@@ -208,7 +210,7 @@ def _bgr_from_file(data: bytes, max_pixels: int, page: int | None = None) -> NDA
         )
     size = size_in_header(data, page or 0)
     if size is None:
-        raise not_an_image(data)
+        raise ImageError(no_pdf(data)) if is_named_pdf(name) else not_an_image(data)
     check_size(*size, max_pixels)
     if is_bounded(data, size[0] * size[1], max_pixels):
         return decode_image(data, size, page)

@@ -93,7 +93,7 @@ def _infer(arguments: Namespace) -> int:
         sources = SourceQueue(
             images, lambda: interruption.is_asked, results.done.names, results.done.named
         )
-        progress = stack.enter_context(Progress(_terminal(arguments), task.unit))
+        progress = stack.enter_context(Progress(_terminal(arguments), task.unit, task.counted))
 
         def sum_up() -> None:
             if not arguments.quiet:

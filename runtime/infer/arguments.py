@@ -9,6 +9,8 @@ from typing import NoReturn
 from runtime.errors import ArtifactError
 from runtime.infer.detection import arguments as finding
 from runtime.infer.pages import arguments as pages
+from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
+from runtime.infer.records import format_named, format_of
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -41,6 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     pages.check(parser, arguments)
     try:
         arguments.model = arguments.model or default_model()
+        _check_output(arguments)
     except ArtifactError as error:
         parser.error(str(error))
     if arguments.stdin_images and "-" in arguments.paths:
@@ -62,6 +65,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.resume and arguments.output is None:
         parser.error("--resume needs the results to go on with: expected --output FILE")
     return arguments
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Refuse a file of results whose suffix stands for no format."""
+    output = arguments.output
+    if output is None or arguments.output_format is not None or is_parquet_folder(output):
+        return
+    if arguments.task == "pages":
+        format_of(output, [SUFFIX, *pages.SUFFIXES])
+    elif pages.kind_of(output) is not None:
+        raise ArtifactError(f"--output {output} holds pages: expected --pages too")
+    else:
+        format_of(output, [SUFFIX])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -159,6 +175,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--format",
+        type=format_named,
         choices=(*FORMATS, *pages.PRINTED),
         default="table",
         help="of what is printed; txt is PaddleOCR's: path, text, score, or path and boxes, and of "
@@ -168,12 +185,13 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="write results to a file, as its suffix says: .csv, .txt, else JSON lines; .parquet "
-        "or a folder for a folder of Parquet files; of pages also .pdf (searchable), .hocr, .xml "
-        "(ALTO)",
+        help="write results to a file, as its suffix says: .jsonl, .json or none (JSON lines), "
+        ".csv, .txt; .parquet or a folder for a folder of Parquet files; of pages also .pdf "
+        "(searchable), .hocr, .html, .xml (ALTO)",
     )
     group.add_argument(
         "--output-format",
+        type=format_named,
         choices=(*FORMATS[1:], *pages.PRINTED, "pdf"),
         help="of --output, whatever its suffix",
     )

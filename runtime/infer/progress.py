@@ -16,10 +16,13 @@ class Progress:
     Args:
         stream: a terminal; None shows nothing.
         unit: what is counted by the second.
+        counted: what is counted in all.
     """
 
-    def __init__(self, stream: TextIO | None, unit: str = "images") -> None:
-        self._stream, self._unit = stream, unit
+    def __init__(
+        self, stream: TextIO | None, unit: str = "images", counted: str = "images"
+    ) -> None:
+        self._stream, self._unit, self._counted = stream, unit, counted
         self._start = self._shown = time.monotonic()
         self.num_images = 0
 
@@ -36,9 +39,8 @@ class Progress:
             self._shown = now
             speed = self.num_images / self.seconds
             with contextlib.suppress(OSError):
-                self._stream.write(
-                    f"{_ERASE_LINE}{self.num_images} images, {speed:.1f} {self._unit}/s"
-                )
+                counts = f"{self.num_images} {self._counted}, {speed:.1f} {self._unit}/s"
+                self._stream.write(f"{_ERASE_LINE}{counts}")
                 self._stream.flush()
 
     def __enter__(self) -> Progress:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from runtime.errors import ArtifactError
 from runtime.infer.table import escaped
 from runtime.infer.task import Result, Task
 
@@ -26,7 +27,8 @@ ENCODING_ERRORS = {
 }
 """How each format writes an undecodable byte of a file name: as JSON's \\udcXX, or unchanged."""
 
-_SUFFIXES = ("jsonl", "csv", "txt")
+_SUFFIXES = {"": "jsonl", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".txt": "txt"}
+_OTHER_NAMES = {"json": "jsonl", "text": "txt"}
 
 _RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 """Control characters and line ends that JSON allows within a string."""
@@ -55,10 +57,29 @@ class Writer(Protocol):
         """Write the results that are still held."""
 
 
-def format_of(path: str | Path, otherwise: str) -> str:
-    """Return the format of a file's suffix, or `otherwise` for other suffixes."""
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    return suffix if suffix in _SUFFIXES else otherwise
+def format_named(name: str) -> str:
+    """Return the format that a name stands for, which may be one of the service's."""
+    return _OTHER_NAMES.get(name, name)
+
+
+def format_of(path: str | Path, others: Sequence[str] = ()) -> str:
+    """Return the format of a file's suffix: JSON lines without one.
+
+    Args:
+        path: name of the file.
+        others: suffixes that stand for something else, for the message.
+
+    Raises:
+        ArtifactError: if the suffix stands for no format.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in _SUFFIXES:
+        known = ", ".join([*filter(None, _SUFFIXES), *others])
+        raise ArtifactError(
+            f"cannot tell what {path} is to hold: expected a name that ends in one of {known}, "
+            f"got {suffix}; name another, or say --output-format"
+        )
+    return _SUFFIXES[suffix.lower()]
 
 
 class JsonLinesWriter:

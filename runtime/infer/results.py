@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 
-from runtime.errors import OcrError
+from runtime.errors import ArtifactError, OcrError
+from runtime.images.pdf.source import RENDERING, PdfPage
 from runtime.images.read import ImageSource
-from runtime.images.sources import LeftOut
+from runtime.images.sources import LeftOut, Page
 from runtime.infer.parquet_folder import (
     ParquetFolder,
     drop_failed_in_folder,
@@ -52,10 +53,12 @@ class Results:
         self._lock = threading.RLock()
         self.num_images = self.num_failed = 0
         self.done = Done()
+        self._are_labels = False
         kinds = []
         with ExitStack() as files:
             if arguments.output is not None:
                 kinds.append(self._open_output(arguments, files))
+                self._are_labels = kinds[0] in task.label_kinds
             if not arguments.quiet:
                 kinds.append(arguments.format)
                 self._printer = Printer(
@@ -87,7 +90,13 @@ class Results:
             self._files.__exit__(kind, error, traceback)
 
     def take(self, source: ImageSource, result: Result) -> None:
-        """Pass on the result of a source."""
+        """Pass on the result of a source.
+
+        Raises:
+            OcrError: if it cannot be written, or labels would name a page that nothing else opens.
+        """
+        if self._are_labels:
+            _refuse_page(source)
         if self._output is not None:
             with self._lock:
                 self._output.write(result)
@@ -157,9 +166,9 @@ class Results:
             files = "1 file left out by its name" if left_out.count == 1 else files
             passed = f"; {files}, e.g. {left_out.example}"
         summary = (
-            f"read {num_read} of {self.num_images} images, {self.num_failed} failed{skipped}"
-            f"{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} {self._task.unit}/s"
-            f"{passed}"
+            f"read {num_read} of {self.num_images} {self._task.counted}, {self.num_failed} "
+            f"failed{skipped}{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} "
+            f"{self._task.unit}/s{passed}"
         )
         return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 
@@ -167,8 +176,7 @@ class Results:
         """Open and lock what --output names, for this run alone; return its format."""
         output = arguments.output
         is_folder = is_parquet_folder(output)
-        kind = arguments.output_format or format_of(output, otherwise="jsonl")
-        kind = "parquet" if is_folder else kind
+        kind = "parquet" if is_folder else arguments.output_format or format_of(output)
         if arguments.resume and kind not in ("parquet", *RESUMABLE):
             raise OcrError(
                 f"cannot go on with {output}: expected JSON lines, .csv or .parquet; name "
@@ -230,3 +238,16 @@ class Results:
         if not is_locked:
             files.enter_context(OutputLock(folder, "--visualize"))
         self._draw = drawings.draw
+
+
+def _refuse_page(source: ImageSource) -> None:
+    """Refuse to write labels of a page of a file, which neither training nor PPOCRLabel opens.
+
+    Raises:
+        ArtifactError: with the remedy.
+    """
+    if isinstance(source, Page | PdfPage):
+        raise ArtifactError(
+            f"labels are of pictures: expected files of one picture each, got {source.name}; save "
+            f"its pages as pictures, of a PDF e.g. with {RENDERING}, and read these"
+        )

@@ -86,6 +86,8 @@ class Task(Protocol):
 
     unit: str
     """What is counted by the second, e.g. `lines`."""
+    counted: str
+    """What is counted in all, e.g. `images`."""
     max_pixels: int
     """A larger image is refused where the command line says nothing else."""
     reads_documents: bool
@@ -98,6 +100,8 @@ class Task(Protocol):
     """An entry that the records of this task have, and those of others have not."""
     columns: Sequence[str]
     """Of CSV, `file` first."""
+    label_kinds: Sequence[str]
+    """Formats that name pictures, to train on and to correct."""
     header: tuple[str, str]
     """Of the table's columns after the name."""
     shard_sizes: Mapping[int, int]

@@ -1,4 +1,4 @@
-"""Read line images and pages over HTTP: `python -m runtime.serve --model student.onnx`.
+"""Read line images and pages over HTTP: `python -m runtime.serve`.
 
 Exit status: 0 ended normally; 2 nothing could be served, for the reason given in one line.
 """
@@ -87,12 +87,13 @@ def _serve(arguments: Namespace) -> None:
     with ExitStack() as stack:
         # Errors of the address and the model are reported before the costly start of Ray.
         socket = stack.enter_context(listen(arguments.host, arguments.port))
-        model = open_model(options)
+        model = open_model(options, may_lack_detector=arguments.is_own_detector)
+        with_pages = model.options.detector is not None
         cluster = stack.enter_context(RayCluster(arguments.ray_address))
         # Ray's own handler would end this process without a message.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         replicas = stack.enter_context(Replicas(cluster, model, arguments.replicas))
-        name = _name_of(arguments)
+        name = _name_of(arguments, with_pages)
         allowed = limits_within_descriptors(limits)
         if allowed != limits:
             _log.warning(
@@ -108,9 +109,11 @@ def _serve(arguments: Namespace) -> None:
             arguments.max_batch,
             arguments.max_wait_ms / 1000,
             Hosts([arguments.host, *arguments.allowed_hosts]),
-            replicas if arguments.detector is not None else None,
+            replicas if with_pages else None,
             page_limits,
         )
+        if arguments.no_pages is not None:
+            _log.info("pages are not read: %s", arguments.no_pages)
         sizes = replicas.sizes
         _log.info(
             "%s: %d replica(s) of %g CPU(s), %g GPU(s) and %d thread(s) each",
@@ -130,10 +133,10 @@ def _serve(arguments: Namespace) -> None:
         _log.info("ended: what was accepted has been answered")
 
 
-def _name_of(arguments: Namespace) -> str:
+def _name_of(arguments: Namespace, with_pages: bool) -> str:
     """Return the model's name, which is none that stands for another one."""
     stem: str = arguments.model.stem
-    if arguments.detector is not None and stem == PAGES:
+    if with_pages and stem == PAGES:
         stem = f"{stem}-lines"
     return arguments.name or stem
 

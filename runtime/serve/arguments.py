@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from runtime.detection.model.default import default_detector
 from runtime.errors import ArtifactError
 from runtime.recognition.model.default import default_model
 
@@ -26,11 +27,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse and check the command line; exit with a message if it is invalid."""
+    """Parse and check the command line; exit with a message if it is invalid.
+
+    `is_own_detector` tells whether the detector is the project's own, as none was named, and
+    `no_pages` why there is none at all.
+    """
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if arguments.detector is not None and arguments.lines_only:
+        parser.error("--detector finds the lines of pages: expected it without --lines-only")
+    _choose_detector(arguments)
     if arguments.detector is not None and arguments.name == PAGES:
-        parser.error(f"--name {PAGES} is the name by which /v2 reads pages: expected another one")
+        parser.error(
+            f"--name {PAGES} is the name by which /v2 reads pages: expected another one, or "
+            "--lines-only"
+        )
     try:
         arguments.model = arguments.model or default_model()
     except ArtifactError as error:
@@ -38,11 +49,27 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def _choose_detector(arguments: argparse.Namespace) -> None:
+    """Take the project's own detector where none is named, or say why not."""
+    arguments.no_pages, arguments.is_own_detector = None, False
+    if arguments.detector is not None:
+        return
+    if arguments.lines_only:
+        arguments.no_pages = "--lines-only was given"
+    elif arguments.ray_address is not None:
+        arguments.no_pages = "a running cluster needs --detector FILE, a file of all its machines"
+    else:
+        try:
+            arguments.detector, arguments.is_own_detector = default_detector(), True
+        except ArtifactError as error:
+            arguments.no_pages = str(error)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = _Parser(
         prog="python -m runtime.serve",
-        description="Read line images over HTTP, and whole pages with a detector: a page at /, "
+        description="Read line images and whole pages over HTTP: a page at /, "
         "POST /recognize, POST /read, and the Open Inference Protocol under /v2.",
         epilog="Bounded besides: a header to 32 KiB, 100 lines and 10 s; an address to 8 KiB; a "
         "body's pauses to 5 s, its rate to 1,000 bytes/s or more; a connection without a request "
@@ -64,8 +91,9 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="an .onnx or .plan file that finds the lines of pages, images and PDF files, for "
-        "--model to read; without it lines alone are read",
+        "--model to read; models/lines if not given, unless with --ray-address",
     )
+    add("--lines-only", action="store_true", help="read no pages, and open no detector")
     add("--name", help="of the model, in paths and answers; its file's if not given")
     add("--dictionary", type=Path, metavar="FILE", help="for a model that carries no characters")
     add("--device", choices=_DEVICES, default="auto", help="where it runs")
@@ -120,7 +148,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_limits_of_pages(parser: argparse.ArgumentParser) -> None:
-    pages = parser.add_argument_group("limits of pages, with --detector")
+    pages = parser.add_argument_group("limits of pages")
     add = pages.add_argument
     add("--max-pages", type=_positive, default=64, metavar="N", help="in one request")
     add("--page-queue", type=_positive, default=128, metavar="N", help="in hand; beyond it 429")

@@ -6,6 +6,7 @@ Ray Serve's own HTTP proxy is off: a request through it costs more than reading 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from runtime.serve.settings import CALLS_PER_REPLICA, PAGES_PER_REPLICA, ReaderO
 
 _READY_WITHIN_S = 5.0
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -46,8 +49,12 @@ class Model:
     detector: str = ""
 
 
-def open_model(options: ReaderOptions) -> Model:
+def open_model(options: ReaderOptions, may_lack_detector: bool = False) -> Model:
     """Open a model once, so that errors in it are reported before anything is started.
+
+    Args:
+        options: how to read with it.
+        may_lack_detector: whether a detector that cannot be opened is logged and left out.
 
     Raises:
         OcrError: if it cannot be opened.
@@ -57,7 +64,13 @@ def open_model(options: ReaderOptions) -> Model:
     session.close()
     if options.detector is None:
         return model
-    detector = open_detector(options.detector, options.device, threads=1)
+    try:
+        detector = open_detector(options.detector, options.device, threads=1)
+    except OcrError as error:
+        if not may_lack_detector:
+            raise
+        _log.warning("pages are not read: %s", error)
+        return replace(model, options=replace(options, detector=None))
     engine = detector.description.rpartition(",")[0]
     detector.close()
     return replace(model, detector=engine)

@@ -11,7 +11,9 @@ from benchmarks.measuring.alternation import Contender
 
 pytest.importorskip("ray", reason="its cost is measured")
 
-IMAGES = Path(__file__).parents[2] / "images"
+ROOT = Path(__file__).parents[2]
+IMAGES, PAGES = ROOT / "images", ROOT / "pages"
+LATIN, LINES = ROOT / "models/latin/student.onnx", ROOT / "models/lines/detector.onnx"
 
 
 def figures_of(name: str, texts: str) -> Contender:
@@ -28,7 +30,7 @@ def test_who_reads_other_texts_gives_no_figure(
     monkeypatch.setattr(
         cluster,
         "_contender",
-        lambda name, lines, model: figures_of(name, "other" if name == SHIP else "same"),
+        lambda name, images, options: figures_of(name, "other" if name == SHIP else "same"),
     )
     output = tmp_path / "result.json"
     arguments = ["--images", str(IMAGES), "--model", str(toy_onnx), "--rounds", "1"]
@@ -44,19 +46,25 @@ def test_who_reads_other_texts_gives_no_figure(
 
 
 @pytest.mark.slow
-def test_all_read_the_same_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("unit", ["lines", "pages"])
+def test_all_read_the_same_texts(
+    unit: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("onnxruntime", reason="models are read with it")
     pytest.importorskip("rapidocr", reason="its model is read")
     output = tmp_path / "result.json"
-    arguments = ["--images", str(IMAGES), "--count", "8", "--rounds", "1"]
-    assert main([*arguments, "--output", str(output)]) == 0
+    arguments = ["--images", str(IMAGES), "--count", "8"]
+    if unit == "pages":
+        arguments = ["--images", str(PAGES / "labels.txt"), "--pages", "--model", str(LATIN)]
+        arguments += ["--detector", str(LINES)]
+    assert main([*arguments, "--rounds", "1", "--output", str(output)]) == 0
     result = json.loads(output.read_text())
     assert result["benchmark"] == "cluster" and not result["failures"]
-    named = {one["name"] for one in result["measures"]}
+    named = {measured["name"] for measured in result["measures"]}
     assert named == {
         f"{contender} / {what}"
         for contender in (ALONE, SHARED, SHIP)
-        for what in ("lines per second", "start-up")
+        for what in (f"{unit} per second", "start-up")
     }
     assert all(one["value"] > 0 for one in result["measures"])
     assert f"x {ALONE}" in capsys.readouterr().out

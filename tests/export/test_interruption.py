@@ -70,6 +70,29 @@ def test_a_killed_export_changes_nothing_and_the_next_one_cleans_up(earlier, com
     assert not list(earlier.glob(".export-*"))
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_an_export_that_is_asked_to_end_leaves_no_folder_and_no_process(earlier, command, number):
+    before = contents(earlier)
+    process = subprocess.Popen([*command, str(earlier)], stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("the system does not list the children of a process")
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := children.read_text().split()) or not list(earlier.glob(".export-*")):
+        assert process.poll() is None, "it ended before it was asked to"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said and said.splitlines()[-1].startswith("export: interrupted")
+    assert contents(earlier) == before and not list(earlier.glob(".export-*"))
+    assert not any(Path(f"/proc/{child}").exists() for child in found)
+
+
 def test_a_full_disk_is_one_line_and_changes_nothing(earlier, command):
     """A limit on the size of files stands for it: what is written beyond is refused."""
     before = contents(earlier)
@@ -81,8 +104,8 @@ def test_a_full_disk_is_one_line_and_changes_nothing(earlier, command):
         [*command, str(earlier)], capture_output=True, text=True, check=False, preexec_fn=limit
     )
     assert done.returncode == 2
-    lines = [line for line in done.stderr.splitlines() if "values" not in line]
-    assert len(lines) == 1, done.stderr
+    steps = [line for line in done.stderr.splitlines() if " values" not in line]
+    assert [line.partition(" ")[0] for line in steps] == ["taking", "tracing", "cannot"], steps
     assert done.stdout == ""
     assert contents(earlier) == before
     assert not list(earlier.glob(".export-*"))

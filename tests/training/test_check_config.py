@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -369,3 +371,14 @@ def test_command_line(data_overrides: list[str], capsys: pytest.CaptureFixture[s
     assert "did you mean Teacher?" in capsys.readouterr().err
     assert main(["-c", "no_such.yml"]) == 2
     assert "cannot read the config no_such.yml" in capsys.readouterr().err
+
+
+def test_stopping_it_is_one_line_and_the_status_of_the_signal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read(config: Config) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("training.plan.read_plan", read)
+    assert main(["-c", str(CONFIGS / "small.yml")]) == 143
+    assert capsys.readouterr().err == "check_config: stopped\n"

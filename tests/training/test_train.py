@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -78,6 +79,36 @@ def test_stopping_by_hand_says_how_to_go_on(
     monkeypatch.setattr(command, "train", stop)
     assert main(["-c", str(write_config())]) == 130
     assert "Global.checkpoints=" in capsys.readouterr().err
+
+
+PROGRAM = """
+import sys, time
+from training.command import run_command
+
+def work(config, options):
+    print("works", flush=True)
+    time.sleep(60)
+
+sys.exit(run_command("train", "", work, sys.argv[1:], interrupted="stopped"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_one_line_though_paddle_has_handlers_of_its_own(
+    number: signal.Signals, write_config: WriteConfig
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "-c", str(write_config())],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "works\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert [line for line in said.splitlines() if "process settings" not in line] == ["stopped"]
 
 
 def test_a_disk_that_fills_up_ends_the_run_in_one_line(

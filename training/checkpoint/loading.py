@@ -2,7 +2,8 @@
 
 A layer can say which entries of its state a file may lack, may hold in vain or may have in
 another shape, in an attribute or property `optional_state`: {name inside the layer: reason}, where
-a name stands for all names below it. The network keeps its own values then.
+a name stands for all names below it. The network keeps its own values then. What a layer runs in
+training alone, as its `training_only` says, may be absent where the network is only read with.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from training.backbones.reparameterise import reparameterise
 
 _MINIMUM_SHARE_LOADED = 0.5
 _SHOWN = 4
+_ONLY_TRAINING = "only training runs it"
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -95,6 +97,7 @@ def load_into(
     where: str,
     is_partial_allowed: bool = False,
     is_resized_head_allowed: bool = False,
+    is_for_reading: bool = False,
 ) -> LoadReport:
     """Put arrays into a network.
 
@@ -106,6 +109,7 @@ def load_into(
         where: for messages.
         is_partial_allowed: accept names missing on either side while at least half fit.
         is_resized_head_allowed: leave a head of another number of classes as initialised.
+        is_for_reading: the network will not be trained: what only training runs may be absent.
 
     Raises:
         CheckpointError: if anything does not fit that was not allowed.
@@ -122,7 +126,11 @@ def load_into(
         for name, shape in own.items()
         if name in parameters and parameters[name].shape != shape
     }
-    reasons = _optional_names(layer, [*missing, *unused, *mismatched])
+    unfitting = [*missing, *unused, *mismatched]
+    reasons = _optional_names(layer, unfitting)
+    of_training = _training_names(layer, unfitting)
+    if is_for_reading:
+        reasons = {**of_training, **reasons}
     report = LoadReport(
         where,
         loaded=tuple(name for name in own if name in parameters and name not in mismatched),
@@ -131,7 +139,9 @@ def load_into(
         mismatched={name: pair for name, pair in mismatched.items() if name not in reasons},
         left_out=reasons,
     )
+    # A part that only training runs, and that a file lacks, says nothing of the others.
     num_wanted = sum(name not in reasons for name in own)
+    num_wanted -= sum(name in of_training for name in report.missing)
     _refuse_unfitting(report, num_wanted, is_partial_allowed, is_resized_head_allowed)
     for name in report.loaded:
         tensors[name].set_value(parameters[name].astype("float32"))
@@ -140,11 +150,30 @@ def load_into(
 
 def _optional_names(layer: paddle.nn.Layer, names: Iterable[str]) -> dict[str, str]:
     """Return those of the names that some layer calls optional, each with the reason."""
-    reasons = {
-        f"{path}.{entry}".lstrip("."): reason
-        for path, part in layer.named_sublayers(include_self=True)
-        for entry, reason in getattr(part, "optional_state", {}).items()
-    }
+    return _below(
+        {
+            f"{path}.{entry}".lstrip("."): reason
+            for path, part in layer.named_sublayers(include_self=True)
+            for entry, reason in getattr(part, "optional_state", {}).items()
+        },
+        names,
+    )
+
+
+def _training_names(layer: paddle.nn.Layer, names: Iterable[str]) -> dict[str, str]:
+    """Return those of the names that are of parts which only training runs, with that reason."""
+    return _below(
+        {
+            f"{path}.{entry}".lstrip("."): _ONLY_TRAINING
+            for path, part in layer.named_sublayers(include_self=True)
+            for entry in getattr(part, "training_only", ())
+        },
+        names,
+    )
+
+
+def _below(reasons: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the reason of each name that has one, or that stands below one that has."""
     return {
         name: reason
         for name in names

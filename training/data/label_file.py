@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import DatasetError, ImageError
+from runtime.images.pdf.source import RENDERING
 from runtime.recognition.labels import LabelRow, path_of, read_labels
 from training.data.image_header import ratio_from_header
 from training.data.sample import Sample
@@ -111,6 +112,11 @@ class SimpleDataSet:
 
     def _reason(self, index: int, path: Path) -> str:
         """Say that there is no file at `path`, and where it may be."""
+        if "#page=" in path.name:
+            return (
+                "a page of a file, not a picture: save its pages as pictures, of a PDF e.g. with "
+                f"{RENDERING}, and name these"
+            )
         folder = self._rows[index].file.parent
         beside = folder / path.relative_to(self.data_dir)
         if beside.is_file():

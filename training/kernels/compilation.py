@@ -62,6 +62,16 @@ def _with_cache(function: Function, options: dict[str, Any]) -> Any:
                 _say_once(f"compiled kernels are not kept: {error.strerror or error}")
 
         stored.save_overload = save_if_the_disk_allows
+    load = getattr(stored, "load_overload", None)
+    if stored is not None and load is not None:
+
+        def load_or_say(*arguments: Any) -> Any:
+            found = load(*arguments)
+            if found is None:
+                _say_that_it_compiles()
+            return found
+
+        stored.load_overload = load_or_say
     file = getattr(stored, "_cache_file", None)
     if file is not None and hasattr(file, "_source_stamp"):
         # numba's own is of the function's file alone, though it compiles in what that calls.
@@ -100,6 +110,11 @@ def _use_temporary_folder() -> bool:
         "cache can be written; NUMBA_CACHE_DIR names another place"
     )
     return True
+
+
+@cache
+def _say_that_it_compiles() -> None:
+    log.info("compiling the loops for this machine, once: about a minute before the first step")
 
 
 @cache

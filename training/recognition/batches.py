@@ -18,7 +18,7 @@ from training.data.planned import PlannedBatch, Size
 from training.data.sample import Sample
 from training.data.sampler import MultiScaleSampler
 from training.recognition.inputs import InputWidths
-from training.recognition.labels import ctc_label
+from training.recognition.labels import ctc_label, padded_labels
 from training.recognition.teacher.readings import LineReadings
 from training.task import Batch, stacked
 
@@ -105,14 +105,6 @@ def batch_width(samples: Sequence[Sample], width_policy: WidthPolicy, time_strid
     if needed <= width or width_policy.min_px == width_policy.max_px:
         return width
     return -(-needed // width_policy.step_px) * width_policy.step_px
-
-
-def padded_labels(labels: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int64]:
-    """Pad labels with 0 to L, the longest of them where `length` is None: int64 [N, L]."""
-    padded = np.zeros((len(labels), length or max(map(len, labels))), np.int64)
-    for row, label in zip(padded, labels, strict=True):
-        row[: len(label)] = label
-    return padded
 
 
 def label_counts(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
@@ -224,6 +216,7 @@ class LineBatching:
 
     def _readings(self, samples: Sequence[Sample], width: int) -> dict[str, LineReadings]:
         """Put what teachers read side by side, by their names."""
+        labels = tuple(sample.text for sample in samples)
         shares = tuple(sample.image.shape[1] / width for sample in samples)
         return {
             name: LineReadings(
@@ -231,6 +224,7 @@ class LineBatching:
                 self.num_classes,
                 shares,
                 width // self.time_stride_px,
+                labels,
             )
             for name in samples[0].readings
         }

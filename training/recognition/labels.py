@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -20,6 +20,14 @@ _CTC_NAMES = ("label", "label_ctc")
 def ctc_label(values: Mapping[str, Any]) -> Any:
     """Return the label that CTC learns, of a sample or a batch, under either of its names."""
     return next(values[name] for name in _CTC_NAMES if name in values)
+
+
+def padded_labels(labels: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int64]:
+    """Pad labels with 0 to L, the longest of them where `length` is None: int64 [N, L]."""
+    padded = np.zeros((len(labels), length or max(map(len, labels))), np.int64)
+    for row, label in zip(padded, labels, strict=True):
+        row[: len(label)] = label
+    return padded
 
 
 class LabelEncode(Protocol):

@@ -156,7 +156,7 @@ class _Siege:
 
     def _ensure_started(self) -> ServiceProcess:
         if self._service is None:
-            options = ["--name", _NAME, *self._options.serve]
+            options = ["--name", _NAME, "--lines-only", *self._options.serve]
             service = ServiceProcess(
                 self._options.model, self._log, options, descriptors=_DESCRIPTORS
             )

@@ -24,6 +24,9 @@ _SAMPLED = 200
 _HYPHEN = "\x02"
 """As pdfium gives a hyphen at the end of a line."""
 
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates, with which a text is shown in another order than its own."""
+
 _ASCENT, _DESCENT = 0.8, 0.2
 _LAST_WIDTH = 0.5
 """Parts of the font's size, for text that leans, of which boxes say too little."""
@@ -67,22 +70,26 @@ def layer_of(page: Any, geometry: Geometry) -> dict[str, Any]:
         geometry: of the rendered page.
 
     Returns:
-        `lines` of words, each [text, [x, y, x, y, x, y, x, y]] with four corners in px, from where
-        the text begins above, clockwise for its reader; `characters`, how many there are but for
-        spaces; `bad`, how many of them have no meaning; `is_hidden`, whether most are invisible.
+        `lines` of words, each [text, [x, y, x, y, x, y, x, y]] without control characters, with
+        four corners in px, from where the text begins above, clockwise for its reader;
+        `characters`, how many there are but for spaces; `bad`, how many of them have no meaning;
+        `is_hidden`, whether most are invisible; `warnings`.
     """
     raw, text_page = pdfium(), page.get_textpage()
     try:
         count = min(max(raw.FPDFText_CountChars(text_page), 0), MOST_CHARACTERS)
         runs: list[list[list[_Character]]] = []  # of words that run in one direction
         before: _Character | None = None
-        num_letters = num_bad = 0
+        num_letters = num_bad = num_left_out = 0
         for character in _characters(text_page, count, geometry):
             if character.kind != _LETTER:
                 before = character
                 continue
             num_letters += 1
             num_bad += character.is_bad
+            if _controls(character.text):
+                num_left_out += 1
+                continue
             if not runs or _turns(runs[-1][-1][-1], character):
                 runs.append([[character]])
             elif before is None or before.kind != _LETTER:
@@ -95,6 +102,7 @@ def layer_of(page: Any, geometry: Geometry) -> dict[str, Any]:
             "characters": num_letters,
             "bad": num_bad,
             "is_hidden": _is_hidden(text_page, count),
+            "warnings": _warnings(num_left_out),
         }
     finally:
         text_page.close()
@@ -152,6 +160,17 @@ def _located(text_page: Any, place: int, text: str, geometry: Geometry) -> _Char
         0 <= x <= geometry.width_px and 0 <= y <= geometry.height_px for x, y in corners
     )
     return _Character(_LETTER, text, is_bad, angle, corners, size) if is_inside else None
+
+
+def _controls(text: str) -> bool:
+    """Tell whether a character is none to read, but would act on the terminal that shows it."""
+    return text in _DIRECTIONS or unicodedata.category(text) == "Cc"
+
+
+def _warnings(num_left_out: int) -> list[str]:
+    if not num_left_out:
+        return []
+    return [f"{num_left_out} control characters in the file's text were left out"]
 
 
 def _is_upright(angle: float) -> bool:

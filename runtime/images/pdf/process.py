@@ -148,8 +148,9 @@ def _answer(
         geometry = geometry_of(page, question["px_per_inch"], question["max_pixels"])
         if question["kind"] == RENDER:
             return geometry.answer(), pixels_of(page, geometry)
-        found = {**layer_of(page, geometry), "has_notes": has_notes(page)}
-        return {**geometry.answer(), **found}, b""
+        seen, found = geometry.answer(), layer_of(page, geometry)
+        warnings = [*seen["warnings"], *found["warnings"]]
+        return {**seen, **found, "has_notes": has_notes(page), "warnings": warnings}, b""
     finally:
         page.close()
 

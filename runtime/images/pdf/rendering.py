@@ -61,7 +61,7 @@ class Geometry(NamedTuple):
         warnings = []
         if self.px_per_inch < self.wanted_px_per_inch * _WELL_SMALLER:
             warnings.append(
-                f"shrunk: rendered at {self.px_per_inch:.0f} px per inch, "
+                f"shrunk: rendered at {_shown(self.px_per_inch)} px per inch, "
                 f"{self.wanted_px_per_inch:.0f} wanted, because of the largest image allowed; "
                 "small text may be missed"
             )
@@ -73,6 +73,13 @@ class Geometry(NamedTuple):
             "is_scan": self.image_share >= SCAN_SHARE,
             "warnings": warnings,
         }
+
+
+def _shown(px_per_inch: float) -> str:
+    """Write a resolution; what is rounded to 0 would say nothing."""
+    if px_per_inch < 0.1:
+        return "less than 0.1"
+    return f"{px_per_inch:.0f}" if px_per_inch >= 10 else f"{px_per_inch:.2g}"
 
 
 def geometry_of(page: Any, px_per_inch: float | None, max_pixels: int) -> Geometry:

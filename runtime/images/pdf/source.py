@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 SIGNATURE = b"%PDF-"
 SUFFIX = ".pdf"
 
+RENDERING = "pypdfium2 render FILE.pdf --output FOLDER --scale 4.17"
+"""A command that comes with pypdfium2, at 300 px per inch."""
+
 _WITHIN_BYTES = 1024
 """Readers look so far for the signature: some programs write a line before it."""
 
@@ -40,3 +43,16 @@ class PdfPage:
 def is_pdf(head: bytes) -> bool:
     """Tell whether a file that begins so is a PDF."""
     return SIGNATURE in head[:_WITHIN_BYTES]
+
+
+def is_named_pdf(name: str | None) -> bool:
+    """Tell whether a name is that of a PDF file."""
+    return name is not None and name.lower().endswith(SUFFIX)
+
+
+def no_pdf(data: bytes) -> str:
+    """Return why the bytes of a file that is named a PDF are none."""
+    return (
+        f"no readable PDF: expected {SIGNATURE.decode()} within its first {_WITHIN_BYTES} bytes, "
+        f"got {len(data)} bytes that begin with {data[:8]!r}; copy it or save it again"
+    )

@@ -37,12 +37,13 @@ class Finding:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "pages"
+    unit = counted = "pages"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = True
     models: Sequence[str] = ("model",)
     noted: Sequence[str] = ("max_pixels", "device", "csv_safe", *OPTIONS)
     entry = "boxes"
+    label_kinds: Sequence[str] = ("labels", "txt")
     columns: Sequence[str] = ("file", "boxes", "width_px", "height_px", "warnings", "error")
     header = ("boxes", "score")
     shard_sizes: Mapping[int, int] = {0: 8, 1: 32}

@@ -7,6 +7,7 @@ import os
 
 from runtime.detection.model.default import default_detector
 from runtime.errors import ArtifactError
+from runtime.infer.records import format_named
 
 WAYS = ("auto", "text", "render")
 PRINTED = ("paddleocr", "hocr", "alto")
@@ -18,7 +19,9 @@ DOCUMENTS = ("pdf", "hocr", "alto", "txt", "jsonl", "paddleocr")
 WHOLE = ("pdf", "hocr", "alto")
 """What a file is that is written whole, and is not continued."""
 
-_SUFFIXES = {".pdf": "pdf", ".hocr": "hocr", ".html": "hocr", ".xml": "alto"}
+SUFFIXES = {".pdf": "pdf", ".hocr": "hocr", ".html": "hocr", ".xml": "alto"}
+"""What names of files that are written whole end in, and what these hold."""
+
 _LEAST_DPI, _MOST_DPI = 36, 1200
 _OF_LINES = {
     "compat": "--compat",
@@ -78,7 +81,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
 
 def kind_of(path: str) -> str | None:
     """Return what a file of this name holds, None for one that lines are written to as well."""
-    return _SUFFIXES.get(os.path.splitext(path)[1].lower())
+    return SUFFIXES.get(os.path.splitext(path)[1].lower())
 
 
 def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
@@ -126,7 +129,7 @@ def _check_others(parser: argparse.ArgumentParser, arguments: argparse.Namespace
 
 
 def _kinds(text: str) -> list[str]:
-    kinds = [kind for kind in text.split(",") if kind]
+    kinds = [format_named(kind) for kind in text.split(",") if kind]
     wrong = [kind for kind in kinds if kind not in DOCUMENTS]
     if wrong or not kinds:
         raise argparse.ArgumentTypeError(

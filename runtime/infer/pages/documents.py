@@ -15,6 +15,7 @@ from runtime.files import write_atomically, written_atomically
 from runtime.images.pdf.source import PdfPage
 from runtime.images.read import ImageSource, source_name
 from runtime.images.sources import Page
+from runtime.infer.pages.names import Names
 from runtime.pages.formats.kinds import FORMATS
 from runtime.pages.formats.paddleocr import paddleocr_record
 from runtime.pages.result import PageText
@@ -22,6 +23,7 @@ from runtime.pages.searchable.document import SearchablePdf
 from runtime.standard_streams import say
 
 _PDF, _PADDLEOCR = "pdf", "paddleocr"
+_RECORDS = "_res.json"
 
 
 class _Document(Protocol):
@@ -54,7 +56,9 @@ class Documents:
         self._arguments, self._max_pixels = arguments, max_pixels
         self._file: str | None = None
         self._open: list[_Document] = []
-        self._taken: set[Path] = set()
+        self._names: Names | None = None
+        if arguments.output_dir is not None:
+            self._names = Names(Path(arguments.output_dir), getattr(arguments, "paths", ()))
         self.num_failed = 0
         self._whole: _Document | None = None
         if arguments.document is not None:
@@ -110,25 +114,20 @@ class Documents:
 
     def _documents_of(self, source: ImageSource, file: str) -> Iterator[_Document]:
         """Begin the documents of a file."""
-        folder = Path(self._arguments.output_dir)
-        stem = Path(file).stem or "page"
-        for kind in self._arguments.output_formats:
-            if kind == _PADDLEOCR:
-                yield _PaddleOcrFiles(folder, self._free_stem(folder, stem, "_res.json"))
-                continue
-            suffix = ".pdf" if kind == _PDF else FORMATS[kind].suffix
-            path = folder / f"{self._free_stem(folder, stem, suffix)}{suffix}"
+        names = self._names
+        assert names is not None
+        kinds = self._arguments.output_formats
+        wanted = names.stem_of(file)
+        stem = names.free(wanted, [_suffix_of(kind) for kind in kinds])
+        if stem != wanted and not getattr(self._arguments, "quiet", False):
+            say(f"infer: {file} is written as {stem}: another file of its name came before")
+        for kind in kinds:
+            path = names.path(stem, _suffix_of(kind))
             self._check(source, path)
-            yield self._begun(kind, path, file)
-
-    def _free_stem(self, folder: Path, stem: str, suffix: str) -> str:
-        """Return a name that no other document of this run has."""
-        number, name = 1, stem
-        while folder / f"{name}{suffix}" in self._taken:
-            number += 1
-            name = f"{stem}-{number}"
-        self._taken.add(folder / f"{name}{suffix}")
-        return name
+            if kind == _PADDLEOCR:
+                yield _PaddleOcrFiles(names, stem)
+            else:
+                yield self._begun(kind, path, file)
 
     def _begun(self, kind: str, path: Path, file: str | None) -> _Document:
         if kind == _PDF:
@@ -189,15 +188,18 @@ class _TextDocument:
 class _PaddleOcrFiles:
     """A file for each page, named as PaddleOCR names them."""
 
-    def __init__(self, folder: Path, stem: str) -> None:
-        self._folder, self._stem = folder, stem
+    def __init__(self, names: Names, stem: str) -> None:
+        self._names, self._stem = names, stem
         self.problems: list[str] = []
 
     def take(self, source: ImageSource, page: PageText) -> None:
-        number = "" if page.page is None else f"_{page.page - 1}"
-        path = self._folder / f"{self._stem}{number}_res.json"
+        stem = self._stem
+        if page.page is not None:  # free already without a number
+            stem = self._names.free(f"{stem}_{page.page - 1}", [_RECORDS])
+        path = self._names.path(stem, _RECORDS)
         text = json.dumps(paddleocr_record(page), ensure_ascii=False, indent=4)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise ArtifactError(f"cannot write {path}: {error.strerror}; make room") from error
@@ -207,6 +209,13 @@ class _PaddleOcrFiles:
 
     def abandon(self) -> None:
         pass
+
+
+def _suffix_of(kind: str) -> str:
+    """Return how names of a document's files end."""
+    if kind == _PADDLEOCR:
+        return _RECORDS
+    return ".pdf" if kind == _PDF else FORMATS[kind].suffix
 
 
 def _file_of(source: ImageSource, page: PageText) -> str:

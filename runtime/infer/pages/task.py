@@ -39,7 +39,7 @@ class PageReading:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "pages"
+    unit = counted = "pages"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = True
     models: Sequence[str] = ("model", "detector")
@@ -48,6 +48,7 @@ class PageReading:
         *("pdf", "pdf_dpi", "min_confidence"),
     )
     entry = "lines"
+    label_kinds: Sequence[str] = ("labels",)
     columns: Sequence[str] = (
         *("file", "page", "line", "lines", "text", "confidence", "is_unsure", "column", "row"),
         *("points", "width_px", "height_px", "warnings", "error"),

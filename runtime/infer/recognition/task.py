@@ -28,7 +28,7 @@ class Reading:
         arguments: the command line; None for its defaults.
     """
 
-    unit = "lines"
+    unit, counted = "lines", "images"
     max_pixels = DEFAULT_MAX_PIXELS
     reads_documents = False
     models: Sequence[str] = ("model",)
@@ -36,6 +36,7 @@ class Reading:
         *("dictionary", "compat", "alternatives", "max_pixels", "device", "csv_safe"),
     )
     entry = "text"
+    label_kinds: Sequence[str] = ()
     header = ("text", "confidence")
     shard_sizes: Mapping[int, int] = LINES_PER_SHARD
 

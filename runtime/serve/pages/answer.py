@@ -10,8 +10,7 @@ from runtime.pages.formats.kinds import FORMATS
 from runtime.serve.pages.service import ReadDocument
 
 _FAILED_HEADER = "X-Failed-Pages"
-_MEDIA = {"text": "text/plain", "hocr": "text/html", "alto": "application/xml"}
-_KINDS = {"text": "txt", "hocr": "hocr", "alto": "alto"}
+_MEDIA = {"txt": "text/plain", "hocr": "text/html", "alto": "application/xml"}
 _MOST_LISTED = 100
 _POLICY = "default-src 'none'; sandbox"
 """A browser that is led here shows text that was read, and nothing else."""
@@ -44,7 +43,7 @@ def answer_of(documents: Sequence[ReadDocument], form: str, model: str) -> Answe
     results = list(_results(documents, form))
     errors = [error for _, error in results]
     reason = None if None in errors else f"no page could be read: {errors[0]}"
-    if form in _KINDS and reason is None:
+    if form in _MEDIA and reason is None:
         return _whole(documents, form, errors)
     pieces = b",\n".join(content for content, _ in results)
     rest: dict[str, Any] = {"model": model}
@@ -77,7 +76,7 @@ def _results(documents: Sequence[ReadDocument], form: str) -> Iterator[tuple[byt
 
 def _whole(documents: Sequence[ReadDocument], form: str, errors: Sequence[str | None]) -> Answer:
     """Write a file of all pages; the places of those that failed are told in a header."""
-    kind = FORMATS[_KINDS[form]]
+    kind = FORMATS[form]
     names = [document.name for document, _ in documents]
     parts = [kind.begin(names[0] if len(names) == 1 else None)]
     parts += [reply.content for _, replies in documents for reply in replies]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from runtime.errors import ImageError
 from runtime.images.pages import HEAD_BYTES
 from runtime.images.pdf.pages import count_pages
-from runtime.images.pdf.source import PdfPage, is_pdf
+from runtime.images.pdf.source import PdfPage, is_named_pdf, is_pdf, no_pdf
+from runtime.images.size import size_in_header
 from runtime.images.sources import NamedImage, Page, pages_in
 from runtime.serve.bounds.body import NamedBytes
 from runtime.serve.bounds.refusal import Refusal
@@ -104,6 +105,8 @@ def _opened(name: str | None, data: bytes, wish: PageWish, num_before: int, most
         else:
             numbers = pages_in(data)
             is_document = bool(numbers)
+            if not is_document and is_named_pdf(name) and size_in_header(data) is None:
+                raise ImageError(no_pdf(data))
             numbers = numbers or range(1)
     except (ImageError, MemoryError) as error:
         reason = str(error) or "no memory is left to look for pages in it"

@@ -29,7 +29,6 @@ SPARE_PAGES = 1
 
 _PICTURE_PIXELS = 2**21
 _PICTURE_QUALITY = 80
-_KINDS = {"text": "txt", "hocr": "hocr", "alto": "alto"}
 
 
 class PageReply(NamedTuple):
@@ -102,7 +101,7 @@ class PageDesk:
         elif form == "paddleocr":
             record = paddleocr_record(page)
         else:
-            return FORMATS[_KINDS[form]].page(page, ask.place)
+            return FORMATS[form].page(page, ask.place)
         return json.dumps(record, ensure_ascii=False)
 
     def _picture(self, source: PageSource) -> str | None:

@@ -7,7 +7,7 @@ from runtime.recognition.record import described_object
 from runtime.serve.bounds.body import Body, NamedBytes, check_kind, images_of_body
 from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.pages.answer import answer_of
-from runtime.serve.pages.wish import FORMATS, PDF_WAYS, PageWish, wish_of
+from runtime.serve.pages.wish import FORMATS, OTHER_NAMES, PDF_WAYS, PageWish, options_of, wish_of
 from runtime.serve.schemas import IMAGES_BODY, answers
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _STATUSES = (400, 401, 404, 408, 413, 415, 422, 429, 500, 504)
 _TEXT: dict[str, Any] = {"type": "string"}
 _PAGES = described_object(model=_TEXT, results={"type": "array", "items": {"type": "object"}})
 _QUERY: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("format", {"enum": list(FORMATS)}, "of the answer"),
+    ("format", {"enum": [*FORMATS, *OTHER_NAMES]}, "of the answer"),
     ("pages", _TEXT, "of a file, e.g. 2, 1-3 or 1-3,7,9-"),
     ("min_confidence", {"type": "number", "minimum": 0, "maximum": 1}, "of the lines that stay"),
     ("pdf", {"enum": list(PDF_WAYS)}, "whether the text in a PDF file or its picture is read"),
@@ -54,10 +54,10 @@ def add_pages(closed: "APIRouter", service: "Service") -> None:
         if pages is None:
             raise Refusal(
                 404,
-                "no pages are read here: expected a service that was started with --detector; "
-                "lines are read by /recognize",
+                "no pages are read here: expected a service that was started with a detector, "
+                "without --lines-only; lines are read by /recognize",
             )
-        wish = wish_of(dict(request.query_params))
+        wish = wish_of(options_of(request.query_params.multi_items()))
         check_kind(request)
 
         def files_of(body: Body) -> tuple[list[NamedBytes], PageWish]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.serve.bounds.refusal import Refusal
 
-FORMATS = ("json", "text", "paddleocr", "hocr", "alto")
+FORMATS = ("json", "txt", "paddleocr", "hocr", "alto")
+OTHER_NAMES = {"jsonl": "json", "text": "txt"}
+"""Formats as the command line names them, and as this service did before."""
+
 PDF_WAYS = ("auto", "text", "render")
 
 _OPTIONS = ("format", "pages", "min_confidence", "pdf", "picture")
@@ -46,6 +49,26 @@ class PageWish:
         return sorted(numbers)
 
 
+def options_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return options by their names.
+
+    Args:
+        pairs: names and values, as an address has them.
+
+    Raises:
+        Refusal: 400 if one is given more than once.
+    """
+    options: dict[str, str] = {}
+    for name, value in pairs:
+        if name in options:
+            values = f"{options[name][:_MOST_SHOWN]!r} and {value[:_MOST_SHOWN]!r}"
+            raise Refusal(
+                400, f"{name[:_MOST_SHOWN]} is given more than once, {values}: expected it once"
+            )
+        options[name] = value
+    return options
+
+
 def wish_of(options: Mapping[str, str]) -> PageWish:
     """Read what is wanted from options by their names.
 
@@ -60,7 +83,7 @@ def wish_of(options: Mapping[str, str]) -> PageWish:
             raise Refusal(
                 400, f"unknown option {name[:_MOST_SHOWN]!r}: expected {', '.join(_OPTIONS)}"
             )
-    form = _of(options, "format", FORMATS)
+    form = _of(options, "format", FORMATS, OTHER_NAMES)
     has_picture = _of(options, "picture", ("0", "1")) == "1"
     if has_picture and form != "json":
         raise Refusal(400, f"picture=1 is a part of records: expected format=json, got {form}")
@@ -73,9 +96,22 @@ def wish_of(options: Mapping[str, str]) -> PageWish:
     )
 
 
-def _of(options: Mapping[str, str], name: str, known: Sequence[str]) -> str:
-    """Return the value of an option, by default the first of those that are known."""
+def _of(
+    options: Mapping[str, str],
+    name: str,
+    known: Sequence[str],
+    others: Mapping[str, str] | None = None,
+) -> str:
+    """Return the value of an option, by default the first of those that are known.
+
+    Args:
+        options: by their names.
+        name: of the option.
+        known: its values.
+        others: further names of values.
+    """
     value = options.get(name, known[0])
+    value = (others or {}).get(value, value)
     if value not in known:
         raise Refusal(
             400, f"unknown {name} {value[:_MOST_SHOWN]!r}: expected one of {', '.join(known)}"

@@ -28,7 +28,7 @@ function choosePart() {
     isPages ? "Drop, paste or choose pictures of pages or PDF files" : "Drop, paste or choose images of text lines";
   files.accept = `image/*,.tif,.tiff${isPages ? ",.pdf,application/pdf" : ""}`;
   byId("curl").textContent = isPages
-    ? `curl -F image=@page.jpg "${location.origin}/read?format=text"`
+    ? `curl -F image=@page.jpg "${location.origin}/read?format=txt"`
     : `curl -F image=@line.png ${location.origin}/recognize`;
   results.hidden = byId("help-lines").hidden = isPages;
   byId("copy-text").hidden = byId("help-pages").hidden = !isPages;

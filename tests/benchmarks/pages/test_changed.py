@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.pages import changed
 from benchmarks.pages.changed import CHANGES, main
 from benchmarks.pages.labels import LabelledPage, labelled_pages
 from runtime.images.read import read_image
@@ -19,6 +20,7 @@ SIZES = {
     "turned_270": (180, 100),
     "side_by_side": (100, 367),
     "enlarged": (400, 720),
+    "giant": (900, 1500),
 }
 
 
@@ -31,7 +33,10 @@ def inside(page: LabelledPage) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_texts_are_where_the_label_says(labels: Path, tmp_path: Path, name: str) -> None:
+def test_texts_are_where_the_label_says(
+    labels: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changed, "_GIANT", (1500, 900))
     output = tmp_path / "changed"
     words = ["--labels", str(labels), "--output", str(output), "--changes", name]
     assert main(words) == 0
@@ -46,6 +51,8 @@ def test_texts_are_where_the_label_says(labels: Path, tmp_path: Path, name: str)
         assert (
             pixels[~cv2.dilate(mask.astype(np.uint8), np.ones((15, 15))).astype(bool)].min() > 200
         )
+    if name == "giant":
+        assert len(pages[0].texts) == 4 * 3
     if name == "side_by_side":
         assert len(pages[0].texts) == 6 and pages[1].texts == (
             *pages[0].texts[:3],

@@ -154,3 +154,17 @@ def test_branches_merged_into_something_else_are_refused(with_branches, monkeypa
     )
     with pytest.raises(ParityError, match="merging layers changed the network's output"):
         strip(plan, path, "Student")
+
+
+def test_a_checkpoint_without_what_only_training_runs_is_whole(with_branches, tmp_path):
+    plan, path = with_branches
+    parameters = dict(read_parameters(path))
+    bare = {name: array for name, array in parameters.items() if "gtc" not in name}
+    assert len(bare) < len(parameters)
+    write_parameters(tmp_path / "bare.pdparams", bare)
+    whole, stripped = strip(plan, path, "Student"), strip(plan, tmp_path / "bare", "Student")
+    assert set(stripped.parameters) == set(bare)
+    images = np.random.default_rng(0).uniform(-1, 1, (1, 3, 48, 96)).astype(np.float32)
+    assert np.array_equal(
+        deployed_outputs(whole.network)(images), deployed_outputs(stripped.network)(images)
+    )

@@ -59,6 +59,8 @@ def test_choices_are_those_of_the_recogniser() -> None:
         ("x --model m --ray --device-id 1", "no --device-id"),
         ("x --model m --format xml", "invalid choice: 'xml'"),
         ("x --model m --device tpu", "invalid choice: 'tpu'"),
+        ("x --model m --output o.log", "in one of .jsonl, .json, .csv, .txt, .parquet, got .log"),
+        ("x --model m --output o.pdf", "--output o.pdf holds pages: expected --pages too"),
     ],
 )
 def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> None:
@@ -67,3 +69,14 @@ def test_complaints_are_one_line(line: str, complaint: str, capsys: Capture) -> 
     assert leaving.value.code == 2
     (printed,) = capsys.readouterr().err.splitlines()
     assert printed.startswith("infer: ") and complaint in printed
+
+
+def test_a_format_that_is_said_makes_any_suffix_good() -> None:
+    line = "x --model m --output o.log --output-format csv"
+    assert parse_arguments(line.split()).output == "o.log"
+
+
+def test_formats_have_the_names_of_the_service_too() -> None:
+    line = "x --model m --format text --output o --output-format json"
+    parsed = parse_arguments(line.split())
+    assert (parsed.format, parsed.output_format) == ("txt", "jsonl")

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from runtime.errors import ArtifactError
 from runtime.infer.recognition.task import Reading
 from runtime.infer.records import (
     CsvWriter,
@@ -137,10 +138,21 @@ def test_paddleocr_text() -> None:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("a.jsonl", "jsonl"), ("a.CSV", "csv"), ("x/a.txt", "txt"), ("a.json", "-"), ("csv", "-")],
+    [
+        ("a.jsonl", "jsonl"),
+        ("a.CSV", "csv"),
+        ("x/a.txt", "txt"),
+        ("a.json", "jsonl"),
+        ("a", "jsonl"),
+    ],
 )
 def test_the_suffix_chooses(path: str, kind: str) -> None:
-    assert format_of(path, otherwise="-") == kind
+    assert format_of(path) == kind
+
+
+def test_a_suffix_that_stands_for_nothing_is_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"in one of \.jsonl, .*, \.pdf, got \.alto; .*format"):
+        format_of("x.alto", [".pdf"])
 
 
 TWO = (Alternative("日 é", 0.7), Alternative("日, é", 0.12345678))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.detection.model.default import default_detector
+from runtime.errors import ArtifactError
 from runtime.serve.arguments import parse_arguments
 
 
@@ -66,7 +68,39 @@ def test_pages_have_limits_of_their_own_and_a_name_that_no_model_may_have(
     got = parse_arguments(["--model", "a.onnx", "--detector", "d.onnx", "--max-page-pixels", "1M"])
     assert (got.detector, got.max_page_pixels) == (Path("d.onnx"), 2**20)
     assert (got.max_pages, got.page_queue, got.page_time_limit) == (64, 128, 120.0)
-    assert parse_arguments(["--model", "a.onnx", "--name", "pages"]).detector is None
+    lines = parse_arguments(["--model", "a.onnx", "--name", "pages", "--lines-only"])
+    assert lines.detector is None and lines.no_pages is not None
     with pytest.raises(SystemExit):
         parse_arguments(["--model", "a.onnx", "--detector", "d.onnx", "--name", "pages"])
     assert "--name" in capsys.readouterr().err
+
+
+def test_the_detector_that_comes_along_is_taken_where_none_is_named() -> None:
+    got = parse_arguments(["--model", "a.onnx"])
+    assert got.detector == default_detector() and got.is_own_detector and got.no_pages is None
+    named = parse_arguments(["--model", "a.onnx", "--detector", "d.onnx"])
+    assert named.detector == Path("d.onnx") and not named.is_own_detector
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["--lines-only"], "--lines-only"), (["--ray-address", "head:6379"], "--detector FILE")],
+)
+def test_a_service_without_pages_knows_why(options: list[str], reason: str) -> None:
+    got = parse_arguments(["--model", "a.onnx", *options])
+    assert got.detector is None and reason in got.no_pages
+
+
+def test_a_detector_that_is_not_there_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> Path:
+        raise ArtifactError("it is gone")
+
+    monkeypatch.setattr("runtime.serve.arguments.default_detector", absent)
+    got = parse_arguments(["--model", "a.onnx"])
+    assert (got.detector, got.no_pages) == (None, "it is gone")
+
+
+def test_a_detector_for_lines_alone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--model", "a.onnx", "--detector", "d.onnx", "--lines-only"])
+    assert "--lines-only" in capsys.readouterr().err

@@ -101,6 +101,44 @@ def test_it_does_not_count_towards_the_half_that_has_to_fit() -> None:
         load_into(Network(), parameters, "here", is_partial_allowed=True)
 
 
+# --- what only training runs -------------------------------------------------------------------
+
+
+class Guided(nn.Layer):
+    """A head beside one that guides it in training, which is larger."""
+
+    training_only: ClassVar[tuple[str, ...]] = ("guide", "other_guide")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 4)
+        self.guide = nn.LayerList([nn.Linear(2, 2) for _ in range(5)])
+
+
+def test_what_only_training_runs_may_be_absent_where_a_network_is_read_with() -> None:
+    parameters = without(arrays_of(Guided()), "guide")
+    parameters["other_guide.fc.bias"] = np.zeros(3, np.float32)
+    report = load_into(Guided(), parameters, "here", is_for_reading=True)
+    assert not report.missing and not report.unused
+    assert str(report) == (
+        "here: 2 loaded, 0 missing, 0 of another shape, 0 not used"
+        "; left out: guide (10 names), other_guide.fc.bias, only training runs it"
+    )
+    with pytest.raises(CheckpointError, match=r"1 loaded, 11 missing.*for example head\.bias"):
+        load_into(Guided(), without(parameters, "head.bias"), "here")
+
+
+def test_a_run_that_goes_on_needs_it() -> None:
+    with pytest.raises(CheckpointError, match="10 missing"):
+        load_into(Guided(), without(arrays_of(Guided()), "guide"), "here")
+
+
+def test_in_fine_tuning_it_starts_as_initialised_and_does_not_count_towards_the_half() -> None:
+    parameters = without(arrays_of(Guided()), "guide")
+    report = load_into(Guided(), parameters, "here", is_partial_allowed=True)
+    assert "missing, so as initialised: guide (10 names)" in str(report)
+
+
 # --- a part of a checkpoint --------------------------------------------------------------------
 
 

@@ -140,6 +140,13 @@ def test_where_a_missing_image_may_be_is_told(write_lines: WriteLines, tmp_path:
             call(0, 0)
 
 
+def test_a_page_of_a_file_is_told_from_a_missing_image(tmp_path: Path) -> None:
+    source = SimpleDataSet(str(tmp_path), [label_file(tmp_path, "a.pdf#page=2\tx\n")])
+    for call in (source.read, source.ratio):
+        with pytest.raises(ImageError, match="a page of a file, not a picture: save its pages"):
+            call(0, 0)
+
+
 def test_text_with_tabs_is_noted(tmp_path: Path) -> None:
     source = SimpleDataSet(str(tmp_path), [label_file(tmp_path, "a.png\tx\nb.png\ty\tz\n")])
     (note,) = source.notes

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[3]
 # The module alone: its package would import paddle.
 LOOPS = """
 import errno, importlib.util, logging, sys
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
+level = logging.INFO if sys.argv[2:] == ["loud"] else logging.WARNING
+logging.basicConfig(format="%(message)s", stream=sys.stdout, level=level)
 spec = importlib.util.spec_from_file_location("compilation", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
@@ -88,6 +89,13 @@ def test_a_folder_that_others_can_write_is_not_trusted(tmp_path: Path) -> None:
 def test_a_named_folder_is_used_without_a_word(tmp_path: Path) -> None:
     assert run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ["7"]
     assert list((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_it_says_that_it_compiles_before_it_does_and_only_then(tmp_path: Path) -> None:
+    folder = str(tmp_path / "cache")
+    line, result = run(tmp_path, "loud", NUMBA_CACHE_DIR=folder)
+    assert line.startswith("compiling the loops for this machine, once") and result == "7"
+    assert run(tmp_path, "loud", NUMBA_CACHE_DIR=folder) == ["7"]
 
 
 def test_a_full_disk_costs_the_cache_alone(tmp_path: Path) -> None:

@@ -37,6 +37,12 @@ def test_what_changed_is_said_with_its_consequence() -> None:
     assert "may repeat some samples" in third and "4 batches an epoch then, 4 " in third
 
 
+def test_a_teacher_is_known_by_its_bytes() -> None:
+    now = {"the teacher Teacher": {"hash": "a", "count": 30}}
+    (change,) = changes({"the teacher Teacher": {"hash": "b", "count": 20}}, now)
+    assert change == "the teacher Teacher changed since the checkpoint: 20 bytes then, 30 now"
+
+
 @pytest.mark.parametrize("saved", [None, 3, {}, {"the training samples": "x"}, NOW])
 def test_nothing_is_said_where_nothing_is_known_or_new(saved: Any) -> None:
     assert changes(saved, NOW) == []

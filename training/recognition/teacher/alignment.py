@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from training.recognition.labels import padded_labels
+
 
 def steps_needed(label: Sequence[int]) -> int:
     """Return the least time steps that spell a label: repeats need a blank between them."""
@@ -39,10 +41,7 @@ def spikes(
     """
     num, num_steps, longest = symbols.shape
     lengths = np.array([len(label) for label in labels])
-    padded = np.zeros((num, longest), np.int64)
-    for row, label in zip(padded, labels, strict=True):
-        row[: len(label)] = label
-    path = _best_path(blanks, symbols, padded, lengths)
+    path = _best_path(blanks, symbols, padded_labels(labels, longest), lengths)
     found = np.full((num, longest), -1, np.int64)
     highest = np.full((num, longest), -np.inf)
     lines = np.arange(num)

@@ -122,19 +122,25 @@ def unpack(data: bytes) -> LineReading | None:
             ReadText(str(text), tuple(map(int, numbers)), float(value))
             for text, numbers, value in head["texts"]
         )
-        is_whole = bool(texts) and classes.min() >= 0
-        return (
-            LineReading(
-                texts,
-                classes.astype(np.int32),
-                values.astype(np.float32),
-                float(head["line_steps"]),
-            )
-            if is_whole
-            else None
+        reading = LineReading(
+            texts, classes.astype(np.int32), values.astype(np.float32), float(head["line_steps"])
         )
+        return reading if _can_be(reading) else None
     except (zlib.error, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _can_be(reading: LineReading) -> bool:
+    """Tell whether all numbers of a reading are such as `reading_of` gives."""
+    shares = [text.probability for text in reading.texts]
+    return (
+        bool(reading.texts)
+        and all(0 <= share <= 1 for share in shares)
+        and all(min(text.classes, default=1) > BLANK_INDEX for text in reading.texts)
+        and reading.classes.min() >= BLANK_INDEX
+        and bool(((reading.probabilities >= 0) & (reading.probabilities <= 1)).all())
+        and 0 < reading.line_steps <= len(reading.classes)
+    )
 
 
 def reading_of(

@@ -90,6 +90,38 @@ def test_a_large_page_is_made_smaller_and_says_so() -> None:
     assert loaded.warnings == rendered.warnings and loaded.px_per_inch == rendered.px_per_inch
 
 
+@pytest.mark.parametrize(("side", "said"), [("1000000", "less than 0.1"), ("100000", "0.72")])
+def test_a_huge_page_says_how_little_is_left_of_it(side: str, said: str) -> None:
+    rendered = render_page(page_of(odd_files.pages(TEXT, box=f"0 0 {side} {side}")), 10**6)
+    assert f"rendered at {said} px per inch, 300 wanted" in rendered.warnings[0]
+
+
+def meaning(codes: str) -> bytes:
+    """A page whose font says that its letters a, b, c … are other characters."""
+    letters = "".join(chr(97 + at) for at in range(len(codes)))
+    pairs = "".join(f"<{97 + at:02x}> <{ord(code):04x}> " for at, code in enumerate(codes))
+    told = (
+        "begincmap 1 begincodespacerange <00> <ff> endcodespacerange "
+        f"{len(codes)} beginbfchar {pairs}endbfchar endcmap"
+    )
+    return odd_files.pages(
+        f"BT /F1 24 Tf 1 0 0 1 72 700 Tm ({letters}) Tj ET",
+        more={
+            3: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 91 0 R >>",
+            91: odd_files.stream(told.encode()),
+        },
+    )
+
+
+@pytest.mark.parametrize("code", ["\x1b", "\x07", "\x9b", "\u202e", "\u2066"])
+def test_characters_that_act_on_a_terminal_are_left_out(code: str) -> None:
+    """A file may say that a letter is any character, which nobody sees on the page."""
+    look = look_at_page(page_of(meaning(f"Hel{code}lo")), MOST)
+    assert [[word.text for word in line] for line in look.lines] == [["Hello"]]
+    assert look.warnings == ("1 control characters in the file's text were left out",)
+    assert not look_at_page(page_of(odd_files.pages(TEXT)), MOST).warnings
+
+
 @pytest.mark.parametrize(
     ("degrees", "along"), [(0, (1, 0)), (90, (0, 1)), (180, (-1, 0)), (270, (0, -1))]
 )
@@ -152,6 +184,15 @@ def test_files_that_cannot_be_read_say_why(data: bytes, complaint: str, tmp_path
     path = written(tmp_path, data)
     (refused,) = sources_from([path], with_pdf=True)
     assert isinstance(refused, Refused) and complaint in refused.reason
+
+
+def test_what_is_named_a_pdf_and_is_none_is_called_so(tmp_path: Path) -> None:
+    path = written(tmp_path, b"<html>not found</html>", "a.PDF")
+    for source in (path, NamedImage("a.pdf", b"<html>not found</html>")):
+        with pytest.raises(ImageError, match="no readable PDF: expected %PDF- within"):
+            read_image(source)
+    with pytest.raises(ImageError, match="not an image"):
+        read_image(b"<html>not found</html>")
 
 
 def test_a_page_that_cannot_be_loaded_costs_itself_alone() -> None:

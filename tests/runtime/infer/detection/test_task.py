@@ -54,7 +54,7 @@ def test_a_folder_is_searched(
     header, bad, good, *_ = printed.out.splitlines()
     assert header.split() == ["file", "boxes", "score"]
     assert "error: " in bad and good.split() == [str(folder / "page0.png"), "1", "1.000"]
-    assert "read 5 of 6 images, 1 failed" in printed.err and "pages/s" in printed.err
+    assert "read 5 of 6 pages, 1 failed" in printed.err and "pages/s" in printed.err
 
 
 def test_pages_of_pdf_files_are_found_too(

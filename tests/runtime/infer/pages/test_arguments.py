@@ -25,6 +25,7 @@ from runtime.infer.arguments import parse_arguments
         ("a --pages --detector d --output-dir o --output-formats doc", "one or more of pdf, hocr"),
         ("a --pages --detector d --output o.pdf --resume", "--resume adds to records"),
         ("a --pages --detector d --output o.csv --resume --output-dir o", "--resume adds to"),
+        ("a --pages --detector d --output o.alto", ".parquet, .pdf, .hocr, .html, .xml, got .alto"),
         ("a --pdf text", "--pdf is about pages: expected --pages too"),
         ("a --output-dir o", "--output-dir is about pages: expected --pages too"),
         ("a --format alto", "--format alto holds pages: expected --pages too"),
@@ -56,7 +57,7 @@ def test_what_is_written_whole_is_a_document(output: str, kind: str) -> None:
     assert arguments.output is None
 
 
-@pytest.mark.parametrize("output", ["o.jsonl", "o.csv", "o.txt", "o.parquet", "o"])
+@pytest.mark.parametrize("output", ["o.jsonl", "o.csv", "o.txt", "o.parquet", "o", "o.json"])
 def test_records_are_an_output(output: str) -> None:
     arguments = parse_arguments(f"a --pages --detector d --output {output}".split())
     assert (arguments.document, arguments.output) == (None, output)
@@ -69,6 +70,8 @@ def test_a_format_counts_before_a_suffix() -> None:
     assert arguments.output_formats == ["pdf"]
     line = "a --pages --detector d --output-dir o --output-formats hocr,txt,hocr"
     assert parse_arguments(line.split()).output_formats == ["hocr", "txt"]
+    line = "a --pages --detector d --output-dir o --output-formats text,json"
+    assert parse_arguments(line.split()).output_formats == ["txt", "jsonl"]
 
 
 def test_a_detector_that_comes_along_is_found(

@@ -64,6 +64,16 @@ def test_files_that_are_read_to_their_end_are_written_before_the_run_ends(tmp_pa
     assert written.num_failed == 0
 
 
+def test_a_name_that_was_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with documents(tmp_path, None, "txt,paddleocr") as written:
+        for source in ("x/a.png", "y/a.png"):
+            written.take(source, FAILED)
+        written.close(is_complete=True)
+    names = ("a-2.txt", "a-2_res.json", "a.txt", "a_res.json")
+    assert files_in(tmp_path) == [f"each/{name}" for name in names]
+    assert "infer: y/a.png is written as a-2: another" in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "each").write_text("a file")
     with documents(tmp_path, None, "txt") as written, pytest.raises(ArtifactError, match="each"):

@@ -61,7 +61,7 @@ def test_records_are_written_and_a_table_is_printed(
     printed = capsys.readouterr()
     rows = printed.out.splitlines()
     assert "bar 1 | bar 2" in rows[1] and rows[1].endswith("0.750")
-    assert "error: " in rows[3] and "read 4 of 5 images, 1 failed" in printed.err
+    assert "error: " in rows[3] and "read 4 of 5 pages, 1 failed" in printed.err
     assert BarReader.opened == {"detector": __file__, "recognizer": __file__, "device_id": 0}
 
 
@@ -88,6 +88,15 @@ def test_every_format_is_printed(
         assert json.loads(rows[0]["points"])[0] == [30, 20]
     else:
         assert len(told.splitlines()) == 5
+
+
+def test_labels_of_pages_that_nothing_else_opens_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--output", tmp_path / "labels.txt", "--output-format", "labels", "--quiet")
+    assert run(folder / "d.tif", *options) == 2
+    assert "d.tif#page=1; save its pages as pictures" in capsys.readouterr().err
+    assert run(folder / "a.png", *options) == 0
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
@@ -156,7 +165,8 @@ def test_files_of_one_name_have_documents_of_their_own(tmp_path: Path) -> None:
     out = tmp_path / "out"
     folders = (tmp_path / "x", tmp_path / "y")
     assert run(*folders, "--output-dir", out, "--output-formats", "txt", "--quiet") == 0
-    assert {path.name for path in out.iterdir()} == {"a.txt", "a-2.txt", "a-3.txt"}
+    found = {str(path.relative_to(out)) for path in out.rglob("*.txt")}
+    assert found == {"x/a.txt", "y/a.txt", "y/a-2.txt"}
 
 
 def test_a_document_never_takes_the_place_of_what_is_read(

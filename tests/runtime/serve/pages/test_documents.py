@@ -70,3 +70,10 @@ def test_pdf_files_are_opened_and_broken_ones_say_why() -> None:
     assert all(isinstance(ask.source, PdfPage) and ask.source.data == sound for ask in good.asks)
     assert "encrypted" in str(encrypted.error) and "pdfium cannot open" in str(broken.error)
     assert encrypted.num_pages == broken.num_pages == 0
+
+
+def test_what_is_named_a_pdf_and_is_none_is_called_so() -> None:
+    documents = open_documents([("a.pdf", b"<html>")], PageWish(), LIMITS)
+    assert "no readable PDF" in str(documents[0].error)
+    (real,) = open_documents([("a.pdf", bar_page())], PageWish(), LIMITS)
+    assert real.error is None

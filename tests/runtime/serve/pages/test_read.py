@@ -138,7 +138,12 @@ def test_limits_hold(serve_pages: ServePages) -> None:
     assert read(served, b"x" * 10_001).status_code == 413
     answer = read(served, bar_page())
     assert answer.status_code == 422 and "too large" in answer.json()["error"]
-    for options, kind in (("?format=exe", "format"), ("?page=2", "option"), ("?pages=x", "pages")):
+    for options, kind in (
+        ("?format=exe", "format"),
+        ("?page=2", "option"),
+        ("?pages=x", "pages"),
+        ("?pdf=text&pdf=auto", "'auto'"),
+    ):
         refused = read(served, bar_page(), options)
         assert refused.status_code == 400 and kind in refused.json()["error"]
     assert read(served, b"{}", **{"Content-Type": "application/json"}).status_code == 415
@@ -148,7 +153,7 @@ def test_limits_hold(serve_pages: ServePages) -> None:
 def test_without_a_detector_it_says_so(serve: Serve) -> None:
     served = serve()
     answer = read(served, bar_page())
-    assert answer.status_code == 404 and "--detector" in answer.json()["error"]
+    assert answer.status_code == 404 and "--lines-only" in answer.json()["error"]
     assert web.get(f"{served.url}/model").json()["pages"] is None
     assert web.get(f"{served.url}/v2/models/pages").status_code == 404
     assert "distilrec_pages" not in web.get(f"{served.url}/metrics").text

@@ -91,3 +91,12 @@ def test_a_detector_that_cannot_be_opened_is_said_first(toy_file: Path, tmp_path
     broken.write_bytes(b"not a model")
     with pytest.raises(ArtifactError, match=r"broken\.onnx"):
         open_model(ReaderOptions(toy_file, detector=broken))
+
+
+def test_a_detector_that_nobody_named_is_left_out_if_it_cannot_be_opened(
+    toy_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    model = open_model(ReaderOptions(toy_file, detector=broken), may_lack_detector=True)
+    assert model.options.detector is None and "pages are not read" in caplog.text

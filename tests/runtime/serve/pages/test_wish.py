@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.serve.bounds.refusal import Refusal
-from runtime.serve.pages.wish import PageWish, wish_of
+from runtime.serve.pages.wish import PageWish, options_of, wish_of
 
 
 def test_nothing_said_is_everything_as_json() -> None:
@@ -49,3 +49,17 @@ def test_a_picture_is_a_part_of_records_alone() -> None:
     assert wish_of({"picture": "1"}).has_picture
     with pytest.raises(Refusal, match="format=json"):
         wish_of({"picture": "1", "format": "text"})
+
+
+@pytest.mark.parametrize(("name", "form"), [("jsonl", "json"), ("text", "txt"), ("txt", "txt")])
+def test_formats_have_the_names_of_the_command_line_too(name: str, form: str) -> None:
+    assert wish_of({"format": name}).form == form
+
+
+def test_an_option_that_is_given_twice_is_refused() -> None:
+    assert options_of([("format", "alto"), ("pages", "2")]) == {"format": "alto", "pages": "2"}
+    with pytest.raises(
+        Refusal, match="format is given more than once, 'alto' and 'txt'"
+    ) as refused:
+        options_of([("format", "alto"), ("format", "txt")])
+    assert refused.value.status == 400

@@ -28,7 +28,11 @@ def line(*steps: Step, line_steps: float | None = None) -> LineReading:
 
 
 def readings(
-    *lines: LineReading, shares: Sequence[float] | None = None, num_steps: int = 1
+    *lines: LineReading,
+    shares: Sequence[float] | None = None,
+    num_steps: int = 1,
+    labels: Sequence[str] = (),
 ) -> LineReadings:
     """The readings of a batch."""
-    return LineReadings(lines, K, tuple(shares or [1.0] * len(lines)), num_steps)
+    filled = tuple(shares or [1.0] * len(lines))
+    return LineReadings(lines, K, filled, num_steps, tuple(labels))

@@ -87,6 +87,10 @@ def test_bytes_that_are_no_reading_are_none() -> None:
         zlib.compress(content.replace(b"[2, 2]", b"[-2, -2]")),
         zlib.compress(content.replace(b"[2, 2]", b"[9e9, 2]")),
         zlib.compress(b"[" * 10000),
+        zlib.compress(content.replace(b'"line_steps": 2.0', b'"line_steps": 0.0')),
+        zlib.compress(content.replace(b'"line_steps": 2.0', b'"line_steps": NaN')),
+        zlib.compress(content.replace(b'["a", [1],', b'["a", [0],')),
+        zlib.compress(content.replace(b'["a", [1],', b'["a", [1], 1')),
     ):
         assert unpack(wrong) is None
 

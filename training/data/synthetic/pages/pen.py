@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +16,14 @@ from training.data.synthetic.fonts import Face, load_font
 
 Mask = NDArray[np.uint8]
 Color = tuple[int, int, int]
+
+# fmt: off
+_PLAIN = {
+    "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+    "đ": "d", "Đ": "D", "\u0131": "i",
+}
+# fmt: on
+"""Letters that Unicode does not take apart."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,16 @@ class Pen:
         return self.width(" ")
 
     def drawable(self, text: str) -> str:
-        """Leave out what the face does not have, and spaces at the ends or twice in a row."""
+        """Return a text as the face can draw it, without spaces at the ends or twice in a row.
+
+        A letter that it does not have stands without its marks, so that words stay whole; what it
+        has in no form is left out.
+        """
         known = self.face.characters
-        kept = "".join(char for char in text if char in known or char == " ")
+        kept = "".join(
+            char if char in known or char == " " else _plain_where_known(char, known)
+            for char in text
+        )
         return " ".join(kept.split())
 
     def width(self, text: str) -> float:
@@ -164,3 +180,9 @@ class Pen:
             rows = np.arange(mask.shape[0]) % self.dots != 0
             mask = (mask * np.where(rows[:, np.newaxis] & columns, 1.0, 0.35)).astype(np.uint8)
         return mask, start
+
+
+def _plain_where_known(letter: str, known: frozenset[str]) -> str:
+    """Return a letter without its marks if all of that is known, else nothing."""
+    plain = _PLAIN.get(letter) or unicodedata.normalize("NFD", letter)[0]
+    return plain if letter.isalpha() and known.issuperset(plain) else ""

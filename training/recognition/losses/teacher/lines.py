@@ -13,7 +13,6 @@ from paddle import nn
 from training.distillation.divergences import logits_of
 from training.distillation.losses import Batch, Outputs, Pairs, as_pairs, pick
 from training.recognition.teacher.alignment import steps_needed
-from training.recognition.teacher.reading import LineReading
 from training.recognition.teacher.readings import LineReadings
 
 log = logging.getLogger(__name__)
@@ -21,6 +20,7 @@ log = logging.getLogger(__name__)
 _UNSURE = "less confident than least_confidence"
 _EMPTY = "without text"
 _UNSPELLED = "with characters outside the dictionary"
+_WRONG = "whose label is another text"
 _CRAMPED = "with more characters than time steps"
 
 
@@ -36,13 +36,20 @@ class TeacherLoss(nn.Layer):
         name: in the log, e.g. `teacher_ctc_0`.
         multi_head: the first network's head is a `MultiHead`.
         least_confidence: of a line's text, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
     """
 
     needs_teacher: ClassVar[bool] = True
     """Marks a loss whose pairs end in an ONNX file."""
 
     def __init__(
-        self, pairs: Pairs, key: str | None, name: str, multi_head: bool, least_confidence: float
+        self,
+        pairs: Pairs,
+        key: str | None,
+        name: str,
+        multi_head: bool,
+        least_confidence: float,
+        agreeing: bool,
     ) -> None:
         super().__init__()
         self.pairs = as_pairs(pairs)
@@ -50,6 +57,7 @@ class TeacherLoss(nn.Layer):
         self.name = name
         self.head = "ctc" if multi_head else None
         self.least_confidence = least_confidence
+        self.agreeing = agreeing
         self.num_lines = 0
         self.left_out: Counter[str] = Counter()
         self._told_at = 1
@@ -82,8 +90,8 @@ class TeacherLoss(nn.Layer):
     def followed(self, logits: paddle.Tensor, readings: LineReadings) -> list[int]:
         """Return the places of the lines that can be followed, and count the others."""
         places = []
-        for place, line in enumerate(readings.lines):
-            reason = self._reason_against(line, readings.num_classes, logits.shape[1])
+        for place in range(len(readings.lines)):
+            reason = self.reason_against(readings, place, logits.shape[1])
             if reason is None:
                 places.append(place)
             else:
@@ -94,14 +102,18 @@ class TeacherLoss(nn.Layer):
             self._tell()
         return places
 
-    def _reason_against(self, line: LineReading, num_classes: int, num_steps: int) -> str | None:
+    def reason_against(self, readings: LineReadings, place: int, num_steps: int) -> str | None:
+        """Return why a line cannot be followed, or None."""
+        line = readings.lines[place]
         label = line.texts[0].classes
         if not label:
             return _EMPTY
-        if not line.is_spelled_by(num_classes):
+        if not line.is_spelled_by(readings.num_classes):
             return _UNSPELLED
         if line.confidence < self.least_confidence:
             return _UNSURE
+        if self.agreeing and not readings.agrees(place):
+            return _WRONG
         return _CRAMPED if steps_needed(label) > num_steps else None
 
     def _tell(self) -> None:

@@ -11,9 +11,9 @@ from paddle.nn import functional as F
 
 from runtime.recognition.charset import BLANK_INDEX
 from training.distillation.losses import Pairs
+from training.recognition.labels import padded_labels
 from training.recognition.losses.teacher.lines import TeacherLoss, nothing
 from training.recognition.teacher.alignment import spikes
-from training.recognition.teacher.reading import LineReading
 from training.recognition.teacher.readings import LineReadings
 
 _LEAST = 1e-10
@@ -34,6 +34,7 @@ class DistillationSpikeKLLoss(TeacherLoss):
         name: in the log, e.g. `spike_kl_0`.
         multi_head: the network's head is a `MultiHead`.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: a choice of time steps as in arXiv:2506.01503, here by forced alignment of both.
     """
@@ -45,35 +46,27 @@ class DistillationSpikeKLLoss(TeacherLoss):
         name: str = "spike_kl",
         multi_head: bool = False,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
 
     def compare(self, logits: paddle.Tensor, readings: LineReadings) -> paddle.Tensor:
         """Compare logits float32 [N, T, K] with what was read in the lines; return a scalar."""
         places = self.followed(logits, readings)
         if not places:
             return nothing(logits)
-        lines = [readings.lines[place] for place in places]
-        labels = [line.texts[0].classes for line in lines]
+        followed = np.array(places)
+        labels = [readings.lines[place].texts[0].classes for place in places]
         own = spikes_of_logits(paddle.gather(logits.detach(), paddle.to_tensor(places)), labels)
         rows, columns = np.nonzero(own >= 0)
-        theirs = spikes_of_readings(lines, labels)
-        targets = [
-            _posteriors(lines[row], int(theirs[row, column]), readings.num_classes)
-            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-        ]
-        width = max(1, *(len(classes) for classes, _ in targets))
-        classes = np.stack([np.pad(found, (0, width - len(found))) for found, _ in targets])
-        shares = np.stack([np.pad(found, (0, width - len(found))) for _, found in targets])
-        steps = own[rows, columns]
-        taken = paddle.gather_nd(
-            logits, paddle.to_tensor(np.stack([np.array(places)[rows], steps], axis=1))
-        )
-        taken = taken[:, BLANK_INDEX + 1 :]
+        lines = followed[rows]
+        classes, shares = _posteriors(readings, lines, readings.spikes[lines, columns])
+        index = np.stack([lines, own[rows, columns]], axis=1)
+        taken = paddle.gather_nd(logits, paddle.to_tensor(index))[:, BLANK_INDEX + 1 :]
         log_own = taken - paddle.logsumexp(taken, axis=-1, keepdim=True)
         log_own = paddle.take_along_axis(log_own, paddle.to_tensor(classes), -1, broadcast=False)
         target = paddle.to_tensor(shares)
-        return (target * (paddle.log(target + _LEAST) - log_own)).sum() / len(targets)
+        return (target * (paddle.log(target + _LEAST) - log_own)).sum() / len(lines)
 
 
 class DistillationGuidedCTCLoss(TeacherLoss):
@@ -90,6 +83,7 @@ class DistillationGuidedCTCLoss(TeacherLoss):
         name: in the log, e.g. `guided_ctc_0`.
         multi_head: the network's head is a `MultiHead`.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: Kurata and Audhkhasi 2019 (arXiv:1904.08311), whose networks have equal time steps.
     """
@@ -101,74 +95,63 @@ class DistillationGuidedCTCLoss(TeacherLoss):
         name: str = "guided_ctc",
         multi_head: bool = False,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
 
     def compare(self, logits: paddle.Tensor, readings: LineReadings) -> paddle.Tensor:
         """Compare logits float32 [N, T, K] with the places in the lines; return a scalar."""
         places = self.followed(logits, readings)
         if not places:
             return nothing(logits)
-        lines = [readings.lines[place] for place in places]
-        labels = [line.texts[0].classes for line in lines]
-        theirs = spikes_of_readings(lines, labels)
-        rows, columns = np.nonzero(theirs >= 0)
+        followed = np.array(places)
+        rows, columns = np.nonzero(readings.spikes[followed] >= 0)
+        lines = followed[rows]
+        # Steps of the student to a step of the teacher, in what the line itself fills.
         ratios = np.array(
             [
-                readings.shares[place] * logits.shape[1] / line.line_steps
-                for place, line in zip(places, lines, strict=True)
+                share * logits.shape[1] / line.line_steps
+                for share, line in zip(readings.shares, readings.lines, strict=True)
             ]
         )
-        steps = ((theirs[rows, columns] + 0.5) * ratios[rows]).astype(np.int64)
+        steps = ((readings.spikes[lines, columns] + 0.5) * ratios[lines]).astype(np.int64)
         steps = np.clip(steps, 0, logits.shape[1] - 1)
-        index = np.stack([np.array(places)[rows], steps], axis=1)
-        taken = paddle.gather_nd(logits, paddle.to_tensor(index))
-        symbols = np.array([labels[row][column] for row, column in zip(rows, columns, strict=True)])
-        probabilities = F.softmax(taken, axis=-1)
+        symbols = padded_labels([line.texts[0].classes for line in readings.lines])[lines, columns]
+        taken = paddle.gather_nd(logits, paddle.to_tensor(np.stack([lines, steps], axis=1)))
         own = paddle.take_along_axis(
-            probabilities, paddle.to_tensor(symbols[:, np.newaxis]), -1, broadcast=False
+            F.softmax(taken, axis=-1),
+            paddle.to_tensor(symbols[:, np.newaxis]),
+            axis=-1,
+            broadcast=False,
         )
         return 1.0 - own.mean()
 
 
 def spikes_of_logits(logits: paddle.Tensor, labels: Labels) -> NDArray[np.int64]:
     """Align labels with logits float32 [N, T, K]; return the step of each character, [N, L]."""
-    padded = _padded(labels)
-    of_label = paddle.to_tensor(np.concatenate([np.zeros((len(labels), 1), np.int64), padded], 1))
+    blank = np.full((len(labels), 1), BLANK_INDEX, np.int64)
+    of_label = paddle.to_tensor(np.concatenate([blank, padded_labels(labels)], axis=1))
     wanted = of_label.unsqueeze(1).expand([-1, logits.shape[1], -1])
     sums = paddle.logsumexp(logits, axis=-1, keepdim=True)
     scores = (paddle.take_along_axis(logits, wanted, -1, broadcast=False) - sums).numpy()
     return spikes(scores[:, :, 0], scores[:, :, 1:], labels)
 
 
-def spikes_of_readings(lines: Sequence[LineReading], labels: Labels) -> NDArray[np.int64]:
-    """Align labels with what was read; return the teacher's step of each character, [N, L]."""
-    num_steps = max(len(line.classes) for line in lines)
-    padded = _padded(labels)
-    blanks = np.zeros((len(lines), num_steps))  # behind a line there are blanks
-    symbols = np.full((len(lines), num_steps, padded.shape[1]), np.log(_LEAST))
-    for row, (line, label) in enumerate(zip(lines, padded, strict=True)):
-        length = len(line.classes)
-        found = line.probabilities * (line.classes == BLANK_INDEX)
-        blanks[row, :length] = np.log(np.maximum(found.sum(axis=1), _LEAST))
-        is_symbol = line.classes[:, :, np.newaxis] == label
-        values = (line.probabilities[:, :, np.newaxis] * is_symbol).sum(axis=1)
-        symbols[row, :length] = np.log(np.maximum(values, _LEAST))
-    return spikes(blanks, symbols, labels)
-
-
-def _padded(labels: Labels) -> NDArray[np.int64]:
-    padded = np.zeros((len(labels), max(map(len, labels))), np.int64)
-    for row, label in zip(padded, labels, strict=True):
-        row[: len(label)] = label
-    return padded
-
-
 def _posteriors(
-    line: LineReading, step: int, num_classes: int
+    readings: LineReadings, lines: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the run's classes besides the blank at a step, counted from 0, and their shares."""
-    classes, values = line.classes[step], line.probabilities[step]
-    is_taken = (classes != BLANK_INDEX) & (classes < num_classes) & (values > 0)
-    shares = values[is_taken]
-    return classes[is_taken].astype(np.int64) - 1, shares / max(float(shares.sum()), _LEAST)
+    """Return what the teacher thinks possible at some steps, without blanks.
+
+    Args:
+        readings: of a batch.
+        lines, steps: which time steps, [M] each.
+
+    Returns:
+        The run's classes besides the blank, counted from 0, int64 [M, k], and their shares, float32
+        [M, k], 0 where there is none.
+    """
+    classes, probabilities = (found[lines, steps] for found in readings.rows)
+    is_taken = (classes != BLANK_INDEX) & (classes < readings.num_classes)
+    shares = probabilities * is_taken
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), _LEAST)
+    return np.where(is_taken, classes - 1, 0), shares

@@ -10,11 +10,13 @@ import paddle
 
 from training.distillation.losses import Pairs
 from training.kernels import ctc_loss
+from training.recognition.labels import padded_labels
 from training.recognition.losses.teacher.lines import TeacherLoss, nothing
 from training.recognition.teacher.alignment import steps_needed
 from training.recognition.teacher.reading import MOST_TEXTS, LineReading
 from training.recognition.teacher.readings import LineReadings
 
+_OTHER_SPACES = "with other spaces than their label"
 _LEAST_SHARE = 0.01
 """A text whose share is less is left out: it would cost a whole line's recursion."""
 
@@ -33,7 +35,10 @@ class DistillationTeacherCTCLoss(TeacherLoss):
         multi_head: the network's head is a `MultiHead`.
         num_texts: of a line, at most.
         by_confidence: weight each line by the teacher's mean confidence too.
+        other_spaces: follow lines whose label has more or fewer spaces than the teacher reads too;
+            a teacher known to lose spaces would teach the network to lose them.
         least_confidence: a line that the teacher is less sure of is left out, 0 .. 1.
+        agreeing: leave out a line whose label is another text, spaces apart.
 
     Source: labels of a teacher's beam, as in Takashima, Li, Kawai 2018 (sequence-level knowledge
     distillation of CTC acoustic models).
@@ -47,11 +52,14 @@ class DistillationTeacherCTCLoss(TeacherLoss):
         multi_head: bool = False,
         num_texts: int = MOST_TEXTS,
         by_confidence: bool = False,
+        other_spaces: bool = True,
         least_confidence: float = 0.0,
+        agreeing: bool = False,
     ) -> None:
-        super().__init__(model_name_pairs, key, name, multi_head, least_confidence)
+        super().__init__(model_name_pairs, key, name, multi_head, least_confidence, agreeing)
         self.num_texts = num_texts
         self.by_confidence = by_confidence
+        self.other_spaces = other_spaces
 
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -75,9 +83,7 @@ class DistillationTeacherCTCLoss(TeacherLoss):
                 weights.append(share * (line.confidence if self.by_confidence else 1.0))
         if not places:
             return nothing(logits)
-        padded = np.zeros((len(labels), max(map(len, labels))), np.int64)
-        for row, label in zip(padded, labels, strict=True):
-            row[: len(label)] = label
+        padded = padded_labels(labels)
         lengths = np.array([len(label) for label in labels], np.int64)
         taken = logits
         if places != list(range(logits.shape[0])):
@@ -85,6 +91,12 @@ class DistillationTeacherCTCLoss(TeacherLoss):
         losses = ctc_loss(taken, paddle.to_tensor(padded), paddle.to_tensor(lengths))
         weighted = losses * paddle.to_tensor(np.array(weights, np.float32))
         return weighted.sum() / logits.shape[0]
+
+    def reason_against(self, readings: LineReadings, place: int, num_steps: int) -> str | None:
+        """Return why a line cannot be followed, or None."""
+        if not self.other_spaces and readings.has_other_spaces(place):
+            return _OTHER_SPACES
+        return super().reason_against(readings, place, num_steps)
 
     def _shares(
         self, line: LineReading, num_classes: int, num_steps: int

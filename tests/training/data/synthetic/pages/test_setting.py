@@ -57,6 +57,17 @@ def test_pens_draw_what_they_measure(faces: Typefaces) -> None:
     assert np.array_equal(first.mask, again.mask)
 
 
+def test_letters_that_a_face_lacks_stand_without_their_marks(faces: Typefaces) -> None:
+    rng = np.random.default_rng(0)
+    ascii_alone = frozenset(map(chr, range(32, 127)))
+    face = replace(faces.choose(rng, "latin").face(rng), characters=ascii_alone)
+    pen = Pen(face, 24)
+    assert pen.drawable("Schlüssel, weiß Ærø ŁÓDŹ \u2013 12°") == "Schlussel, weiss AEro LODZ 12"
+    assert pen.drawable("日本 Ω") == ""
+    glyphs = pen.glyphs(pen.drawable("weiß"))
+    assert glyphs is not None
+
+
 def test_texts_keep_clear_of_each_other(faces: Typefaces) -> None:
     setter = typesetter(faces)
     setter.sheet.write("first", setter.body, 50, 50)

@@ -95,6 +95,16 @@ def test_gradients_are_those_of_the_values(kind: type[TeacherLoss]) -> None:
         assert float(logits.grad.numpy()[place]) == pytest.approx(slope, abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", [DistillationSpikeKLLoss, DistillationGuidedCTCLoss])
+def test_a_line_whose_label_is_another_text_may_be_left_out(kind: Any) -> None:
+    logits = student({A: 1.0}, {}, num=2)
+    read = readings(line({A: 0.9}, {}), line({B: 0.9}, {}), labels=["c", "b"])
+    (found,) = kind(PAIR, agreeing=True)({"Student": logits, "Teacher": read}, {}).values()
+    found.backward()
+    gradients = np.abs(logits.grad.numpy()).sum(axis=(1, 2))
+    assert gradients[0] == 0 and gradients[1] > 0
+
+
 def test_characters_are_drawn_to_where_they_stand_in_the_teacher() -> None:
     # Step 2 of the teacher's 4 is the middle of the third quarter: 5 of the student's 8.
     read = readings(line({}, {}, {A: 0.9}, {}))

@@ -70,6 +70,22 @@ def test_lines_that_cannot_be_followed_count_nothing(caplog: pytest.LogCaptureFi
     ]
 
 
+def test_lines_with_other_spaces_than_their_label_may_be_left_out() -> None:
+    student = logits(2)
+    read = readings(EITHER, EITHER, labels=["a b", "ac"])
+    found = float(loss_of(student, read, num_texts=1, other_spaces=False))
+    assert found == pytest.approx(ctc(student, 1, A, B) / 2, rel=1e-4)
+    both = (ctc(student, 0, A, B) + ctc(student, 1, A, B)) / 2
+    assert float(loss_of(student, read, num_texts=1)) == pytest.approx(both, rel=1e-4)
+
+
+def test_lines_whose_label_is_another_text_may_be_left_out() -> None:
+    student = logits(2)
+    read = readings(EITHER, EITHER, labels=["a b", "ac"])
+    found = float(loss_of(student, read, num_texts=1, agreeing=True))
+    assert found == pytest.approx(ctc(student, 0, A, B) / 2, rel=1e-4)
+
+
 def test_a_batch_of_which_nothing_can_be_followed() -> None:
     student = logits()
     found = loss_of(student, readings(line({D: 1.0})))

@@ -1,0 +1,66 @@
+"""Signals that ask a process to end are exceptions in its main thread."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from runtime.signals import SIGNALS, Stopped, handlers_kept, status_of, stopped_by_signals
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_an_exception_and_a_status(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stop, stopped_by_signals():
+        os.kill(os.getpid(), number)
+    assert status_of(stop.value) == 128 + number
+    assert signal.getsignal(number) == before
+
+
+def test_an_interruption_by_python_itself_has_the_status_of_ctrl_c() -> None:
+    assert status_of(KeyboardInterrupt()) == 130
+
+
+def test_one_that_follows_at_once_lets_what_is_held_be_let_go() -> None:
+    is_let_go = False
+    with pytest.raises(Stopped), stopped_by_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            is_let_go = True
+    assert is_let_go
+
+
+def test_what_was_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_handlers_that_a_library_sets_are_replaced_and_no_signal_is_lost() -> None:
+    heard = []
+    with pytest.raises(Stopped), stopped_by_signals(), handlers_kept():
+        # A library does so without Python, which goes on to know its own handler.
+        os.kill(os.getpid(), signal.SIGTERM)
+        heard.append("the block ended")
+    assert heard
+
+
+def test_in_other_threads_nothing_is_done() -> None:
+    done = []
+
+    def work() -> None:
+        with stopped_by_signals(), handlers_kept():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done
