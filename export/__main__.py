@@ -33,6 +33,7 @@ COMMANDS = {
     "graph": "graph",
     "verify": "verify",
     "adopt": "adopt",
+    "train-again": "train_again",
     "inspect": "inspect",
     "doctor": "doctor",
 }
