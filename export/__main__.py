@@ -34,6 +34,7 @@ COMMANDS = {
     "verify": "verify",
     "prove-cpu": "prove_cpu",
     "adopt": "adopt",
+    "train-again": "train_again",
     "inspect": "inspect",
     "doctor": "doctor",
 }

@@ -178,19 +178,28 @@ class Contracts(NamedTuple):
         spec: the kind of spec.
         model: makes a `ModelContract` of a spec.
         trained: module and class that make a `TrainedContract` of a plan.
+        reversed: those that make a `ReversedContract` of a plan and a model file; None for a task
+            whose networks are not taken back.
     """
 
     spec: type[ModelSpec]
     model: Any
     trained: tuple[str, str]
+    reversed: tuple[str, str] | None = None
 
 
 CONTRACTS = {
     "rec": Contracts(
-        RecognizerSpec, RecognizerContract, ("export.recognition.trained", "TrainedRecognizer")
+        RecognizerSpec,
+        RecognizerContract,
+        ("export.recognition.trained", "TrainedRecognizer"),
+        ("export.recognition.reversal", "ReversedRecognizer"),
     ),
     "det": Contracts(
-        DetectorSpec, DetectorContract, ("export.detection.trained", "TrainedDetector")
+        DetectorSpec,
+        DetectorContract,
+        ("export.detection.trained", "TrainedDetector"),
+        ("export.detection.reversal", "ReversedDetector"),
     ),
 }
 

@@ -83,7 +83,7 @@ NEVER = [
         (room, f"{wing}.{task}")
         for room in (
             *("export.conversion", "export.proof", "export.precision"),
-            *("export.quantization", "export.engine"),
+            *("export.quantization", "export.engine", "export.reversal"),
         )
         for wing in ("export", "runtime")
         for task in ("recognition", "detection")

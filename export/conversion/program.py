@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import paddle
 
@@ -37,6 +39,20 @@ def _outputs(network: Network, images: paddle.Tensor) -> paddle.Tensor:
     return network.deployed(images)
 
 
+def trace(network: Network, shape: Sequence[int | None], input_name: str = "x") -> Any:
+    """Return what is deployed of a network as a layer whose `forward` is a program.
+
+    Args:
+        network: weights loaded.
+        shape: of the input, None where a size is open.
+        input_name: of the input.
+    """
+    deployed = _Deployed(network)
+    deployed.eval()
+    spec = paddle.static.InputSpec(list(shape), "float32", input_name)
+    return paddle.jit.to_static(deployed, input_spec=[spec], full_graph=True)
+
+
 def save_program(
     network: Network, spec: ModelSpec, folder: Path, batch_size: int | None = None
 ) -> Path:
@@ -54,17 +70,10 @@ def save_program(
     Raises:
         ArtifactError: if paddle cannot trace or write it.
     """
-    deployed = _Deployed(network)
-    deployed.eval()
     shape = [batch_size, *spec.input_sizes]
     try:
         with silenced(STDOUT, STDERR):
-            traced = paddle.jit.to_static(
-                deployed,
-                input_spec=[paddle.static.InputSpec(shape, "float32", spec.input_name)],
-                full_graph=True,
-            )
-            paddle.jit.save(traced, str(folder / PROGRAM))
+            paddle.jit.save(trace(network, shape, spec.input_name), str(folder / PROGRAM))
     except Exception as error:  # paddle raises whatever its C++ side throws
         reason = " ".join(str(error).split())
         raise ArtifactError(

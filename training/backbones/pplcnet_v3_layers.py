@@ -14,8 +14,10 @@ from training.backbones.reparameterise import (
     affine,
     folded,
     identity_kernel,
+    let_pass,
     merged_conv,
     padded,
+    unfold,
 )
 from training.kernels import affine_hardswish, sum_normalised_branches
 
@@ -150,6 +152,13 @@ class LearnableRepLayer(nn.Layer):
         self.reparam_conv = merged_conv(conv, merged_kernel, merged_bias)
         del self.identity, self.conv_1x1, self.conv_kxk
         self.is_merged = True
+
+    def separate(self, merged: LearnableRepLayer) -> None:
+        """Take what the merged layer computes, in the first branch of the full kernel."""
+        for _, norm in self.branches():
+            let_pass(norm, scale=0.0)
+        first = self.conv_kxk[0]
+        unfold(first.conv, first.bn, merged.reparam_conv)
 
 
 def sum_branches(x: paddle.Tensor, branches: Sequence[Branch]) -> paddle.Tensor:

@@ -21,7 +21,7 @@ from training.backbones.pplcnet_v4_tables import (
     Row,
     mistake_in,
 )
-from training.backbones.reparameterise import folded, merged_conv
+from training.backbones.reparameterise import folded, merged_conv, unfold
 from training.backbones.repvit import (
     ConvBN,
     ConvSequential,
@@ -76,6 +76,10 @@ class ConvBNReLU(nn.Layer):
         if self.bn is not None:
             self.conv = merged_conv(self.conv, *folded(self.conv, self.bn))
             self.bn = None
+
+    def separate(self, merged: ConvBNReLU) -> None:
+        """Take what the merged layer computes."""
+        unfold(self.conv, self.bn, merged.conv)
 
 
 class BranchStem(nn.Layer):

@@ -2,10 +2,12 @@
 
 A layer that can be merged has a method `reparameterise()`, which changes it in place and leaves
 one convolution with a bias under PaddleOCR's name; one with parts that only training runs names
-them in `training_only`. Kernels are computed in float32 as PaddleOCR computes them, so that the
-merged network is PaddleOCR's to the bit. The mathematics: in evaluation BatchNorm is an
-affine map, a convolution with smaller kernel is one with zeros around it, and convolutions of one
-input that are added are one convolution (Ding et al. 2021, RepVGG, arXiv:2101.03697).
+them in `training_only`. A method `separate(merged)` goes the way back: the layer takes kernel and
+bias of its merged form, and what is beside the kernel's own branch starts without effect. Kernels
+are computed in float32 as PaddleOCR computes them, so that the merged network is PaddleOCR's to the
+bit. The mathematics: in evaluation BatchNorm is an affine map, a convolution with smaller kernel is
+one with zeros around it, and convolutions of one input that are added are one convolution (Ding et
+al. 2021, RepVGG, arXiv:2101.03697).
 """
 
 from __future__ import annotations
@@ -41,6 +43,46 @@ def reparameterise(network: nn.Layer) -> int:
     for layer in layers:
         layer.reparameterise()
     return len(layers)
+
+
+def separate(network: nn.Layer, merged: nn.Layer) -> None:
+    """Give a network whose branches are apart what its merged form computes in evaluation.
+
+    Every BatchNorm that merging swallows lets its input pass; parts that the merged form lacks stay
+    as they are.
+
+    Args:
+        network: of branches.
+        merged: of the same config, after `reparameterise`.
+    """
+    values = merged.state_dict()
+    for name, tensor in network.state_dict().items():
+        if name in values:
+            tensor.set_value(values[name])
+    inside = dict(merged.named_sublayers(include_self=True))
+    for path, layer in network.named_sublayers():
+        if hasattr(layer, "separate") and path in inside:
+            layer.separate(inside[path])
+
+
+def let_pass(norm: nn.Layer, shift: Kernel | float = 0.0, scale: float = 1.0) -> None:
+    """Let a BatchNorm in evaluation multiply by `scale` and add `shift` [C] alone."""
+    shape = norm.weight.shape
+    for tensor, value in (
+        (norm._mean, 0.0),
+        (norm._variance, 1.0 - norm._epsilon),
+        (norm.weight, scale),
+        (norm.bias, shift),
+    ):
+        tensor.set_value(np.broadcast_to(np.asarray(value, np.float32), shape))
+
+
+def unfold(conv: nn.Layer, norm: nn.Layer, merged: nn.Layer) -> None:
+    """Give a convolution and the BatchNorm behind it what one convolution with bias computes."""
+    conv.weight.set_value(merged.weight)
+    if conv.bias is not None:
+        conv.bias.set_value(paddle.zeros_like(conv.bias))
+    let_pass(norm, merged.bias.numpy())
 
 
 def folded(conv: nn.Layer, norm: nn.Layer, output_axis: int = 0) -> tuple[Kernel, Kernel]:

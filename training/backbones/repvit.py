@@ -18,8 +18,10 @@ from training.backbones.reparameterise import (
     affine,
     folded,
     identity_kernel,
+    let_pass,
     merged_conv,
     padded,
+    unfold,
 )
 from training.kernels import Activation, depthwise_conv2d, depthwise_residual, normalise
 
@@ -66,6 +68,11 @@ class ConvBN(nn.Sequential):
         conv, norm = self.children()
         return merged_conv(conv, *folded(conv, norm))
 
+    def separate(self, merged: nn.Layer) -> None:
+        """Take what a convolution computes, where merging has put one in this place."""
+        if isinstance(merged, nn.Conv2D):
+            unfold(*self.children(), merged)
+
 
 class DepthwiseBranches(nn.Layer):
     """Depthwise ConvBN, depthwise 1x1 convolution and the input itself, added, and BatchNorm.
@@ -110,6 +117,20 @@ class DepthwiseBranches(nn.Layer):
             bias = bias + self.conv1.bias.numpy()
         scale, shift = affine(self.bn)
         return merged_conv(conv, kernel * scale.reshape([-1, 1, 1, 1]), shift + bias * scale)
+
+    def separate(self, merged: nn.Layer) -> None:
+        """Take what the merged layer computes, a convolution or one that has it.
+
+        The 1x1 convolution, which has no BatchNorm of its own, becomes 0.
+        """
+        conv, norm = self.conv.children()
+        merged = getattr(merged, "reparam_conv", merged)
+        kernel = merged.weight.numpy()
+        conv.weight.set_value(kernel - identity_kernel(kernel.shape[0], 1, kernel.shape[-2:]))
+        for tensor in self.conv1.parameters():
+            tensor.set_value(paddle.zeros_like(tensor))
+        let_pass(norm)
+        let_pass(self.bn, merged.bias.numpy())
 
 
 class ConvSequential(nn.Sequential):

@@ -9,7 +9,7 @@ from paddle import ParamAttr, nn
 from paddle.nn import functional as F
 
 from training.backbones.layers import build_conv
-from training.backbones.reparameterise import folded, merged_conv, merged_transposed
+from training.backbones.reparameterise import folded, merged_conv, merged_transposed, unfold
 from training.kernels import DoublingConv2D, normalise
 
 Kernels = tuple[int, int, int]
@@ -69,6 +69,11 @@ class MapBranch(nn.Layer):
             self.conv2, *folded(self.conv2, self.conv_bn2, output_axis=1)
         )
         self.conv_bn1 = self.conv_bn2 = nn.Identity()
+
+    def separate(self, merged: MapBranch) -> None:
+        """Take what the merged layer computes."""
+        unfold(self.conv1, self.conv_bn1, merged.conv1)
+        unfold(self.conv2, self.conv_bn2, merged.conv2)
 
 
 def _has_nan(x: paddle.Tensor) -> bool:

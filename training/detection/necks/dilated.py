@@ -9,7 +9,14 @@ import paddle
 from paddle import nn
 
 from training.backbones.layers import build_conv
-from training.backbones.reparameterise import Kernel, folded, merged_conv, padded
+from training.backbones.reparameterise import (
+    Kernel,
+    folded,
+    let_pass,
+    merged_conv,
+    padded,
+    unfold,
+)
 from training.detection.necks.pyramid import build_neck_conv
 from training.kernels import normalise, sum_normalised_branches
 
@@ -81,6 +88,12 @@ class DilatedReparamBlock(nn.Layer):
         self.lk_origin = merged_conv(self.lk_origin, kernel, bias)
         self.origin_bn = None
 
+    def separate(self, merged: DilatedReparamBlock) -> None:
+        """Take what the merged layer computes, in the large kernel."""
+        for branch in self.branches:
+            let_pass(self._branch(*branch)[1], scale=0.0)
+        unfold(self.lk_origin, self.origin_bn, merged.lk_origin)
+
     def _branch(self, size: int, dilation: int) -> tuple[nn.Conv2D, nn.BatchNorm2D]:
         conv = getattr(self, f"dil_conv_k{size}_{dilation}")
         return conv, getattr(self, f"dil_bn_k{size}_{dilation}")
@@ -120,3 +133,7 @@ class DilatedReparamConv(nn.Layer):
         if self.bn is not None:
             self.pw = merged_conv(self.pw, *folded(self.pw, self.bn))
             self.bn = None
+
+    def separate(self, merged: DilatedReparamConv) -> None:
+        """Take what the merged layer computes; `dw` takes its part itself."""
+        unfold(self.pw, self.bn, merged.pw)

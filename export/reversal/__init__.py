@@ -1,0 +1,1 @@
+"""From a deployed ONNX file back to a checkpoint that trains."""
