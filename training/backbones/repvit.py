@@ -71,7 +71,8 @@ class ConvBN(nn.Sequential):
     def separate(self, merged: nn.Layer) -> None:
         """Take what a convolution computes, where merging has put one in this place."""
         if isinstance(merged, nn.Conv2D):
-            unfold(*self.children(), merged)
+            conv, norm = self.children()
+            unfold(conv, norm, merged)
 
 
 class DepthwiseBranches(nn.Layer):
