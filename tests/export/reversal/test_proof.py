@@ -34,7 +34,8 @@ def _prove(monkeypatch: pytest.MonkeyPatch, single: float, double: float) -> dic
     maps = cast(Any, _Maps())
     images = [np.zeros((1, 1, 4, 4), np.float32)]
     return proof.prove_evaluation(
-        lambda x: x, cast(Any, None), maps, maps, images, lambda: lambda x: x + double
+        *(lambda x: x, cast(Any, None), maps, maps, images),
+        lambda: (lambda x: x, lambda x: x + double),
     )
 
 
