@@ -68,7 +68,7 @@ def stopped_by_signals() -> Iterator[None]:
 def handlers_kept() -> Iterator[None]:
     """Keep Python's handlers of signals over a block that sets others, as some libraries do.
 
-    A signal that comes within the block is handled behind it.
+    A signal that reaches this thread within the block is handled behind it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

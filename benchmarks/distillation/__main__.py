@@ -102,6 +102,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     Raises:
         OcrError: if something is missing or a run fails.
     """
+    overrides = dict(map(_parse_override, options.override))
     around = surroundings()
     arms = read_arms(options.arms_file, options.arms)
     output = options.output.resolve()
@@ -133,7 +134,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         num_lines=lines.num_train,
         weights={**weights, TEACHER: options.teacher.resolve()},
         steps=options.steps,
-        options=dict(map(_parse_override, options.override)),
+        options=overrides,
         student=student,
         onnx=onnx,
         unlabelled=unlabelled,

@@ -103,6 +103,8 @@ def test_a_signal_ends_it_in_one_line_though_paddle_has_handlers_of_its_own(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what runs behind it with Ctrl-C ignored, which would stay so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None and process.stdout.readline() == "works\n"
     process.send_signal(number)

@@ -58,7 +58,7 @@ def chosen_way(model: Path, device: str, precision: str, opened: Callable[[Way],
         return _fastest(model, ways, opened, "asked for")
     if precision == "auto" and not proofs_path(model).is_file():
         # As quickly as before there was anything to choose: the weights are looked at by no one.
-        logger.info("%s: as it is, in %s; nothing else is proven beside it", model, engine)
+        logger.debug("%s: as it is, in %s; nothing else is proven beside it", model, engine)
         return Way(model, engine)
     is_eight_bit = weights_of(model).has_eight_bit
     if precision != "auto":

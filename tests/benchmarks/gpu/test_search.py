@@ -9,7 +9,7 @@ import pytest
 from benchmarks.gpu import search
 from benchmarks.gpu.reading import Reading
 from benchmarks.gpu.search import keep_fastest
-from runtime.engines import conv_search
+from runtime.engines import conv_search, kept
 from runtime.engines.conv_search import chosen_search
 from runtime.errors import EngineError
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_chosen_or_kept_is_told(
     def refuse(path: Path, data: bytes) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(conv_search, "write_atomically", refuse)
+    monkeypatch.setattr(kept, "write_atomically", refuse)
     with pytest.raises(EngineError, match=r"Read-only.*set DISTILREC_CUDNN_SEARCH=DEFAULT instead"):
         keep_fastest(model, READINGS, 0)
     monkeypatch.setattr(search, "gpu_name", lambda device_id: "")

@@ -41,7 +41,7 @@ SIX = {
             "blocks_s4": [[3, 16, 16, 2, False], [3, 16, 16, 1, False]],
         },
     },
-    "Neck": {"name": "RepLKFPN", "out_channels": 16, "kernel_size": 5},
+    "Neck": {"name": "RepLKFPN", "out_channels": 16, "dilated_kernel_size": 5},
     "Head": {"name": "DBHead", "aux_in_channels": 16},
 }
 NETWORKS = {"v3": SECTIONS["Architecture"]["Models"]["Student"], "v6": SIX}
@@ -56,7 +56,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("v3"), pytest.param("v6", marks=pytest.mark.slow)],
+)
 def deployed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Config, Path]:
@@ -118,6 +121,7 @@ def test_a_recognisers_config_is_refused(
         train_again(Request(deployed[1], config, [pages], tmp_path / "again"))
 
 
+@pytest.mark.slow
 def test_rapidocrs_detector_is_taken_back(
     tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,9 @@ def _deploy(name: str, folder: Path) -> tuple[Config, Path]:
         if isinstance(layer, LearnableAffine):  # one that changes nothing is not exported
             layer.scale.set_value(paddle.uniform([1], min=0.9, max=1.1))
             layer.bias.set_value(paddle.uniform([1], min=-0.1, max=0.1))
+    if name == "rnn":  # random, it takes all characters for about equally probable
+        weight = trained.head.fc2.weight
+        weight.set_value(weight * 20)
     trained.train()
     noise = np.random.default_rng(2).uniform(-1, 1, (4, 3, HEIGHT, 160)).astype(np.float32)
     deployed_outputs(trained)(noise)
@@ -75,7 +78,13 @@ def _deploy(name: str, folder: Path) -> tuple[Config, Path]:
     return config, folder / "student.onnx"
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "PPLCNetV3" else ())
+        for name in NETWORKS
+    ],
+)
 def every_kind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Config, Path]:
@@ -189,7 +198,7 @@ def test_nothing_is_written_that_is_not_proven(
 ) -> None:
     config, model = deployed
     monkeypatch.setattr(chain, "_exported", lambda source: lambda batch: np.full(
-        (len(batch), batch.shape[3] // 8, 37), 1 / 37, np.float32))  # fmt: skip
+        (len(batch), batch.shape[3] // 4, 37), 1 / 37, np.float32))  # fmt: skip
     with pytest.raises(ParityError, match="exported again"):
         train_again(Request(model, config, images, tmp_path / "new" / "again"))
     assert not list(tmp_path.iterdir())
@@ -225,6 +234,7 @@ def test_images_that_cannot_be_read_are_left_out(
         train_again(Request(model, config, [broken], tmp_path / "other"))
 
 
+@pytest.mark.slow
 def test_rapidocrs_recogniser_is_taken_back(tmp_path: Path, real_lines: Path) -> None:
     """PP-OCRv6 small with Latin's dictionary, by CTC alone."""
     rapidocr = pytest.importorskip("rapidocr")
