@@ -169,6 +169,7 @@ def prove_on_cpu(
                 "precision": way.precision,
                 "file": str(way.path),
                 **vars(reading),
+                "examples": as_words(reading),
                 "cpu_seconds": round(clock.seconds, 3),
                 "proven": is_proven,
             }
@@ -225,6 +226,11 @@ def _opened(way: Way, dictionary: Path | None) -> Iterator[EngineForm]:
         yield form
     finally:
         engine.close()
+
+
+def as_words(reading: Reading) -> list[list[str]]:
+    """Return the readings that differ: texts as they are, of pages how many boxes they have."""
+    return [[str(expected), str(got)] for expected, got in reading.examples]
 
 
 def _told(reading: Reading, limits: Limits) -> str:

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from export.__main__ import DISAGREE, DONE, NOTHING_DONE, main
+from export.cpu_proof import as_words
+from export.detection.readings import PageReading
+from export.proof.compare import Agreement, ComparedSample
+from export.quantization.report import Reading
 from runtime import Recognizer
 from runtime.cpu import cpu_kind
 from runtime.engines.choice.proof import proofs_of, proofs_path
@@ -117,6 +121,15 @@ def test_a_detector_is_proven_by_its_boxes(tmp_path: Path, capsys) -> None:
     arguments = (model, "--precision", "fp32", "--images", tmp_path / "page.png")
     status, told = prove(capsys, *arguments)
     assert status == DONE and told["ways"][0]["num_equal"] == 1
+
+
+def test_pages_that_differ_are_told_by_their_boxes() -> None:
+    box = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
+    pages = [PageReading((box,)), PageReading((box, box))]
+    sample = ComparedSample(0, *pages, difference=0.5)
+    reading = Reading.of(Agreement((sample,), "a page"), [None])
+    assert as_words(reading) == [["1 box", "2 boxes"]]
+    json.dumps(as_words(reading))
 
 
 @pytest.mark.parametrize("arguments", [("--minEqual", "2"), ("--precision", "int8")])
