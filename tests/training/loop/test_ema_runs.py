@@ -13,6 +13,7 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError
+from tests.training.stopping import Stopped, stopped_at
 from training.checkpoint.parameters import arrays_of, read_parameters
 from training.checkpoint.safe_pickle import load_pickle
 from training.checkpoint.saved import read_averages
@@ -63,10 +64,6 @@ def build_trainer(config: Path) -> Trainer:
     return Trainer(run, run.data("Train"), run.data("Eval"), Position(), Group())
 
 
-class Stopped(Exception):
-    """Raised in place of a kill."""
-
-
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Path]:
     return {}
@@ -99,21 +96,10 @@ def test_averages_are_saved_beside_the_weights(whole_run: Path) -> None:
 
 
 def test_resuming_gives_the_same_bits(
-    whole_run: Path,
-    write_config: Callable[..., Path],
-    single_network: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
+    whole_run: Path, write_config: Callable[..., Path], single_network: dict[str, Any]
 ) -> None:
     config = write_config("cut", {**single_network, **RUN})
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 9:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(9):
         train(load_config(config))
     folder = config.with_suffix("")
     assert content(folder, "latest")[".states/global_step"] == 8

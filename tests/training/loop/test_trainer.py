@@ -13,6 +13,7 @@ import paddle
 import pytest
 
 from runtime.errors import CheckpointError, DatasetError, DivergenceError, ImageError
+from tests.training.stopping import stopped_at
 from training.checkpoint.parameters import arrays_of, read_parameters, write_parameters
 from training.checkpoint.safe_pickle import dump_pickle, load_pickle
 from training.checkpoint.saved import read_states
@@ -30,10 +31,6 @@ from training.train import train
 
 WriteConfig = Callable[..., Path]
 SUFFIXES = (".pdparams", ".pdopt", ".states")
-
-
-class Stopped(Exception):
-    """Raised in place of a kill."""
 
 
 def build_trainer(config: Path) -> Trainer:
@@ -116,19 +113,11 @@ def test_what_is_logged(whole_run: Path, whole: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("last_step", [5, 7])
 def test_resuming_gives_the_same_bits(
-    last_step: int, whole_run: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+    last_step: int, whole_run: Path, write_config: WriteConfig
 ) -> None:
     # Saved at steps 2, 4 (end of an epoch), 6 and 8 (end of the run).
     config = write_config("cut", STEPS)
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == last_step:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(last_step):
         train(load_config(config))
     folder = config.with_suffix("")
     checkpoint = folder / "latest"
@@ -404,15 +393,7 @@ def test_a_resumed_run_goes_on_counting(
     trainer = build_trainer(write_config("cut", changes))
     first, *_, last = trainer._plan(0)
     unreadable(monkeypatch, first[0], last[0])
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 4:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(4):
         trainer.fit()
     assert read_states(trainer.folder / "latest")["unreadable"]["count"] == 1
     again = build_trainer(write_config("cut", changes))

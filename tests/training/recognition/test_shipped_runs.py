@@ -14,9 +14,9 @@ import pytest
 
 from tests.fakes.foreign_model import write_foreign_model
 from tests.training.recognition.plans import FIRST, SHIPPED, write_dictionary, write_train_data
+from tests.training.stopping import stopped_at
 from training.checkpoint.parameters import arrays_of, read_parameters, write_parameters
 from training.config import Config, load_config
-from training.loop.trainer import Trainer
 from training.plan import read_deployed_plan
 from training.train import train
 
@@ -155,10 +155,6 @@ def test_it_learns(name: str, folder: Path, caplog: pytest.LogCaptureFixture) ->
     assert (said in caplog.text) == (name == "PP-OCRv6_rec_distillation")
 
 
-class Stopped(Exception):
-    """Raised in place of a kill."""
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -169,23 +165,13 @@ class Stopped(Exception):
         "PP-OCRv6_tiny_rec_onnx_teacher",
     ],
 )
-def test_it_ends_in_the_same_bits_when_it_was_stopped(
-    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_ends_in_the_same_bits_when_it_was_stopped(name: str, folder: Path) -> None:
     """Dropout, drop path and sizes of batches too; some layers of PPHGNetV2 have no gradient."""
     steps = ["Global.epoch_num=2", "Global.eval_batch_step=[0,1]"]
     cut = [*steps, "Global.save_model_dir=./output/cut"]
     write_pretrained(narrow(name))
     train(narrow(name, *steps))
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 4:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(4):
         train(narrow(name, *cut))
     train(narrow(name, *cut, "Global.checkpoints=./output/cut/latest"))
     first, second = (

@@ -12,12 +12,12 @@ import pytest
 
 from tests.runtime.detection.conftest import toy_spec, write_toy_detector
 from tests.training.detection.plans import PLAIN, config_of, problems, reread, write_pages
+from tests.training.stopping import stopped_at
 from training.checkpoint.parameters import networks_in, read_parameters
 from training.config import Config
 from training.detection.losses.distillation import DistillationDilaDBLoss, DistillationDMLLoss
 from training.detection.teacher.readings import PageReadings
 from training.loop.logs import read_metrics
-from training.loop.trainer import Trainer
 from training.plan import read_plan
 from training.train import train
 
@@ -39,13 +39,7 @@ def taught(folder: Path, *losses: dict[str, Any], **section: Any) -> Config:
     return config_of(networks, folder, losses or (LEARNS, DILATED, MUTUAL))
 
 
-class Stopped(Exception):
-    """Raised in place of a kill."""
-
-
-def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(tmp_path: Path) -> None:
     config = taught(tmp_path)
     whole, cut = f"Global.save_model_dir={tmp_path}/whole", f"Global.save_model_dir={tmp_path}/cut"
     train(reread(config, tmp_path, whole))
@@ -53,15 +47,7 @@ def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
     for record in (record for record in records if "lr" in record):
         assert math.isfinite(record["dila_dbloss_Student_Teacher"])
         assert record["dml_thrink_maps_0"] > 0
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 5:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(5):
         train(reread(config, tmp_path, cut))
     train(reread(config, tmp_path, cut, f"Global.checkpoints={tmp_path}/cut/latest"))
     left, right = (read_parameters(tmp_path / name / "latest") for name in ("whole", "cut"))

@@ -15,6 +15,7 @@ from export.conversion.strip import strip
 from runtime.errors import ConfigError
 from runtime.images.read import read_image
 from tests.training.recognition.teacher.taught import DML, LEARNS, PAIRS, config_of_taught
+from tests.training.stopping import stopped_at
 from training.check_config import main as check_config
 from training.checkpoint.parameters import networks_in, read_parameters
 from training.checkpoint.safe_pickle import load_pickle
@@ -23,7 +24,6 @@ from training.data.loader import Loader
 from training.data.sample import Sample
 from training.distillation.teacher.cache import FILE_NAME
 from training.loop.logs import read_metrics
-from training.loop.trainer import Trainer
 from training.plan import read_deployed_plan, read_plan
 from training.recognition.teacher.line_teacher import LineTeacher
 from training.run import build_run
@@ -33,10 +33,6 @@ pytest.importorskip("onnxruntime", reason="teachers run in it")
 
 WriteConfig = Callable[..., Path]
 NAMES = ("loss_ctc_Student_0", "teacher_ctc_0", "spike_kl_0", "guided_ctc_0", "kl_div_0", "dml_0")
-
-
-class Stopped(Exception):
-    """Raised in place of a kill."""
 
 
 def weights_of(folder: Path) -> dict[str, Any]:
@@ -68,9 +64,7 @@ def problems(config: Path, *overrides: str) -> str:
     return str(error.value)
 
 
-def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
-    taught: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(taught: Callable[..., Path]) -> None:
     whole, cut = taught("whole"), taught("cut")
     train(load_config(whole))
     folder = whole.with_suffix("")
@@ -82,15 +76,7 @@ def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
     assert set(networks_in(saved)) == {"Student"}
 
     # Stopped in its second epoch, and resumed without anything that was kept.
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 3:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(3):
         train(load_config(cut))
     (whole.parent / "cache" / FILE_NAME).unlink()
     checkpoint = cut.with_suffix("") / "latest"

@@ -12,9 +12,9 @@ import yaml
 
 from runtime.errors import ConfigError
 from tests.training.recognition.teacher.taught import LEARNS, PAIRS, config_of_taught
-from tests.training.recognition.teacher.test_runs import Stopped, weights_of
+from tests.training.recognition.teacher.test_runs import weights_of
+from tests.training.stopping import stopped_at
 from training.config import Config, load_config
-from training.loop.trainer import Trainer
 from training.plan import read_plan
 from training.run import build_run
 from training.train import train
@@ -73,19 +73,11 @@ def test_labelled_lines_stand_beside_them(unlabelled: Callable[..., Path], tmp_p
 
 
 def test_a_run_and_one_that_was_stopped_end_in_the_same_bits(
-    unlabelled: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unlabelled: Callable[..., Path], tmp_path: Path
 ) -> None:
     whole, cut = unlabelled("whole"), unlabelled("cut")
     train(load_config(whole))
-    log_step = Trainer._log_step
-
-    def stop(trainer: Trainer, *arguments: Any) -> None:
-        log_step(trainer, *arguments)
-        if trainer.position.global_step == 2:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Trainer, "_log_step", stop)
+    with stopped_at(2):
         train(load_config(cut))
     for file in (tmp_path / "made").iterdir():
         file.unlink()
