@@ -130,7 +130,12 @@ def prove_on_cpu(
     ways = [way for way in _ways(model, usual.precision == INT8) if way.precision in precisions]
     with ExitStack() as stack:
         reference = stack.enter_context(_opened(usual, dictionary))
-        forms = {way: stack.enter_context(form) for way, form in _openable(ways, dictionary)}
+        forms = {}
+        for way in ways:
+            try:
+                forms[way] = stack.enter_context(_opened(way, dictionary))
+            except (ArtifactError, EngineError) as error:
+                log.info("%s is not tried: %s", way, error)
         if not forms:
             raise EngineError(
                 f"{model}: nothing to prove here: expected OpenVINO (pip install "
@@ -200,18 +205,6 @@ def _ways(model: Path, is_eight_bit: bool) -> Iterator[Way]:
         yield Way(form, ONNXRUNTIME, INT8)
     if has_openvino:
         yield Way(form, OPENVINO, INT8)
-
-
-def _openable(ways: Sequence[Way], dictionary: Path | None) -> Iterator[tuple[Way, Any]]:
-    """Yield the ways that this machine has, each with its form, to be entered."""
-    for way in ways:
-        try:
-            with _opened(way, dictionary):
-                pass
-        except (ArtifactError, EngineError) as error:
-            log.info("%s is not tried: %s", way, error)
-            continue
-        yield way, _opened(way, dictionary)
 
 
 @contextmanager

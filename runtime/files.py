@@ -47,6 +47,15 @@ def places_along(module: str, file: Path) -> tuple[Path, ...]:
     )
 
 
+def user_cache() -> Path:
+    """Return the folder of this user's for what can be made again."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(given) if given else Path.home() / ".cache") / "distilrec"
+    except RuntimeError:  # a user without a home
+        return Path("output") / "cache"
+
+
 def part_path(path: Path) -> Path:
     """Return where this process writes a file before it takes its place."""
     return path.with_name(f".{path.name}.part{os.getpid()}")

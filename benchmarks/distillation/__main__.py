@@ -33,10 +33,11 @@ from benchmarks.distillation.picture import draw
 from benchmarks.distillation.runs import Reference, Run, run_arm, run_reference
 from benchmarks.distillation.start import write_start
 from benchmarks.distillation.summary import BASELINE, GROUP, measures_of, summarize, table
-from benchmarks.distillation.unlabelled import label_rest, onnx_of_wheel
+from benchmarks.distillation.unlabelled import label_rest
 from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import Result, save_result, surroundings
+from benchmarks.throughput.contenders import bundled_model
 from runtime.errors import ConfigError, OcrError
 from runtime.files import sha256_of_file
 from runtime.recognition.charset import build_charset
@@ -124,7 +125,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
         }
     onnx, unlabelled, num_unlabelled = None, None, 0
     if any(arm.needs_onnx for arm in arms):
-        onnx = (options.onnx or onnx_of_wheel()).resolve()
+        onnx = (options.onnx or bundled_model("rapidocr", "--onnx")).resolve()
     if any(arm.unlabelled for arm in arms) and onnx is not None:
         longest = section["max_text_length"]
         unlabelled, num_unlabelled = label_rest(lines, onnx, charset, longest, output / "lines")

@@ -5,34 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.distillation.lines import ChosenLines
-from runtime.errors import ArtifactError
 from runtime.recognition.charset import Charset
 from training.distillation.teacher.section import TeacherPlan
 from training.recognition.teacher.line_teacher import LineTeacher
 from training.recognition.unlabelled.judging import Demands
 from training.recognition.unlabelled.labelling import Labelling, label
-
-_WHEEL = "rapidocr"
-_MODELS = "*rec_small*.onnx"
-
-
-def onnx_of_wheel() -> Path:
-    """Return the recogniser that RapidOCR's wheel holds, PP-OCRv6 small.
-
-    Raises:
-        ArtifactError: if the wheel is not installed.
-    """
-    from importlib.util import find_spec
-
-    found = find_spec(_WHEEL)
-    folders = [] if found is None else list(found.submodule_search_locations or ())
-    for folder in folders:
-        for file in sorted(Path(folder, "models").glob(_MODELS)):
-            return file
-    raise ArtifactError(
-        f"no ONNX file to teach: expected {_MODELS} in the package {_WHEEL}, got none; "
-        "pip install rapidocr, or name a file with --onnx"
-    )
 
 
 def label_rest(

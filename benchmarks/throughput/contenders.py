@@ -105,8 +105,12 @@ def command_of(
     return words
 
 
-def bundled_model(peer: str) -> Path:
+def bundled_model(peer: str, option: str = "--model") -> Path:
     """Find the recogniser that is installed with a peer.
+
+    Args:
+        peer: name of the package.
+        option: that names another file, for messages.
 
     Raises:
         OcrError: if the peer is not installed, or brings none.
@@ -116,5 +120,5 @@ def bundled_model(peer: str) -> Path:
         raise OcrError(f"{peer} is not installed: pip install {peer}")
     model = Path(found.origin).parent / _BUNDLED_MODEL
     if not model.is_file():
-        raise OcrError(f"{peer} brings no {_BUNDLED_MODEL}: name an .onnx file with --model")
+        raise OcrError(f"{peer} brings no {_BUNDLED_MODEL}: name an .onnx file with {option}")
     return model

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from export.chain import ExportOptions, Source
 
 
-def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
-    """Add the arguments that name a network of a checkpoint."""
-    config = "the training config"
-    parser.add_argument("-c", "--config", required=is_required, type=Path, help=config)
+def add_config(
+    parser: argparse.ArgumentParser, told: str = "the training config", is_required: bool = True
+) -> None:
+    """Add the arguments that name a config and change its values."""
+    parser.add_argument("-c", "--config", required=is_required, type=Path, help=told)
     parser.add_argument(
         "-o",
         "--override",
@@ -23,6 +24,11 @@ def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> Non
         metavar="K=V",
         help="values instead of the config's, as in training",
     )
+
+
+def add_source(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
+    """Add the arguments that name a network of a checkpoint."""
+    add_config(parser, is_required=is_required)
     parser.add_argument(
         "--checkpoint",
         required=is_required,

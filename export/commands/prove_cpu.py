@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import add_images
+from export.commands.judging import add_judgement, labelled_images
 
 HELP = "prove that a model reads the same in OpenVINO, bf16 or 8 bit on this kind of CPU"
 
@@ -15,39 +15,13 @@ HELP = "prove that a model reads the same in OpenVINO, bf16 or 8 bit on this kin
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model, the images and the limits."""
     parser.add_argument("model", type=Path, help="an .onnx file; its 8-bit form may lie beside it")
-    add_images(parser)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        help="a PaddleOCR label file: its images are taken, unless --images names some, and "
-        "accuracy decides too",
-    )
-    parser.add_argument(
-        "--count", type=int, default=500, metavar="N", help="images at most; default: 500"
-    )
-    parser.add_argument(
-        "--dictionary", type=Path, help="one character per line; for a model that carries none"
-    )
+    add_judgement(parser, count=500, min_equal=1.0, max_loss=0.0)
     parser.add_argument(
         "--precision",
         nargs="+",
         choices=("fp32", "bf16", "int8"),
         default=["fp32", "bf16", "int8"],
         help="to prove; default: all that this machine has",
-    )
-    parser.add_argument(
-        "--minEqual",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="of the images that must read the same; default: 1, every one",
-    )
-    parser.add_argument(
-        "--maxLoss",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="of the labelled images that may be lost, less those gained; default: 0",
     )
 
 
@@ -59,7 +33,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     """
     from export.contract import Images, images_to_compare
     from export.cpu_proof import contract_of_file, prove_on_cpu
-    from export.proof.samples import evenly_spaced, readable_images
+    from export.proof.samples import evenly_spaced
     from export.quantization.report import Limits
     from runtime.images.read import find_images
 
@@ -68,12 +42,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     truth = None
     images: Images
     if options.labels is not None:
-        paths = contract.labelled(options.labels)
-        if options.images:
-            paths = list(find_images(options.images))
-        named, _ = readable_images(evenly_spaced(paths, options.count))
-        images, images_from = list(named.values()), f"{len(named)} images"
-        truth = contract.truth(options.labels, list(named))
+        images, images_from, truth = labelled_images(options, contract)
     elif options.images:
         paths = evenly_spaced(list(find_images(options.images)), options.count)
         images, images_from = images_to_compare(paths, contract)

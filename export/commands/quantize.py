@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from export.commands.arguments import add_images
+from export.commands.judging import add_judgement, labelled_images
 
 HELP = "FP32 ONNX -> 8-bit ONNX for CPUs, and what that costs in reading"
 
@@ -18,33 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: NAME_int8.onnx beside it"
     )
-    add_images(parser)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        help="a PaddleOCR label file: its lines are taken, unless --images names some, and "
-        "accuracy decides too",
-    )
-    parser.add_argument(
-        "--count", type=int, default=1000, metavar="N", help="images at most; default: 1000"
-    )
-    parser.add_argument(
-        "--dictionary", type=Path, help="one character per line; for a model that carries none"
-    )
-    parser.add_argument(
-        "--maxLoss",
-        type=float,
-        default=0.005,
-        metavar="SHARE",
-        help="of the labelled images that may be lost, less those gained; default: 0.005",
-    )
-    parser.add_argument(
-        "--minEqual",
-        type=float,
-        default=0.95,
-        metavar="SHARE",
-        help="of the images that must read as in FP32; default: 0.95",
-    )
+    add_judgement(parser, count=1000, min_equal=0.95, max_loss=0.005)
 
 
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -56,21 +30,15 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     from export.contract import images_to_compare, model_contract
     from export.conversion.model_file import read_model
     from export.conversion.staging import staged
-    from export.proof.samples import evenly_spaced, readable_images
+    from export.proof.samples import evenly_spaced
     from export.quantization import Limits, eight_bit_model
-    from runtime.images.read import find_images
 
     limits = Limits(options.maxLoss, options.minEqual)
     source = read_model(options.onnx, options.dictionary)
     contract = model_contract(source.spec)
     truth = None
     if options.labels is not None:
-        paths = contract.labelled(options.labels)
-        if options.images:
-            paths = list(find_images(options.images))
-        named, _ = readable_images(evenly_spaced(paths, options.count))
-        images, images_from = list(named.values()), f"{len(named)} images"
-        truth = contract.truth(options.labels, list(named))
+        images, images_from, truth = labelled_images(options, contract)
     else:
         given, images_from = images_to_compare(options.images, contract)
         images = evenly_spaced(given, options.count)

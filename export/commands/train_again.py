@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from export.commands.arguments import add_config
 from runtime.errors import ConfigError
 
 HELP = "a checkpoint that trains, of a deployed ONNX file and the config of its network"
@@ -15,18 +16,7 @@ HELP = "a checkpoint that trains, of a deployed ONNX file and the config of its 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the file, the config, the images and the target."""
     parser.add_argument("model", type=Path, help="an ONNX file in FP32, whoever exported it")
-    parser.add_argument(
-        "-c", "--config", required=True, type=Path, help="a training config with this network"
-    )
-    parser.add_argument(
-        "-o",
-        "--override",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="K=V",
-        help="values instead of the config's, as in training",
-    )
+    add_config(parser, "a training config with this network")
     parser.add_argument(
         "--calibrate",
         required=True,

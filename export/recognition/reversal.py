@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 
 from export.recognition.trained import TrainedRecognizer
-from export.reversal.contract import Difference, Image, Values, check_alike
+from export.reversal.contract import Difference, Image, Values, badness, check_alike
 from export.reversal.matching import Classes
 from runtime.recognition.ctc import softmax
 from runtime.recognition.preprocess import batch_from_lines, prepare_line
@@ -92,7 +92,7 @@ class ReversedRecognizer:
             share, own_share = theirs.sum(1, keepdims=True), ours.sum(1, keepdims=True)
             told = share[:, 0] >= _LEAST_SHARE
             apart = np.abs(theirs / np.maximum(share, _TINY) - ours / np.maximum(own_share, _TINY))
-            largest = max(largest, float(apart[told].max(initial=0.0)), key=_badness)
+            largest = max(largest, float(apart[told].max(initial=0.0)), key=badness)
             num_places += int(told.sum())
         return Difference(largest, num_places, expected.shape[0] * expected.shape[1] - num_places)
 
@@ -100,8 +100,3 @@ class ReversedRecognizer:
         """Return the mean cross entropy against the best class of every time step."""
         best = paddle.to_tensor(expected.argmax(axis=-1)[..., np.newaxis])
         return -paddle.take_along_axis(got, best, axis=-1).clip(min=_TINY).log().mean()
-
-
-def _badness(value: float) -> tuple[bool, float]:
-    """To sort by: what is no number is worse than any."""
-    return value != value, value

@@ -42,6 +42,11 @@ class Difference:
     largest_in_single: float = 0.0
 
 
+def badness(value: float) -> tuple[bool, float]:
+    """Return what differences are sorted by: what is no number is worse than any."""
+    return value != value, value
+
+
 class ReversedContract(Protocol):
     """What a task says of a network that is taken back from a model file."""
 

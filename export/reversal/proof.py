@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.contract import ModelContract
 from export.conversion.strip import deployed_outputs
 from export.proof.forms import Run
-from export.reversal.contract import Difference, Image, ReversedContract
+from export.reversal.contract import Difference, Image, ReversedContract, badness
 from export.reversal.statistics import batch_statistics, parts_of
 from runtime.errors import ParityError
 from training.network import Network
@@ -122,8 +122,7 @@ def _differences(
             difference = replace(difference, largest_in_single=in_single)
         found.append(difference)
     return Difference(
-        # What is no number is worse than any.
-        max((each.largest for each in found), key=lambda value: (value != value, value), default=0),
+        max((each.largest for each in found), key=badness, default=0),
         sum(each.num_places for each in found),
         sum(each.num_left_out for each in found),
         max((each.largest_in_single for each in found), default=0.0),

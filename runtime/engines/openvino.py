@@ -94,11 +94,9 @@ class OpenVinoEngine:
         self.inputs = tuple(map(_info, network.inputs))
         self.outputs = tuple(map(_info, network.outputs))
         self.metadata: Mapping[str, str] = metadata_of(path)
-        self._fixed_batch = (
-            self.inputs[0].sizes[0] if self.inputs and self.inputs[0].sizes else None
-        )
+        fixed_batch = self.inputs[0].sizes[0] if self.inputs and self.inputs[0].sizes else None
         # As in onnxruntime every sample runs alone, so that not a bit depends on its neighbours.
-        self.samples_at_once: int | None = self._fixed_batch or 1
+        self.samples_at_once: int | None = fixed_batch or 1
         version = str(openvino.__version__).partition("-")[0]
         on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
         self.description = f"openvino {version}, CPU, {precision}, {on_threads}"

@@ -66,7 +66,7 @@ def test_all_read_the_same_texts(
         for contender in (ALONE, SHARED, SHIP)
         for what in (f"{unit} per second", "start-up")
     }
-    assert all(one["value"] > 0 for one in result["measures"])
+    assert all(measured["value"] > 0 for measured in result["measures"])
     assert f"x {ALONE}" in capsys.readouterr().out
 
 

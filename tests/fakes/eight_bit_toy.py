@@ -20,7 +20,7 @@ def write_eight_bit(model: Path, form: Path | None = None, source_sha256: str = 
         source_sha256: of the file that it says it was made from; of `model` when empty.
     """
     graph = onnx.load(model)
-    (weights,) = (one for one in graph.graph.initializer if one.name == "weights")
+    (weights,) = (tensor for tensor in graph.graph.initializer if tensor.name == "weights")
     values = numpy_helper.to_array(weights)
     scale = np.float32(np.abs(values).max() / 127)
     rounded = np.round(values / scale).astype(np.int8)

@@ -42,6 +42,17 @@ class Labeller(Protocol):
         """
 
 
+def problems_of_demands(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Report numbers of views, and confidences, that no line can meet."""
+    problems = []
+    views, least = options.get("views", 1), options.get("least_confidence", 0)
+    if not 1 <= views <= MOST_VIEWS:
+        problems.append(("views", f"expected 1 to {MOST_VIEWS}, got {views}"))
+    if not 0 <= least <= 1:
+        problems.append(("least_confidence", f"expected 0 to 1, got {least}"))
+    return problems
+
+
 class UnlabelledDataSet(SimpleDataSet):
     """Images that a teacher labels before training, behind those of label files, if there are any.
 
@@ -74,12 +85,7 @@ class UnlabelledDataSet(SimpleDataSet):
     @staticmethod
     def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Report numbers that no line can meet, and nothing to look at."""
-        problems = []
-        views, least = options.get("views", 1), options.get("least_confidence", 0)
-        if not 1 <= views <= MOST_VIEWS:
-            problems.append(("views", f"expected 1 to {MOST_VIEWS}, got {views}"))
-        if not 0 <= least <= 1:
-            problems.append(("least_confidence", f"expected 0 to 1, got {least}"))
+        problems = problems_of_demands(options)
         if not options["images"]:
             problems.append(("images", "expected files, folders or lists, got none"))
         return problems

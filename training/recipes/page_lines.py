@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.detection.boxes import smallest_quads
 from runtime.errors import DatasetError, OcrError
 from runtime.files import write_atomically
 from runtime.pages.crops import cut_out, extent
@@ -45,11 +46,8 @@ def corners_of(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         Upper left, upper right, lower right, lower left: float64 [4, 2].
     """
-    points = cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32))).astype(np.float64)
-    ordered = points[np.argsort(points[:, 0])]
-    left = ordered[:2][np.argsort(ordered[:2, 1])]
-    right = ordered[2:][np.argsort(ordered[2:, 1])]
-    return np.array([left[0], right[0], right[1], left[1]])
+    (corners,), _ = smallest_quads([polygon.astype(np.float32)])
+    return corners.astype(np.float64)
 
 
 def lines_of(

@@ -51,11 +51,11 @@ def chosen_way(model: Path, device: str, precision: str, opened: Callable[[Way],
     """
     engine = OPENVINO if device == OPENVINO else ONNXRUNTIME
     if precision == INT8:
-        form = eight_bit_form(model)
-        ways = [Way(form, engine, INT8)]
-        if device != OPENVINO and version_of(OPENVINO) is not None:
-            ways.append(Way(form, OPENVINO, INT8))
-        return _fastest(model, ways, opened, "asked for")
+        usual = Way(eight_bit_form(model), engine, INT8)
+        if device == OPENVINO or version_of(OPENVINO) is None:
+            return usual
+        ways = [usual, Way(usual.path, OPENVINO, INT8)]
+        return _fastest(model, sha256_of_file(model), ways, opened, "asked for")
     if precision == "auto" and not proofs_path(model).is_file():
         # As quickly as before there was anything to choose: the weights are looked at by no one.
         logger.debug("%s: as it is, in %s; nothing else is proven beside it", model, engine)
@@ -119,15 +119,15 @@ def _proven(model: Path, usual: Way, opened: Callable[[Way], Engine], engine: st
     if len(ways) == 1:
         logger.info("%s: %s, as no proof holds here", model, usual)
         return usual
-    return _fastest(model, ways, opened, f"proven, {'; '.join(held)}")
+    return _fastest(model, sha256, ways, opened, f"proven, {'; '.join(held)}")
 
 
-def _fastest(model: Path, ways: list[Way], opened: Callable[[Way], Engine], because: str) -> Way:
+def _fastest(
+    model: Path, sha256: str, ways: list[Way], opened: Callable[[Way], Engine], because: str
+) -> Way:
     """Return the fastest way, the first unless another one is clearly faster."""
     usual = ways[0]
-    if len(ways) == 1:
-        return usual
-    seconds = speeds_of(sha256_of_file(model), ways, opened)
+    seconds = speeds_of(sha256, ways, opened)
     if not seconds:
         return usual
     best = min(seconds, key=lambda way: seconds[way])

@@ -19,6 +19,7 @@ from runtime.engines.kept import Records
 from runtime.engines.tensors import Array, TensorInfo
 from runtime.errors import ArtifactError, OcrError
 from runtime.fields import Field, check_fields, mapping, sha256, text
+from runtime.files import user_cache
 
 if TYPE_CHECKING:
     from runtime.engines import Engine
@@ -68,10 +69,7 @@ class MeasuredSpeed:
 def speeds_path() -> Path:
     """Return where speeds are kept: for this user, of this machine."""
     told = os.environ.get(FOLDER_VARIABLE)
-    if told:
-        return Path(told) / "speeds.json"
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "distilrec" / "speeds.json"
+    return (Path(told) if told else user_cache()) / "speeds.json"
 
 
 def speeds_of(

@@ -60,7 +60,7 @@ def test_a_cut_model_is_no_error(tmp_path: Path) -> None:
 def with_weights_in(path: Path, location: str, length: int | None = None) -> Path:
     """A recogniser whose convolution's weights lie in a file, which is not written."""
     model = onnx.load(write_foreign_model(path))
-    (weights,) = (one for one in model.graph.initializer if one.name == "weights")
+    (weights,) = (tensor for tensor in model.graph.initializer if tensor.name == "weights")
     size = len(weights.raw_data) if length is None else length
     weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL

@@ -55,7 +55,9 @@ def test_bf16_rounds_where_the_cpu_has_it(toy_path: Path) -> None:
     engine, exact = (OpenVinoEngine(toy_path, kind, threads=1) for kind in ("bf16", "fp32"))
     assert engine._compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.bf16
     assert "bf16" in engine.description
-    differences = [np.abs(outputs(engine, one) - outputs(exact, one)).max() for one in batches()]
+    differences = [
+        np.abs(outputs(engine, batch) - outputs(exact, batch)).max() for batch in batches()
+    ]
     assert 0 < max(differences) < 0.2
 
 
@@ -78,7 +80,9 @@ def test_8_bit_weights_are_read_too(toy_path: Path) -> None:
 
 def test_threads_and_what_came_before_change_no_bit(toy_path: Path) -> None:
     given = batches() * 8
-    alone = [outputs(OpenVinoEngine(toy_path, threads=1, shared=True), one) for one in given[:5]]
+    alone = [
+        outputs(OpenVinoEngine(toy_path, threads=1, shared=True), batch) for batch in given[:5]
+    ]
     engine = OpenVinoEngine(toy_path, threads=2, shared=True)
     assert engine.num_lanes == 2
     with ThreadPoolExecutor(4) as threads:

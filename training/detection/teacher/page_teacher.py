@@ -18,7 +18,7 @@ from runtime.detection.session import DetectionSession, open_session
 from runtime.detection.spec import DetectorSpec
 from runtime.errors import EngineError
 from training.detection.teacher.readings import LEVELS
-from training.distillation.teacher.cache import ReadingCache
+from training.distillation.teacher.cache import ReadingCache, key_of
 from training.distillation.teacher.section import TeacherPlan
 
 _FORMAT = 1
@@ -98,9 +98,7 @@ class PageTeacher:
 
     def _read(self, image: Image) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
-        digest = hashlib.sha256(f"{self.view} {image.shape} {image.dtype}".encode())
-        digest.update(np.ascontiguousarray(image).data)
-        key = digest.digest()
+        key = key_of(self.view, image)
         kept = self._cache.get(key)
         levels = None if kept is None else _unpacked(kept, height * width)
         if levels is None:

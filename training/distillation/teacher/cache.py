@@ -8,6 +8,7 @@ and never ends a run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import sqlite3
@@ -17,6 +18,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +186,18 @@ class ReadingCache:
             "epoch; name a folder that can be written to as cache_dir, or set cache_mib: 0",
             *(self.path, why),
         )
+
+
+def key_of(view: str, image: NDArray[np.uint8]) -> bytes:
+    """Return the key of what a teacher reads in an image.
+
+    Args:
+        view: hash of everything besides the image that decides it.
+        image: of any shape.
+    """
+    digest = hashlib.sha256(f"{view} {image.shape} {image.dtype}".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ArtifactError
-from runtime.files import sha256_of_file
+from runtime.files import sha256_of_file, user_cache
 from training.distillation.teacher.cache import ReadingCache
 from training.registry import Problems, unknown_name
 
@@ -94,15 +94,6 @@ def read_teacher(
         return None
     of_task = {key: section[key] for key in keys_of_task if section.get(key) is not None}
     return TeacherPlan(name, path, file, folder or None, mib, of_task)
-
-
-def user_cache() -> Path:
-    """Return the folder of this user's for what can be made again."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(given) if given else Path.home() / ".cache") / "distilrec"
-    except RuntimeError:  # a user without a home
-        return Path("output") / "cache"
 
 
 def _sha256(file: str) -> str:

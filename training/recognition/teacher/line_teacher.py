@@ -22,7 +22,7 @@ from runtime.recognition.preprocess import Image, prepare_line
 from runtime.recognition.score_session import ScoreSession
 from runtime.recognition.session import LINE_INPUTS
 from runtime.recognition.spec import RecognizerSpec
-from training.distillation.teacher.cache import ReadingCache
+from training.distillation.teacher.cache import ReadingCache, key_of
 from training.distillation.teacher.section import TeacherPlan
 from training.recognition.teacher.counterparts import Counterparts
 from training.recognition.teacher.reading import (
@@ -108,7 +108,7 @@ class LineTeacher:
         return [self._read(image) for image in images]
 
     def _read(self, image: Image) -> LineReading:
-        key = self._key(image)
+        key = key_of(self.view, image)
         kept = self._cache.get(key)
         reading = None if kept is None else unpack(kept)
         if reading is None:
@@ -221,12 +221,6 @@ class LineTeacher:
             "characters": [list(spec.characters), list(found.characters), found.table.tolist()],
         }
         return hashlib.sha256(json.dumps(told).encode(errors="surrogatepass")).hexdigest()
-
-    def _key(self, image: Image) -> bytes:
-        """Return the key of what is read in an image."""
-        digest = hashlib.sha256(f"{self.view} {image.shape} {image.dtype}".encode())
-        digest.update(np.ascontiguousarray(image).data)
-        return digest.digest()
 
 
 def _remedy(message: str) -> str:

@@ -13,7 +13,7 @@ from runtime.pages.spaces import with_spaces
 from runtime.recognition.charset import BLANK_INDEX, SPACE
 from runtime.recognition.reading_order import reading_order
 from runtime.recognition.result import Recognition
-from training.data.unlabelled import MOST_VIEWS
+from training.data.unlabelled import MOST_VIEWS, problems_of_demands
 from training.recognition.teacher.line_teacher import LineTeacher
 from training.recognition.teacher.reading import LineReading
 from training.recognition.unlabelled.views import Image, views_of
@@ -53,12 +53,7 @@ class Demands:
     @staticmethod
     def problems_of(options: dict[str, Any]) -> list[tuple[str, str]]:
         """Report demands that no line can meet."""
-        problems = []
-        views, least = options.get("views", 1), options.get("least_confidence", 0.0)
-        if not 1 <= views <= MOST_VIEWS:
-            problems.append(("views", f"expected 1 to {MOST_VIEWS}, got {views}"))
-        if not 0 <= least <= 1:
-            problems.append(("least_confidence", f"expected 0 to 1, got {least}"))
+        problems = problems_of_demands(options)
         if options.get("spaces", "gaps") not in get_args(Spaces):
             known = ", ".join(get_args(Spaces))
             problems.append(("spaces", f"expected one of {known}, got {options['spaces']!r}"))
