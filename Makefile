@@ -22,15 +22,17 @@ demo: $(VENV)/.installed-export
 		--output $(OUTPUT)/readings.jsonl --labels images/labels.txt
 	$(RUN) -m runtime.infer pages --pages --model $(OUTPUT)/export/student.onnx --format txt
 
-# One process a core and four at most, each with a thread of its own; a file's tests stay in one process.
+# One process a core and four at most, each with a thread of its own; a file's tests stay in one
+# process. One that crashes ends the run: pytest-xdist would wait for the rest of its file forever.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow and not gpu" -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow and not gpu" -n $(JOBS) --dist loadfile \
+		--max-worker-restart 0
 
 # What takes longer: the many-kills resume test and the like. DISTILREC_PADDLEOCR may name a checkout of
 # PaddleOCR, DISTILREC_PADDLEX_PYTHON a Python with PaddleX, for tests side by side with them.
 test-slow: $(VENV)/.installed-dev
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow --timeout 3600
 
 # On a machine with a GPU, ten minutes: the tests, then what only a GPU shows, into GPU_RESULT. What is
 # not installed (TensorRT, onnxruntime-gpu) is left out and said. On a bare machine without a registry

@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class OpenVinoEngine:
         openvino = _import_openvino()
         weights = weights_of(path)
         check_files(path, weights)
-        core = openvino.Core()
+        core = _core_of(openvino)
         if precision == BF16 and _BF16_FLAG not in core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
@@ -155,6 +156,17 @@ def _import_openvino() -> Any:
             f"OpenVINO cannot be imported ({_reason_of(error)}): pip install "
             "'distilrec[openvino]', or read in onnxruntime (--device cpu)"
         ) from error
+
+
+@cache
+def _core_of(openvino: Any) -> Any:
+    """Return the one core of this process, which is never given up.
+
+    Its CPU plugin gives the calling thread an alternate signal stack and unmaps it when it is
+    given up. Where two were, or another thread gave it up, the next Ctrl-C is a segmentation fault
+    (OpenVINO 2026.4).
+    """
+    return openvino.Core()
 
 
 def _settings(precision: str, threads: int, streams: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +24,7 @@ openvino = pytest.importorskip("openvino", reason="it is tested here: pip instal
 pytest.importorskip("onnxruntime", reason="OpenVINO is compared with it")
 
 WIDTHS = (32, 96, 64, 96, 640)
+ROOT = Path(__file__).parents[3]
 HAS_BF16 = "bf16" in str(cpu_kind())
 
 
@@ -66,7 +69,7 @@ def test_a_cpu_without_bf16_is_told(toy_path: Path, monkeypatch: pytest.MonkeyPa
         def get_property(self, device: str, name: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr("runtime.engines.openvino._core_of", lambda package: Core())
     with pytest.raises(EngineError, match="expected a CPU with AVX512-BF16 or AMX, got none"):
         OpenVinoEngine(toy_path, "bf16")
 
@@ -118,6 +121,32 @@ def test_it_is_opened_by_name_and_reads(toy_path: Path) -> None:
     session.close()
     with pytest.raises(EngineError, match="is closed; open the model again"):
         session.read([line], 64)
+
+
+OPENED_AND_CLOSED = """
+import faulthandler, gc, pathlib, signal, sys, threading
+from runtime.engines.openvino import OpenVinoEngine
+faulthandler.enable()  # an alternate signal stack, which OpenVINO replaces by its own
+path = pathlib.Path(sys.argv[1])
+def use():
+    engines = [OpenVinoEngine(path, threads=1) for _ in range(2)]
+    engines.pop(0).close()
+    engines.pop().close()
+    gc.collect()
+use()
+thread = threading.Thread(target=use)
+thread.start()
+thread.join()
+signal.signal(signal.SIGINT, lambda number, frame: print("heard"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_signals_are_heard_after_engines_were_closed(toy_path: Path) -> None:
+    command = [sys.executable, "-c", OPENED_AND_CLOSED, str(toy_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 def test_what_it_fails_on_is_said_in_a_line(toy_path: Path) -> None:
