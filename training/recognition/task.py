@@ -28,6 +28,8 @@ from training.recognition.inputs import (
     heights,
     image_shape,
     keep_keys,
+    problems_of_inputs,
+    resize_of,
     width_policy_of,
     widths_of,
 )
@@ -141,10 +143,7 @@ class RecognitionTask:
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Report heights that differ, and losses that lack what they need of data or dictionary."""
         yield from problems_of_fit(plan, self.use_space_char)
-        trained, evaluated = heights(plan.train), image_shape(plan.evaluation)[1]
-        if evaluated not in trained:
-            listed = " or ".join(map(str, trained))
-            message = f"expected the training height {listed}, got {evaluated}"
+        for message in problems_of_inputs(plan.train, plan.evaluation):
             yield "Eval.dataset.transforms", message
         for data in (plan.train, plan.evaluation):
             longest, length = self.longest_label(data), data.dataset.options.get("max_text_length")
@@ -212,6 +211,7 @@ class RecognitionTask:
             **self.injected,
             "width_policy": width_policy_of(plan),
             "longest_label": self.longest_label(plan),
+            "resize": resize_of(plan),
         }
         transforms = [transform.build(**injected) for transform in plan.transforms]
         if plan.teachers:
@@ -272,7 +272,10 @@ class RecognitionTask:
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the readings of every network for each image file."""
         height, width_policy = deployed_input(run.plan.evaluation)
-        spec = RecognizerSpec(self.charset.characters, height=height, width=width_policy)
+        resize = resize_of(run.plan.evaluation)
+        spec = RecognizerSpec(
+            self.charset.characters, height=height, width=width_policy, resize=resize
+        )
         return predict(run, files, spec)
 
     def table(self, predictions: Sequence[Prediction]) -> str:
