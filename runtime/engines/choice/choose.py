@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.engines.choice.proof import proofs_of, proofs_path
+from runtime.engines.choice.speed import speeds_of
 from runtime.engines.choice.ways import (
     BF16,
     FP32,
@@ -125,8 +126,6 @@ def _fastest(
     model: Path, sha256: str, ways: list[Way], opened: Callable[[Way], Engine], because: str
 ) -> Way:
     """Return the fastest way, the first unless another one is clearly faster."""
-    from runtime.engines.choice.speed import speeds_of
-
     usual = ways[0]
     seconds = speeds_of(sha256, ways, opened)
     if not seconds:
