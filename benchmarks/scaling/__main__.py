@@ -32,7 +32,7 @@ from runtime.detection.model.default import default_detector
 from runtime.errors import OcrError
 from runtime.recognition.model.default import default_model
 
-_DISTINCT_LINES, _DISTINCT_PAGES = 500, 10
+_DISTINCT_LINES, _DISTINCT_PAGES = 200, 4
 _MODULE = "benchmarks.scaling.reader"
 _FIGURES = (("cpu_ms", "CPU", "ms"), ("peak_mib", "peak memory", "MiB"))
 

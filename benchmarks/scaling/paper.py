@@ -69,10 +69,9 @@ def machine_table(figures: Mapping[str, float]) -> Iterator[str]:
         ArtifactError: if no lines were read.
     """
     runs = _runs(figures)
-    if not any(what == LINES for what, *_ in runs):
+    line, page, sent = (_largest(runs, what) for what in (LINES, PAGES, SENT))
+    if line is None:
         raise ArtifactError("no lines in the result: run python -m benchmarks.scaling --lines …")
-    line, page = (_largest(runs, what) for what in (LINES, PAGES))
-    sent = _largest(runs, SENT)
     yield (
         "| machines | CPUs each | lines a day | read from disk or network, MB/s | CPUs of the "
         "process that sends | pages a day | read, MB/s |"

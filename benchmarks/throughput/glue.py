@@ -104,18 +104,20 @@ def _decoding(jpegs: Sequence[NDArray[np.uint8]], height: int) -> str:
     whole_ms = saved_ms = 0.0
     num_tall = 0
     for data in jpegs:
-        taken = _least_ms(lambda data=data: cv2.imdecode(data, cv2.IMREAD_COLOR), 3)
+        taken = _decoding_ms(data, cv2.IMREAD_COLOR)
         whole_ms += taken
         factor = max((by for by in _REDUCED if by * height <= _height_of(data)), default=None)
         if factor is not None:
             num_tall += 1
-            saved_ms += taken - _least_ms(
-                lambda data=data, factor=factor: cv2.imdecode(data, _REDUCED[factor]), 3
-            )
+            saved_ms += taken - _decoding_ms(data, _REDUCED[factor])
     return (
         f"{num_tall} at least twice as high; decoding takes {whole_ms / len(jpegs):.4f} ms a line, "
         f"less {saved_ms / len(jpegs):.4f} ms with reduced ones"
     )
+
+
+def _decoding_ms(data: NDArray[np.uint8], flags: int) -> float:
+    return _least_ms(lambda: cv2.imdecode(data, flags), 3)
 
 
 def _height_of(data: NDArray[np.uint8]) -> int:
