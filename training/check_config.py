@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import OcrError
+from runtime.program import program_name, told
 from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import open_standard_streams, say
 from training.command import DONE, UNUSABLE, import_paddle
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     open_standard_streams()
     parser = argparse.ArgumentParser(
-        prog="python -m training.check_config", description=__doc__.splitlines()[0]
+        prog=program_name("training.check_config"), description=__doc__.splitlines()[0]
     )
     add_config_arguments(parser)
     options = parser.parse_args(arguments)
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             plan = read_plan(config)
     except OcrError as error:
-        say(str(error))
+        say(told(error))
         return UNUSABLE
     except KeyboardInterrupt as stop:
         say("check_config: stopped")
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(note)
     for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
-    print(f"{options.config}: nothing wrong found")
+    print(f"{config.path}: nothing wrong found")
     return DONE
 
 

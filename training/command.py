@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from runtime.errors import OcrError
+from runtime.program import program_name, told
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
@@ -53,7 +54,7 @@ def run_command(
     """
     open_standard_streams()
     parser = argparse.ArgumentParser(
-        prog=f"python -m training.{name}", description=(description or "").split("\n")[0]
+        prog=program_name(f"training.{name}"), description=(description or "").split("\n")[0]
     )
     add_config_arguments(parser)
     if add_arguments is not None:
@@ -76,7 +77,7 @@ def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -
             prepare_process(config)
             return work(config, options)
     except OcrError as error:
-        say(f"{name}: {error}")
+        say(f"{name}: {told(error)}")
         return UNUSABLE
     except KeyboardInterrupt as stop:
         say(interrupted)

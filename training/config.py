@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from runtime.config_files import find_config
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, parse_yaml, read_yaml
 from training.data.unreadable import MOST_SHARE
@@ -188,14 +189,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply `Section.key=value` overrides; nothing is checked yet.
 
     Args:
-        path: the file.
+        path: the file, or what `find_config` takes.
         overrides: as after `-o`; the value is YAML, a number in the path indexes a list.
 
     Raises:
         ConfigError: if the file is missing, is not YAML (a `*alias` without its `&anchor` or a
             key given twice, say), or an override names a place that does not exist.
     """
-    path = Path(path)
+    path = find_config(path)
     try:
         document = read_yaml(path)
     except OSError as error:
@@ -258,7 +259,9 @@ def _list_index(place: list[Any], part: str, path: str, override: str) -> int:
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `-c` and `-o` as PaddleOCR's commands have them."""
-    parser.add_argument("-c", "--config", required=True, type=Path, help="YAML file")
+    parser.add_argument(
+        "-c", "--config", required=True, type=Path, help="YAML file, or a name such as fine_tune"
+    )
     parser.add_argument(
         "-o",
         "--override",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
 from runtime.infer.arguments import parse_arguments
+from runtime.program import told
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 
 if TYPE_CHECKING:  # slow imports come after the command line was checked
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         return _infer(arguments)
     except OcrError as error:
-        say(f"infer: {error}")
+        say(f"infer: {told(error)}")
         return UNUSABLE
     except KeyboardInterrupt:
         say(f"infer: interrupted{_how_to_resume(arguments)}")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from runtime.errors import OcrError
+from runtime.program import told
 from runtime.serve.arguments import PAGES, parse_arguments
 from runtime.standard_streams import open_standard_streams
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _serve(arguments)
     except OcrError as error:
-        print(f"serve: {error}", file=sys.stderr)
+        print(f"serve: {told(error)}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
         print("serve: interrupted before it was ready", file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from runtime.detection.model.default import default_detector
 from runtime.errors import ArtifactError
+from runtime.program import program_name
 from runtime.recognition.model.default import default_model
 
 USAGE_ERROR = 2
@@ -69,7 +70,7 @@ def _choose_detector(arguments: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = _Parser(
-        prog="python -m runtime.serve",
+        prog=program_name("runtime.serve"),
         description="Read line images and whole pages over HTTP: a page at /, "
         "POST /recognize, POST /read, and the Open Inference Protocol under /v2.",
         epilog="Bounded besides: a header to 32 KiB, 100 lines and 10 s; an address to 8 KiB; a "

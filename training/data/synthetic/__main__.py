@@ -13,6 +13,7 @@ from typing import NoReturn
 import cv2
 
 from runtime.errors import DatasetError, OcrError
+from runtime.program import program_name, told
 from runtime.recognition.charset import build_charset
 from runtime.standard_streams import open_standard_streams, say
 from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
@@ -47,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(options)
     except OcrError as error:
-        say(f"error: {error}")
+        say(f"error: {told(error)}")
         return 2
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m training.data.synthetic",
+        prog=program_name("training.data.synthetic"),
         description="Draw text lines, or pages, and write them as a PaddleOCR label-file data set.",
     )
     add = parser.add_argument
