@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 GPU_RUN := $(if $(VENV),$(RUN),$(PYTHON))
 OUTPUT := output/demo
 
-.PHONY: demo test test-slow test-gpu check bench clean
+.PHONY: demo test test-slow test-gpu check bench site clean
 
 # The main job, end to end: read with the shipped model, distil it further on new lines, strip the
 # Student, export and verify it, FP16 too, and read again.
@@ -48,6 +48,10 @@ test-gpu: $(if $(VENV),$(VENV)/.installed-dev)
 # BENCH_OPTIONS e.g. '--quick' or '--paddleocr ../PaddleOCR'.
 bench: $(VENV)/.installed-dev
 	$(RUN) -m benchmarks.suite --output output/bench $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+# The documentation as pages in output/site; a link that leads nowhere is an error.
+site: $(VENV)/.installed-site
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

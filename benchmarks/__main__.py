@@ -15,6 +15,7 @@ COMMANDS = {
     "throughput": "a folder end to end: stages, threads, and beside RapidOCR or PaddleOCR",
     "accuracy": "exact lines, character errors, calibration, for every form of a network",
     "service": "the service under load: speed, latency, lost answers, memory",
+    "service.footprint": "processes and memory of the service, with replicas and in one process",
     "service.hostile": "what honest clients still get while somebody attacks the service",
     "cluster": "folders read by several processes",
     "distillation": "what distillation brings a Student, seed by seed",
