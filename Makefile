@@ -51,7 +51,7 @@ bench: $(VENV)/.installed-dev
 
 # The documentation as pages in output/site; a link that leads nowhere is an error.
 site: $(VENV)/.installed-site
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

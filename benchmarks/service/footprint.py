@@ -31,14 +31,16 @@ def measure(options: tuple[str, ...]) -> tuple[int, float, float]:
         its processes, their memory in MiB (what several share is counted in parts), and the CPU
         time in seconds that they had taken when it was ready.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        with ServiceProcess(default_model(), Path(folder) / "log", options) as service:
-            _ask(f"{service.url}/ready")
-            seconds = service.cpu_seconds()
-            for route, file in _READ.items():
-                _ask(f"{service.url}/{route}", file.read_bytes())
-            pids = service.family_pids()
-            return len(pids), sum(map(shared_mib, pids)), seconds
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ServiceProcess(default_model(), Path(folder) / "log", options) as service,
+    ):
+        _ask(f"{service.url}/ready")
+        seconds = service.cpu_seconds()
+        for route, file in _READ.items():
+            _ask(f"{service.url}/{route}", file.read_bytes())
+        pids = service.family_pids()
+        return len(pids), sum(map(shared_mib, pids)), seconds
 
 
 def shared_mib(pid: int) -> float:
@@ -47,9 +49,8 @@ def shared_mib(pid: int) -> float:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     except OSError:
         return 0.0
-    return (
-        next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
-    )
+    kib = next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:"))
+    return int(kib) / 1024
 
 
 def _ask(url: str, body: bytes | None = None) -> None:
