@@ -32,7 +32,7 @@ def api_keys(file: str | None) -> tuple[str, ...]:
         OcrError: if the file cannot be read or holds none, or a key is too short.
     """
     key = os.environ.pop(KEY_VARIABLE, None)
-    keys = () if key is None else (key,)
+    keys: tuple[str, ...] = () if key is None else (key,)
     if file is not None:
         try:
             with Path(file).open("rb") as stream:
