@@ -45,7 +45,10 @@ class GlobalConfig:
         cal_metric_during_train: whether training batches are decoded too.
         pretrained_model: checkpoint to start from, weights alone.
         checkpoints: checkpoint to resume from, with optimizer and position.
-        allow_resized_head: start with a new head where the number of classes differs.
+        pretrained_dictionary: the dictionary of the weights to start from, where it is another and
+            nothing beside them says which; classes are then kept by character.
+        allow_resized_head: start with a new head where the number of classes differs and nothing
+            says what the checkpoint's classes stand for.
         use_gpu: train on the GPU; true on a machine without one means its CPU, with a warning.
         use_amp: mixed precision, on a GPU only.
         amp_custom_black_list: operators kept in float32 under mixed precision.
@@ -77,6 +80,7 @@ class GlobalConfig:
     cal_metric_during_train: bool = False
     pretrained_model: str | None = None
     checkpoints: str | None = None
+    pretrained_dictionary: str | None = None
     allow_resized_head: bool = False
     use_gpu: bool = False
     use_amp: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -45,6 +46,25 @@ class Batch:
         if not self.readings:
             return outputs
         return {**outputs, **{name: read.outputs() for name, read in self.readings.items()}}
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """Weights of a checkpoint that a network starts from.
+
+    Args:
+        parameters: by the names of one network.
+        file: that they were read from.
+        network: its name in the checkpoint; empty for one by itself.
+        where: key and file, for messages.
+        settings: the `Global` section.
+    """
+
+    parameters: Mapping[str, NDArray[Any]]
+    file: Path
+    network: str
+    where: str
+    settings: GlobalConfig
 
 
 class Report(Protocol):
@@ -158,6 +178,29 @@ class Task(Protocol):
 
     def teacher(self, plan: TeacherPlan) -> Teacher:
         """Return a teacher that is an ONNX file, which is not opened yet."""
+
+    def started(
+        self,
+        network: NetworkPlan,
+        own: Mapping[str, NDArray[Any]],
+        weights: StartingWeights,
+    ) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Bring weights that a network starts from to what its outputs stand for here.
+
+        Args:
+            network: to be started.
+            own: its arrays, as initialised.
+            weights: the checkpoint's.
+
+        Returns:
+            The arrays to load, and what became of them in words; None where nothing did.
+
+        Raises:
+            CheckpointError: if what they stand for has to be told, naming the key.
+        """
+
+    def remembered(self, plan: Plan) -> Mapping[str, Any]:
+        """Return what a checkpoint's `.states` keep of the meaning of the networks' outputs."""
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Fit the networks that a config describes to its data."""

@@ -280,6 +280,7 @@ class Trainer:
                 "unreadable": self.position.unreadable.as_state(),
                 "config_sha256": self.run.plan.config.sha256,
                 "data": self.fingerprint,
+                **self.run.task.remembered(self.run.plan),
             },
             averages,
         )
