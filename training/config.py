@@ -44,6 +44,8 @@ class GlobalConfig:
         save_epoch_step: epochs between `iter_epoch_N` checkpoints.
         cal_metric_during_train: whether training batches are decoded too.
         pretrained_model: checkpoint to start from, weights alone.
+        evaluate_start: whether `Eval` is read before the first step too; left out, it is where a
+            network that learns starts from given weights.
         checkpoints: checkpoint to resume from, with optimizer and position.
         pretrained_dictionary: the dictionary of the weights to start from, where it is another and
             nothing beside them says which; classes are then kept by character.
@@ -79,6 +81,7 @@ class GlobalConfig:
     save_epoch_step: int = 3
     cal_metric_during_train: bool = False
     pretrained_model: str | None = None
+    evaluate_start: bool | None = None
     checkpoints: str | None = None
     pretrained_dictionary: str | None = None
     allow_resized_head: bool = False

@@ -60,6 +60,15 @@ class Run:
         """The task that the networks do."""
         return self.plan.task
 
+    @property
+    def evaluates_start(self) -> bool:
+        """Whether the weights that training begins with are evaluated: given ones, if not said."""
+        told = self.settings.evaluate_start
+        if told is not None:
+            return told
+        learning = (plan for plan in self.plan.model.networks.values() if not plan.is_frozen)
+        return bool(self.settings.pretrained_model) or any(plan.pretrained for plan in learning)
+
     def data(self, path: str) -> DataPart:
         """Build `Train` or `Eval` and log its report."""
         plan = self.plan.train if path == "Train" else self.plan.evaluation

@@ -26,7 +26,8 @@ def train(config: Config) -> dict[str, Any]:
         config: as `load_config` gives it.
 
     Returns:
-        Figures of the last and of the best evaluation.
+        Figures of the first (none of a run that began at random), the last and the best evaluation,
+        samples evaluated, and steps done.
 
     Raises:
         OcrError: whatever the reason; a folder that cannot be written to, or that another run
@@ -57,7 +58,14 @@ def train(config: Config) -> dict[str, Any]:
         last = trainer.fit()
         if group.is_main:
             draw_curves(trainer.folder)
-    return {"last": last.figures, "best": trainer.position.best, "images": last.num_samples}
+    position = trainer.position
+    return {
+        "start": position.start,
+        "last": last.figures,
+        "best": position.best,
+        "images": last.num_samples,
+        "steps": position.global_step,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -113,7 +113,9 @@ def test_a_network_s_own_pretrained(
 
 def test_another_dictionary_only_on_request(checkpoints: dict[str, Path]) -> None:
     override = f"Architecture.Models.Student.pretrained={checkpoints['other']}"
-    message = r"head\.fc2\.bias is of 68 classes here, of 3 there.*Global\.pretrained_dictionary"
+    message = (
+        r"head\.fc2\.bias is of [0-9]+ classes here, of 3 there.*Global\.pretrained_dictionary"
+    )
     with pytest.raises(CheckpointError, match=message):
         build_run(small(override))
     built = build_run(small(override, "Global.allow_resized_head=true"))
