@@ -160,11 +160,13 @@ class Config:
         path: the YAML file, None when built in Python.
         sections: the whole mapping.
         lines: line number (from 1) of each dotted path that the file holds.
+        overrides: what `-o` put in the place of its values, `Section.key=value` each.
     """
 
     path: Path | None
     sections: dict[str, Any]
     lines: dict[str, int] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -173,7 +175,15 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def located(self, problem: Problem) -> str:
-        """Return the problem with the file and the line of its path or the nearest one above."""
+        """Return the problem with the file and the line of its path or the nearest one above.
+
+        What `-o` put there is named instead.
+        """
+        path = f"{problem.path}."
+        for override in reversed(self.overrides):
+            target = override.partition("=")[0]
+            if path.startswith(f"{target}."):
+                return f"-o {override}: {problem.message if target == problem.path else problem}"
         line = self._line(problem)
         where = str(self.path or "config")
         return f"{where}: {problem}" if line is None else f"{where}:{line}: {problem}"
@@ -216,7 +226,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected sections such as Global, got {sections!r:.80}")
     for override in overrides:
         _apply_override(sections, override)
-    return Config(path, sections, document.lines)
+    return Config(path, sections, document.lines, tuple(overrides))
 
 
 def _apply_override(sections: dict[str, Any], override: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from training.data.sample import Sample, SampleSource, Transform
     from training.distillation.teacher.contract import Readings, Teacher
     from training.distillation.teacher.section import TeacherPlan
+    from training.fine_tuning.suited import Suited
     from training.loop.parallel import Group
     from training.network import Network
     from training.networks import NetworkPlan
@@ -96,6 +97,22 @@ class Prediction(Protocol):
         """Why the image could not be read, else None."""
 
 
+class EvaluationPage(Protocol):
+    """What the main network made of each sample, as an HTML page."""
+
+    def take(self, outputs: Any, batch: Batch) -> None:
+        """Add a batch."""
+
+    def html(
+        self,
+        facts: Mapping[str, str],
+        figures: Mapping[str, Mapping[str, float]],
+        source: SampleSource,
+        indices: Iterable[int],
+    ) -> str:
+        """Return the page: what was evaluated, figures of every network, pictures of samples."""
+
+
 class Batching(Protocol):
     """How samples become batches."""
 
@@ -146,6 +163,10 @@ class Task(Protocol):
     @classmethod
     def read(cls, settings: GlobalConfig, problems: Problems) -> Task | None:
         """Read what the `Global` section says about the task; None if it cannot be used."""
+
+    @staticmethod
+    def suited_to(num_samples: int) -> Suited | None:
+        """Return the settings that suit so many samples; None where no rule is known."""
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -229,6 +250,10 @@ class Task(Protocol):
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
         """Decode the networks' outputs for a batch, and add them to the run's metric."""
+
+    @staticmethod
+    def page(run: Run) -> EvaluationPage | None:
+        """Open an HTML page of an evaluation; None where the task has none."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield a prediction for each image file, in order, by the path that serves."""

@@ -27,7 +27,7 @@ def train(config: Config) -> dict[str, Any]:
 
     Returns:
         Figures of the first (none of a run that began at random), the last and the best evaluation,
-        samples evaluated, and steps done.
+        samples evaluated, steps and epochs, the folder, and the network that chose the best.
 
     Raises:
         OcrError: whatever the reason; a folder that cannot be written to, or that another run
@@ -65,29 +65,43 @@ def train(config: Config) -> dict[str, Any]:
         "best": position.best,
         "images": last.num_samples,
         "steps": position.global_step,
+        "epochs": run.settings.epoch_num,
+        "folder": str(folder),
+        "network": run.metric.key if plan.model.is_distillation else "",
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    hint = "stopped; what was saved is whole: resume with -o Global.checkpoints=…/latest"
     return run_command(
-        "train", __doc__, _train, arguments, interrupted=hint, lasting=("stdout", "stderr")
+        "train", __doc__, _train, arguments, interrupted=_stopped, lasting=("stdout", "stderr")
     )
 
 
+def _stopped(config: Config) -> str:
+    from training.loop.ending import stopped
+
+    return stopped(config)
+
+
 def _train(config: Config, options: argparse.Namespace) -> int:
+    from training.loop.ending import next_steps
+
     figures = train(config)
-    print(table(figures["last"], figures["best"]))
+    print(table(figures["start"], figures["last"], figures["best"]))
+    folder, network = Path(figures["folder"]), figures["network"]
+    print("\n".join(next_steps(config, folder, network, figures["epochs"])))
     return 0
 
 
-def table(last: dict[str, float], best: dict[str, float]) -> str:
-    """Return the last and the best figure of every network, aligned."""
+def table(start: dict[str, float], last: dict[str, float], best: dict[str, float]) -> str:
+    """Return the figures of every network, aligned: before the first step, if read, last, best."""
     width = max(map(len, last))
-    rows = [f"{'':{width}}  {'last':>8}  {'best':>8}"]
-    for name, value in last.items():
-        rows.append(f"{name:{width}}  {value:8.4f}  {best.get(name, float('nan')):8.4f}")
+    columns = {**({"before": start} if start else {}), "last": last, "best": best}
+    rows = [f"{'':{width}}" + "".join(f"  {name:>8}" for name in columns)]
+    for name in last:
+        figures = (column.get(name, float("nan")) for column in columns.values())
+        rows.append(f"{name:{width}}" + "".join(f"  {figure:8.4f}" for figure in figures))
     return "\n".join(rows)
 
 

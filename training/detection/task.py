@@ -65,6 +65,10 @@ class DetectionTask:
         return cls()
 
     @staticmethod
+    def suited_to(num_samples: int) -> None:
+        """Return None: what suits a number of pages was not measured."""
+
+    @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Report a network without a neck, or with auxiliary heads that nothing feeds."""
         return problems_of_parts(section)
@@ -165,6 +169,10 @@ class DetectionTask:
         """
         if "polys" in batch.arrays:
             run.metric(run.post_process(outputs, batch.arrays["shape"]), batch.arrays)
+
+    @staticmethod
+    def page(run: Run) -> None:
+        """Return None: boxes are looked at with `python -m runtime.infer --visualize`."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the boxes of every network for each image file."""

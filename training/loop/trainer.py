@@ -20,7 +20,9 @@ from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.loop.divergence import refuse_non_finite_losses
+from training.loop.earlier import set_aside
 from training.loop.ema import ModelEMA
+from training.loop.ending import BEST, LATEST
 from training.loop.evaluation import Evaluation, evaluate
 from training.loop.fingerprint import fingerprint_of
 from training.loop.parallel import Group, synchronize_batch_norm
@@ -32,7 +34,6 @@ from training.losses import TOTAL, figures_of
 from training.run import Run
 from training.task import Batch
 
-LATEST, BEST = "latest", "best_accuracy"
 log = logging.getLogger(__name__)
 
 
@@ -102,6 +103,8 @@ class Trainer:
         settings = self.run.settings
         self._try_first_batch()
         total = settings.epoch_num * self.steps_per_epoch
+        if self.group.is_main and not settings.checkpoints:
+            set_aside(self.folder)
         self.progress = Progress(self.folder, settings, self.position, total, self.group.is_main)
         self.run.model.train()
         try:

@@ -39,9 +39,11 @@ from training.recognition.losses.checks import problems_of_losses
 from training.recognition.metrics import METRICS
 from training.recognition.necks import NECKS
 from training.recognition.network import RecognitionNetwork
+from training.recognition.page.page import EvaluationPage
 from training.recognition.predict import Prediction, predict, results_text, table
 from training.recognition.report import DataReport, inspect_source
 from training.recognition.start import PRETRAINED_DICTIONARY, remembered, with_classes_of
+from training.recognition.suited import suited_to
 from training.recognition.teacher.line_teacher import KEYS, LineTeacher
 from training.recognition.teacher.transform import ReadByTeachers
 from training.recognition.transforms import (
@@ -106,6 +108,9 @@ class RecognitionTask:
             problems.add("Global.character_dict_path", str(error))
             return None
         return cls(charset, settings.max_text_length, settings.use_space_char)
+
+    suited_to = staticmethod(suited_to)
+    page = staticmethod(EvaluationPage.of)
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -179,10 +184,8 @@ class RecognitionTask:
 
     def remembered(self, plan: Plan) -> Mapping[str, Any]:
         """Return the characters of the run, and those of networks that have others."""
-        networks = plan.model.networks
-        return remembered(
-            self.charset, {name: self.charset_of(networks[name]) for name in networks}
-        )
+        networks = plan.model.networks.items()
+        return remembered(self.charset, {name: self.charset_of(own) for name, own in networks})
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Map classes of other dictionaries; let time steps follow the width of the batches."""
@@ -244,7 +247,6 @@ class RecognitionTask:
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
     ) -> DataReport:
         """Check every label, and the images."""
-        is_rendered = isinstance(source, SyntheticDataSet)
         return inspect_source(
             source,
             plan.path,
@@ -254,7 +256,7 @@ class RecognitionTask:
             width_policy_of(plan),
             getattr(source, "malformed", ()),
             getattr(source, "notes", ()),
-            looked_at=_RENDERED_LINES_LOOKED_AT if is_rendered else None,
+            looked_at=_RENDERED_LINES_LOOKED_AT if isinstance(source, SyntheticDataSet) else None,
         )
 
     def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> LineBatching:
