@@ -181,9 +181,8 @@ class Config:
         """
         path = f"{problem.path}."
         for override in reversed(self.overrides):
-            target = override.partition("=")[0]
-            if path.startswith(f"{target}."):
-                return f"-o {override}: {problem.message if target == problem.path else problem}"
+            if path.startswith(f"{override.partition('=')[0]}."):
+                return f"-o {problem}"
         line = self._line(problem)
         where = str(self.path or "config")
         return f"{where}: {problem}" if line is None else f"{where}:{line}: {problem}"

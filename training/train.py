@@ -57,7 +57,7 @@ def train(config: Config) -> dict[str, Any]:
             resume(trainer, run.settings.checkpoints)
         last = trainer.fit()
         if group.is_main:
-            draw_curves(trainer.folder)
+            draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
     position = trainer.position
     return {
         "start": position.start,

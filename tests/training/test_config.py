@@ -142,9 +142,9 @@ def test_the_line_of_a_problem(path: Path, key: str, line: int) -> None:
 @pytest.mark.parametrize(
     ("problem", "place"),
     [
-        ("Global.epoch_num", "-o Global.epoch_num=x: m"),
-        ("Loss", "-o Loss={name: A}: m"),
-        ("Loss.name", "-o Loss={name: A}: Loss.name: m"),
+        ("Global.epoch_num", "-o Global.epoch_num: m"),
+        ("Loss", "-o Loss: m"),
+        ("Loss.name", "-o Loss.name: m"),
         ("Global", "{path}:1: Global: m"),
         ("Global.epoch_number", "{path}:1: Global.epoch_number: m"),
     ],

@@ -64,7 +64,7 @@ def test_another_seed_gives_other_weights(run: Run) -> None:
 
 
 def test_a_wrong_config_is_refused_before_building() -> None:
-    with pytest.raises(ConfigError, match=r"small\.yml:\d+: Metric\.key: unknown network"):
+    with pytest.raises(ConfigError, match=r"-o Metric\.key: unknown network"):
         build_run(small("Metric.key=Pupil"))
 
 

@@ -111,6 +111,6 @@ def test_the_shipped_config_leaves_it_to_the_number_of_lines(tmp_path: Path) -> 
     plan = read_plan(load_config(ROOT / "configs/fine_tune.yml", overrides))
     suited = suited_to(100)
     assert plan.settings.epoch_num == suited.epochs
-    weights = [part.component.options.get("weight") for part in plan.loss.parts]
+    weights = [part.weight for part in plan.loss.parts]
     assert suited.anchor in weights
     assert plan.train.options_of("RecAug") and plan.evaluation.options_of("RecAug") is None
