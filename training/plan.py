@@ -30,7 +30,7 @@ from training.networks import ModelPlan, read_architecture
 from training.optimizer import OptimizerPlan, read_optimizer
 from training.registry import Component, Problem, Problems, unknown_name
 from training.task import Task
-from training.tasks import task_of
+from training.tasks import task_of, unsupported_family
 
 _DEPLOYED_SECTIONS = ("Global", "Architecture", "Eval")
 
@@ -136,7 +136,14 @@ def read_deployed_plan(config: Config) -> DeployedPlan:
 def _with_choices(
     config: Config, problems: Problems, is_training: bool
 ) -> tuple[Config, Suited | None]:
-    """Choose what a config leaves to be chosen, by the rules of its task."""
+    """Choose what a config leaves to be chosen, by the rules of its task.
+
+    Raises:
+        ConfigError: of a family that is not trained here, and nothing of what follows from it.
+    """
+    other = unsupported_family(config.sections.get("Architecture"))
+    if other is not None:
+        config.raise_problems([other])
     task = task_of(config.sections.get("Architecture"), Problems())
     return (config, None) if task is None else with_choices(config, task, problems, is_training)
 

@@ -136,7 +136,7 @@ OUTSIDE = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>'
         ("ppocrlabel", "a.png\tplain text\n", "expected JSON"),
         ("ppocrlabel", 'a.png\t[{"points": [["a", 1]]}]\n', "expected points of two numbers"),
         ("ppocrlabel", 'a.png\t[{"points": [[NaN, 1]]}]\n', "expected coordinates in px"),
-        ("icdar", "10,10,110,10,text\n", "expected x1,y1"),
+        ("icdar", "10,10,110,text\n", "expected x1,y1"),
     ],
 )
 def test_what_is_no_such_file_is_refused_in_a_line(
