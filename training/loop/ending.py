@@ -60,6 +60,8 @@ def command(config: Config, module: str, overrides: Iterable[str], **more: Path)
 
 def stopped(config: Config) -> str:
     """Say how to go on with a run that was stopped; whole commands where something was saved."""
+    if config.path is None:
+        return "stopped"
     settings = config.sections.get("Global")
     folder = settings.get("save_model_dir") if isinstance(settings, Mapping) else None
     latest = Path(str(folder or "output")) / LATEST

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 from runtime.errors import DatasetError
@@ -121,7 +121,7 @@ def xml_of(file: Path) -> Element:
     def characters(text: str) -> None:
         path[-1].text += text
 
-    def refuse(*declared: object) -> None:
+    def refuse(*declared: object) -> NoReturn:
         raise DatasetError(
             f"{file}: declares entities, which labels do not need and which are not followed; "
             "take the declaration out"
