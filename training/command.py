@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from runtime.errors import OcrError
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from runtime.streams import lasting_streams
 from training.config import Config, add_config_arguments, load_config
 from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
-from training.streams import lasting_streams
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 LOGGERS = ("training", "runtime")
