@@ -45,7 +45,7 @@ def test_it_is_checked_trained_saved_resumed_and_evaluated(
 
 
 def test_its_mistakes_are_named_like_any_task_s(config: Path) -> None:
-    with pytest.raises(ConfigError, match="-o Loss.name: unknown loss 'CTCLoss'"):
+    with pytest.raises(ConfigError, match=r"-o Loss\.name: unknown loss 'CTCLoss'"):
         train(load_config(config, ["Loss.name=CTCLoss"]))
     with pytest.raises(ConfigError, match="expected Decode"):
         train(load_config(config, ["Train.dataset.transforms=[]"]))
