@@ -1,9 +1,9 @@
 """Puts settings that suit the number of training samples in the place of `auto` in a config.
 
 `auto` may stand at `Global.epoch_num`, `Global.eval_batch_step`, `Optimizer.lr.learning_rate`,
-`Train.loader.batch_size_per_card`, the `weight` of a loss of `Loss.loss_config_list`, and as the
-options of a transform of `Train` that its task knows. Every other key keeps its meaning, and what
-is left out its default.
+`Train.loader.batch_size_per_card`, `frozen_statistics` of a network, the `weight` of a loss of
+`Loss.loss_config_list`, and as the options of a transform of `Train` that its task knows. Every
+other key keeps its meaning, and what is left out its default.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ _STAND_INS: Mapping[str, Any] = {
     "learning_rate": 1e-3,
     "batch_size": 1,
     "anchor": 1.0,
+    "frozen_statistics": False,
 }
 """In the place of what cannot be chosen, so that other problems are found too."""
 
@@ -88,6 +89,15 @@ def _places(sections: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any, str]]:
             holder = holder.get(part) if isinstance(holder, Mapping) else None
         if isinstance(holder, dict) and holder.get(key) == AUTO:
             yield path, holder, key, what
+    architecture = sections.get("Architecture")
+    networks = {"Architecture": architecture}
+    if isinstance(architecture, Mapping) and isinstance(architecture.get("Models"), Mapping):
+        models = architecture["Models"].items()
+        networks |= {f"Architecture.Models.{name}": network for name, network in models}
+    for path, network in networks.items():
+        if isinstance(network, dict) and network.get("frozen_statistics") == AUTO:
+            key = "frozen_statistics"
+            yield f"{path}.{key}", network, key, key
     for place, entry in enumerate(_listed(sections, "Loss", "loss_config_list")):
         for name, options in entry.items():
             if isinstance(options, dict) and options.get("weight") == AUTO:

@@ -17,6 +17,7 @@ class Suited:
         batch_size: of a process.
         learning_rate: the highest.
         anchor: weight of a loss that holds the network to a teacher.
+        frozen_statistics: whether BatchNorms keep their statistics.
         augmentation: options of transforms by name.
         reason: why, in words.
     """
@@ -26,6 +27,7 @@ class Suited:
     batch_size: int
     learning_rate: float
     anchor: float
+    frozen_statistics: bool = False
     augmentation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reason: str = ""
 
@@ -36,14 +38,15 @@ class Suited:
 
     @property
     def eval_batch_step(self) -> tuple[int, int]:
-        """From which step on, and how often, `Eval` is read: some eight times a run."""
-        return 0, max(1, self.steps_per_epoch * self.epochs // 8)
+        """From which step on, and how often, `Eval` is read: some five times a run."""
+        return 0, max(1, self.steps_per_epoch * self.epochs // 5)
 
     def __str__(self) -> str:
         text = (
             f"chosen for {self.num_samples} training samples: {self.epochs} epochs of "
             f"{self.steps_per_epoch} steps, batch {self.batch_size}, rate {self.learning_rate:g}, "
-            f"weight of the teacher {self.anchor:g}"
+            f"weight of the teacher {self.anchor:g}, statistics "
+            f"{'kept' if self.frozen_statistics else 'learnt'}"
         )
         for name, options in self.augmentation.items():
             shown = ", ".join(f"{key} {value:g}" for key, value in options.items())

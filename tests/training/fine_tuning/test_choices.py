@@ -113,4 +113,5 @@ def test_the_shipped_config_leaves_it_to_the_number_of_lines(tmp_path: Path) -> 
     assert plan.settings.epoch_num == suited.epochs
     weights = [part.weight for part in plan.loss.parts]
     assert suited.anchor in weights
+    assert plan.model.networks["Student"].keeps_statistics is suited.frozen_statistics is True
     assert plan.train.options_of("RecAug") and plan.evaluation.options_of("RecAug") is None
