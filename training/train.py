@@ -27,7 +27,8 @@ def train(config: Config) -> dict[str, Any]:
 
     Returns:
         Figures of the first (none of a run that began at random), the last and the best evaluation,
-        samples evaluated, steps and epochs, the folder, and the network that chose the best.
+        samples evaluated, steps and epochs, the folder, the network that chose the best and what
+        it began from.
 
     Raises:
         OcrError: whatever the reason; a folder that cannot be written to, or that another run
@@ -58,7 +59,7 @@ def train(config: Config) -> dict[str, Any]:
         last = trainer.fit()
         if group.is_main:
             draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
-    position = trainer.position
+    position, main = trainer.position, run.metric.key if plan.model.is_distillation else ""
     return {
         "start": position.start,
         "last": last.figures,
@@ -67,7 +68,8 @@ def train(config: Config) -> dict[str, Any]:
         "steps": position.global_step,
         "epochs": run.settings.epoch_num,
         "folder": str(folder),
-        "network": run.metric.key if plan.model.is_distillation else "",
+        "network": main,
+        "pretrained": run.settings.pretrained_model or plan.model.networks[main].pretrained,
     }
 
 
@@ -90,7 +92,8 @@ def _train(config: Config, options: argparse.Namespace) -> int:
     figures = train(config)
     print(table(figures["start"], figures["last"], figures["best"]))
     folder, network = Path(figures["folder"]), figures["network"]
-    print("\n".join(next_steps(config, folder, network, figures["epochs"])))
+    steps = next_steps(config, folder, network, figures["epochs"], figures["pretrained"])
+    print("\n".join(steps))
     return 0
 
 

@@ -16,7 +16,9 @@ _PRETRAINED = (".pretrained", ".pretrained_dictionary")
 _OF_EVALUATION = ("Eval.dataset.data_dir", "Eval.dataset.label_file_list", "Eval.loader.")
 
 
-def next_steps(config: Config, folder: Path, network: str, epochs: int) -> list[str]:
+def next_steps(
+    config: Config, folder: Path, network: str, epochs: int, start: str | None = None
+) -> list[str]:
     """Return lines that say where a run's files are, and commands to go on with.
 
     Args:
@@ -24,6 +26,7 @@ def next_steps(config: Config, folder: Path, network: str, epochs: int) -> list[
         folder: of the run.
         network: whose figures chose the best, empty for one by itself.
         epochs: of the run.
+        start: weights that the network began from, if they were given.
     """
     best, latest = folder / BEST, folder / LATEST
     named = f" --network {shlex.quote(network)}" if network else ""
@@ -33,11 +36,15 @@ def next_steps(config: Config, folder: Path, network: str, epochs: int) -> list[
     export = command(config, "export", exporting)
     exported = f"--checkpoint {_quoted(best)}{named} --output-dir {_quoted(folder / 'export')}"
     resume = resuming(config, latest, epochs=2 * epochs)
+    blend = command(config, "training.blend", reading)
+    blended = f"--start {_quoted(start or '')} --trained {_quoted(best)}"
+    mixing = f"  mix with the start: {blend} {blended} --output {_quoted(folder / 'blended')}"
     return [
         f"in {folder}: {BEST}{PARAMETERS}, {LATEST}{PARAMETERS}, metrics.jsonl, curves.png",
         f"  evaluate: {evaluate}",
         f"  export:   {export} {exported}",
         f"  go on:    {resume}",
+        *([mixing] if start else []),
     ]
 
 

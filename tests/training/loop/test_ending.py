@@ -33,6 +33,15 @@ def test_commands_carry_what_the_run_was_given() -> None:
     assert resume[6:] == [*own, *more]
 
 
+def test_weights_that_a_run_began_from_can_be_mixed_in() -> None:
+    config = Config(Path("a.yml"), {})
+    assert len(next_steps(config, Path("out"), "Student", 1)) == 4
+    line = next_steps(config, Path("out"), "Student", 1, start="my/start")[-1]
+    assert line.endswith(
+        "training.blend -c a.yml --start my/start --trained out/best_accuracy --output out/blended"
+    )
+
+
 def test_one_network_by_itself_is_not_named() -> None:
     config = Config(Path("a.yml"), {})
     lines = next_steps(config, Path("out"), "", epochs=1)
