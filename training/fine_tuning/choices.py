@@ -46,7 +46,7 @@ def with_choices(
     places = list(_places(sections))
     if not places:
         return config, None
-    count = _count(sections, task) if is_training else _USUAL
+    count = _count(sections) if is_training else _USUAL
     suited = None if count is None else task.suited_to(count)
     if suited is None:
         why = "this task has no rule" if count is not None else "nothing counts Train's samples"
@@ -122,7 +122,7 @@ def _value(suited: Suited, what: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _count(sections: Mapping[str, Any], task: type[Task]) -> int | None:
+def _count(sections: Mapping[str, Any]) -> int | None:
     """Count the samples of an epoch of `Train`; None where that cannot be told before it is read.
 
     Files that are not there are found later: the usual number stands for them.
