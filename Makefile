@@ -13,7 +13,8 @@ demo: $(VENV)/.installed-export
 	$(RUN) -m runtime.infer images --labels images/labels.txt
 	$(RUN) -m training.data.synthetic --output $(OUTPUT)/lines --force --count 3600 --val-fraction 0.1 \
 		--dictionary configs/small_dict.txt --use-space-char --min-length 3 --max-length 20 --difficulty 0.5
-	$(RUN) -m training.train -c configs/fine_tune.yml -o Global.save_model_dir=$(OUTPUT)
+	$(RUN) -m training.train -c configs/fine_tune.yml -o Global.save_model_dir=$(OUTPUT) \
+		Global.epoch_num=1 Global.eval_batch_step=30 Train.loader.batch_size_per_card=32
 	$(RUN) -m export -c configs/fine_tune.yml --checkpoint $(OUTPUT)/best_accuracy --network Student \
 		--output-dir $(OUTPUT)/export --images images --fp16
 	$(RUN) -m benchmarks.accuracy --labels $(OUTPUT)/lines/val.txt \

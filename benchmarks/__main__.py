@@ -19,6 +19,7 @@ COMMANDS = {
     "service.hostile": "what honest clients still get while somebody attacks the service",
     "cluster": "folders read by several processes",
     "distillation": "what distillation brings a Student, seed by seed",
+    "fine_tuning": "what fine-tuning on few lines of a pack gains on others",
     "training": "a training step beside paddle, PaddleOCR and PyTorch",
     "trt": "a TensorRT engine, in trtexec's words",
     "parity": "outputs, losses and gradients beside PaddleOCR",

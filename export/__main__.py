@@ -20,9 +20,9 @@ from runtime.errors import OcrError, ParityError
 from runtime.program import program_name, told
 from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
+from runtime.streams import lasting_streams
 from training.command import import_paddle
 from training.output_folder import translate_disk_errors
-from training.streams import lasting_streams
 
 COMMANDS = {
     "all": "everything",

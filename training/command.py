@@ -14,10 +14,10 @@ from runtime.errors import OcrError
 from runtime.program import program_name, told
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from runtime.streams import lasting_streams
 from training.config import Config, add_config_arguments, load_config
 from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
-from training.streams import lasting_streams
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 LOGGERS = ("training", "runtime")
@@ -33,7 +33,7 @@ def run_command(
     work: Work,
     arguments: Sequence[str] | None,
     add_arguments: Callable[[argparse.ArgumentParser], object] | None = None,
-    interrupted: str = "stopped",
+    interrupted: Callable[[Config], str] = lambda config: "stopped",
     lasting: Sequence[str] = ("stderr",),
 ) -> int:
     """Run a command of `training`.
@@ -45,7 +45,7 @@ def run_command(
             when it is called.
         arguments: those of the process when None.
         add_arguments: adds options besides `-c` and `-o`.
-        interrupted: message after Ctrl-C or SIGTERM.
+        interrupted: makes the message after Ctrl-C or SIGTERM.
         lasting: the standard streams whose failure does not end the command.
 
     Returns:
@@ -63,7 +63,12 @@ def run_command(
         return _run(name, work, parser.parse_args(arguments), interrupted)
 
 
-def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -> int:
+def _run(
+    name: str,
+    work: Work,
+    options: argparse.Namespace,
+    interrupted: Callable[[Config], str],
+) -> int:
     if "images" in options:
         # After `-o A.b=1 images/` argparse takes the folder for another override.
         options.images += [text for text in options.override if "=" not in text]
@@ -71,6 +76,7 @@ def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -
     log_to_stderr(logging.WARNING)
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
+    config = Config(None, {})
     try:
         with stopped_by_signals(), translate_disk_errors():
             config = load_config(options.config, options.override)
@@ -80,7 +86,7 @@ def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -
         say(f"{name}: {told(error)}")
         return UNUSABLE
     except KeyboardInterrupt as stop:
-        say(interrupted)
+        say(interrupted(config))
         return status_of(stop)
 
 

@@ -119,6 +119,8 @@ def _infer(arguments: Namespace) -> int:
             raise KeyboardInterrupt
         results.close(is_complete=not interruption.is_asked)
     sum_up()
+    if arguments.quiet and results.labels is not None:  # it was asked for
+        print(results.labels.summary())
     if interruption.is_asked:
         raise KeyboardInterrupt
     if results.labels is not None:

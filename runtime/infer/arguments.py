@@ -235,7 +235,9 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "folder of the file, or the one above it in which the images are",
     )
     group.add_argument(
-        "--quiet", action="store_true", help="print neither results nor summary, only errors"
+        "--quiet",
+        action="store_true",
+        help="print neither results nor summary, only errors, and with --labels how many are right",
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from runtime.errors import ConfigError, OcrError
 from runtime.lock import OutputLock
 from runtime.standard_streams import open_standard_streams, say
+from runtime.streams import lasting_streams
 from training.checkpoint.safe_pickle import load_pickle
 from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
@@ -33,7 +34,6 @@ from training.recipes.latin_data import (
     write_labels,
 )
 from training.recipes.stages import EVERY_PACK, Recipe, Stage, read_recipe
-from training.streams import lasting_streams
 from training.train import main as train
 
 STAGES = Path("configs/latin/stages.yml")
