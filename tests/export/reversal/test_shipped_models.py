@@ -1,4 +1,4 @@
-"""Models that come along, taken back from their ONNX files, have the weights of their checkpoints."""
+"""Models that come along, taken back from ONNX, have the weights of their checkpoints."""
 
 from __future__ import annotations
 
