@@ -70,6 +70,8 @@ def options_parser() -> argparse.ArgumentParser:
     add("--arms", nargs="+", help="those to run; all by default")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default: %(default)s")
     add("--steps", type=int, default=240, help="default: %(default)s")
+    add("--start", nargs="+", type=Path, default=[], metavar="FILE",
+        help="first weights of Student and Twin, in place of the usual ones")  # fmt: skip
     add("--teacher", type=Path, default=_TEACHER, metavar="FILE", help="default: %(default)s")
     add("--onnx", type=Path, metavar="FILE", help="ONNX teacher; RapidOCR's by default")
     add("--rendered", type=int, default=400, help="rendered lines to read besides")
@@ -106,6 +108,12 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     overrides = dict(map(_parse_override, options.override))
     around = surroundings()
     arms = read_arms(options.arms_file, options.arms)
+    weights = dict(zip(_START_NETWORKS, (file.resolve() for file in options.start), strict=False))
+    if weights and TWIN not in weights and any(TWIN in arm.networks for arm in arms):
+        raise ConfigError(
+            "--start: expected the first weights of the Twin too, got those of the Student alone; "
+            "name a second file or leave out the arms with a Twin"
+        )
     output = options.output.resolve()
     student = student_of(options.arms_file)
     section = load_config(student).sections["Global"]
@@ -115,8 +123,7 @@ def compare(options: argparse.Namespace, command: Sequence[str]) -> Result:
     )
     # First weights, the same for every arm: trained networks whose head is moved to this
     # dictionary, or random ones that the seed alone decides.
-    weights = {}
-    if student == STUDENT_CONFIG:
+    if not weights and student == STUDENT_CONFIG:
         own = build_charset(_START_DICTIONARY, use_space_char=True)
         start = output / "start"
         weights = {

@@ -82,3 +82,13 @@ def test_what_cannot_be_done_is_one_line(
     assert main(["--data", str(packs), *output, *options]) == 2
     assert said in capsys.readouterr().err
     assert not list((tmp_path / "runs").glob("*_1"))
+
+
+def test_a_twin_without_first_weights_beside_given_ones_is_refused(
+    packs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--data", str(packs), "--packs", "words", "--output", str(tmp_path / "runs")]
+    start = Path(__file__).parents[3] / "weights" / "small_start.pdparams"
+    assert main([*command, "--arms", "alone", "pair", "--start", str(start)]) == 2
+    assert "the first weights of the Twin too" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
