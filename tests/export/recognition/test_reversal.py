@@ -82,8 +82,7 @@ def _deploy(name: str, folder: Path) -> tuple[Config, Path]:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in NETWORKS
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS
     ],
 )
 def every_kind(
