@@ -19,8 +19,13 @@ from collections.abc import Mapping, Sequence
 from runtime.errors import OcrError, ParityError
 from runtime.program import program_name, told
 from runtime.signals import status_of, stopped_by_signals
-from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
-from runtime.streams import lasting_streams
+from runtime.standard_streams import (
+    forget_stdout,
+    lasting_streams,
+    log_to_stderr,
+    open_standard_streams,
+    say,
+)
 from training.command import import_paddle
 from training.output_folder import translate_disk_errors
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from runtime.errors import OcrError
 from runtime.program import program_name, told
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
-from runtime.standard_streams import log_to_stderr, open_standard_streams, say
-from runtime.streams import lasting_streams
+from runtime.standard_streams import lasting_streams, log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
 from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
