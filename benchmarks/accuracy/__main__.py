@@ -14,6 +14,7 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from benchmarks.measuring.result import Failure, Measure, Result, measure, surro
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import EngineError, OcrError
 from runtime.files import sha256_of_file
+from runtime.images.read import read_image
+from runtime.recognition.spec import INTERPOLATIONS
 
 _PLAIN_NAMES = ("val", "train", "test", "labels")
 NUM_WORST = 12
@@ -41,6 +44,8 @@ def options_parser() -> argparse.ArgumentParser:
     add("--labels", type=Path, nargs="+", required=True, help="label files, path<TAB>text")
     add("--models", type=Path, nargs="+", required=True, help=".onnx, FP32 or FP16, and .plan")
     add("--count", type=int, default=500, help="of each label file; default: %(default)s")
+    add("--resize", nargs="+", choices=INTERPOLATIONS, help="FP32 models in each of these ways")
+    add("--least-height", type=int, default=1, metavar="PX", help="of lines that are read")
     add("--output", type=Path, metavar="FILE", help="everything as JSON, pictures beside it")
     return parser
 
@@ -57,11 +62,14 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
         OcrError: if a label file names nothing.
     """
     around = surroundings()
-    packs = {_name_of(file): _labelled_lines(file, options.count) for file in options.labels}
+    packs = {
+        _name_of(file): _labelled_lines(file, options.count, options.least_height)
+        for file in options.labels
+    }
     if len(packs) < len(options.labels):
         raise OcrError("expected label files of different names, got two of one; rename one")
     hashes = {name: _sha256_of(lines) for name, lines in packs.items()}
-    read, titles, failures = _read_all(options.models, packs)
+    read, titles, failures = _read_all(options.models, options.resize or (None,), packs)
     details = {
         name: {"title": titles[name], **_details_of(by_pack)} for name, by_pack in read.items()
     }
@@ -89,7 +97,7 @@ def measure_accuracy(options: argparse.Namespace, command: Sequence[str]) -> Res
                 if file.is_file()
             },
         },
-        settings={"count": options.count},
+        settings={"count": options.count, "least_height_px": options.least_height},
         measures=tuple(
             figure for name, by_pack in read.items() for figure in _measures(name, by_pack)
         ),
@@ -110,10 +118,15 @@ def _by_name(models: Sequence[Path]) -> dict[str, Path]:
     return {file.name if times[file.name] == 1 else str(file): file for file in models}
 
 
-def _labelled_lines(file: Path, count: int) -> list[LabelledLine]:
+def _labelled_lines(file: Path, count: int, least_height: int) -> list[LabelledLine]:
     lines = [line for line in find_lines(file, count) if line.text is not None]
+    if least_height > 1:
+        lines = [line for line in lines if read_image(line.path).shape[0] >= least_height]
     if not lines:
-        raise OcrError(f"no labels in {file}: expected lines of path, tab and text; check --labels")
+        raise OcrError(
+            f"no labels in {file}: expected lines of path, tab and text, of images at least "
+            f"{least_height} px high; check --labels"
+        )
     return lines
 
 
@@ -130,17 +143,21 @@ _ByPack = Mapping[str, Sequence[Reading]]
 
 
 def _read_all(
-    models: Sequence[Path], packs: Mapping[str, Sequence[LabelledLine]]
+    models: Sequence[Path],
+    resizes: Sequence[str | None],
+    packs: Mapping[str, Sequence[LabelledLine]],
 ) -> tuple[dict[str, _ByPack], dict[str, str], list[Failure]]:
     read: dict[str, _ByPack] = {}
     titles, failures = {}, []
     total = sum(map(len, packs.values()))
-    with tqdm(total=len(models) * total, desc="accuracy", unit="line") as bar:
-        for form, model in _by_name(models).items():
+    forms = list(product(_by_name(models).items(), resizes))
+    with tqdm(total=len(forms) * total, desc="accuracy", unit="line") as bar:
+        for (name, model), resize in forms:
+            form = name if resize is None else f"{name}, {resize}"
             bar.set_postfix_str(form)
             try:
-                reader = open_reader(model)
-                read[form] = {name: _readings(reader, lines, bar) for name, lines in packs.items()}
+                reader = open_reader(model, resize)
+                read[form] = {pack: _readings(reader, lines, bar) for pack, lines in packs.items()}
                 titles[form] = reader.title
             except OcrError as error:
                 is_absent = isinstance(error, EngineError) and model.suffix in ENGINE_SUFFIXES

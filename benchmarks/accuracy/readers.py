@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.conversion.model_file import read_model
@@ -13,6 +13,8 @@ from runtime.engines import ENGINE_SUFFIXES
 from runtime.errors import OcrError
 from runtime.recognition.ctc import best_path, decode_best_path
 from runtime.recognition.preprocess import Image
+from runtime.recognition.score_session import ScoreSession
+from runtime.recognition.session import open_session
 from runtime.recognition.spec import RecognizerSpec
 
 Read = Callable[[Sequence[str]], Iterator[tuple[str, float, str | None]]]
@@ -32,14 +34,26 @@ class Reader:
     read: Read
 
 
-def open_reader(model: Path) -> Reader:
+def open_reader(model: Path, resize: str | None = None) -> Reader:
     """Open a form: the runtime itself, or for FP16 on a CPU its roundings emulated.
 
     onnxruntime's CPU provider computes FP16 nodes in FP32, which would hide what they lose.
 
+    Args:
+        model: an ONNX file or a plan.
+        resize: instead of the way that an FP32 model says, one of `INTERPOLATIONS`.
+
     Raises:
         OcrError: if it cannot be opened here.
     """
+    if resize is not None:
+        session = open_session(model, device="cpu", shared=True, precision="fp32")
+        if not isinstance(session, ScoreSession):
+            raise OcrError(f"{model}: expected an ONNX file in FP32 to resize {resize} for")
+        session.spec = replace(session.spec, resize=resize)
+        resized = Recognizer(session)
+        title = f"ONNX, FP32, onnxruntime, lines resized {resize}"
+        return Reader(title, lambda paths: _through_runtime(resized, paths))
     if model.suffix.lower() in ENGINE_SUFFIXES:
         recognizer = Recognizer(model)
         return Reader(recognizer.description, lambda paths: _through_runtime(recognizer, paths))

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from benchmarks.measuring.alternation import Attempt, run_in_alternation, same_as_first
 from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.comparison import EACH, failures, figures_by_contender, speeds, table
-from benchmarks.measuring.lines import find_lines, write_lines
+from benchmarks.measuring.lines import find_lines, read_lines, write_lines
 from benchmarks.measuring.machine import ROOT
 from benchmarks.measuring.result import (
     Failure,
@@ -76,6 +76,9 @@ def options_parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=1000, help="lines; default: %(default)s")
     add("--model", type=Path, help="an .onnx file; RapidOCR's own by default")
     add("--eight-bit", type=Path, metavar="FILE", help="its form by export quantize, read too")
+    add("--openvino", action="store_true", help="read in OpenVINO too, in all that it has here")
+    add("--other", type=Path, metavar="FILE", help="another recogniser of this project's, read too")
+    add("--other-eight-bit", type=Path, metavar="FILE", help="its form by export quantize")
     add("--threads", type=int, default=available_cpus(), help="of the CPU; all by default")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--cold-starts", type=int, default=5, help="0: none; default: %(default)s")
@@ -110,12 +113,16 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
     around = surroundings()
     if options.peer == "paddleocr":
         around["remarks"] = (*around["remarks"], THREADS_OF_ITS_OWN)
-    for model in (options.model, options.eight_bit):
+    others = {
+        "8-bit form": options.eight_bit,
+        "other": options.other,
+        "other's 8-bit form": options.other_eight_bit,
+    }
+    for model in (options.model, *others.values()):
         if model is not None and not model.is_file():
             raise OcrError(f"no such model: expected a file, got {model}; check the path")
     if options.model is None:
         options.model = bundled_model("rapidocr")
-    eight_bit = {} if options.eight_bit is None else {"8-bit form": named_file(options.eight_bit)}
     lines = find_lines(options.images, options.count)
     chosen = choose(options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,7 +147,7 @@ def measure_throughput(options: argparse.Namespace, command: Sequence[str]) -> R
         command=("python", "-m", "benchmarks.throughput", *command),
         inputs={
             "model": named_file(options.model),
-            **eight_bit,
+            **{name: named_file(file) for name, file in others.items() if file is not None},
             "lines": {
                 "name": options.images.name,
                 "number": len(lines),
@@ -205,6 +212,9 @@ def _cold_starts(
         name: command_of(name, line, options, options.threads, ["--cold"])
         for name in chosen.reading
     }
+    (first,) = read_lines(line)
+    infer = (sys.executable, "-m", "runtime.infer", first.path)
+    commands["command line"] = [*infer, "--model", str(options.model.resolve())]
     try:
         seconds = measure_cold_start(commands, options.cold_starts, ROOT)
     except OcrError as error:

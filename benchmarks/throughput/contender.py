@@ -52,7 +52,12 @@ def ours(options: argparse.Namespace) -> Opened:
     """Open this project's recogniser, which reads paths and decodes them itself."""
     from runtime import Recognizer, read_image
 
-    recognizer = Recognizer(options.model, device="cpu", threads=options.threads)
+    recognizer = Recognizer(
+        options.model,
+        device=options.device,
+        precision=options.precision,
+        threads=options.threads,
+    )
 
     def read(paths: Sequence[str]) -> list[str]:
         return [line.text for line in recognizer(paths)]
@@ -147,6 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--lines", type=Path, required=True)
     add("--model", type=Path, required=True)
     add("--threads", type=int, required=True)
+    add("--device", default="cpu", help="of this project")
+    add("--precision", default="auto", help="of this project")
     add("--paddleocr", type=Path)
     add("--inference", type=Path)
     add("--cold", action="store_true", help="read once, without a warm-up or figures")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring.alternation import Contender
+from runtime.cpu import cpu_kind
+from runtime.engines.choice.ways import BF16, OPENVINO, version_of
 from runtime.errors import OcrError
 
 PEERS = {
@@ -18,10 +20,24 @@ PEERS = {
     "none": (),
 }
 STAGES = "stages"
-EIGHT_BIT = "ours-8-bit"
+OWN: dict[str, tuple[str, str, str]] = {
+    "ours": ("model", "cpu", "auto"),
+    "ours-8-bit": ("eight_bit", "cpu", "auto"),
+    "openvino": ("model", "openvino", "fp32"),
+    "openvino-bf16": ("model", "openvino", "bf16"),
+    "openvino-8-bit": ("eight_bit", "openvino", "auto"),
+    "other": ("other", "cpu", "auto"),
+    "other-8-bit": ("other_eight_bit", "cpu", "auto"),
+}
+"""This project's contenders: the option that names their file, device, precision."""
 TITLES = {
     "ours": "this project",
     "ours-8-bit": "this project, the 8-bit form of that file",
+    "openvino": "this project in OpenVINO, FP32",
+    "openvino-bf16": "this project in OpenVINO, bf16",
+    "openvino-8-bit": "this project in OpenVINO, the 8-bit form",
+    "other": "this project, another model",
+    "other-8-bit": "this project, the 8-bit form of the other model",
     "rapidocr": "RapidOCR, the same file",
     "paddleocr": "PaddleOCR's predict_rec.py on paddle, as it comes",
     "paddleocr-onednn": "the same with --enable_mkldnn",
@@ -73,7 +89,15 @@ def choose(options: Namespace) -> Chosen:
     while threads < options.threads:
         scaling[f"ours, {threads} thread{'s' if threads > 1 else ''}"] = threads
         threads *= 2
-    own = ("ours",) if options.eight_bit is None else ("ours", EIGHT_BIT)
+    own = [name for name, (file, _, _) in OWN.items() if getattr(options, file) is not None]
+    if not options.openvino:
+        own = [name for name in own if not name.startswith(OPENVINO)]
+    elif version_of(OPENVINO) is None:
+        reason = "OpenVINO is not installed: pip install 'distilrec[openvino]'"
+        absent |= {name: reason for name in own if name.startswith(OPENVINO)}
+    elif "bf16" not in (cpu_kind() or ""):
+        absent[f"{OPENVINO}-{BF16}"] = "this CPU has neither AVX512-BF16 nor AMX"
+    own = [name for name in own if name not in absent]
     return Chosen((*own, *peers), scaling, absent, peers[0] if peers else "ours")
 
 
@@ -94,11 +118,11 @@ def command_of(
     name: str, lines: Path, options: Namespace, threads: int, more: Sequence[str] = ()
 ) -> list[str]:
     """Return the command that a contender runs; arguments as `contender`."""
-    is_eight_bit = name == EIGHT_BIT
-    model = options.eight_bit if is_eight_bit else options.model
-    program = "ours" if is_eight_bit else name
+    file, device, precision = OWN.get(name, OWN["ours"])
+    program = "ours" if name in OWN else name
     words = [sys.executable, "-m", _MODULE, program, "--lines", str(lines)]
-    words += ["--model", str(model.resolve()), "--threads", str(threads), *more]
+    words += ["--model", str(getattr(options, file).resolve()), "--threads", str(threads), *more]
+    words += ["--device", device, "--precision", precision]
     for flag, path in (("--paddleocr", options.paddleocr), ("--inference", options.inference)):
         if path is not None:
             words += [flag, str(path.resolve())]

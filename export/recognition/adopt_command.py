@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> list[str]:
         group.add_argument(
             "--output-name", metavar="NAME", help="the output that holds the scores"
         ),
+        group.add_argument(
+            "--resize",
+            choices=("bilinear", "area"),
+            help="how lines are brought to the height: bilinear (PaddleOCR), or averaged over "
+            "areas from 1.25 times the height on",
+        ),
     )
     return [option.dest for option in options]
 
@@ -63,6 +69,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
         mean=_number(options.mean, "--mean"),
         std=_number(options.std, "--std"),
         output_name=options.output_name,
+        resize=options.resize,
     )
     return adopt(
         options.model,

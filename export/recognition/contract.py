@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,9 @@ from runtime.recognition.ctc import best_path, decode_best_path, softmax
 from runtime.recognition.labels import Labels
 from runtime.recognition.preprocess import Image
 from runtime.recognition.score_session import ScoreSession
-from runtime.recognition.spec import RecognizerSpec
+from runtime.recognition.spec import BILINEAR, RecognizerSpec
+
+log = logging.getLogger("export")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class RecognizerContract:
     spec: RecognizerSpec
     post_processes = ("CTCLabelDecode", "DistillationCTCLabelDecode")
     """PaddleOCR's names of what decodes such a network."""
-    agreed_fields = ("characters", "height", "channels", "color_order", "mean", "std")
+    agreed_fields = ("characters", "height", "channels", "color_order", "mean", "std", "resize")
 
     @staticmethod
     def takes(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> bool:
@@ -178,6 +181,12 @@ class RecognizerContract:
         """Return the `inference.yml` that PaddleOCR 3 and PaddleX read."""
         from export.recognition.inference_yml import inference_yml
 
+        if self.spec.resize != BILINEAR:
+            log.warning(
+                "inference.yml: PaddleOCR resizes lines bilinearly, this model was trained with "
+                "%s: tall lines may read worse there",
+                self.spec.resize,
+            )
         return {"inference.yml": inference_yml(self.spec, model_name)}
 
     def write_triton(self, folder: Path, name: str, model: bytes, batch_size: int | None) -> None:

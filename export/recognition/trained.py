@@ -11,8 +11,9 @@ from training.checkpoint.parameters import Parameters
 from training.networks import ALONE, NetworkPlan
 from training.plan import DeployedPlan
 from training.recognition.fitting import only_size_of
+from training.recognition.inputs import deployed_input, resize_of
 from training.recognition.start import ctc_bias
-from training.recognition.task import RecognitionTask, deployed_input
+from training.recognition.task import RecognitionTask
 
 _PROBES = ((1, 64), (2, 160), (3, 320))
 """Lines and px of width."""
@@ -29,6 +30,7 @@ class TrainedRecognizer:
         assert isinstance(plan.task, RecognitionTask)
         self._task, self._networks = plan.task, plan.model.networks
         self.height, self.width = deployed_input(plan.evaluation)
+        self.resize = resize_of(plan.evaluation)
 
     def _plan_of(self, network: str) -> NetworkPlan:
         """Return the plan of a network; one that is the whole model has any name."""
@@ -80,6 +82,7 @@ class TrainedRecognizer:
             characters=self._charset(network).characters,
             height=self.height,
             width=width,
+            resize=self.resize,
             network=network,
         )
 

@@ -8,6 +8,7 @@ other term of a sum they are nothing. Training leaves them: RapidOCR's PP-OCRv6 
 from __future__ import annotations
 
 import logging
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engines.onnx_weights import tensors_in
+from runtime.engines.protobuf import Data
 from runtime.errors import ArtifactError
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 _TYPE, _FLOATS, _RAW = 2, 4, 9
 _FLOAT = 1
 _MOST_BYTES = 2**30
+_AT_A_TIME = 2**16
+"""Weights looked at together: what is computed of them stays in the CPU's cache, which takes a
+third of the time of all at once."""
 
 
 def without_denormals(path: Path) -> bytes | None:
@@ -33,21 +38,42 @@ def without_denormals(path: Path) -> bytes | None:
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        data = bytearray(path.read_bytes())
-        num_denormal = sum(map(_set_to_zero, _weights_in(data)))
+        with path.open("rb") as file:
+            # Nothing is copied of a file that has none; it is unmapped when no view of it is left.
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        places = [found for found in _denormals_in(data) if found.size]
     except (OSError, ValueError, IndexError, ArtifactError):
         return None  # whoever opens it will say what is wrong
-    if not num_denormal:
+    if not places:
         return None
+    every = np.concatenate(places)
+    mended = np.frombuffer(bytearray(data), np.uint8)
+    for byte in range(4):
+        mended[every + byte] = 0
     logger.info(
         "%s: %d of its weights are denormal numbers, which CPUs are slow at: taken for 0",
-        *(path, num_denormal),
+        *(path, every.size),
     )
-    return bytes(data)
+    return mended.tobytes()
 
 
-def _weights_in(data: bytearray) -> Iterator[NDArray[np.float32]]:
-    """Yield the FP32 weights of a model, as views of its bytes."""
+def _denormals_in(data: Data) -> Iterator[NDArray[np.int64]]:
+    """Yield where denormal FP32 weights of a model begin in its bytes, some at a time."""
+    bits, is_denormal = np.empty(_AT_A_TIME, np.uint32), np.empty(_AT_A_TIME, np.bool_)
+    for start, stop in _weights_in(data):
+        for place in range(start, stop, 4 * _AT_A_TIME):
+            part = np.frombuffer(data, np.dtype("<u4"), min(_AT_A_TIME, (stop - place) // 4), place)
+            some, found = bits[: len(part)], is_denormal[: len(part)]
+            # Without sign and exponent bits there are only denormal numbers and 0, which wraps.
+            np.copyto(some, part)
+            np.bitwise_and(some, np.uint32(0x7FFFFFFF), out=some)
+            np.subtract(some, np.uint32(1), out=some)
+            np.less(some, np.uint32(0x007FFFFF), out=found)
+            yield place + 4 * np.flatnonzero(found)
+
+
+def _weights_in(data: Data) -> Iterator[tuple[int, int]]:
+    """Yield where the FP32 weights of each tensor of a model begin and end in its bytes."""
     for found in tensors_in(data):
         fields = dict(found)
         if fields.get(_TYPE) != _FLOAT:
@@ -55,16 +81,4 @@ def _weights_in(data: bytearray) -> Iterator[NDArray[np.float32]]:
         for number in (_FLOATS, _RAW):
             place = fields.get(number)
             if isinstance(place, slice):
-                count = (place.stop - place.start) // 4
-                yield np.frombuffer(data, np.dtype("<f4"), count, place.start)
-
-
-def _set_to_zero(weights: NDArray[np.float32]) -> int:
-    """Set denormal numbers to 0, in place, and count them."""
-    # Without sign and exponent bits there are only denormal numbers and 0.
-    bits = weights.view(np.dtype("<u4")) & np.uint32(0x7FFFFFFF)
-    is_denormal = (bits < np.uint32(0x00800000)) & (bits != 0)
-    num_denormal = int(np.count_nonzero(is_denormal))
-    if num_denormal:
-        weights[is_denormal] = 0
-    return num_denormal
+                yield place.start, place.stop - (place.stop - place.start) % 4

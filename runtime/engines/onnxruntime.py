@@ -8,13 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.cpu import available_cpus
-from runtime.engines.bound_runs import BoundRuns
-from runtime.engines.conv_search import chosen_search
 from runtime.engines.denormals import without_denormals
 from runtime.engines.onnx_weights import Weights, check_files, weights_of
 from runtime.engines.tensors import (
@@ -29,6 +27,9 @@ from runtime.engines.tensors import (
     filled,
 )
 from runtime.errors import ArtifactError, EngineError
+
+if TYPE_CHECKING:  # what a GPU needs is imported where one is
+    from runtime.engines.bound_runs import BoundRuns
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +128,8 @@ class OnnxRuntimeEngine:
         try:
             runs = self._idle.pop()
         except IndexError:  # as many as there are threads in here
+            from runtime.engines.bound_runs import BoundRuns
+
             ends = (self.inputs, self.outputs)
             runs = BoundRuns(self._ort, session, *ends, "cuda", self._device_id)
         try:
@@ -227,6 +230,8 @@ def _create(
 def _create_on_cuda(
     ort: Any, path: Path, options: Any, device_id: int, disabled: list[str] | None
 ) -> Any:
+    from runtime.engines.conv_search import chosen_search
+
     try:
         if hasattr(ort, "preload_dlls"):
             # Finds the CUDA libraries that pip installed; it complains on stdout, among records.

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from runtime.errors import ImageError, OcrError
 from runtime.images.pdf.pages import render_page
 from runtime.images.pdf.source import PdfPage
-from runtime.images.read import ImageSource, read_image, source_name
-from runtime.images.sources import NamedImage, Page, file_pages, pages_in
+from runtime.images.read import ImageSource, read_bytes, read_image, source_name
+from runtime.images.sources import NamedImage, Page, pages_in
 
 
 class LoadedImage(NamedTuple):
@@ -77,7 +77,11 @@ def load_image(source: ImageSource, max_pixels: int) -> LoadedImage:
         if isinstance(source, PdfPage):
             pixels, px_per_inch, warnings = render_page(source, max_pixels)
             return LoadedImage(pixels, name, warnings, px_per_inch)
-        return LoadedImage(read_image(source, max_pixels), name, _page_warnings(source))
+        remedy = "pass each of them as a file of its own"
+        if isinstance(source, str | Path) and name is not None:
+            remedy = "runtime.sources_from([path]) gives each of them"
+            source = NamedImage(name, read_bytes(name, max_pixels))  # a file is opened once
+        return LoadedImage(read_image(source, max_pixels), name, _page_warnings(source, remedy))
     except ImageError as error:
         # The result has its own field for the source, so that the reason need not name it again.
         raise ImageError(str(error).removeprefix(f"{name}: ")) from error
@@ -108,21 +112,14 @@ def unforeseen(error: Exception) -> ImageError:
     return ImageError(f"cannot be read: {type(error).__name__}: {reason}")
 
 
-def _page_warnings(source: ImageSource) -> tuple[str, ...]:
+def _page_warnings(source: ImageSource, remedy: str) -> tuple[str, ...]:
     """Warn of pages besides the one that is read; a `Page` is asked for as such."""
+    if isinstance(source, NamedImage):
+        source = source.data
+    if not isinstance(source, bytes | bytearray | memoryview):
+        return ()
     try:
-        return _other_pages(source)
+        count = len(pages_in(bytes(source)))
     except Exception:
         return ()  # the image has been read; what else its file holds remains unknown
-
-
-def _other_pages(source: ImageSource) -> tuple[str, ...]:
-    if isinstance(source, str | Path):
-        count = len(file_pages(source))
-        remedy = "runtime.sources_from([path]) gives each of them"
-    elif isinstance(source, bytes | bytearray | memoryview | NamedImage):
-        data = source.data if isinstance(source, NamedImage) else bytes(source)
-        count, remedy = len(pages_in(data)), "pass each of them as a file of its own"
-    else:
-        return ()
     return (f"1 of {count} pages read; {remedy}",) if count > 1 else ()

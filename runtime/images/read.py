@@ -111,7 +111,7 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
             check_size(source.shape[1], source.shape[0], max_pixels)
         return bgr_from_array(source)
     if isinstance(source, Page):
-        data = _read_bytes(source.path, max_pixels) if source.data is None else source.data
+        data = read_bytes(source.path, max_pixels) if source.data is None else source.data
         return _bgr_from_file(data, max_pixels, source.number, source.path)
     if isinstance(source, PdfPage):
         return render_page(source, max_pixels).pixels
@@ -120,7 +120,7 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
     if isinstance(source, NamedImage):
         return _bgr_from_file(source.data, max_pixels, name=name)
     if name is not None:
-        return _bgr_from_file(_read_bytes(name, max_pixels), max_pixels, name=name)
+        return _bgr_from_file(read_bytes(name, max_pixels), max_pixels, name=name)
     if isinstance(source, bytes | bytearray | memoryview):
         return _bgr_from_file(bytes(source), max_pixels)
     if is_pillow_image(source):
@@ -131,8 +131,12 @@ def _read(source: ImageSource, name: str | None, max_pixels: int) -> NDArray[np.
     )
 
 
-def _read_bytes(name: str, max_pixels: int) -> bytes:
+def read_bytes(name: str, max_pixels: int) -> bytes:
     """Read an image file whole.
+
+    Args:
+        name: its path.
+        max_pixels: of the largest image that is read.
 
     Raises:
         ImageError: if it cannot be read, is too long, or is no file.

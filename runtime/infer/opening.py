@@ -12,7 +12,6 @@ from runtime.cluster.opening import Opening
 from runtime.engines import ENGINE_SUFFIXES
 from runtime.engines.choice.proof import proofs_path
 from runtime.engines.choice.ways import INT8, eight_bit_name
-from runtime.engines.sidecar import sidecar_path
 from runtime.inference_yml import FILE_NAME
 
 if TYPE_CHECKING:
@@ -81,7 +80,11 @@ def opening_of(
 
 def _beside(model: Path, precision: str | None) -> tuple[Path, ...]:
     """Return the files that are looked for beside a model."""
-    files = (sidecar_path(model), model.with_name(FILE_NAME), proofs_path(model))
+    files: tuple[Path, ...] = (model.with_name(FILE_NAME), proofs_path(model))
+    if model.suffix.lower() in ENGINE_SUFFIXES:
+        from runtime.engines.sidecar import sidecar_path
+
+        files = (sidecar_path(model), *files)
     if precision == INT8 or proofs_path(model).is_file():
         return (*files, model.with_name(eight_bit_name(model.name)))
     return files

@@ -1,7 +1,8 @@
 """Converts images to network input, for training, evaluation and serving alike.
 
 The arithmetic is PaddleOCR's: bilinear resize to the height keeping the ratio, BGR, CHW,
-`(x / 255 - 0.5) / 0.5`, then 0.0 to the right of the line.
+`(x / 255 - 0.5) / 0.5`, then 0.0 to the right of the line. Where a model says so, tall lines are
+averaged over areas instead.
 """
 
 from __future__ import annotations
@@ -13,32 +14,51 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.recognition.spec import RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import AREA, BILINEAR, RecognizerSpec, WidthPolicy
 
 Image = NDArray[np.uint8]
 Batch = NDArray[np.float32]
 
+_AREA_FROM = 1.25
+"""Times the network's height from which a line is averaged: below it a bilinear resize, which looks
+at four pixels, passes over none of them."""
 
-def resize_line(image: Image, height: int, width_policy: WidthPolicy) -> Image:
+
+def resize_line(
+    image: Image, height: int, width_policy: WidthPolicy, resize: str = BILINEAR
+) -> Image:
     """Resize a line image to the network's height, keeping its aspect ratio.
 
     Args:
         image: uint8 [h, w, C], any size.
         height: H in px.
         width_policy: gives the width beyond which a line is compressed.
+        resize: as `resize_to`.
 
     Returns:
         uint8 [H, content width, C].
     """
     content_width = width_policy.content_width(image.shape[0], image.shape[1], height)
-    return resize_to(image, height, content_width)
+    return resize_to(image, height, content_width, resize)
 
 
-def resize_to(image: Image, height: int, width: int) -> Image:
-    """Resize uint8 [h, w, C] bilinearly to uint8 [height, width, C]."""
+def resize_to(image: Image, height: int, width: int, resize: str = BILINEAR) -> Image:
+    """Resize a line.
+
+    Args:
+        image: uint8 [h, w, C].
+        height, width: in px.
+        resize: `bilinear`; or `area`, the mean of all pixels that become one, for lines at least
+            1.25 times as high, and bilinear for others.
+
+    Returns:
+        uint8 [height, width, C].
+    """
     if image.shape[:2] == (height, width):
         return image
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    is_averaged = resize == AREA and image.shape[0] >= _AREA_FROM * height
+    interpolation = cv2.INTER_AREA if is_averaged else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=interpolation)
     return resized.reshape(height, width, image.shape[2]).astype(np.uint8, copy=False)
 
 
@@ -80,7 +100,8 @@ def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None =
     Args:
         image: BGR uint8 [h, w, 3].
         spec: of the recogniser.
-        content_width: width in px to resize to; that of the spec's width policy when None.
+        content_width: width in px to resize to, bilinearly as PaddleOCR does; that of the spec's
+            width policy when None.
 
     Returns:
         uint8 [H, content width, C].
@@ -91,4 +112,4 @@ def prepare_line(image: Image, spec: RecognizerSpec, content_width: int | None =
         image = np.ascontiguousarray(image[:, :, ::-1])
     if content_width is not None:
         return resize_to(image, spec.height, content_width)
-    return resize_line(image, spec.height, spec.width)
+    return resize_line(image, spec.height, spec.width, spec.resize)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runtime.recognition.boxes import Box
-from runtime.recognition.result import Recognition
+if TYPE_CHECKING:  # a table shows no boxes
+    from runtime.recognition.boxes import Box
+    from runtime.recognition.result import Recognition
 
 Schema = dict[str, Any]
 

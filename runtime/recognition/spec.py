@@ -34,6 +34,10 @@ from runtime.spec import MODEL_FIELDS, REMEDY, ModelSpec
 SPEC_KEY = "recognizer_spec"
 CHARACTER_KEY = "character"
 
+BILINEAR, AREA = "bilinear", "area"
+INTERPOLATIONS = (BILINEAR, AREA)
+"""How lines are brought to the network's height; `runtime.recognition.preprocess.resize_to`."""
+
 MAX_HEIGHT_PX, MAX_WIDTH_PX = 1024, 65_536
 """Far above any recogniser's: what a file says beyond it would only cost memory."""
 
@@ -62,6 +66,7 @@ _SPEC_FIELDS = {
     "std": number(1e-6, 1e6),
     "blank_index": choice(BLANK_INDEX),
     "output_activation": choice("softmax", "none"),
+    "resize": choice(*INTERPOLATIONS),
     **MODEL_FIELDS,
 }
 _LISTED_FIELDS = {
@@ -121,6 +126,7 @@ class RecognizerSpec(ModelSpec):
         mean, std: normalisation `(x / 255 - mean) / std`, the same for every channel.
         width: the width policy; padding on the right is 0.0 after normalising.
         output_activation: `softmax` when the network emits probabilities, `none` for logits.
+        resize: one of `INTERPOLATIONS`; what a file without it means is bilinear, as in PaddleOCR.
     """
 
     task: ClassVar[str] = "rec"
@@ -139,6 +145,7 @@ class RecognizerSpec(ModelSpec):
     width: WidthPolicy = WidthPolicy()
     blank_index: int = BLANK_INDEX
     output_activation: str = "softmax"
+    resize: str = BILINEAR
 
     def __post_init__(self) -> None:
         super().__post_init__()

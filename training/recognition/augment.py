@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.recognition.preprocess import resize_to
+from runtime.recognition.spec import BILINEAR
 from training.data.sample import Draw, Image, Sample
 from training.recognition.teacher.reading import joined
 
@@ -185,6 +186,7 @@ class RecConAug:
         ext_data_num: how many lines to try.
         longest_label: characters of the longest label; no joint text is longer, whereas PaddleOCR
             joins such lines and then takes another line in their place.
+        resize: how lines are brought to the joint height, as the whole is.
 
     Source: PaddleOCR `RecConAug`.
     """
@@ -199,8 +201,10 @@ class RecConAug:
         max_text_length: int = 25,
         ext_data_num: int = 1,
         longest_label: int | None = None,
+        resize: str = BILINEAR,
     ) -> None:
         self.prob = prob
+        self.resize = resize
         self.height = image_shape[0]
         self.max_ratio = image_shape[1] / image_shape[0]
         self.max_text_length = min(max_text_length, longest_label or max_text_length)
@@ -219,7 +223,7 @@ class RecConAug:
                 break
             sample.image = np.concatenate(
                 [
-                    resize_to(image, self.height, max(1, round(ratio * self.height)))
+                    resize_to(image, self.height, max(1, round(ratio * self.height)), self.resize)
                     for image, ratio in zip(images, ratios, strict=True)
                 ],
                 axis=1,

@@ -13,7 +13,7 @@ from training.backbones.svtrnet import SVTRNet
 from training.data.planned import Size
 from training.recognition.class_map import ClassMap
 from training.recognition.features import problems_of_features
-from training.recognition.inputs import deployed_input, heights, image_shape, sizes_of
+from training.recognition.inputs import deployed_input, problems_of_inputs, sizes_of
 from training.recognition.network import RecognitionNetwork
 from training.recognition.start import PRETRAINED_DICTIONARY
 
@@ -65,10 +65,7 @@ def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str
                 )
         for data in (plan.train, plan.evaluation):
             yield from _problems_of_size(network, data)
-    trained, evaluated = heights(plan.train), image_shape(plan.evaluation)[1]
-    if evaluated not in trained:
-        listed = " or ".join(map(str, trained))
-        message = f"expected the training height {listed}, got {evaluated}"
+    for message in problems_of_inputs(plan.train, plan.evaluation):
         yield "Eval.dataset.transforms", message
     yield from problems_of_features(plan)
 

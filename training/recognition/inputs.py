@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.recognition.spec import WidthPolicy
+from runtime.recognition.spec import BILINEAR, WidthPolicy
 from training.data.planned import Size
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def resize_options(plan: DataPlan) -> Mapping[str, Any]:
     return plan.options_of("RecResizeImg") or plan.options_of("SVTRRecResizeImg") or {}
 
 
+def resize_of(plan: DataPlan) -> str:
+    """Return how images are resized, one of `INTERPOLATIONS`; bilinearly where a sampler does."""
+    return str(resize_options(plan).get("interpolation", BILINEAR))
+
+
 def image_shape(plan: DataPlan) -> tuple[int, int, int]:
     """Return [C, H, W] of a section's images; of several scales the base."""
     if plan.sampler is not None:
@@ -52,6 +57,20 @@ def image_shape(plan: DataPlan) -> tuple[int, int, int]:
 def heights(plan: DataPlan) -> tuple[int, ...]:
     """Return the heights in px that a section's images have."""
     return (image_shape(plan)[1],) if plan.sampler is None else plan.sampler.heights
+
+
+def problems_of_inputs(train: DataPlan, evaluation: DataPlan) -> Iterator[str]:
+    """Yield what differs between the images trained on and those evaluated, and may not."""
+    trained, evaluated = heights(train), image_shape(evaluation)[1]
+    if evaluated not in trained:
+        listed = " or ".join(map(str, trained))
+        yield f"expected the training height {listed}, got {evaluated}"
+    if resize_of(train) != resize_of(evaluation):
+        of_sampler = " (a sampler resizes bilinearly)" if train.sampler is not None else ""
+        yield (
+            f"expected the interpolation that is trained with, {resize_of(train)}{of_sampler}, got "
+            f"{resize_of(evaluation)}"
+        )
 
 
 def keep_keys(plan: DataPlan) -> tuple[str, ...]:

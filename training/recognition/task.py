@@ -30,6 +30,7 @@ from training.recognition.inputs import (
     heights,
     image_shape,
     keep_keys,
+    resize_of,
     width_policy_of,
     widths_of,
 )
@@ -229,6 +230,7 @@ class RecognitionTask:
             **self.injected,
             "width_policy": width_policy_of(plan),
             "longest_label": self.longest_label(plan),
+            "resize": resize_of(plan),
         }
         transforms = [transform.build(**injected) for transform in plan.transforms]
         if plan.teachers:
@@ -288,7 +290,10 @@ class RecognitionTask:
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the readings of every network for each image file."""
         height, width_policy = deployed_input(run.plan.evaluation)
-        spec = RecognizerSpec(self.charset.characters, height=height, width=width_policy)
+        resize = resize_of(run.plan.evaluation)
+        spec = RecognizerSpec(
+            self.charset.characters, height=height, width=width_policy, resize=resize
+        )
         return predict(run, files, spec)
 
     def table(self, predictions: Sequence[Prediction]) -> str:

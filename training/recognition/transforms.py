@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.errors import DatasetError
 from runtime.recognition.preprocess import resize_line
-from runtime.recognition.spec import WidthPolicy
+from runtime.recognition.spec import BILINEAR, INTERPOLATIONS, WidthPolicy
 from training.data.decode_image import DecodeImage
 from training.data.sample import Draw, Sample
 from training.recognition.augment import BaseDataAugmentation, RecAug, RecConAug
@@ -32,17 +32,32 @@ class RecResizeImg:
         image_shape: [C, H, W]; W is the limit in training.
         eval_mode: whether lines that are padded to one width are not squeezed into it; where
             widths follow the images this is the rule of evaluation anyway.
+        interpolation: `bilinear` as in PaddleOCR, which has no such key, or `area`; the exported
+            model says it, and is read with it.
     """
 
     def __init__(
-        self, width_policy: WidthPolicy, image_shape: Sequence[int], eval_mode: bool = False
+        self,
+        width_policy: WidthPolicy,
+        image_shape: Sequence[int],
+        eval_mode: bool = False,
+        interpolation: str = BILINEAR,
     ) -> None:
         self.height = image_shape[1]
         self.width_policy = width_policy
+        self.interpolation = interpolation
+
+    @staticmethod
+    def problems_of(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Report an interpolation that does not exist."""
+        got = options.get("interpolation", BILINEAR)
+        if got in INTERPOLATIONS:
+            return []
+        return [("interpolation", f"expected {' or '.join(INTERPOLATIONS)}, got {got!r}")]
 
     def __call__(self, sample: Sample, draw: Draw) -> Sample:
         """Resize the image of a sample, uint8 [h, w, 3], to [H, content width, 3]."""
-        sample.image = resize_line(sample.image, self.height, self.width_policy)
+        sample.image = resize_line(sample.image, self.height, self.width_policy, self.interpolation)
         return sample
 
 
@@ -111,7 +126,7 @@ TRANSFORMS = Registry(
         "SVTRRecResizeImg": RecResizeImg,
         "KeepKeys": KeepKeys,
     },
-    injected=frozenset({"charset", "width_policy", "longest_label"}),
+    injected=frozenset({"charset", "width_policy", "longest_label", "resize"}),
     unused=frozenset(
         {
             *("infer_mode", "padding", "Image"),

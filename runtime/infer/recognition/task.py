@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.images.read import DEFAULT_MAX_PIXELS
-from runtime.infer.recognition.cluster import LINES_PER_SHARD, failed_line, recognizer_opening
+from runtime.infer.recognition.opening import LINES_PER_SHARD, failed_line, recognizer_opening
 from runtime.infer.table import escaped, printable
-from runtime.recognition.labels import Labels
 from runtime.recognition.record import record_from_recognition, rounded
 from runtime.recognition.result import Recognition
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.cluster.opening import Opening
     from runtime.images.read import ImageSource
     from runtime.infer.task import Draw
+    from runtime.recognition.labels import Labels
 
 _COLUMNS = ("file", "text", "confidence", "width_px", "height_px", "warnings", "error")
 
@@ -57,6 +57,8 @@ class Reading:
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""
         if arguments.labels is not None:
+            from runtime.recognition.labels import Labels
+
             self._labels = Labels(arguments.labels, arguments.labels_dir)
         return self._labels
 

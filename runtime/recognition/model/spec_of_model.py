@@ -24,7 +24,7 @@ from runtime.recognition.model.layout import OutputLayout, Run, axes_from_runs, 
 from runtime.recognition.model.listed import charset_for_head, without_blank
 from runtime.recognition.model.told import Told
 from runtime.recognition.preprocess import batch_from_lines
-from runtime.recognition.spec import CHARACTER_KEY, RecognizerSpec, WidthPolicy
+from runtime.recognition.spec import BILINEAR, CHARACTER_KEY, RecognizerSpec, WidthPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +198,7 @@ def _spec_before_running(facts: ModelFacts, listed: Sequence[str], told: Told) -
         color_order=color_order or "BGR",
         mean=0.5 if told.mean is None else told.mean,
         std=0.5 if told.std is None else told.std,
+        resize=told.resize or BILINEAR,
         width=INFERRED_WIDTHS if width is None else WidthPolicy(width, width, width),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.errors import ConfigError
 from runtime.fields import choice, number, optional, shown, text, whole
-from runtime.recognition.spec import MAX_HEIGHT_PX
+from runtime.recognition.spec import INTERPOLATIONS, MAX_HEIGHT_PX
 
 BLANKS = ("first", "last")
 LAYOUTS = ("NTK", "TNK", "NKT", "TKN", "KNT", "KTN")
@@ -23,6 +23,7 @@ FIELDS = {
     "mean": number(-1e6, 1e6),
     "std": number(1e-6, 1e6),
     "output_name": text(shortest=1),
+    "resize": choice(*INTERPOLATIONS),
 }
 """What each setting may be."""
 _OPTIONS = {"has_space": "--space or --no-space", "height_px": "--height"}
@@ -40,6 +41,7 @@ class Told:
         color_order: `BGR` or `RGB`.
         mean, std: normalisation `(x / 255 - mean) / std`.
         output_name: of the output with the scores, where there are several.
+        resize: how lines are brought to the network's height, one of `INTERPOLATIONS`.
 
     Raises:
         ConfigError: naming the option whose value is invalid.
@@ -53,6 +55,7 @@ class Told:
     mean: float | None = None
     std: float | None = None
     output_name: str | None = None
+    resize: str | None = None
 
     def __post_init__(self) -> None:
         for name, field in FIELDS.items():

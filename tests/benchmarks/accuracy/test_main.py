@@ -100,3 +100,13 @@ def test_what_cannot_be_measured(toy_onnx: Path, tmp_path: Path,
                                  capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     assert main(["--labels", str(tmp_path / "no.tsv"), "--models", str(toy_onnx)]) == 2
     assert "no.tsv" in capsys.readouterr().err
+
+
+def test_ways_to_resize_side_by_side(toy_onnx: Path, true_labels: Path, tmp_path: Path) -> None:
+    output = tmp_path / "accuracy.json"
+    given = ["--labels", str(true_labels), "--models", str(toy_onnx), "--least-height", "40"]
+    assert main([*given, "--resize", "bilinear", "area", "--output", str(output)]) == 0
+    forms = read_result(output).details["forms"]
+    assert list(forms) == ["toy.onnx, bilinear", "toy.onnx, area"]
+    assert all(form["packs"]["all"]["lines"] == 12 for form in forms.values())
+    assert main(["--labels", str(true_labels), *given[2:4], "--least-height", "41"]) == 2

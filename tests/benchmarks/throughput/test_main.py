@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measuring.result import read_result
+from benchmarks.throughput import contenders
 from benchmarks.throughput.__main__ import main
 from benchmarks.throughput.cold_start import measure_cold_start
-from benchmarks.throughput.contenders import bundled_model, choose
+from benchmarks.throughput.contenders import bundled_model, choose, command_of
 from benchmarks.throughput.stages import STAGES, stage_seconds
 from runtime.errors import OcrError
 
@@ -53,6 +54,7 @@ def test_alone_there_is_no_ratio(toy_onnx: Path, labelled_lines: Path, tmp_path:
     result = read_result(output)
     names = {one.name for one in result.measures}
     assert "cold start / ours / one image" in names
+    assert "cold start / command line / one image" in names
     assert not any(name.startswith("threads") for name in names)
     assert result.details["references"] == {"reading": "ours"}
 
@@ -95,8 +97,36 @@ def test_a_peer_that_fails_does_not_stop_the_others(
 
 
 def test_half_as_many_threads_down_to_one() -> None:
-    options = Namespace(peer="none", threads=8, paddleocr=None, inference=None, eight_bit=None)
-    assert list(choose(options).scaling.values()) == [1, 2, 4]
+    assert list(choose(chosen_by(threads=8, openvino=False)).scaling.values()) == [1, 2, 4]
+
+
+def chosen_by(**options: object) -> Namespace:
+    files = dict.fromkeys(("eight_bit", "other", "other_eight_bit", "paddleocr", "inference"))
+    model = Path("m.onnx")
+    return Namespace(**{"peer": "none", "threads": 1, "model": model, **files, **options})
+
+
+def test_every_form_that_is_named_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading(**options: object) -> tuple[str, ...]:
+        return choose(chosen_by(openvino=True, **options)).reading
+
+    monkeypatch.setattr(contenders, "version_of", lambda engine: "1")
+    monkeypatch.setattr(contenders, "cpu_kind", lambda: "x86_64: avx512_bf16")
+    form = Path("form.onnx")
+    assert reading() == ("ours", "openvino", "openvino-bf16")
+    assert reading(eight_bit=form)[1:] == (
+        *("ours-8-bit", "openvino", "openvino-bf16"),
+        "openvino-8-bit",
+    )
+    assert reading(other=form, other_eight_bit=form)[-2:] == ("other", "other-8-bit")
+    command = command_of("openvino-bf16", form, chosen_by(), 1)
+    assert command[-4:] == ["--device", "openvino", "--precision", "bf16"]
+    monkeypatch.setattr(contenders, "cpu_kind", lambda: None)
+    assert reading() == ("ours", "openvino")
+    monkeypatch.setattr(contenders, "version_of", lambda engine: None)
+    assert reading(eight_bit=form) == ("ours", "ours-8-bit")
+    absent = choose(chosen_by(openvino=True)).absent
+    assert "distilrec[openvino]" in absent["openvino"]
 
 
 def test_a_cold_start_that_fails_is_told(tmp_path: Path) -> None:

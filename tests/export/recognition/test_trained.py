@@ -67,3 +67,12 @@ def test_each_network_has_the_characters_of_its_own_dictionary(tmp_path: Path) -
     recognizer.check_parameters("Student", bias, "a checkpoint")
     with pytest.raises(ArtifactError, match="37"):
         recognizer.check_parameters("Teacher", bias, "a checkpoint")
+
+
+def test_the_exported_model_says_how_its_lines_were_resized() -> None:
+    for interpolation in ("bilinear", "area"):
+        config = config_of({"": TINY})
+        resize = config.sections["Eval"]["dataset"]["transforms"][2]["RecResizeImg"]
+        resize["interpolation"] = interpolation
+        recognizer = TrainedRecognizer(read_deployed_plan(config))
+        assert recognizer.spec("").resize == interpolation

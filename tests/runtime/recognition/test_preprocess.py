@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.recognition.preprocess import batch_from_lines, prepare_line, resize_line
+from runtime.recognition.preprocess import (
+    batch_from_lines,
+    prepare_line,
+    resize_line,
+    resize_to,
+)
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 
 
@@ -75,3 +80,41 @@ def test_colour_order_and_grey_follow_the_spec(make_spec: Callable[..., Recogniz
     grey = prepare_line(image, make_spec(channels=1))
     assert grey.shape == (32, 8, 1) and grey[0, 0, 0] == round(200 * 0.114)
     assert batch_from_lines([grey], 32).shape == (1, 1, 32, 32)
+
+
+def stripes(height: int) -> NDArray[np.uint8]:
+    """Rows that are black and white in turn, which four pixels alone show as black or white."""
+    image = np.zeros((height, 2 * height, 3), dtype=np.uint8)
+    image[1::2] = 255
+    return image
+
+
+def test_area_averages_every_pixel_of_a_tall_line() -> None:
+    image = stripes(128)
+    averaged = resize_to(image, 32, 64, "area")
+    assert averaged.shape == (32, 64, 3) and averaged.dtype == np.uint8
+    np.testing.assert_allclose(averaged, 127.5, atol=1)
+    expected = image.reshape(32, 4, 64, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(averaged, expected, atol=0.5)
+    noise = np.random.default_rng(0).integers(0, 256, (128, 256, 3), dtype=np.uint8)
+    assert (resize_to(noise, 32, 64) != resize_to(noise, 32, 64, "area")).any()
+
+
+@pytest.mark.parametrize("height", [16, 32, 39])
+def test_area_changes_nothing_below_a_quarter_above_the_height(height: int) -> None:
+    image = stripes(height)
+    np.testing.assert_array_equal(resize_to(image, 32, 64, "area"), resize_to(image, 32, 64))
+    assert (resize_to(stripes(40), 32, 64, "area") != resize_to(stripes(40), 32, 64)).any()
+
+
+def test_the_spec_says_how_a_line_is_resized(make_spec: Callable[..., RecognizerSpec]) -> None:
+    image = stripes(128)
+    line = prepare_line(image, make_spec(resize="area"))
+    np.testing.assert_array_equal(line, resize_to(image, 32, 64, "area"))
+    np.testing.assert_array_equal(prepare_line(image, make_spec()), resize_to(image, 32, 64))
+
+
+def test_paddleocrs_widths_come_with_its_resize(make_spec: Callable[..., RecognizerSpec]) -> None:
+    image = stripes(128)
+    line = prepare_line(image, make_spec(resize="area"), content_width=64)
+    np.testing.assert_array_equal(line, resize_to(image, 32, 64))

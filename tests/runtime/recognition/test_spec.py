@@ -114,6 +114,7 @@ def test_entries_of_no_meaning_here_are_passed_over(spec_entries: dict[str, obje
         ({"blank_index": 5}, "blank_index: expected 0, got 5"),
         ({"output_activation": "relu"}, "output_activation: expected 'softmax' or 'none'"),
         ({"output_activation": ["softmax"]}, "output_activation: expected 'softmax' or 'none'"),
+        ({"resize": "cubic"}, "resize: expected 'bilinear' or 'area'"),
         ({"input_name": ""}, "input_name: expected a text"),
         ({"network": 7}, "network: expected a text"),
         ({"weights_sha256": "abc"}, "weights_sha256: expected 64 hexadecimal digits or nothing"),
@@ -185,3 +186,9 @@ def test_anything_instead_of_the_entries_is_one_error(value: object) -> None:
 def test_charset_and_classes_agree(spec: RecognizerSpec) -> None:
     assert spec.num_classes == spec.charset.num_classes
     assert replace(spec, characters=("x",)).num_classes == 2
+
+
+def test_a_file_without_a_way_to_resize_is_read_as_before(spec_entries: dict[str, object]) -> None:
+    assert spec_entries.pop("resize") == "bilinear"
+    read = RecognizerSpec.from_metadata({SPEC_KEY: json.dumps(spec_entries)}, "m.onnx")
+    assert read is not None and read.resize == "bilinear"

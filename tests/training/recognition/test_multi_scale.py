@@ -22,6 +22,7 @@ from training.data.planned import Size
 from training.data.sample import Sample
 from training.loop.parallel import Group
 from training.plan import read_plan
+from training.recognition.inputs import resize_of
 from training.recognition.task import RecognitionTask
 from training.registry import Problems
 from training.task import Batch
@@ -220,3 +221,25 @@ def test_the_deployed_height_is_one_of_the_scales(
         return
     with pytest.raises(ConfigError, match="expected the training height 32 or 48, got 40"):
         read_plan(config)
+
+
+def test_evaluation_averages_no_lines_that_a_sampler_does_not(
+    write_config: Callable[..., Path],
+) -> None:
+    shape = "Eval.dataset.transforms.2.RecResizeImg"
+    averaged = {f"{shape}.interpolation": "area"}
+    with pytest.raises(ConfigError, match="the interpolation that is trained with, bilinear, got"):
+        read_plan(load_config(write_config("run", averaged)))
+    of_train = {"Train.dataset.transforms.2.RecResizeImg.interpolation": "area"}
+    plan = read_plan(load_config(write_config("run", averaged | of_train)))
+    assert resize_of(plan.train) == resize_of(plan.evaluation) == "area"
+    changes = {
+        "Train.sampler": {**SAMPLER, "scales": [[320, 32]]},
+        "Train.dataset.transforms": [
+            {"DecodeImage": None},
+            {"CTCLabelEncode": None},
+            {"KeepKeys": {"keep_keys": ["image", "label", "length"]}},
+        ],
+    }
+    with pytest.raises(ConfigError, match="a sampler resizes bilinearly"):
+        read_plan(load_config(write_config("run", averaged | changes)))

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from runtime.errors import ConfigError, DatasetError, ImageError
 from runtime.recognition.charset import Charset
-from runtime.recognition.spec import WidthPolicy
+from runtime.recognition.preprocess import prepare_line
+from runtime.recognition.spec import RecognizerSpec, WidthPolicy
 from training.data.build import DataPlan, read_data
 from training.data.sample import Draw, Sample
+from training.recognition.augment import RecConAug
 from training.recognition.task import RecognitionTask
 from training.recognition.transforms import (
     CTCLabelEncode,
@@ -72,6 +74,29 @@ def test_resize_keeps_the_ratio_up_to_the_limit(size: tuple[int, int], width: in
     resize = RecResizeImg(WidthPolicy(32, 32, 320), [3, 32, 320])
     out = resize(Sample(np.zeros((*size, 3), np.uint8), "", ""), DRAW).image
     assert out.shape == (32, width, 3) and out.dtype == np.uint8
+
+
+def test_resize_averages_where_it_is_told() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (96, 200, 3), dtype=np.uint8)
+    policy = WidthPolicy(32, 32, 320)
+    for interpolation in ("bilinear", "area"):
+        resize = RecResizeImg(policy, [3, 32, 320], interpolation=interpolation)
+        spec = RecognizerSpec(("a",), resize=interpolation, width=policy)
+        read = resize(Sample(image, "", ""), DRAW).image
+        np.testing.assert_array_equal(read, prepare_line(image, spec))
+
+
+def test_joined_lines_are_resized_as_the_whole_is() -> None:
+    steps = built(
+        [
+            {"DecodeImage": None},
+            {"RecConAug": {"prob": 1.0}},
+            {"CTCLabelEncode": None},
+            {"RecResizeImg": {"image_shape": [3, 32, 320], "interpolation": "area"}},
+            GOOD[-1],
+        ]
+    )
+    assert [step.resize for step in steps if isinstance(step, RecConAug)] == ["area"]
 
 
 def test_keep_keys() -> None:
@@ -135,6 +160,11 @@ def changed(index: int, entry: object) -> list[Any]:
         (GOOD[1:], "t", "expected DecodeImage in the list"),
         (changed(3, {"RecResizeImg": {"image_shape": [1, 32, 320]}}), "t", r"\[3, height, width\]"),
         (changed(3, {"RecResizeImg": None}), "t.3.RecResizeImg", "image_shape"),
+        (
+            changed(3, {"RecResizeImg": {"image_shape": [3, 32, 320], "interpolation": "cubic"}}),
+            "t.3.RecResizeImg.interpolation",
+            "expected bilinear or area, got 'cubic'",
+        ),
         (changed(4, {"KeepKeys": {"keep_keys": ["image"]}}), "t.4.KeepKeys.keep_keys", "label"),
         ([GOOD[1], GOOD[0], *GOOD[2:]], "t", "DecodeImage before RecAug"),
         ([*GOOD[:1], *GOOD[2:4], GOOD[1], GOOD[4]], "t", "RecAug before RecResizeImg"),
