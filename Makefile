@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 GPU_RUN := $(if $(VENV),$(RUN),$(PYTHON))
 OUTPUT := output/demo
 
-.PHONY: demo test test-slow test-gpu check bench clean
+.PHONY: demo test test-slow test-gpu check bench site clean
 
 # The main job, end to end: read with the shipped model, distil it further on new lines, strip the
 # Student, export and verify it, FP16 too, and read again.
@@ -13,7 +13,8 @@ demo: $(VENV)/.installed-export
 	$(RUN) -m runtime.infer images --labels images/labels.txt
 	$(RUN) -m training.data.synthetic --output $(OUTPUT)/lines --force --count 3600 --val-fraction 0.1 \
 		--dictionary configs/small_dict.txt --use-space-char --min-length 3 --max-length 20 --difficulty 0.5
-	$(RUN) -m training.train -c configs/fine_tune.yml -o Global.save_model_dir=$(OUTPUT)
+	$(RUN) -m training.train -c configs/fine_tune.yml -o Global.save_model_dir=$(OUTPUT) \
+		Global.epoch_num=1 Global.eval_batch_step=30 Train.loader.batch_size_per_card=32
 	$(RUN) -m export -c configs/fine_tune.yml --checkpoint $(OUTPUT)/best_accuracy --network Student \
 		--output-dir $(OUTPUT)/export --images images --fp16
 	$(RUN) -m benchmarks.accuracy --labels $(OUTPUT)/lines/val.txt \
@@ -48,6 +49,10 @@ test-gpu: $(if $(VENV),$(VENV)/.installed-dev)
 # BENCH_OPTIONS e.g. '--quick' or '--paddleocr ../PaddleOCR'.
 bench: $(VENV)/.installed-dev
 	$(RUN) -m benchmarks.suite --output output/bench $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+# The documentation as pages in output/site; a link that leads nowhere is an error.
+site: $(VENV)/.installed-site
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

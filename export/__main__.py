@@ -17,11 +17,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from runtime.errors import OcrError, ParityError
+from runtime.program import program_name, told
 from runtime.signals import status_of, stopped_by_signals
-from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
+from runtime.standard_streams import (
+    forget_stdout,
+    lasting_streams,
+    log_to_stderr,
+    open_standard_streams,
+    say,
+)
 from training.command import import_paddle
 from training.output_folder import translate_disk_errors
-from training.streams import lasting_streams
 
 COMMANDS = {
     "all": "everything",
@@ -46,7 +52,7 @@ DONE, DISAGREE, NOTHING_DONE = 0, 1, 2
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; without a command it is `all`."""
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog=program_name("export"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -75,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 import_paddle()
             result = options.run(options)
     except ParityError as error:
-        say(str(error))
+        say(told(error))
         return DISAGREE
     except OcrError as error:
-        say(str(error))
+        say(told(error))
         return NOTHING_DONE
     except KeyboardInterrupt as stop:
         say("export: interrupted; every file is whole, or as it was")

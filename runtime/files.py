@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from runtime.errors import ArtifactError
+
+_PACKAGES = Path(__file__).parents[1]
+"""A checkout, or the folder into which a wheel's packages are installed."""
+_SHARE = Path("share", "distilrec")
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,16 +43,47 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def places_along(module: str, file: Path) -> tuple[Path, ...]:
-    """Return where a file may be that comes with the project: in a checkout, or a wheel's share.
+def folders_along() -> tuple[Path, ...]:
+    """Return the folders that may hold what comes with the project: a checkout, a wheel's share.
+
+    The share of a wheel is below the environment's prefix, the user's, or, after `pip install
+    --target`, beside the packages.
+    """
+    prefixes = (_PACKAGES, *_PACKAGES.parents[1:3], Path(sys.prefix))
+    return (_PACKAGES, *dict.fromkeys(prefix / _SHARE for prefix in prefixes))
+
+
+def places_along(file: str | Path) -> tuple[Path, ...]:
+    """Return where a file that comes with the project may be.
 
     Args:
-        module: path of a module in `runtime/ROOM/model`.
         file: below the checkout.
     """
-    return tuple(
-        place / file for place in (Path(module).parents[3], Path(sys.prefix, "share", "distilrec"))
-    )
+    return tuple(folder / file for folder in folders_along())
+
+
+def found_along(file: str | Path) -> Path:
+    """Return the path of a file; of one that comes with the project where the path leads nowhere.
+
+    Which one is taken then is logged.
+
+    Args:
+        file: as it was named; looked for in the working folder first.
+    """
+    path = Path(file)
+    if path.is_absolute() or ".." in path.parts or os.path.exists(path):
+        return path
+    for place in places_along(path):
+        if os.path.isfile(place):
+            _tell_of(path, place)
+            return place
+    return path
+
+
+@cache
+def _tell_of(path: Path, place: Path) -> None:
+    """Log once which file is taken."""
+    _log.info("%s is not in the working folder; what comes along is taken: %s", path, place)
 
 
 def user_cache() -> Path:

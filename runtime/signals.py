@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from runtime.errors import OcrError
+from runtime.program import told
+from runtime.standard_streams import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -31,6 +35,29 @@ class Stopped(KeyboardInterrupt):
 def status_of(stop: KeyboardInterrupt) -> int:
     """Return the exit status of a process that a signal ended: 128 and the signal's number."""
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+def exit_status(program: str, work: Callable[[], int], remedy: str = "") -> int:
+    """Do a command's work; say in one line what ended it, where something did.
+
+    Args:
+        program: as it calls itself on standard error.
+        work: returns the command's exit status.
+        remedy: what to do after a signal, where something remains to be done.
+
+    Returns:
+        that of the work; 2 for an error that the user can mend, 130 after Ctrl-C, 143 after
+        SIGTERM.
+    """
+    try:
+        with stopped_by_signals():
+            return work()
+    except OcrError as error:
+        say(f"{program}: {told(error)}")
+        return 2
+    except KeyboardInterrupt as stop:
+        say(f"{program}: stopped{remedy and f'; {remedy}'}")
+        return status_of(stop)
 
 
 @contextmanager

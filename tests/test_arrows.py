@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("runtime", "training", "export", "benchmarks")
+ROOMS = ("runtime", "training", "export", "benchmarks", "distilrec")
 NEVER = [
     ("runtime", "training"),
     ("runtime", "export"),
@@ -18,6 +18,7 @@ NEVER = [
     ("training", "export"),
     ("training", "benchmarks"),
     ("export", "benchmarks"),
+    *[(room, "distilrec") for room in ("runtime", "training", "export", "benchmarks")],
     ("runtime.images", "runtime.recognition"),
     ("runtime.images", "runtime.engines"),
     ("runtime.engines", "runtime.recognition"),

@@ -15,10 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from distilrec.commands import COMMANDS
+from distilrec.parsers import parser_of
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "containers/README.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CALLED = r"(\w+=\S+ )*(python -m|distilrec) "
+CELL = re.compile(r"`((?:distilrec|python -m) [^`]*)`")
+"""A command in a table."""
 CHEAP = (
     "python -m training.check_config -c configs/small.yml",
     "python -m runtime.infer images/line_01.jpg images/line_03.jpg",
@@ -35,7 +41,7 @@ def commands(page: Path) -> list[str]:
         for line in block.replace("\\\n", " ").splitlines():
             line = re.sub(r"\s+#\s.*$|\s\s+#.*$", "", line)
             pieces = map(str.strip, line.split("|"))
-            found += [piece for piece in pieces if re.match(r"(\w+=\S+ )*python -m ", piece)]
+            found += [piece for piece in pieces if re.match(CALLED, piece)]
     return found
 
 
@@ -56,6 +62,40 @@ def help_of(module: str, subcommand: str) -> str:
     return told.getvalue()
 
 
+def parsed(words: list[str]) -> None:
+    """Let the command parse what it is given; its parser ends this process where it cannot."""
+    name, *arguments = [word for word in words if word != "--debug"]
+    command = COMMANDS[name]
+    if any(">" in word for word in arguments):
+        arguments = arguments[: [">" in word for word in arguments].index(True)]
+    if name == "export" and arguments[0].startswith("-"):
+        arguments.insert(0, "all")
+    if {"COMMAND", "…"} & {*words} or name == "doctor":
+        return
+    parser_of(name).parse_args([*command.first, *arguments])
+
+
+MIGRATION = [
+    command
+    for line in (ROOT / "docs" / "migrate.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("| ")
+    for command in CELL.findall(line.rpartition(" | ")[2])
+]
+
+
+@pytest.mark.parametrize("command", MIGRATION)
+def test_what_takes_the_place_of_another_command_is_parsed(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "python":
+        assert words[1:3] == ["-m", "paddle.distributed.launch"] and "training.train" in words
+        return
+    parsed(words[1:])
+
+
+def test_every_table_of_migration_has_commands() -> None:
+    assert len(MIGRATION) > 30
+
+
 def test_there_are_commands() -> None:
     assert len(ALL) > 40
     assert {page.name for page in PAGES} >= {"README.md", "reading.md", "export.md"}
@@ -65,6 +105,9 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize(("page", "command"), ALL, ids=[f"{p.name}-{c[:60]}" for p, c in ALL])
 def test_every_command_is_there_with_its_options(page: Path, command: str) -> None:
     words = shlex.split(re.sub(r"\$\(.*\)", "IMAGES", command))
+    if "distilrec" in words:
+        parsed(words[words.index("distilrec") + 1 :])
+        return
     module, *arguments = words[words.index("-m") + 1 :]
     if module == "paddle.distributed.launch":
         assert (ROOT / "training" / "train.py").is_file()

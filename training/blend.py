@@ -126,6 +126,7 @@ def _blend(config: Config, options: argparse.Namespace) -> int:
     from training.checkpoint.parameters import (
         PARAMETERS,
         arrays_of,
+        networks_in,
         read_parameters,
         write_parameters,
     )
@@ -139,7 +140,11 @@ def _blend(config: Config, options: argparse.Namespace) -> int:
     run, path = build_trained_run(config, ("Eval",))
     trained = arrays_of(run.model)
     where = f"checkpoint {options.start}"
-    load_into(run.model, read_parameters(options.start), where, is_for_reading=True)
+    begun = read_parameters(options.start)
+    if run.plan.model.is_distillation and "" in networks_in(begun):
+        # One network alone, which the main one began from: the others are as they were trained.
+        begun = {**trained, **{f"{run.metric.key}.{name}": begun[name] for name in begun}}
+    load_into(run.model, begun, where, is_for_reading=True)
     start = arrays_of(run.model)
     if all((start[name] == array).all() for name, array in trained.items()):
         raise CheckpointError(

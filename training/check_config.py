@@ -8,22 +8,34 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runtime.errors import OcrError
+from runtime.program import program_name, told
 from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import open_standard_streams, say
 from training.command import DONE, UNUSABLE, import_paddle
 from training.config import add_config_arguments, load_config
 from training.registry import Problem
 
+if TYPE_CHECKING:
+    from training.data.build import DataPlan
+    from training.plan import Plan
+    from training.task import Report
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     open_standard_streams()
     parser = argparse.ArgumentParser(
-        prog="python -m training.check_config", description=__doc__.splitlines()[0]
+        prog=program_name("training.check_config"), description=__doc__.splitlines()[0]
     )
     add_config_arguments(parser)
+    parser.add_argument(
+        "--no-data",
+        action="store_true",
+        help="look neither into label files nor at images, as training does before it begins",
+    )
     options = parser.parse_args(arguments)
     try:
         with stopped_by_signals():
@@ -32,18 +44,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from training.plan import read_plan
 
             plan = read_plan(config)
+            # What a teacher labels is read by it, which takes as long as labelling does.
+            parts = [part for part in (plan.train, plan.evaluation) if part.labelled_by is None]
+            parts = [] if options.no_data else parts
+            reports = [_report_on(part, plan) for part in parts]
     except OcrError as error:
-        say(str(error))
+        say(told(error))
         return UNUSABLE
     except KeyboardInterrupt as stop:
         say("check_config: stopped")
         return status_of(stop)
     for note in plan.notes:
         print(note)
+    for report in reports:
+        print("\n".join(report.lines()))
     for key in plan.without_effect:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
-    print(f"{options.config}: nothing wrong found")
+    print(f"{config.path}: nothing wrong found")
     return DONE
+
+
+def _report_on(part: DataPlan, plan: Plan) -> Report:
+    """Look at the samples of a section; raises DatasetError where training would refuse them."""
+    from training.data.build import build_data
+
+    settings = plan.settings
+    return build_data(part, plan.task, settings.seed, settings.max_unreadable_share).report
 
 
 if __name__ == "__main__":

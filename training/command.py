@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from runtime.errors import OcrError
+from runtime.program import program_name, told
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
-from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from runtime.standard_streams import lasting_streams, log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
 from training.output_folder import translate_disk_errors
 from training.process_settings import apply_process_settings
-from training.streams import lasting_streams
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 LOGGERS = ("training", "runtime")
@@ -32,7 +32,7 @@ def run_command(
     work: Work,
     arguments: Sequence[str] | None,
     add_arguments: Callable[[argparse.ArgumentParser], object] | None = None,
-    interrupted: str = "stopped",
+    interrupted: Callable[[Config], str] = lambda config: "stopped",
     lasting: Sequence[str] = ("stderr",),
 ) -> int:
     """Run a command of `training`.
@@ -44,7 +44,7 @@ def run_command(
             when it is called.
         arguments: those of the process when None.
         add_arguments: adds options besides `-c` and `-o`.
-        interrupted: message after Ctrl-C or SIGTERM.
+        interrupted: makes the message after Ctrl-C or SIGTERM.
         lasting: the standard streams whose failure does not end the command.
 
     Returns:
@@ -53,7 +53,7 @@ def run_command(
     """
     open_standard_streams()
     parser = argparse.ArgumentParser(
-        prog=f"python -m training.{name}", description=(description or "").split("\n")[0]
+        prog=program_name(f"training.{name}"), description=(description or "").split("\n")[0]
     )
     add_config_arguments(parser)
     if add_arguments is not None:
@@ -62,7 +62,12 @@ def run_command(
         return _run(name, work, parser.parse_args(arguments), interrupted)
 
 
-def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -> int:
+def _run(
+    name: str,
+    work: Work,
+    options: argparse.Namespace,
+    interrupted: Callable[[Config], str],
+) -> int:
     if "images" in options:
         # After `-o A.b=1 images/` argparse takes the folder for another override.
         options.images += [text for text in options.override if "=" not in text]
@@ -70,16 +75,17 @@ def _run(name: str, work: Work, options: argparse.Namespace, interrupted: str) -
     log_to_stderr(logging.WARNING)
     for logger in LOGGERS:
         logging.getLogger(logger).setLevel(logging.INFO)
+    config = Config(None, {})
     try:
         with stopped_by_signals(), translate_disk_errors():
             config = load_config(options.config, options.override)
             prepare_process(config)
             return work(config, options)
     except OcrError as error:
-        say(f"{name}: {error}")
+        say(f"{name}: {told(error)}")
         return UNUSABLE
     except KeyboardInterrupt as stop:
-        say(interrupted)
+        say(interrupted(config))
         return status_of(stop)
 
 

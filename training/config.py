@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from runtime.config_files import find_config
 from runtime.errors import ConfigError
 from runtime.yaml_file import YamlError, parse_yaml, read_yaml
 from training.data.unreadable import MOST_SHARE
@@ -44,8 +45,13 @@ class GlobalConfig:
         save_epoch_step: epochs between `iter_epoch_N` checkpoints.
         cal_metric_during_train: whether training batches are decoded too.
         pretrained_model: checkpoint to start from, weights alone.
+        evaluate_start: whether `Eval` is read before the first step too; left out, it is where a
+            network that learns starts from given weights.
         checkpoints: checkpoint to resume from, with optimizer and position.
-        allow_resized_head: start with a new head where the number of classes differs.
+        pretrained_dictionary: the dictionary of the weights to start from, where it is another and
+            nothing beside them says which; classes are then kept by character.
+        allow_resized_head: start with a new head where the number of classes differs and nothing
+            says what the checkpoint's classes stand for.
         use_gpu: train on the GPU; true on a machine without one means its CPU, with a warning.
         use_amp: mixed precision, on a GPU only.
         amp_custom_black_list: operators kept in float32 under mixed precision.
@@ -76,7 +82,9 @@ class GlobalConfig:
     save_epoch_step: int = 3
     cal_metric_during_train: bool = False
     pretrained_model: str | None = None
+    evaluate_start: bool | None = None
     checkpoints: str | None = None
+    pretrained_dictionary: str | None = None
     allow_resized_head: bool = False
     use_gpu: bool = False
     use_amp: bool = False
@@ -153,11 +161,13 @@ class Config:
         path: the YAML file, None when built in Python.
         sections: the whole mapping.
         lines: line number (from 1) of each dotted path that the file holds.
+        overrides: what `-o` put in the place of its values, `Section.key=value` each.
     """
 
     path: Path | None
     sections: dict[str, Any]
     lines: dict[str, int] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -166,7 +176,14 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def located(self, problem: Problem) -> str:
-        """Return the problem with the file and the line of its path or the nearest one above."""
+        """Return the problem with the file and the line of its path or the nearest one above.
+
+        What `-o` put there is named instead.
+        """
+        path = f"{problem.path}."
+        for override in reversed(self.overrides):
+            if path.startswith(f"{override.partition('=')[0]}."):
+                return f"-o {problem}"
         line = self._line(problem)
         where = str(self.path or "config")
         return f"{where}: {problem}" if line is None else f"{where}:{line}: {problem}"
@@ -188,14 +205,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply `Section.key=value` overrides; nothing is checked yet.
 
     Args:
-        path: the file.
+        path: the file, or what `find_config` takes.
         overrides: as after `-o`; the value is YAML, a number in the path indexes a list.
 
     Raises:
         ConfigError: if the file is missing, is not YAML (a `*alias` without its `&anchor` or a
             key given twice, say), or an override names a place that does not exist.
     """
-    path = Path(path)
+    path = find_config(path)
     try:
         document = read_yaml(path)
     except OSError as error:
@@ -209,7 +226,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected sections such as Global, got {sections!r:.80}")
     for override in overrides:
         _apply_override(sections, override)
-    return Config(path, sections, document.lines)
+    return Config(path, sections, document.lines, tuple(overrides))
 
 
 def _apply_override(sections: dict[str, Any], override: str) -> None:
@@ -258,7 +275,9 @@ def _list_index(place: list[Any], part: str, path: str, override: str) -> int:
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `-c` and `-o` as PaddleOCR's commands have them."""
-    parser.add_argument("-c", "--config", required=True, type=Path, help="YAML file")
+    parser.add_argument(
+        "-c", "--config", required=True, type=Path, help="YAML file, or a name such as fine_tune"
+    )
     parser.add_argument(
         "-o",
         "--override",

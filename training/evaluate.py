@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import ConfigError
 from runtime.files import write_atomically
+from runtime.standard_streams import say
 from training.command import DONE, run_command
 from training.output_folder import refuse_unwritable_file
 
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     from training.config import Config
 
 
-def evaluate_checkpoint(config: Config) -> dict[str, Any]:
+def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, Any]:
     """Read every image of `Eval` with every network of a checkpoint.
 
     Args:
         config: names the checkpoint under `Global.checkpoints` or `Global.pretrained_model`;
             the files of its `Train` section need not exist.
+        html: page to write, of each line and what the main network read.
 
     Returns:
         `networks` (name -> figures), `images`, `failures`, and what was evaluated.
@@ -42,13 +45,28 @@ def evaluate_checkpoint(config: Config) -> dict[str, Any]:
     from training.run import build_trained_run
 
     run, checkpoint = build_trained_run(config, ("Eval",))
+    page = None if html is None else run.task.page(run)
+    if html is not None and page is None:
+        raise ConfigError(
+            f"--html: expected a config of recognition, got {run.task.model_type}: leave it out"
+        )
     part = run.data("Eval")
     start = time.perf_counter()
     with Loader(part.dataset, part.num_workers) as loader:
-        outcome = evaluate(run, part, loader)
+        outcome = evaluate(run, part, loader, *([] if page is None else [page.take]))
     seconds = time.perf_counter() - start
+    networks = run.metric.by_network(outcome.figures)
+    if html is not None and page is not None:
+        facts = {
+            "config": str(config.path),
+            "checkpoint": str(checkpoint),
+            "network": run.metric.key if run.plan.model.is_distillation else "the only one",
+            "not read": str(len(outcome.failures)),
+        }
+        text = page.html(facts, networks, part.dataset.source, part.dataset.indices(0))
+        write_atomically(html, text.encode(errors="replace"))
     return {
-        "networks": run.metric.by_network(outcome.figures),
+        "networks": networks,
         "images": outcome.num_samples,
         "dropped": part.report.as_json()["dropped"],
         "failures": [str(failure) for failure in outcome.failures],
@@ -80,17 +98,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page with each line, its label and what was read, and which characters are "
+        "taken for which",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
 
 
 def _evaluate(config: Config, options: argparse.Namespace) -> int:
     if options.output is not None:
         refuse_unwritable_file(options.output, "--output")
-    result = evaluate_checkpoint(config)
+    if options.html is not None:
+        refuse_unwritable_file(options.html, "--html")
+    result = evaluate_checkpoint(config, options.html)
     text = json.dumps(result, ensure_ascii=False)
     print(table(result))
     if options.output is not None:
         write_atomically(options.output, f"{text}\n".encode())
+    if options.html is not None:
+        say(f"written: {options.html}")
     print(text)
     return DONE
 

@@ -51,10 +51,19 @@ class Network(nn.Layer):
         if keeps_statistics:
             self.eval()
 
+    def keep_statistics(self) -> None:
+        """Learn with the statistics of BatchNorms as they are, which few samples would spoil."""
+        self.keeps_statistics = True
+
     def train(self) -> None:
-        """Set training mode, unless frozen with its statistics."""
-        if not self.keeps_statistics:
-            super().train()
+        """Set training mode; not of a frozen network, nor of BatchNorms, that keep statistics."""
+        if self.keeps_statistics and self.is_frozen:
+            return
+        super().train()
+        if self.keeps_statistics:
+            for layer in self.sublayers():
+                if hasattr(layer, "_variance"):
+                    layer.eval()
 
     def deployed(self, images: paddle.Tensor) -> paddle.Tensor:
         """Map images float32 [N, C, H, W] to the output of the deployed model."""

@@ -47,8 +47,9 @@ class NetworkPlan:
         in_channels: C of the image.
         pretrained: checkpoint that it starts from.
         is_frozen: `freeze_params`.
-        keeps_statistics: `frozen_statistics`, whether freezing keeps BatchNorm's statistics and
-            switches dropout off; PaddleOCR's way is false.
+        keeps_statistics: `frozen_statistics`: a frozen network keeps BatchNorm's statistics and
+            has no dropout, which PaddleOCR's way, false, is not; one that learns keeps them where
+            it is true.
         returns_all_features: `return_all_feats`.
         of_task: keys that only its task knows.
     """
@@ -60,7 +61,7 @@ class NetworkPlan:
     in_channels: int = 3
     pretrained: str | None = None
     is_frozen: bool = False
-    keeps_statistics: bool = True
+    keeps_statistics: bool = False
     returns_all_features: bool = False
     of_task: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,6 +109,8 @@ class ModelPlan:
         network = self.task.network(backbone, neck, head, plan.returns_all_features)
         if plan.is_frozen:
             network.freeze(plan.keeps_statistics)
+        elif plan.keeps_statistics:
+            network.keep_statistics()
         return network
 
 
@@ -225,7 +228,7 @@ def _read_network(
         in_channels=in_channels,
         pretrained=section.get("pretrained") or None,
         is_frozen=section.get("freeze_params", False),
-        keeps_statistics=section.get("frozen_statistics", True),
+        keeps_statistics=section.get("frozen_statistics", section.get("freeze_params", False)),
         returns_all_features=section.get("return_all_feats", False),
         of_task={key: section[key] for key in task.network_keys if section.get(key) is not None},
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from glob import has_magic
-from pathlib import Path
 
 from runtime.errors import OcrError
 from training.checkpoint.named import problems_of_weights
@@ -17,7 +14,7 @@ from training.config import (
     GlobalConfig,
     read_global,
 )
-from training.data.build import DataPlan, read_data
+from training.data.build import DataPlan, problems_of_files, read_data
 from training.distillation.checks import (
     labelling_teacher,
     problems_of_labels,
@@ -26,12 +23,14 @@ from training.distillation.checks import (
 )
 from training.distillation.teacher.contract import Teacher
 from training.distillation.teacher.section import ONNX
+from training.fine_tuning.choices import with_choices
+from training.fine_tuning.suited import Suited
 from training.losses import LossPlan, read_loss
 from training.networks import ModelPlan, read_architecture
 from training.optimizer import OptimizerPlan, read_optimizer
 from training.registry import Component, Problem, Problems, unknown_name
 from training.task import Task
-from training.tasks import task_of
+from training.tasks import task_of, unsupported_family
 
 _DEPLOYED_SECTIONS = ("Global", "Architecture", "Eval")
 
@@ -92,6 +91,7 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
         ConfigError: every problem with its file and line.
     """
     problems = Problems()
+    config, suited = _with_choices(config, problems, "Train" in data)
     for name in config.sections:
         if name in UNUSED_SECTIONS:
             problems.without_effect.append(name)
@@ -113,7 +113,7 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     problems += [Problem(path, message) for path, message in found]
     config.raise_problems(problems)
     assert plan is not None
-    notes = tuple(_notes(plan, data))
+    notes = (*([] if suited is None else [str(suited)]), *_notes(plan, data))
     return replace(plan, without_effect=tuple(problems.without_effect), notes=notes)
 
 
@@ -124,12 +124,28 @@ def read_deployed_plan(config: Config) -> DeployedPlan:
         ConfigError: every problem with its file and line.
     """
     problems = Problems()
+    config, _ = _with_choices(config, problems, is_training=False)
     plan = None
     if _has_sections(config, _DEPLOYED_SECTIONS, problems):
         plan = _read_deployed(config, (), problems)
     config.raise_problems(problems)
     assert plan is not None
     return plan
+
+
+def _with_choices(
+    config: Config, problems: Problems, is_training: bool
+) -> tuple[Config, Suited | None]:
+    """Choose what a config leaves to be chosen, by the rules of its task.
+
+    Raises:
+        ConfigError: of a family that is not trained here, and nothing of what follows from it.
+    """
+    other = unsupported_family(config.sections.get("Architecture"))
+    if other is not None:
+        config.raise_problems([other])
+    task = task_of(config.sections.get("Architecture"), Problems())
+    return (config, None) if task is None else with_choices(config, task, problems, is_training)
 
 
 def _has_sections(config: Config, names: Iterable[str], problems: Problems) -> bool:
@@ -182,7 +198,7 @@ def _read_data(
 ) -> DataPlan | None:
     part = read_data(config.sections[name], name, task, problems)
     if part is not None and name in data:
-        problems += [Problem(path, message) for path, message in _problems_of_files(part)]
+        problems += [Problem(path, message) for path, message in problems_of_files(part)]
     return part
 
 
@@ -272,22 +288,3 @@ def _problems_of_frozen(plan: Plan) -> Iterable[tuple[str, str]]:
                 "Global.pretrained_model or Global.checkpoints, got none"
             )
             yield f"{network.path}.freeze_params", message
-
-
-def _problems_of_files(part: DataPlan) -> Iterable[tuple[str, str]]:
-    """Find label files and folders that are not there."""
-    options = part.dataset.options
-    files = options.get("label_file_list", [])
-    for index, file in enumerate([files] if isinstance(files, str) else files):
-        if not Path(str(file)).is_file():
-            where = f"{part.path}.dataset.label_file_list.{index}"
-            yield where, f"no file {file}: expected a label file"
-    images = options.get("images", [])
-    for index, name in enumerate([images] if isinstance(images, str) else images):
-        path = str(name).removeprefix("@")
-        if not os.path.lexists(path) and not has_magic(path):
-            where = f"{part.path}.dataset.images.{index}"
-            yield where, f"nothing there: {path}: expected images, folders of them or a list"
-    if "data_dir" in options and not Path(str(options["data_dir"])).is_dir():
-        message = f"no folder {options['data_dir']}: expected the images' folder"
-        yield f"{part.path}.dataset.data_dir", message

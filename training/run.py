@@ -15,6 +15,8 @@ from paddle.utils import unique_name
 from runtime.errors import ConfigError
 from training.checkpoint.loading import LoadReport, load_into
 from training.checkpoint.parameters import (
+    Parameters,
+    arrays_of,
     network_parameters,
     parameters_path,
     read_parameters,
@@ -27,7 +29,7 @@ from training.losses import CombinedLoss
 from training.network import Network
 from training.networks import ALONE, Model
 from training.plan import Plan, read_plan
-from training.task import Task
+from training.task import StartingWeights, Task
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,15 @@ class Run:
     def task(self) -> Task:
         """The task that the networks do."""
         return self.plan.task
+
+    @property
+    def evaluates_start(self) -> bool:
+        """Whether the weights that training begins with are evaluated: given ones, if not said."""
+        told = self.settings.evaluate_start
+        if told is not None:
+            return told
+        learning = (plan for plan in self.plan.model.networks.values() if not plan.is_frozen)
+        return bool(self.settings.pretrained_model) or any(plan.pretrained for plan in learning)
 
     def data(self, path: str) -> DataPart:
         """Build `Train` or `Eval` and log its report."""
@@ -185,12 +196,38 @@ def load_pretrained(run: Run) -> list[LoadReport]:
     reports = []
     path = run.settings.pretrained_model
     if path:
-        reports.append(load(run.model, read_parameters(path), f"pretrained_model {path}"))
+        where = f"pretrained_model {path}"
+        parameters = read_parameters(path)
+        for name in run.networks:
+            prefix = f"{name}." if name else ""
+            part = {
+                key.removeprefix(prefix): array
+                for key, array in parameters.items()
+                if key.startswith(prefix)
+            }
+            fitted = _started(
+                run, name, StartingWeights(part, parameters_path(path), name, where, run.settings)
+            )
+            parameters |= {f"{prefix}{key}": array for key, array in fitted.items()}
+        reports.append(load(run.model, parameters, where))
     for name, plan in run.plan.model.networks.items():
         if plan.pretrained is not None:
             where = f"{plan.path}.pretrained {plan.pretrained}"
             parameters = network_parameters(read_parameters(plan.pretrained), name, where)
-            reports.append(load(run.networks[name], parameters, where))
+            file = parameters_path(plan.pretrained)
+            fitted = _started(
+                run, name, StartingWeights(parameters, file, name, where, run.settings)
+            )
+            reports.append(load(run.networks[name], fitted, where))
     for report in reports:
         log.info("%s", report)
     return reports
+
+
+def _started(run: Run, name: str, weights: StartingWeights) -> Parameters:
+    """Bring weights to what the outputs of a network stand for in this run, and say so."""
+    plan = run.plan.model.networks[name]
+    fitted, note = run.task.started(plan, arrays_of(run.networks[name]), weights)
+    if note is not None:
+        log.info("%s", note)
+    return fitted

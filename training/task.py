@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from training.data.sample import Sample, SampleSource, Transform
     from training.distillation.teacher.contract import Readings, Teacher
     from training.distillation.teacher.section import TeacherPlan
+    from training.fine_tuning.suited import Suited
     from training.loop.parallel import Group
     from training.network import Network
     from training.networks import NetworkPlan
@@ -45,6 +47,25 @@ class Batch:
         if not self.readings:
             return outputs
         return {**outputs, **{name: read.outputs() for name, read in self.readings.items()}}
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """Weights of a checkpoint that a network starts from.
+
+    Args:
+        parameters: by the names of one network.
+        file: that they were read from.
+        network: its name in the checkpoint; empty for one by itself.
+        where: key and file, for messages.
+        settings: the `Global` section.
+    """
+
+    parameters: Mapping[str, NDArray[Any]]
+    file: Path
+    network: str
+    where: str
+    settings: GlobalConfig
 
 
 class Report(Protocol):
@@ -74,6 +95,22 @@ class Prediction(Protocol):
     @property
     def error(self) -> str | None:
         """Why the image could not be read, else None."""
+
+
+class EvaluationPage(Protocol):
+    """What the main network made of each sample, as an HTML page."""
+
+    def take(self, outputs: Any, batch: Batch) -> None:
+        """Add a batch."""
+
+    def html(
+        self,
+        facts: Mapping[str, str],
+        figures: Mapping[str, Mapping[str, float]],
+        source: SampleSource,
+        indices: Iterable[int],
+    ) -> str:
+        """Return the page: what was evaluated, figures of every network, pictures of samples."""
 
 
 class Batching(Protocol):
@@ -128,6 +165,10 @@ class Task(Protocol):
         """Read what the `Global` section says about the task; None if it cannot be used."""
 
     @staticmethod
+    def suited_to(num_samples: int) -> Suited | None:
+        """Return the settings that suit so many samples; None where no rule is known."""
+
+    @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Yield key and message of what is wrong with a network's section."""
 
@@ -159,6 +200,29 @@ class Task(Protocol):
     def teacher(self, plan: TeacherPlan) -> Teacher:
         """Return a teacher that is an ONNX file, which is not opened yet."""
 
+    def started(
+        self,
+        network: NetworkPlan,
+        own: Mapping[str, NDArray[Any]],
+        weights: StartingWeights,
+    ) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Bring weights that a network starts from to what its outputs stand for here.
+
+        Args:
+            network: to be started.
+            own: its arrays, as initialised.
+            weights: the checkpoint's.
+
+        Returns:
+            The arrays to load, and what became of them in words; None where nothing did.
+
+        Raises:
+            CheckpointError: if what they stand for has to be told, naming the key.
+        """
+
+    def remembered(self, plan: Plan) -> Mapping[str, Any]:
+        """Return what a checkpoint's `.states` keep of the meaning of the networks' outputs."""
+
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Fit the networks that a config describes to its data."""
 
@@ -186,6 +250,10 @@ class Task(Protocol):
 
     def score(self, run: Run, outputs: Any, batch: Batch) -> None:
         """Decode the networks' outputs for a batch, and add them to the run's metric."""
+
+    @staticmethod
+    def page(run: Run) -> EvaluationPage | None:
+        """Open an HTML page of an evaluation; None where the task has none."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield a prediction for each image file, in order, by the path that serves."""

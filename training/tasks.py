@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from training.detection.task import DetectionTask
 from training.recognition.task import RecognitionTask
-from training.registry import Problems, Registry, unknown_name
+from training.registry import Problem, Problems, Registry, unknown_name
 from training.task import Task
 
 TASKS: dict[str, type[Task]] = {"rec": RecognitionTask, "det": DetectionTask}
@@ -15,6 +16,58 @@ TASKS: dict[str, type[Task]] = {"rec": RecognitionTask, "det": DetectionTask}
 _DEFAULT = "rec"
 """The task of a config that names none."""
 Read = TypeVar("Read")
+
+
+SUPPORTED = (
+    "text recognisers with a CTC head (PP-OCRv2 to v6: CRNN, SVTR_LCNet, SVTR_HGNet, SVTRv2, "
+    "RepSVTR, their MultiHead with SAR or NRTR), text detectors with DB (PP-OCRv2 to v6), and "
+    "distillation of both"
+)
+_NAMES = """
+Rosetta RARE STARNet SRN NRTR SAR SEED ViTSTR ABINet VisionLAN SPIN RobustScanner RFL ParseQ CPPD
+SATRN PREN PREN2D MaskOCR IGTR SMTR OTE BUSNet LaTeXOCR CAN UniMERNet PP-FormulaNet-S
+PP-FormulaNet-L EAST SAST PSE FCE CT DRRG PGNet CLS TableAttn TableMaster SLANet SLANet_plus
+LayoutXLM LayoutLM LayoutLMv2 SDMGR Telescope Gestalt TSRN TBSRN
+"""
+_OTHER_FAMILIES = frozenset(_NAMES.split())
+"""PaddleOCR's names of algorithms, as configs give them, that have no parts here."""
+_TYPO = 0.8
+
+
+def unsupported_family(architecture: object) -> Problem | None:
+    """Tell a network of a family that is not trained here by its type, algorithm and head.
+
+    A head that is nearly a known one's name is a slip of the pen, and told as such elsewhere.
+    """
+    if not isinstance(architecture, Mapping):
+        return None
+    kind = architecture.get("model_type") or _DEFAULT
+    if kind not in TASKS:
+        name = architecture.get("algorithm") or kind
+        return Problem(
+            "Architecture.model_type",
+            f"the family {name} (model_type {kind}) is not supported: expected {SUPPORTED}; train "
+            "it with PaddleOCR",
+        )
+    models = architecture.get("Models")
+    sections = {"Architecture": architecture}
+    if isinstance(models, Mapping):
+        sections = {f"Architecture.Models.{name}": section for name, section in models.items()}
+    heads = TASKS[str(kind)].heads.builders
+    for path, section in sections.items():
+        head = section.get("Head") if isinstance(section, Mapping) else None
+        name = head.get("name") if isinstance(head, Mapping) else None
+        if not isinstance(name, str) or name in heads:
+            continue
+        algorithm = section.get("algorithm")
+        is_known = isinstance(algorithm, str) and algorithm in _OTHER_FAMILIES
+        if is_known or not difflib.get_close_matches(name, heads, n=1, cutoff=_TYPO):
+            return Problem(
+                f"{path}.algorithm" if is_known else f"{path}.Head.name",
+                f"the family {algorithm or name} (head {name}) is not supported: expected "
+                f"{SUPPORTED}; train it with PaddleOCR",
+            )
+    return None
 
 
 def task_of(architecture: object, problems: Problems) -> type[Task] | None:

@@ -26,7 +26,9 @@ def train(config: Config) -> dict[str, Any]:
         config: as `load_config` gives it.
 
     Returns:
-        Figures of the last and of the best evaluation.
+        Figures of the first (none of a run that began at random), the last and the best evaluation,
+        samples evaluated, steps and epochs, the folder, the network that chose the best and what
+        it began from.
 
     Raises:
         OcrError: whatever the reason; a folder that cannot be written to, or that another run
@@ -56,30 +58,53 @@ def train(config: Config) -> dict[str, Any]:
             resume(trainer, run.settings.checkpoints)
         last = trainer.fit()
         if group.is_main:
-            draw_curves(trainer.folder)
-    return {"last": last.figures, "best": trainer.position.best, "images": last.num_samples}
+            draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
+    position, main = trainer.position, run.metric.key if plan.model.is_distillation else ""
+    return {
+        "start": position.start,
+        "last": last.figures,
+        "best": position.best,
+        "images": last.num_samples,
+        "steps": position.global_step,
+        "epochs": run.settings.epoch_num,
+        "folder": str(folder),
+        "network": main,
+        "pretrained": run.settings.pretrained_model or plan.model.networks[main].pretrained,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    hint = "stopped; what was saved is whole: resume with -o Global.checkpoints=…/latest"
     return run_command(
-        "train", __doc__, _train, arguments, interrupted=hint, lasting=("stdout", "stderr")
+        "train", __doc__, _train, arguments, interrupted=_stopped, lasting=("stdout", "stderr")
     )
 
 
+def _stopped(config: Config) -> str:
+    from training.loop.ending import stopped
+
+    return stopped(config)
+
+
 def _train(config: Config, options: argparse.Namespace) -> int:
+    from training.loop.ending import next_steps
+
     figures = train(config)
-    print(table(figures["last"], figures["best"]))
+    print(table(figures["start"], figures["last"], figures["best"]))
+    folder, network = Path(figures["folder"]), figures["network"]
+    steps = next_steps(config, folder, network, figures["epochs"], figures["pretrained"])
+    print("\n".join(steps))
     return 0
 
 
-def table(last: dict[str, float], best: dict[str, float]) -> str:
-    """Return the last and the best figure of every network, aligned."""
+def table(start: dict[str, float], last: dict[str, float], best: dict[str, float]) -> str:
+    """Return the figures of every network, aligned: before the first step, if read, last, best."""
     width = max(map(len, last))
-    rows = [f"{'':{width}}  {'last':>8}  {'best':>8}"]
-    for name, value in last.items():
-        rows.append(f"{name:{width}}  {value:8.4f}  {best.get(name, float('nan')):8.4f}")
+    columns = {**({"before": start} if start else {}), "last": last, "best": best}
+    rows = [f"{'':{width}}" + "".join(f"  {name:>8}" for name in columns)]
+    for name in last:
+        figures = (column.get(name, float("nan")) for column in columns.values())
+        rows.append(f"{name:{width}}" + "".join(f"  {figure:8.4f}" for figure in figures))
     return "\n".join(rows)
 
 

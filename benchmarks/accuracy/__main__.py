@@ -212,7 +212,7 @@ def _write_pictures(
     name = next(iter(read))
     found = worst(_flat(read[name]), NUM_WORST)
     folder = output.with_name(f"{output.stem}_worst")
-    draw_worst(found, output.with_name(f"{output.stem}_worst.png"))
+    draw_worst(found, output.with_name(f"{output.stem}_worst.png"), name)
     details[name]["worst"] = [
         {
             "label": reading.label,

@@ -48,12 +48,13 @@ def draw_calibration(calibrations: Mapping[str, Calibration], path: Path) -> Non
     write_atomically(path, picture.getvalue())
 
 
-def draw_worst(readings: Sequence[Reading], path: Path) -> None:
+def draw_worst(readings: Sequence[Reading], path: Path, reader: str) -> None:
     """Write a contact sheet: each line above its label and what was read.
 
     Args:
         readings: the lines.
         path: of the picture.
+        reader: who read them.
     """
     from training.data.synthetic.fonts import build_font_book
     from training.data.synthetic.preview import contact_sheet
@@ -64,7 +65,7 @@ def draw_worst(readings: Sequence[Reading], path: Path) -> None:
             image = read_image(reading.path)
         except OcrError:
             continue  # it has no picture
-        label = f"is: {reading.label}\nread: {reading.text}   ({reading.confidence:.2f})"
+        label = f"is: {reading.label}\n{reader} read: {reading.text}   ({reading.confidence:.2f})"
         drawn.append((image, label))
     if not drawn:
         return

@@ -44,7 +44,7 @@ class ServiceProcess:
     ) -> None:
         self.log_file = log
         self._command = [sys.executable, "-m", "runtime.serve", "--model", str(model.resolve())]
-        self._command += ["--port", "0", *options]
+        self._command += ["--port", "0", "--drain", "0", *options]
         if descriptors is not None:
             # A hard limit: Ray raises a soft one as far as it may.
             limited = f'ulimit -n {descriptors} && exec "$@"'

@@ -20,6 +20,7 @@ TOLERANCE = 1e-5
 INEXACT_TOLERANCE = 0.05
 """On any probability, where FP16 is in play; readings have to be equal all the same."""
 _MOST_EXAMPLES = 5
+_MOST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,27 @@ class Agreement:
         return not self.differences and not self.num_not_finite
 
     @property
+    def is_vacuous(self) -> bool:
+        """Tell whether the reference reads all of several samples alike, nothing for instance.
+
+        That another form does so too says little about the others' work.
+        """
+        expected = [sample.expected for sample in self.samples]
+        return len(expected) > 1 and all(reading == expected[0] for reading in expected)
+
+    @property
+    def caution(self) -> str:
+        """Say of a vacuous comparison that it is one; empty of others."""
+        if not self.is_vacuous:
+            return ""
+        return (
+            f"the proof is vacuous: all {self.num_samples} images read alike, as "
+            f"{str(self.samples[0].expected)[:_MOST_SHOWN]!r}, which shows little; "
+            "expected a trained network and images that it reads: train on, or name some with "
+            "--images"
+        )
+
+    @property
     def most_disputed(self) -> float:
         """The largest margin of any difference, 0.0 without differences."""
         return max((sample.margin for sample in self.differences), default=0.0)
@@ -126,6 +148,7 @@ class Agreement:
             "num_samples": self.num_samples,
             "num_equal": self.num_equal,
             "num_ties": self.num_ties,
+            "is_vacuous": self.is_vacuous,
         }
         examples = [
             _replace_non_finite(asdict(sample)) for sample in self.differences[:_MOST_EXAMPLES]

@@ -77,6 +77,8 @@ def prove(
             rounding.typical,
             rounding.worst,
         )
+        if agreement.is_vacuous and candidate is candidates[-1]:
+            log.warning("%s", agreement.caution)
         if not agreement.is_equal:
             log.warning(
                 "%s reads %d of %d images differently, where rounding alone decides: for example "

@@ -189,6 +189,8 @@ def _judge(
         agreement.mean_difference,
         allowed,
     )
+    if agreement.is_vacuous:
+        log.warning("%s", agreement.caution)
     if rounding is not None:
         log.info(
             "  it is %.3g times as far off as rounding carries the median line, at most %.3g times "

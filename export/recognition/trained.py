@@ -12,6 +12,7 @@ from training.networks import ALONE, NetworkPlan
 from training.plan import DeployedPlan
 from training.recognition.fitting import only_size_of
 from training.recognition.inputs import deployed_input, resize_of
+from training.recognition.start import ctc_bias
 from training.recognition.task import RecognitionTask
 
 _PROBES = ((1, 64), (2, 160), (3, 320))
@@ -40,11 +41,10 @@ class TrainedRecognizer:
 
     def check_parameters(self, network: str, parameters: Parameters, where: str) -> None:
         """Raise ArtifactError if the head has another number of classes than the dictionary."""
-        for head in ("head", "head.ctc_head"):
-            for name in (f"{head}.fc2.bias", f"{head}.fc.bias"):
-                if name in parameters:
-                    self._charset(network).check_head(int(parameters[name].shape[0]), where)
-                    return
+        name = ctc_bias(parameters)
+        if name is not None:
+            self._charset(network).check_head(int(parameters[name].shape[0]), where)
+            return
         raise ConfigError(
             "the checkpoint has no CTC head: expected head.fc.bias, head.fc2.bias, or the same "
             "below head.ctc_head, among its names"

@@ -19,6 +19,7 @@ _FLOAT = onnx.TensorProto.FLOAT
 _KEEPING = ("Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten")
 """Give their first input's values in another shape."""
 _PASSING = (*_KEEPING, "Transpose")
+_ONNX_DOMAINS = ("", "ai.onnx")
 _PADDLE_GATES = (0, 2, 3, 1)
 """ONNX has an LSTM's gates as i, o, f, c; paddle as i, f, c, o."""
 _MULTIPLYING: dict[str, Kind] = {"Conv": "conv", "ConvTranspose": "transposed"}
@@ -88,6 +89,12 @@ def _operation(node: onnx.NodeProto, constants: _Constants) -> Operation:
     taken = [(name, constants.weight(name)) for name in node.input if name]
     weights = [weight for _, weight in taken if weight is not None]
     inputs = tuple(name for name, weight in taken if weight is None)
+    if weights and node.domain not in _ONNX_DOMAINS:
+        raise ArtifactError(
+            f"cannot read weights from {node.op_type} {shown(node.name)} of {shown(node.domain)}: "
+            "expected ONNX's own operators, got one into which an optimiser joined others; give "
+            "the file that it optimised"
+        )
     kind: Kind = ""
     roles: dict[str, Weight] = {}
     if node.op_type in _PASSING:

@@ -19,6 +19,11 @@ from paddle import nn
 from training.network import Network
 
 _PX_PER_BATCH = 2**20
+_STEP, _MOST_MOVED = 1e-5, 1e-2
+"""A step that moves each weight of a kernel by the one moves no output by more than the other, in
+shares of its deviation. In front of a BatchNorm any length of a kernel computes the same, and
+merging leaves the wrong one: of PP-OCRv4's mobile detector the median weight of the head's first
+kernel is 1.7e-5, and a step of 1e-5 lifts the loss from 0.002 to 1.04."""
 _KINDS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D)
 
 
@@ -45,9 +50,11 @@ def calibrate(network: Network, inputs: NDArray[np.float32]) -> int:
     """
     moments: dict[int, _Moments] = {}
     norms = norms_of(network)
+    lengths = _Lengths(network)
 
     def measure(norm: nn.Layer, taken: tuple[paddle.Tensor, ...]) -> None:
         moments.setdefault(id(norm), _Moments()).add(taken[0].numpy())
+        lengths.see(norm, taken[0])
 
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     try:
@@ -56,11 +63,13 @@ def calibrate(network: Network, inputs: NDArray[np.float32]) -> int:
             for part in parts_of(inputs):
                 network.deployed(paddle.to_tensor(part))
     finally:
-        for hook in hooks:
+        for hook in [*hooks, *lengths.hooks]:
             hook.remove()
     reached = [norm for norm in norms if id(norm) in moments]
     for norm in reached:
-        _set_statistics(norm, *moments[id(norm)].mean_and_variance())
+        mean, variance = moments[id(norm)].mean_and_variance()
+        longer = lengths.lengthen(norm, np.sqrt(variance + norm._epsilon))
+        _set_statistics(norm, mean, variance, longer)
     return len(reached)
 
 
@@ -98,7 +107,64 @@ class _Moments:
         return mean, np.maximum(self._squares / self._count - mean**2, 0.0)
 
 
-def _set_statistics(norm: Any, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
+class _Lengths:
+    """What reaches the kernels in front of BatchNorms, which decides how long they should be."""
+
+    def __init__(self, network: Network) -> None:
+        self._reaching: dict[int, _Moments] = {}
+        self._behind: dict[int, set[int]] = {}
+        self._before: dict[int, list[nn.Conv2D]] = {}
+        self._last: tuple[nn.Conv2D, paddle.Tensor] | None = None
+        convs = [layer for layer in network.sublayers() if isinstance(layer, nn.Conv2D)]
+        self.hooks = [conv.register_forward_post_hook(self._run) for conv in convs]
+
+    def _run(self, conv: nn.Conv2D, taken: tuple[paddle.Tensor, ...], made: paddle.Tensor) -> None:
+        self._reaching.setdefault(id(conv), _Moments()).add(np.abs(taken[0].numpy()))
+        self._last = (conv, made)
+
+    def see(self, norm: nn.Layer, taken: paddle.Tensor) -> None:
+        """Remember which convolution stands in front of a BatchNorm, if one does."""
+        if self._last is not None and self._last[1] is taken:
+            conv = self._last[0]
+            self._behind.setdefault(id(conv), set()).add(id(norm))
+            if conv not in (before := self._before.setdefault(id(norm), [])):
+                before.append(conv)
+
+    def lengthen(self, norm: nn.Layer, deviation: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Lengthen the kernel in front of a BatchNorm where a step would move it too far.
+
+        Args:
+            norm: a BatchNorm.
+            deviation: of what reaches it, [C].
+
+        Returns:
+            how many times longer it is for each channel now, powers of 2, which round nothing, [C].
+        """
+        factors = np.ones_like(deviation)
+        before = self._before.get(id(norm), [])
+        if len(before) != 1 or len(self._behind[id(before[0])]) != 1:
+            return factors
+        (conv,) = before
+        mean, _ = self._reaching[id(conv)].mean_and_variance()
+        group, height, width = conv.weight.shape[1:]
+        reaching = mean.reshape(-1, group).sum(axis=1) * (height * width)
+        reaching = np.repeat(reaching, deviation.size // reaching.size)
+        moved = _STEP * reaching / deviation / _MOST_MOVED
+        factors = np.exp2(np.ceil(np.log2(np.maximum(moved, 1.0))))
+        kernel = conv.weight.numpy() * factors.reshape(-1, 1, 1, 1)
+        conv.weight.set_value(kernel.astype(np.float32))
+        if conv.bias is not None:
+            conv.bias.set_value((conv.bias.numpy() * factors).astype(np.float32))
+        return factors
+
+
+def _set_statistics(
+    norm: Any,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    longer: NDArray[np.float64],
+) -> None:
+    """Set what was measured, where what reaches the BatchNorm is `longer` times that now."""
     epsilon = norm._epsilon
     before, spread, weight, bias = (
         np.float64(tensor.numpy())
@@ -107,9 +173,9 @@ def _set_statistics(norm: Any, mean: NDArray[np.float64], variance: NDArray[np.f
     factor = weight / np.sqrt(spread + epsilon)
     summand = bias - before * factor
     for tensor, values in (
-        (norm._mean, mean),
-        (norm._variance, variance),
-        (norm.weight, factor * np.sqrt(variance + epsilon)),
+        (norm._mean, mean * longer),
+        (norm._variance, variance * longer**2),
+        (norm.weight, factor * np.sqrt(variance + epsilon / longer**2)),
         (norm.bias, summand + factor * mean),
     ):
         tensor.set_value(values.astype(np.float32))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
 from runtime.infer.arguments import parse_arguments
+from runtime.program import told
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 
 if TYPE_CHECKING:  # slow imports come after the command line was checked
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         return _infer(arguments)
     except OcrError as error:
-        say(f"infer: {error}")
+        say(f"infer: {told(error)}")
         return UNUSABLE
     except KeyboardInterrupt:
         say(f"infer: interrupted{_how_to_resume(arguments)}")
@@ -120,6 +121,8 @@ def _infer(arguments: Namespace) -> int:
             raise KeyboardInterrupt
         results.close(is_complete=not interruption.is_asked)
     sum_up()
+    if arguments.quiet and results.labels is not None:  # it was asked for
+        print(results.labels.summary())
     if interruption.is_asked:
         raise KeyboardInterrupt
     if results.labels is not None:

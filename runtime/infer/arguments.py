@@ -12,6 +12,7 @@ from runtime.infer.pages import arguments as pages
 from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
 from runtime.infer.records import format_named, format_of
 from runtime.infer.values import device, multiple, number, positive, precision
+from runtime.program import program_name
 from runtime.recognition.model.default import default_model
 from runtime.standard_streams import say
 
@@ -82,7 +83,7 @@ def _check_output(arguments: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = Parser(
-        prog="python -m runtime.infer",
+        prog=program_name("runtime.infer"),
         description="Read line images with a trained recogniser, read pages, or find their lines.",
         epilog="Exit status: 0 all read, 1 some images failed, 2 not done as asked, "
         "130 interrupted, 141 nobody reads the output any more.",
@@ -234,7 +235,9 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         "folder of the file, or the one above it in which the images are",
     )
     group.add_argument(
-        "--quiet", action="store_true", help="print neither results nor summary, only errors"
+        "--quiet",
+        action="store_true",
+        help="print neither results nor summary, only errors, and with --labels how many are right",
     )
 
 

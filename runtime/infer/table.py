@@ -102,6 +102,9 @@ class TableWriter:
         if result.error is not None:
             return file, f"error: {printable(result.error)}", "-", ""
         remark = "".join(f"{_GAP}warning: {printable(warning)}" for warning in result.warnings)
+        expected = self._task.mistake(result)
+        if expected is not None:
+            remark = f"{_GAP}misread, expected: {printable(expected)}{remark}"
         return file, *self._task.cells(result), remark
 
     def _release(self) -> None:

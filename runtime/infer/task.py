@@ -116,6 +116,9 @@ class Task(Protocol):
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""
 
+    def mistake(self, result: Any) -> str | None:
+        """Return what a label says should have been read, where something else was."""
+
     def answer(self, result: Any) -> Any:
         """Return what is compared with a label."""
 

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from runtime.errors import ArtifactError
+from runtime.files import found_along
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def read_dictionary(path: str | Path) -> list[str]:
         ArtifactError: if the file is missing, empty, too large for a dictionary or not UTF-8.
     """
     try:
-        with Path(path).open("rb") as file:
+        with found_along(path).open("rb") as file:
             content = file.read(MAX_DICTIONARY_BYTES + 1)
         if len(content) > MAX_DICTIONARY_BYTES:
             raise ArtifactError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import ArtifactError, DatasetError, OcrError
+from runtime.recognition.csv_labels import csv_labels
 from runtime.recognition.scores import TextScores
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def read_labels(
     """Read a label file in UTF-8 or, with its byte-order mark, UTF-16; lines may end in CR LF.
 
     Args:
-        file: the label file.
+        file: the label file; a name in `.csv` tells one of a spreadsheet (see `csv_labels`).
         delimiter: between the name and the text, which may hold it too.
         fault: type of the error.
         remedy: of the error if the file cannot be read.
@@ -67,7 +68,15 @@ def read_labels(
         OcrError: of the type `fault`, if the file cannot be read or is in another encoding.
     """
     path = Path(file)
-    rows, malformed = [], []
+    rows: list[LabelRow] = []
+    malformed: list[str] = []
+    if path.suffix.lower() == ".csv" and delimiter == "\t":
+        for number, csv_name, text in csv_labels(_decode(path, fault, remedy)):
+            if csv_name is not None and csv_name.strip():
+                rows.append(LabelRow(path, number, _names(csv_name), text))
+            else:
+                malformed.append(f"{file}:{number}")
+        return LabelFile(tuple(rows), tuple(malformed))
     for number, line in enumerate(_decode(path, fault, remedy).split("\n"), start=1):
         line = line.rstrip("\r")
         name, separator, text = line.partition(delimiter)

@@ -12,10 +12,11 @@ from runtime.errors import OcrError
 from runtime.serve.bounds.access import check_key
 from runtime.serve.bounds.body import check_kind, images_of_body
 from runtime.serve.bounds.refusal import Refusal
+from runtime.serve.detail import OF_LINES, short_line
 from runtime.serve.page import page_and_policy
 from runtime.serve.pages.protocol import page_models
 from runtime.serve.pages.routes import add_pages
-from runtime.serve.pages.wish import FORMATS
+from runtime.serve.pages.wish import FORMATS, choice_of, options_of
 from runtime.serve.protocol import add_protocol, line_model
 from runtime.serve.schemas import ANY_OBJECT, IMAGES_BODY, READING, answers
 from runtime.serve.service import Service
@@ -27,6 +28,13 @@ _READING = (400, 401, 408, 413, 415, 422, 429, 500, 504)
 _CLIENT_WENT_AWAY = 400
 _FEW_CHARACTERS = 1000
 """Characters of an answer that is written in less than a millisecond."""
+
+_DETAIL = {
+    "name": "detail",
+    "in": "query",
+    "schema": {"enum": list(OF_LINES)},
+    "description": "of a record: text leaves out characters, words and sizes",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +49,7 @@ def build_app(service: Service) -> "FastAPI":
     from fastapi.responses import HTMLResponse, JSONResponse
 
     async def shows_key(request: Request) -> None:
-        check_key(request, service.key)
+        check_key(request, service.keys)
 
     app = FastAPI(
         title="distilrec",
@@ -68,12 +76,13 @@ def build_app(service: Service) -> "FastAPI":
     async def ready() -> Response:
         """Tell whether images can be read."""
         if not await service.is_ready():
-            raise Refusal(503, "no replica is ready", retry_after_s=1)
+            reason = "it is ending" if service.is_draining else "no replica is ready"
+            raise Refusal(503, reason, retry_after_s=1)
         return JSONResponse({"status": "ready"})
 
     @closed.post(
         "/recognize",
-        openapi_extra={"requestBody": IMAGES_BODY},
+        openapi_extra={"requestBody": IMAGES_BODY, "parameters": [_DETAIL]},
         responses=answers(READING, *_READING),
     )
     async def recognize(request: Request) -> Response:
@@ -81,8 +90,10 @@ def build_app(service: Service) -> "FastAPI":
 
         An image that cannot be read has its `error` set; if none can, the status is 422.
         """
+        detail = choice_of(options_of(request.query_params.multi_items()), "detail", OF_LINES)
         check_kind(request)
-        records = await service.answer(request, images_of_body)
+        read = await service.answer(request, images_of_body)
+        records = [short_line(record, detail) for record in read]
         answer: dict[str, Any] = {"model": service.name, "results": records}
         status = 200
         if all(record["error"] is not None for record in records):
@@ -174,7 +185,10 @@ class _Front:
             await _refused(refusal)(scope, receive, sent)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            self._service.metrics.count_request(route, status, time.perf_counter() - begin)
+            seconds = time.perf_counter() - begin
+            self._service.metrics.count_request(route, status, seconds)
+            if self._service.access_log is not None:
+                self._service.access_log.add(scope, status, seconds)
 
 
 def _refused(error: OcrError) -> Any:

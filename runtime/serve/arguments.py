@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from runtime.detection.model.default import default_detector
 from runtime.errors import ArtifactError
+from runtime.program import program_name
 from runtime.recognition.model.default import default_model
 
 USAGE_ERROR = 2
@@ -37,6 +38,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.detector is not None and arguments.lines_only:
         parser.error("--detector finds the lines of pages: expected it without --lines-only")
+    if arguments.light and (arguments.ray_address is not None or arguments.replicas is not None):
+        parser.error("--light reads in one process: expected no --ray-address and no --replicas")
     _choose_detector(arguments)
     if arguments.detector is not None and arguments.name == PAGES:
         parser.error(
@@ -69,14 +72,14 @@ def _choose_detector(arguments: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = _Parser(
-        prog="python -m runtime.serve",
+        prog=program_name("runtime.serve"),
         description="Read line images and whole pages over HTTP: a page at /, "
         "POST /recognize, POST /read, and the Open Inference Protocol under /v2.",
         epilog="Bounded besides: a header to 32 KiB, 100 lines and 10 s; an address to 8 KiB; a "
         "body's pauses to 5 s, its rate to 1,000 bytes/s or more; a connection without a request "
         "to 30 s. TLS, users and their rates, and buffering for very many slow clients belong to "
-        "a proxy in front of it. Ctrl-C and SIGTERM answer what was accepted, then end it. Exit "
-        "status: 0 ended, 2 nothing could be served.",
+        "a proxy in front of it. Ctrl-C and SIGTERM answer what was accepted, then end it; SIGHUP "
+        "reads the keys again. Exit status: 0 ended, 2 nothing could be served.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     model = parser.add_argument_group("model")
@@ -119,10 +122,29 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--api-key-file",
         metavar="FILE",
-        help="requests must show the key in its first line; DISTILREC_API_KEY does the same",
+        help="requests must show the key in its first line, or the one in its second, which it "
+        "takes the place of; read again on SIGHUP; DISTILREC_API_KEY does the same for one key",
+    )
+    add(
+        "--access-log",
+        metavar="FILE",
+        help="a line of JSON for each request that is answered; - for standard output",
+    )
+    add(
+        "--drain",
+        type=_drain,
+        default=2.0,
+        metavar="S",
+        help="how long /ready answers 503 after SIGTERM before no more connections are taken",
     )
     replicas = parser.add_argument_group("replicas")
     add = replicas.add_argument
+    add(
+        "--light",
+        action="store_true",
+        help="read in this process alone, without Ray: one reader on all CPUs, for small loads or "
+        "a container",
+    )
     add("--replicas", type=_positive, metavar="N", help="if not given, as many as suit")
     add("--max-batch", type=_positive, default=16, metavar="N", help="images in one call at most")
     add(
@@ -197,6 +219,10 @@ def _multiple(text: str) -> int:
 
 def _milliseconds(text: str) -> float:
     return _number(text, 0.0, 60_000.0)
+
+
+def _drain(text: str) -> float:
+    return _number(text, 0.0, 3600.0)
 
 
 def _seconds(text: str) -> float:

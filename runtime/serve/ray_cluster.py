@@ -47,8 +47,7 @@ class RayCluster:
         return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
 
     def __enter__(self) -> RayCluster:
-        for name in _NEEDED:
-            _import(name)
+        require_packages(INSTALL)
         os.environ["RAY_SERVE_LOG_TO_STDERR"] = "0"  # before Ray is imported, as its own settings
         with ExitStack() as stack:
             self.ray = stack.enter_context(connected(self.address, remedy=INSTALL))
@@ -82,8 +81,21 @@ def keep_replica_on_loopback() -> None:
     module.add_port_to_grpc_server = add_loopback_port
 
 
-def _import(name: str) -> Any:
-    """Import a package of the extra `serve`.
+def require_packages(remedy: str) -> None:
+    """Import what every service needs, before anything is started.
+
+    Args:
+        remedy: of the error if one is not installed.
+
+    Raises:
+        OcrError: if one is not installed.
+    """
+    for name in _NEEDED:
+        _import(name, remedy)
+
+
+def _import(name: str, remedy: str = INSTALL) -> Any:
+    """Import a package, or tell what installs it.
 
     Raises:
         OcrError: if it is not installed.
@@ -91,4 +103,4 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise OcrError(f"{name} is not installed, which the service needs: {INSTALL}") from error
+        raise OcrError(f"{name} is not installed, which the service needs: {remedy}") from error

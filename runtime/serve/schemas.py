@@ -21,7 +21,8 @@ _NAME: Schema = {"type": ["string", "null"], "description": "file name, as the c
 NAMED_RECORD = {
     **RECORD,
     "properties": {"name": _NAME, **RECORD["properties"]},
-    "required": ["name", *RECORD["required"]],
+    # What `detail=text` leaves; without it a record has all.
+    "required": ["name", "text", "confidence", "warnings", "error"],
 }
 
 READING = described_object(model=_TEXT, results={"type": "array", "items": NAMED_RECORD})

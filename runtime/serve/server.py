@@ -6,6 +6,8 @@ import math
 import os
 import signal
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -81,9 +83,35 @@ def limits_within_descriptors(limits: Limits) -> Limits:
     return replace(limits, connections=num_connections, connections_per_client=share)
 
 
-def server_of(service: Service) -> uvicorn.Server:
-    """Return the web server of a service, not started yet."""
+def server_of(service: Service, drain_s: float = 0.0) -> uvicorn.Server:
+    """Return the web server of a service, not started yet.
+
+    Args:
+        service: answers requests.
+        drain_s: for so long after a first SIGTERM it goes on, but is not ready, so that whoever
+            sends requests sends them elsewhere; a second signal ends that.
+    """
     import uvicorn
+
+    class Server(uvicorn.Server):
+        """A server that is not ready for a while before it ends."""
+
+        ends_at = math.inf
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """Begin to end, or end."""
+            if sig == signal.SIGTERM and drain_s and not service.is_draining:
+                service.is_draining = True
+                self.ends_at = time.monotonic() + drain_s
+            else:
+                service.is_draining = True
+                super().handle_exit(sig, frame)
+
+        async def on_tick(self, counter: int) -> bool:
+            """Tell whether to end; called ten times a second."""
+            if time.monotonic() >= self.ends_at:
+                self.should_exit = True
+            return await super().on_tick(counter)
 
     limits = replace(service.limits, seconds=service.most_seconds)
     protocol: Any = bounded_protocol(limits, service.connections)
@@ -100,20 +128,36 @@ def server_of(service: Service) -> uvicorn.Server:
         timeout_keep_alive=math.ceil(limits.idle_seconds) + 1,  # `Connections` ends them sooner
         timeout_graceful_shutdown=math.ceil(limits.seconds) + 1,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
-def run(service: Service, listener: socket.socket) -> None:
+def run(
+    service: Service,
+    listener: socket.socket,
+    drain_s: float = 0.0,
+    reload: Callable[[], None] | None = None,
+) -> None:
     """Serve until a signal, then answer the accepted requests and return.
 
     Args:
         service: answers requests.
         listener: socket on which they arrive.
+        drain_s: as `server_of`.
+        reload: called on SIGHUP; without it SIGHUP ends the service as SIGTERM does.
     """
+    server = server_of(service, drain_s)
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if reload is not None:
+            reload()
+        else:
+            server.handle_exit(signal.SIGTERM, frame)
+
+    signal.signal(signal.SIGHUP, hang_up)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn handles them while it runs and raises them again when it has ended.
         signal.signal(number, _ignore)
-    server_of(service).run(sockets=[listener])
+    server.run(sockets=[listener])
     service.close()
 
 

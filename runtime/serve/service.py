@@ -11,6 +11,7 @@ from runtime.errors import OcrError
 from runtime.images.size import declared_size
 from runtime.recognition.spec import RecognizerSpec
 from runtime.serve.batcher import Batcher, Record
+from runtime.serve.bounds.access_log import AccessLog
 from runtime.serve.bounds.body import Body, NamedBytes
 from runtime.serve.bounds.connections import Connections
 from runtime.serve.bounds.gate import Pass
@@ -65,11 +66,13 @@ class Service:
         backend: reads the images.
         name: of the model, in paths and answers.
         limits: bounds of each request and of all together.
-        key: API key that requests must carry, None if they need none.
+        key: API key that requests must carry, or several of which they must carry one; None if
+            they need none.
         max_batch, max_wait_s: as `Batcher`.
         hosts: names by which requests may address it; only loopback and IP addresses when None.
         page_backend: reads pages; None where no detector is there.
         page_limits: bounds of the requests for pages, which have a queue of their own.
+        access_log: is told of every request; None for none.
     """
 
     def __init__(
@@ -77,14 +80,17 @@ class Service:
         backend: Backend,
         name: str,
         limits: Limits | None = None,
-        key: str | None = None,
+        key: str | Sequence[str] | None = None,
         max_batch: int = 16,
         max_wait_s: float = 0.005,
         hosts: Hosts | None = None,
         page_backend: PageBackend | None = None,
         page_limits: Limits | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
-        self.backend, self.name, self.key = backend, name, key
+        self.backend, self.name, self.access_log = backend, name, access_log
+        self.keys = (key,) if isinstance(key, str) else tuple(key or ())
+        self.is_draining = False
         self.limits, self.hosts = limits or Limits(), hosts or Hosts()
         self._intake = Intake(self.limits)
         self.gate = self._intake.gate
@@ -158,6 +164,8 @@ class Service:
 
     async def is_ready(self) -> bool:
         """Tell whether images can be read; concurrent callers share a call of the backend."""
+        if self.is_draining:
+            return False
         if self._readiness is None or self._readiness.done():
             self._readiness = asyncio.create_task(self._ask_backend())
         return await asyncio.shield(self._readiness)

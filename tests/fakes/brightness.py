@@ -42,7 +42,7 @@ from training.networks import NetworkPlan
 from training.plan import Plan
 from training.registry import Component, Problems, Registry
 from training.run import Run
-from training.task import Batch, Report, stacked
+from training.task import Batch, Report, StartingWeights, stacked
 
 SIDE_PX = 32
 
@@ -218,6 +218,24 @@ class BrightnessTask:
 
     def num_classes_of(self, network: NetworkPlan) -> int:
         return 0
+
+    @staticmethod
+    def suited_to(num_samples: int) -> None:
+        """Know no rule."""
+
+    @staticmethod
+    def page(run: Run) -> None:
+        """Have no page."""
+
+    def started(
+        self, network: NetworkPlan, own: Mapping[str, Any], weights: StartingWeights
+    ) -> tuple[dict[str, Any], None]:
+        """Take weights as they are."""
+        return dict(weights.parameters), None
+
+    def remembered(self, plan: Plan) -> Mapping[str, Any]:
+        """Return nothing."""
+        return {}
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         pass

@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from runtime.signals import SIGNALS, Stopped, handlers_kept, status_of, stopped_by_signals
+from runtime.errors import OcrError
+from runtime.signals import (
+    SIGNALS,
+    Stopped,
+    exit_status,
+    handlers_kept,
+    status_of,
+    stopped_by_signals,
+)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -68,3 +77,33 @@ def test_in_other_threads_nothing_is_done() -> None:
     thread.start()
     thread.join()
     assert done
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (OcrError("no such file"), 2, "draw: no such file"),
+        (KeyboardInterrupt(), 130, "draw: stopped; once more"),
+        (Stopped(signal.SIGTERM), 143, "draw: stopped; once more"),
+    ],
+    ids=["error", "Ctrl-C", "SIGTERM"],
+)
+def test_what_ends_a_command_is_one_line(
+    error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_status("draw", raising(error), "once more") == status
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_a_command_that_ends_well_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    assert exit_status("draw", lambda: 1) == 1
+    assert capsys.readouterr().err == ""
+    assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -152,3 +152,28 @@ def test_what_cannot_be_blended_is_said(
     with pytest.raises(SystemExit):
         main(["-c", config, *checkpoints, "--shares", "1.5"])
     assert "expected a number above 0 and up to 1, got 1.5" in capsys.readouterr().err
+
+
+def test_the_main_network_may_have_begun_from_one_alone(
+    write_config: WriteConfig,
+    checkpoints: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def evaluate(run: Run, part: DataPart, loader: Any) -> Evaluation:
+        share = share_of(run)
+        return Evaluation({"acc": 0.5 + share * (0.75 - share)}, 4, ())
+
+    monkeypatch.setattr("training.loop.evaluation.evaluate", evaluate)
+    whole = read_parameters(checkpoints[1])
+    alone = {
+        name.removeprefix("Student."): array
+        for name, array in whole.items()
+        if name.startswith("Student.")
+    }
+    write_parameters(tmp_path / "start.pdparams", alone)
+    assert main(["-c", str(write_config()), *checkpoints, "--shares", "0.25"]) == 0
+    blended, trained = read_parameters(tmp_path / "blended"), read_parameters(checkpoints[3])
+    np.testing.assert_allclose(blended[BIAS], 0.25)
+    teacher = [name for name in trained if name.startswith("Teacher.")]
+    assert teacher and all((blended[name] == trained[name]).all() for name in teacher)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -69,7 +70,12 @@ def test_without_data_they_name_every_missing_file_with_its_line(name: str) -> N
     text = path.read_text().splitlines()
     problems = str(error.value).splitlines()
     assert len(problems) >= 3
+    given = [problem for problem in problems if problem.startswith("-o ")]
+    names = [override.partition("=")[0] for override in overrides]
+    assert sorted(problem.split(": ")[0].removeprefix("-o ") for problem in given) == sorted(names)
     for problem in problems:
+        if problem in given:
+            continue
         key = problem.split(": ")[1].split(".")[-1]
         line = text[int(problem.split(":")[1]) - 1]
         assert key in line or key.isdigit()
@@ -363,14 +369,37 @@ def test_keys_without_effect_are_listed(data_overrides: list[str]) -> None:
 
 def test_command_line(data_overrides: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     path = str(CONFIGS / f"{SHIPPED[1]}.yml")
-    assert main(["-c", path, "-o", *data_overrides, "Global.debug=true"]) == 0
+    asked = ["--no-data", "-c", path, "-o", *data_overrides]
+    assert main([*asked, "Global.debug=true"]) == 0
     out = capsys.readouterr().out
     assert "Global.debug: has no effect here" in out
     assert out.endswith("nothing wrong found\n")
-    assert main(["-c", path, "-o", *data_overrides, "Metric.key=Techer"]) == 2
+    assert main([*asked, "Metric.key=Techer"]) == 2
     assert "did you mean Teacher?" in capsys.readouterr().err
     assert main(["-c", "no_such.yml"]) == 2
     assert "cannot read the config no_such.yml" in capsys.readouterr().err
+
+
+def test_what_training_would_refuse_in_the_data_is_found(
+    data_overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["-c", str(CONFIGS / f"{SHIPPED[1]}.yml"), "-o", *data_overrides]
+    assert main(asked) == 2  # its image is not there
+    assert "Train: no line can be used" in capsys.readouterr().err
+    (tmp_path / "labels.txt").write_text("a.png,1\n", encoding="utf-8")
+    labels = f"Train.dataset.label_file_list=[{tmp_path}/labels.txt]"
+    assert main([*asked, labels]) == 2
+    assert "no lines in " in capsys.readouterr().err
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((32, 64, 3), np.uint8))
+    (tmp_path / "labels.txt").write_text("a.png\t1\nb.png\n", encoding="utf-8")
+    both = [
+        f"{part}.dataset.{key}"
+        for part in ("Train", "Eval")
+        for key in (f"data_dir={tmp_path}", f"label_file_list=[{tmp_path}/labels.txt]")
+    ]
+    assert main([*asked, *both]) == 0
+    out = capsys.readouterr().out
+    assert "Train: 1 lines kept, 1 dropped" in out and "1 malformed" in out
 
 
 def test_stopping_it_is_one_line_and_the_status_of_the_signal(

@@ -139,6 +139,21 @@ def test_the_line_of_a_problem(path: Path, key: str, line: int) -> None:
     assert load_config(path).located(Problem(key, "m")) == f"{path}:{line}: {key}: m"
 
 
+@pytest.mark.parametrize(
+    ("problem", "place"),
+    [
+        ("Global.epoch_num", "-o Global.epoch_num: m"),
+        ("Loss", "-o Loss: m"),
+        ("Loss.name", "-o Loss.name: m"),
+        ("Global", "{path}:1: Global: m"),
+        ("Global.epoch_number", "{path}:1: Global.epoch_number: m"),
+    ],
+)
+def test_what_o_put_there_is_blamed_on_o(path: Path, problem: str, place: str) -> None:
+    config = load_config(path, ["Global.epoch_num=x", "Loss={name: A}"])
+    assert config.located(Problem(problem, "m")) == place.replace("{path}", str(path))
+
+
 def test_a_problem_without_a_line(path: Path) -> None:
     assert load_config(path).located(Problem("Nowhere.x", "m")) == f"{path}: Nowhere.x: m"
     assert Config(None, {}).located(Problem("a", "m")) == "config: a: m"

@@ -6,16 +6,19 @@ The task here is `tests.fakes.brightness`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import paddle
 import pytest
 
 from runtime.errors import ConfigError
 from tests.fakes.brightness import SIDE_PX, BrightnessTask, write_config
+from tests.training.recognition.plans import config_of
 from training.check_config import main as check_config
 from training.config import load_config
 from training.evaluate import evaluate_checkpoint
-from training.tasks import TASKS
+from training.plan import read_deployed_plan, read_plan
+from training.tasks import TASKS, unsupported_family
 from training.train import train
 
 
@@ -42,7 +45,7 @@ def test_it_is_checked_trained_saved_resumed_and_evaluated(
 
 
 def test_its_mistakes_are_named_like_any_task_s(config: Path) -> None:
-    with pytest.raises(ConfigError, match=r"config\.yml:\d+: Loss\.name: unknown loss 'CTCLoss'"):
+    with pytest.raises(ConfigError, match=r"-o Loss\.name: unknown loss 'CTCLoss'"):
         train(load_config(config, ["Loss.name=CTCLoss"]))
     with pytest.raises(ConfigError, match="expected Decode"):
         train(load_config(config, ["Train.dataset.transforms=[]"]))
@@ -91,3 +94,42 @@ def test_several_of_its_networks_teach_each_other(config: Path) -> None:
     ]
     losses["loss"].backward()
     assert model.networks["Student"].head.fc.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("architecture", "place", "family"),
+    [
+        ({"model_type": "table", "algorithm": "SLANet"}, "model_type", "SLANet (model_type table)"),
+        ({"model_type": "cls"}, "model_type", "cls (model_type cls)"),
+        (
+            {"model_type": "rec", "algorithm": "SRN", "Head": {"name": "SRNHead"}},
+            "algorithm",
+            "SRN (head SRNHead)",
+        ),
+        (
+            {"model_type": "det", "algorithm": "EAST", "Head": {"name": "EASTHead"}},
+            "algorithm",
+            "EAST (head EASTHead)",
+        ),
+        ({"Head": {"name": "UnheardOf"}}, "Head.name", "UnheardOf (head UnheardOf)"),
+        # Alone, though it has parts here: PaddleOCR's NRTR reads without CTC.
+        ({"algorithm": "NRTR", "Head": {"name": "Transformer"}}, "algorithm", "NRTR (head Tra"),
+    ],
+)
+def test_a_family_that_is_not_trained_here_is_one_line(
+    architecture: dict[str, Any], place: str, family: str
+) -> None:
+    config = config_of({"": {"Backbone": {"name": "ResNet45"}}})
+    config.sections["Architecture"] = {"Backbone": {"name": "ResNet45"}, **architecture}
+    for read in (read_plan, read_deployed_plan):
+        with pytest.raises(ConfigError) as error:
+            read(config)
+        text = str(error.value)
+        assert text.startswith(f"config: Architecture.{place}: the family {family}")
+        assert "CTC head" in text and "\n" not in text
+
+
+@pytest.mark.parametrize("head", ["CTCHeads", "CTCHead", "MultiHaed"])
+def test_a_slip_of_the_pen_is_no_other_family(head: str) -> None:
+    assert unsupported_family({"algorithm": "SVTR_LCNet", "Head": {"name": head}}) is None
+    assert unsupported_family("nothing") is None

@@ -28,9 +28,15 @@ def test_a_whole_run_as_a_process(write_config: WriteConfig) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()[-4:]] == [
+    folder = config.with_suffix("")
+    *table_lines, where, evaluate, export, resume = done.stdout.splitlines()
+    assert [line.split()[0] for line in table_lines[-4:]] == [
         *("acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis")
     ]
+    assert where.startswith(f"in {folder}: best_accuracy.pdparams")
+    assert f"training.evaluate -c {config} -o Global.checkpoints={folder}/best_accuracy" in evaluate
+    assert f"export -c {config} --checkpoint {folder}/best_accuracy --network Student" in export
+    assert f"Global.checkpoints={folder}/latest Global.epoch_num=2" in resume
     assert "process settings: " in done.stderr and "Settings(" not in done.stderr
     assert "Train: 4 lines kept, 0 dropped" in done.stderr and "first batch: " in done.stderr
     # What paddle says at every start and nobody can act upon.
@@ -38,11 +44,19 @@ def test_a_whole_run_as_a_process(write_config: WriteConfig) -> None:
 
 
 def test_table() -> None:
-    text = table({"acc": 0.5, "Teacher_acc": 0.25}, {"acc": 0.75})
+    assert table({}, {"acc": 0.5}, {"acc": 0.75}).split() == [
+        "last",
+        "best",
+        "acc",
+        "0.5000",
+        "0.7500",
+    ]
+    start = {"acc": 0.4, "Teacher_acc": 0.25}
+    text = table(start, {"acc": 0.5, "Teacher_acc": 0.25}, {"acc": 0.75})
     assert [line.split() for line in text.splitlines()] == [
-        ["last", "best"],
-        ["acc", "0.5000", "0.7500"],
-        ["Teacher_acc", "0.2500", "nan"],
+        ["before", "last", "best"],
+        ["acc", "0.4000", "0.5000", "0.7500"],
+        ["Teacher_acc", "0.2500", "0.2500", "nan"],
     ]
 
 
@@ -77,8 +91,17 @@ def test_stopping_by_hand_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "train", stop)
-    assert main(["-c", str(write_config())]) == 130
-    assert "Global.checkpoints=" in capsys.readouterr().err
+    config = write_config("run")
+    assert main(["-c", str(config)]) == 130
+    assert "stopped before anything was saved: start again" in capsys.readouterr().err
+    folder = config.with_suffix("")
+    folder.mkdir()
+    (folder / "latest.pdparams").touch()
+    assert main(["-c", str(config), "-o", "Global.seed=3"]) == 130
+    more = f"-o Global.seed=3 Global.checkpoints={folder / 'latest'}"
+    assert (
+        f"resume with\n  python -m training.train -c {config} {more}\n" in capsys.readouterr().err
+    )
 
 
 PROGRAM = """
@@ -89,7 +112,7 @@ def work(config, options):
     print("works", flush=True)
     time.sleep(60)
 
-sys.exit(run_command("train", "", work, sys.argv[1:], interrupted="stopped"))
+sys.exit(run_command("train", "", work, sys.argv[1:], interrupted=lambda config: "stopped"))
 """
 
 

@@ -206,9 +206,16 @@ def _refuse_unfitting(
 ) -> None:
     is_head_alone = all("head." in name for name in report.mismatched)
     if report.mismatched and not (is_resized_head_allowed and is_head_alone):
+        # Weights that a run starts from need not be whole; a run that goes on is the same.
+        remedy = (
+            "or set Global.allow_resized_head to start with a new head"
+            if is_partial_allowed
+            else "or start anew from these weights with Global.pretrained_model, which keeps the "
+            "classes of another dictionary by character"
+        )
         raise CheckpointError(
             f"shapes differ: {report.counts}; use the dictionary and structure it was trained "
-            "with, or set Global.allow_resized_head to start with a new head"
+            f"with, {remedy}"
         )
     if not is_partial_allowed and (report.missing or report.unused):
         names = (report.missing or report.unused)[:3]

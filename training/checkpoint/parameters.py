@@ -16,7 +16,7 @@ import paddle
 from numpy.typing import NDArray
 
 from runtime.errors import CheckpointError
-from runtime.files import write_atomically
+from runtime.files import found_along, write_atomically
 from training.checkpoint.safe_pickle import dump_pickle, load_pickle
 
 Parameters = dict[str, NDArray[Any]]
@@ -40,7 +40,7 @@ def parameters_path(checkpoint: str | Path) -> Path:
     candidates = [path] if is_file_name else [path.with_name(path.name + PARAMETERS)]
     if path.is_dir():
         candidates = [path / f"{name}{PARAMETERS}" for name in ("best_accuracy", "latest")]
-    for candidate in candidates:
+    for candidate in map(found_along, candidates):
         if candidate.is_file():
             return candidate
     folder = path if path.is_dir() else path.parent

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.cpu import available_cpus
@@ -197,6 +200,25 @@ def _read_joining(
     expected = f"expected 1 to {most}, the transforms before the one that joins samples"
     problems.add(path, f"{expected}; got {count!r}")
     return 1
+
+
+def problems_of_files(part: DataPlan) -> Iterable[tuple[str, str]]:
+    """Find label files and folders that are not there."""
+    options = part.dataset.options
+    files = options.get("label_file_list", [])
+    for index, file in enumerate([files] if isinstance(files, str) else files):
+        if not Path(str(file)).is_file():
+            where = f"{part.path}.dataset.label_file_list.{index}"
+            yield where, f"no file {file}: expected a label file"
+    images = options.get("images", [])
+    for index, name in enumerate([images] if isinstance(images, str) else images):
+        path = str(name).removeprefix("@")
+        if not os.path.lexists(path) and not has_magic(path):
+            where = f"{part.path}.dataset.images.{index}"
+            yield where, f"nothing there: {path}: expected images, folders of them or a list"
+    if "data_dir" in options and not Path(str(options["data_dir"])).is_dir():
+        message = f"no folder {options['data_dir']}: expected the images' folder"
+        yield f"{part.path}.dataset.data_dir", message
 
 
 @dataclass(frozen=True)

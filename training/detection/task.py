@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numpy.typing import NDArray
+
 from training.detection.backbones import BACKBONES
 from training.detection.batches import PageBatching
 from training.detection.checks import problems_of_parts, problems_of_plan
@@ -23,7 +25,7 @@ from training.detection.teacher.transform import MarkByTeachers
 from training.detection.transforms import TRANSFORMS, NormalizeImage, problems_of_order
 from training.detection.unlabelled import PageLister
 from training.registry import Component, Problems, Registry
-from training.task import Batch, Report
+from training.task import Batch, Report, StartingWeights
 
 if TYPE_CHECKING:
     from training.config import GlobalConfig
@@ -63,6 +65,10 @@ class DetectionTask:
         return cls()
 
     @staticmethod
+    def suited_to(num_samples: int) -> None:
+        """Return None: what suits a number of pages was not measured."""
+
+    @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Report a network without a neck, or with auxiliary heads that nothing feeds."""
         return problems_of_parts(section)
@@ -95,6 +101,19 @@ class DetectionTask:
     def teacher(self, plan: TeacherPlan) -> PageTeacher:
         """Return a detector in an ONNX file that marks text on pages."""
         return PageTeacher(plan)
+
+    def started(
+        self,
+        network: NetworkPlan,
+        own: Mapping[str, NDArray[Any]],
+        weights: StartingWeights,
+    ) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Leave the weights as they are: maps stand for the same everywhere."""
+        return dict(weights.parameters), None
+
+    def remembered(self, plan: Plan) -> Mapping[str, Any]:
+        """Return nothing: maps stand for the same everywhere."""
+        return {}
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Leave the networks as they are: they take images of any size."""
@@ -150,6 +169,10 @@ class DetectionTask:
         """
         if "polys" in batch.arrays:
             run.metric(run.post_process(outputs, batch.arrays["shape"]), batch.arrays)
+
+    @staticmethod
+    def page(run: Run) -> None:
+        """Return None: boxes are looked at with `python -m runtime.infer --visualize`."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the boxes of every network for each image file."""

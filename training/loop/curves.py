@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from runtime.errors import ArtifactError
@@ -13,8 +15,12 @@ from training.loop.logs import METRICS_FILE, read_metrics
 CURVES_FILE = "curves.png"
 
 
-def draw_curves(folder: Path) -> Path | None:
+def draw_curves(folder: Path, network: str = "") -> Path | None:
     """Draw `metrics.jsonl` of a run's folder as `curves.png`; None when there is nothing yet.
+
+    Args:
+        folder: of the run.
+        network: whose figures carry no prefix, empty for one by itself.
 
     Raises:
         ArtifactError: if the disk refuses.
@@ -34,12 +40,14 @@ def draw_curves(folder: Path) -> Path | None:
     if any(record["loss"] > 0 for record in trained):
         losses.set_yscale("log")
     losses.set(title="training losses, weighted", xlabel="step")
-    _draw(accuracies, evaluated, lambda name: name.endswith("acc"), marker="o")
-    accuracies.set(title="lines read exactly, evaluation", xlabel="step", ylim=(0, 1))
+    named = {"acc": f"{network} acc"} if network else {}
+    _draw(accuracies, evaluated, lambda name: name.endswith("acc"), named, marker="o")
+    accuracies.set(title="read exactly, evaluation", xlabel="step", ylim=(0, 1))
     for axes in (losses, accuracies):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
+    figure.suptitle(str(folder), fontsize=9)
     figure.tight_layout()
     # Written as a whole, so that a full disk leaves the last picture as it was.
     picture = io.BytesIO()
@@ -56,8 +64,20 @@ def draw_curves(folder: Path) -> Path | None:
     return path
 
 
-def _draw(axes: Any, records: list[dict[str, Any]], is_shown: Any, **style: Any) -> None:
+def _draw(
+    axes: Any,
+    records: list[dict[str, Any]],
+    is_shown: Any,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    **style: Any,
+) -> None:
     names = dict.fromkeys(name for record in records for name in record if is_shown(name))
     for name in names:
         points = [(record["step"], record[name]) for record in records if name in record]
-        axes.plot(*zip(*points, strict=True), label=name, linewidth=1.2, markersize=3, **style)
+        axes.plot(
+            *zip(*points, strict=True),
+            label=labels.get(name, name),
+            linewidth=1.2,
+            markersize=3,
+            **style,
+        )

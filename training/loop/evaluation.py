@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import paddle
 
@@ -15,6 +16,7 @@ from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
 from training.run import Run
+from training.task import Batch
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,19 @@ class Evaluation:
     failures: tuple[Failure, ...]
 
 
-def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
+def evaluate(
+    run: Run,
+    part: DataPart,
+    loader: Loader,
+    take: Callable[[Any, Batch], None] = lambda outputs, batch: None,
+) -> Evaluation:
     """Evaluate every sample of `part` with every network.
 
     Args:
         run: the model and its metric.
         part: the evaluation data.
         loader: of `part.dataset`.
+        take: is given the networks' outputs of every batch, too.
 
     Raises:
         DatasetError: if not one sample can be loaded, or too many cannot.
@@ -67,6 +75,7 @@ def evaluate(run: Run, part: DataPart, loader: Loader) -> Evaluation:
             for batch in part.batching.evaluation_batches(samples()):
                 outputs = batch.beside(run.model(paddle.to_tensor(batch.arrays["image"])))
                 run.task.score(run, outputs, batch)
+                take(outputs, batch)
                 num_samples += len(batch.names)
     finally:
         run.model.train()

@@ -62,10 +62,8 @@ def resume(trainer: Trainer, checkpoint: str) -> Position:
         position.global_step = _count(
             states.get("global_step", position.epoch * trainer.steps_per_epoch)
         )
-        best = dict(states.get("best_model_dict", {}))
-        position.best = {
-            str(name): value for name, value in best.items() if isinstance(value, float | int)
-        }
+        position.best = _figures(states.get("best_model_dict", {}))
+        position.start = _figures(states.get("start_figures", {}))
         position.unreadable = Unreadable.from_state(states.get("unreadable"))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
@@ -95,6 +93,13 @@ def _load_averages(trainer: Trainer, prefix: Path) -> None:
         ema.reset()
     else:
         ema.load_state(saved, file)
+
+
+def _figures(saved: Any) -> dict[str, float]:
+    """Return saved figures by name; raises TypeError or ValueError if they are none."""
+    return {
+        str(name): value for name, value in dict(saved).items() if isinstance(value, float | int)
+    }
 
 
 def _count(value: Any) -> int:

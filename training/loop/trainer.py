@@ -14,26 +14,26 @@ import paddle
 from paddle.utils import unique_name
 
 from runtime.errors import DatasetError
-from training.checkpoint.parameters import arrays_of
-from training.checkpoint.saved import save_checkpoint
 from training.data.build import DataPart
 from training.data.loader import Loader
 from training.data.planned import PlannedBatch
 from training.data.sample import Failure, Sample
 from training.data.unreadable import Unreadable
-from training.loop.divergence import refuse_non_finite_losses, refuse_non_finite_weights
+from training.loop.divergence import refuse_non_finite_losses
+from training.loop.earlier import set_aside
 from training.loop.ema import ModelEMA
+from training.loop.ending import BEST, LATEST
 from training.loop.evaluation import Evaluation, evaluate
 from training.loop.fingerprint import fingerprint_of
 from training.loop.parallel import Group, synchronize_batch_norm
 from training.loop.position import Position
 from training.loop.precision import Precision
 from training.loop.progress import Progress
+from training.loop.saving import save
 from training.losses import TOTAL, figures_of
 from training.run import Run
 from training.task import Batch
 
-LATEST, BEST = "latest", "best_accuracy"
 log = logging.getLogger(__name__)
 
 
@@ -103,9 +103,12 @@ class Trainer:
         settings = self.run.settings
         self._try_first_batch()
         total = settings.epoch_num * self.steps_per_epoch
+        if self.group.is_main and not settings.checkpoints:
+            set_aside(self.folder)
         self.progress = Progress(self.folder, settings, self.position, total, self.group.is_main)
         self.run.model.train()
         try:
+            self._evaluate_start()
             last: Evaluation | None = None
             for epoch in range(self.position.epoch, settings.epoch_num):
                 last = self._train_epoch(epoch) or last
@@ -238,6 +241,14 @@ class Trainer:
         best = self.position.best.get(self.run.metric.main_indicator)
         self.progress.add_step(figures, samples, seconds, waited, best)
 
+    def _evaluate_start(self) -> None:
+        """Evaluate the weights that a run begins with, before it changes them.
+
+        They are the first to be the best: no run leaves a `best_accuracy` that reads less.
+        """
+        if self.position.global_step == 0 and self.run.evaluates_start and not self.position.start:
+            self.position.start = self._evaluate().figures
+
     def _evaluate(self) -> Evaluation:
         """Evaluate, log, and keep the model if it is the best so far.
 
@@ -254,35 +265,7 @@ class Trainer:
         return result
 
     def _save(self, name: str) -> None:
-        """Save a checkpoint in the main process; raises DivergenceError if it is not finite.
-
-        The parameters are the averages, where there are any; the others are saved beside them.
-        """
-        if not self.group.is_main:
-            return
-        parameters, averages = arrays_of(self.run.model), None
-        refuse_non_finite_weights(parameters, self.position.global_step, self.folder)
-        if self.ema is not None:
-            averages = {"train_state": parameters, **self.ema.as_state()}
-            parameters = {name: value.numpy() for name, value in self.ema.averages().items()}
-        save_checkpoint(
-            self.folder / name,
-            parameters,
-            {
-                key: value.numpy() if isinstance(value, paddle.Tensor) else value
-                for key, value in self.optimizer.state_dict().items()
-            },
-            {
-                "epoch": self.position.epoch,
-                "step_in_epoch": self.position.step_in_epoch,
-                "global_step": self.position.global_step,
-                "best_model_dict": dict(self.position.best),
-                "unreadable": self.position.unreadable.as_state(),
-                "config_sha256": self.run.plan.config.sha256,
-                "data": self.fingerprint,
-            },
-            averages,
-        )
+        save(self, name)
 
 
 def _height(batch: PlannedBatch) -> int:

@@ -25,9 +25,10 @@ from typing import Any
 from fontTools.merge import Merger, Options
 from fontTools.ttLib import TTFont
 
-from runtime.errors import DatasetError, OcrError
+from runtime.errors import DatasetError
 from runtime.files import write_atomically
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 from training.data.synthetic.fonts import UNREADABLE
 
 OPEN_LICENCES = re.compile(
@@ -175,11 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("packages", type=Path, help="folder of the archives `npm pack` wrote")
     parser.add_argument("output", type=Path, help="folder for the TrueType files")
     options = parser.parse_args(arguments)
-    try:
-        num_faces, left_out = convert(options.packages, options.output)
-    except OcrError as error:
-        say(f"fonts: {error}")
-        return 2
+    return exit_status("fonts", lambda: _convert(options))
+
+
+def _convert(options: argparse.Namespace) -> int:
+    num_faces, left_out = convert(options.packages, options.output)
     for line in left_out:
         print(f"left out: {line}")
     print(f"{options.output}: {num_faces} faces")

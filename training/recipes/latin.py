@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import ConfigError, OcrError
+from runtime.errors import ConfigError
 from runtime.lock import OutputLock
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import lasting_streams, open_standard_streams
 from training.checkpoint.safe_pickle import load_pickle
 from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
@@ -33,7 +34,6 @@ from training.recipes.latin_data import (
     write_labels,
 )
 from training.recipes.stages import EVERY_PACK, Recipe, Stage, read_recipe
-from training.streams import lasting_streams
 from training.train import main as train
 
 STAGES = Path("configs/latin/stages.yml")
@@ -199,27 +199,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_standard_streams()
     options = _parser().parse_args(arguments)
     with lasting_streams("stdout", "stderr"):
-        return _run(options)
+        return exit_status("latin", lambda: _run(options), "the same command goes on")
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        name, _, weights = (options.start or "").partition("=")
-        start = (name, weights) if name else None
-        runner = Runner(
-            read_recipe(options.stages), options.output, start, options.only, options.sets
-        )
-        if options.list:
-            print("\n".join(runner.progress()))
-            return 0
-        with translate_disk_errors():
-            options.output.mkdir(parents=True, exist_ok=True)
-            with OutputLock(options.output):
-                runner.prepare(options.data, options.fonts, options.workers, options.words)
-                return 0 if options.prepare else runner.run()
-    except OcrError as error:
-        say(f"latin: {error}")
-        return 2
+    name, _, weights = (options.start or "").partition("=")
+    start = (name, weights) if name else None
+    runner = Runner(read_recipe(options.stages), options.output, start, options.only, options.sets)
+    if options.list:
+        print("\n".join(runner.progress()))
+        return 0
+    with translate_disk_errors():
+        options.output.mkdir(parents=True, exist_ok=True)
+        with OutputLock(options.output):
+            runner.prepare(options.data, options.fonts, options.workers, options.words)
+            return 0 if options.prepare else runner.run()
 
 
 def _parser() -> argparse.ArgumentParser:

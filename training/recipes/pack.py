@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.errors import CheckpointError, OcrError
-from runtime.standard_streams import open_standard_streams, say
+from runtime.errors import CheckpointError
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 from training.checkpoint.parameters import (
     Parameters,
     network_parameters,
@@ -80,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("output", type=Path, help="the .pdparams file to write")
     parser.add_argument("sources", nargs="+", metavar="[NETWORK=]CHECKPOINT")
     options = parser.parse_args(arguments)
-    try:
-        parameters = packed(join(options.sources), " ".join(options.sources))
-        write_parameters(options.output, parameters)
-        parameters_path(options.output)
-    except OcrError as error:
-        say(f"pack: {error}")
-        return 2
+    return exit_status("pack", lambda: _write(options))
+
+
+def _write(options: argparse.Namespace) -> int:
+    parameters = packed(join(options.sources), " ".join(options.sources))
+    write_parameters(options.output, parameters)
+    parameters_path(options.output)
     num_values = sum(array.size for array in parameters.values())
     print(f"{options.output}: {num_values:,} values, {options.output.stat().st_size:,} bytes")
     return 0

@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.detection.boxes import smallest_quads
-from runtime.errors import DatasetError, OcrError
+from runtime.errors import DatasetError
 from runtime.files import write_atomically
 from runtime.pages.crops import cut_out, extent
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
 from runtime.recognition.spec import RecognizerSpec
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 from training.detection.labels import NoTextError, read_polygons
 
 HEIGHT_PX = 56
@@ -136,22 +137,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--without", nargs="*", default=[], type=Path, metavar="TSV", help="texts to avoid")
     add("--val-without", nargs="*", default=[], type=Path, metavar="TSV", help="in validation")
     options = parser.parse_args(arguments)
-    try:
-        charset = build_charset(options.dictionary, use_space_char=True)
-        spec = RecognizerSpec(charset.characters, height=HEIGHT_PX)
-        spec = replace(spec, width=replace(spec.width, max_px=MAX_WIDTH_PX))
-        for name, file, packs in (
-            ("train", options.pages, options.without),
-            ("val", options.val, options.val_without),
-        ):
-            avoided = frozenset(
-                " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
-            )
-            count = cut_pack(file, options.output, name, spec, avoided)
-            print(f"{options.output / name}.tsv: {count} lines")
-    except OcrError as error:
-        say(f"page_lines: {error}")
-        return 2
+    return exit_status("page_lines", lambda: _cut(options))
+
+
+def _cut(options: argparse.Namespace) -> int:
+    charset = build_charset(options.dictionary, use_space_char=True)
+    spec = RecognizerSpec(charset.characters, height=HEIGHT_PX)
+    spec = replace(spec, width=replace(spec.width, max_px=MAX_WIDTH_PX))
+    for name, file, packs in (
+        ("train", options.pages, options.without),
+        ("val", options.val, options.val_without),
+    ):
+        avoided = frozenset(
+            " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
+        )
+        count = cut_pack(file, options.output, name, spec, avoided)
+        print(f"{options.output / name}.tsv: {count} lines")
     return 0
 
 

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import OcrError
 from runtime.files import write_atomically
-from runtime.standard_streams import log_to_stderr, open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import log_to_stderr, open_standard_streams
 from training.command import LOGGERS, prepare_process
 from training.config import load_config
 
@@ -71,16 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(logging.WARNING)
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        results = {
-            file.resolve().parent.name: score(
-                options.config, options.checkpoint, file, options.override
-            )
-            for file in options.labels
-        }
-    except OcrError as error:
-        say(f"scores: {error}")
-        return 2
+    return exit_status("scores", lambda: _score_all(options))
+
+
+def _score_all(options: argparse.Namespace) -> int:
+    results = {
+        file.resolve().parent.name: score(
+            options.config, options.checkpoint, file, options.override
+        )
+        for file in options.labels
+    }
     print(table(results))
     if options.output is not None:
         write_atomically(options.output, f"{json.dumps(results, ensure_ascii=False)}\n".encode())

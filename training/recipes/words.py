@@ -13,9 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.errors import DatasetError, OcrError
+from runtime.errors import DatasetError
 from runtime.files import write_atomically
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 
 LANGUAGES = ("fr", "it", "es", "pt", "de", "pl", "cs", "en")
 COUNT = 40_000
@@ -67,16 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--languages", nargs="+", default=list(LANGUAGES), metavar="CODE")
     parser.add_argument("--count", type=int, default=COUNT, help="words each (default %(default)s)")
     options = parser.parse_args(arguments)
-    try:
-        for language in options.languages:
-            words = frequent_words(language, options.count)
-            options.output.mkdir(parents=True, exist_ok=True)
-            content = "".join(f"{word}\n" for word in words)
-            write_atomically(options.output / f"{language}.txt", content.encode())
-            print(f"{options.output / language}.txt: {len(words)} words")
-    except OcrError as error:
-        say(f"words: {error}")
-        return 2
+    return exit_status("words", lambda: _write(options))
+
+
+def _write(options: argparse.Namespace) -> int:
+    for language in options.languages:
+        words = frequent_words(language, options.count)
+        options.output.mkdir(parents=True, exist_ok=True)
+        content = "".join(f"{word}\n" for word in words)
+        write_atomically(options.output / f"{language}.txt", content.encode())
+        print(f"{options.output / language}.txt: {len(words)} words")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +15,20 @@ from runtime.recognition.charset import Charset
 
 _ABSENT = 20.0
 """A class that the network lacks gets its least logit less this: a probability of nothing."""
-_NONE = -1
+NONE = -1
+"""Stands for the class of a character that a dictionary lacks."""
 _CTC_SPECIAL, _NRTR_SPECIAL = 1, 4
 """Classes before the first character: the blank; padding, unknown, beginning, end."""
 _NRTR_UNKNOWN = 1
+
+
+def _numbered(characters: Sequence[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Yield place and character, with how many of the same follow it."""
+    num_seen: Counter[str] = Counter()
+    for place in reversed(range(len(characters))):
+        character = characters[place]
+        yield place, (character, num_seen[character])
+        num_seen[character] += 1
 
 
 class ClassMap:
@@ -42,18 +53,24 @@ class ClassMap:
 
     @cached_property
     def _characters(self) -> NDArray[np.int64]:
-        """Place of each character of the run among the network's, -1 where absent: [K - 1]."""
-        class_of = self.own.class_of
-        found = [class_of.get(character, 0) - 1 for character in self.shared.characters]
+        """Place of each character of the run among the network's, -1 where absent: [K - 1].
+
+        Of one that is listed several times the last counts, as labels are encoded with it: the
+        last stands for the last, the one before for the one before.
+        """
+        places = {entry: place for place, entry in _numbered(self.own.characters)}
+        found = [NONE] * len(self.shared.characters)
+        for place, entry in _numbered(self.shared.characters):
+            found[place] = places.get(entry, NONE)
         return np.array(found, np.int64)
 
-    def _classes_of(self, decoder: str) -> NDArray[np.int64]:
+    def classes_of(self, decoder: str) -> NDArray[np.int64]:
         """Return the network's class for each of the run's, -1 where it has none."""
         known = self._characters
         num_own, num_shared = len(self.own.characters), len(self.shared.characters)
 
         def after(num_special: int) -> NDArray[np.int64]:
-            return np.where(known == _NONE, _NONE, known + num_special)
+            return np.where(known == NONE, NONE, known + num_special)
 
         if decoder == "ctc":
             return np.concatenate([np.arange(_CTC_SPECIAL), after(_CTC_SPECIAL)])
@@ -70,11 +87,11 @@ class ClassMap:
             logits: of the decoder.
             decoder: `ctc`, `gtc` (NRTR) or `sar`.
         """
-        classes = self._classes_of(decoder)
+        classes = self.classes_of(decoder)
         mapped = paddle.index_select(logits, paddle.to_tensor(np.maximum(classes, 0)), axis=-1)
-        if (classes != _NONE).all():
+        if (classes != NONE).all():
             return mapped
-        is_absent = paddle.to_tensor(classes == _NONE)
+        is_absent = paddle.to_tensor(classes == NONE)
         least = logits.min(axis=-1, keepdim=True) - _ABSENT
         return paddle.where(is_absent.expand_as(mapped), least.expand_as(mapped), mapped)
 
@@ -105,12 +122,12 @@ class ClassMap:
 
     @cached_property
     def _nrtr_labels(self) -> NDArray[np.int64]:
-        classes = self._classes_of("gtc")
-        return np.where(classes == _NONE, _NRTR_UNKNOWN, classes)
+        classes = self.classes_of("gtc")
+        return np.where(classes == NONE, _NRTR_UNKNOWN, classes)
 
     @cached_property
     def _sar_labels(self) -> NDArray[np.int64]:
         num_own = len(self.own.characters)
-        classes = self._classes_of("sar")
+        classes = self.classes_of("sar")
         padding = [num_own + 2]
-        return np.concatenate([np.where(classes == _NONE, num_own, classes), padding])
+        return np.concatenate([np.where(classes == NONE, num_own, classes), padding])

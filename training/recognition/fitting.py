@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
-from runtime.recognition.charset import Charset, build_charset
+from runtime.recognition.charset import Charset, build_charset, read_dictionary
 from training.backbones.pooling import PoolToRow
 from training.backbones.svtrnet import SVTRNet
 from training.data.planned import Size
 from training.recognition.class_map import ClassMap
 from training.recognition.features import problems_of_features
-from training.recognition.inputs import deployed_input, sizes_of
+from training.recognition.inputs import deployed_input, problems_of_inputs, sizes_of
 from training.recognition.network import RecognitionNetwork
+from training.recognition.start import PRETRAINED_DICTIONARY
 
 if TYPE_CHECKING:
     from training.data.build import DataPlan
@@ -39,7 +40,13 @@ def charset_of(network: NetworkPlan, charset: Charset, use_space_char: bool) -> 
 
 def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str]]:
     """Yield path and message of networks that fit neither a dictionary nor the images."""
+    shared = plan.settings.pretrained_dictionary
+    if shared is not None:
+        yield from _problems_of_dictionary(shared, f"Global.{PRETRAINED_DICTIONARY}")
     for network in plan.model.networks.values():
+        before = network.of_task.get(PRETRAINED_DICTIONARY)
+        if before is not None:
+            yield from _problems_of_dictionary(before, f"{network.path}.{PRETRAINED_DICTIONARY}")
         path = f"{network.path}.{DICTIONARY}"
         own = network.of_task.get(DICTIONARY)
         if own is not None:
@@ -58,7 +65,20 @@ def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str
                 )
         for data in (plan.train, plan.evaluation):
             yield from _problems_of_size(network, data)
+    for message in problems_of_inputs(plan.train, plan.evaluation):
+        yield "Eval.dataset.transforms", message
     yield from problems_of_features(plan)
+
+
+def _problems_of_dictionary(dictionary: object, path: str) -> Iterator[tuple[str, str]]:
+    """Find a dictionary of weights to start from that cannot be read."""
+    if not isinstance(dictionary, str):
+        yield path, f"expected a dictionary's path, got {dictionary!r}"
+        return
+    try:
+        read_dictionary(dictionary)
+    except OcrError as error:
+        yield path, str(error)
 
 
 def only_size_of(network: NetworkPlan) -> Size | None:

@@ -205,3 +205,12 @@ def _padded(classes: list[int], width: int, padding: int) -> NDArray[np.int64]:
     label = np.full(width, padding, np.int64)
     label[: len(classes)] = classes
     return label
+
+
+def label_encode_of(transforms: Sequence[object]) -> LabelEncode:
+    """Return the transform that encodes labels."""
+    return next(
+        transform
+        for transform in transforms
+        if isinstance(transform, CTCLabelEncode | MultiLabelEncode)
+    )

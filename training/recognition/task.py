@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from numpy.typing import NDArray
+
 from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
 from runtime.recognition.spec import RecognizerSpec
@@ -28,19 +30,21 @@ from training.recognition.inputs import (
     heights,
     image_shape,
     keep_keys,
-    problems_of_inputs,
     resize_of,
     width_policy_of,
     widths_of,
 )
-from training.recognition.labels import CTCLabelEncode, LabelEncode, MultiLabelEncode, ctc_label
+from training.recognition.labels import MultiLabelEncode, ctc_label, label_encode_of
 from training.recognition.losses import LOSSES
 from training.recognition.losses.checks import problems_of_losses
 from training.recognition.metrics import METRICS
 from training.recognition.necks import NECKS
 from training.recognition.network import RecognitionNetwork
+from training.recognition.page.page import EvaluationPage
 from training.recognition.predict import Prediction, predict, results_text, table
 from training.recognition.report import DataReport, inspect_source
+from training.recognition.start import PRETRAINED_DICTIONARY, remembered, with_classes_of
+from training.recognition.suited import suited_to
 from training.recognition.teacher.line_teacher import KEYS, LineTeacher
 from training.recognition.teacher.transform import ReadByTeachers
 from training.recognition.transforms import (
@@ -52,7 +56,7 @@ from training.recognition.transforms import (
 )
 from training.recognition.unlabelled.labeller import LineLabeller
 from training.registry import Component, Problems, Registry
-from training.task import Batch, Report
+from training.task import Batch, Report, StartingWeights
 
 if TYPE_CHECKING:
     from training.config import GlobalConfig
@@ -85,7 +89,7 @@ class RecognitionTask:
 
     model_type: ClassVar[str] = "rec"
     network: ClassVar[type[RecognitionNetwork]] = RecognitionNetwork
-    network_keys: ClassVar[frozenset[str]] = frozenset({DICTIONARY})
+    network_keys: ClassVar[frozenset[str]] = frozenset({DICTIONARY, PRETRAINED_DICTIONARY})
     backbones: ClassVar[Registry] = BACKBONES
     necks: ClassVar[Registry] = NECKS
     heads: ClassVar[Registry] = HEADS
@@ -105,6 +109,9 @@ class RecognitionTask:
             problems.add("Global.character_dict_path", str(error))
             return None
         return cls(charset, settings.max_text_length, settings.use_space_char)
+
+    suited_to = staticmethod(suited_to)
+    page = staticmethod(EvaluationPage.of)
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -143,8 +150,6 @@ class RecognitionTask:
     def problems_of_plan(self, plan: Plan) -> Iterable[tuple[str, str]]:
         """Report heights that differ, and losses that lack what they need of data or dictionary."""
         yield from problems_of_fit(plan, self.use_space_char)
-        for message in problems_of_inputs(plan.train, plan.evaluation):
-            yield "Eval.dataset.transforms", message
         for data in (plan.train, plan.evaluation):
             longest, length = self.longest_label(data), data.dataset.options.get("max_text_length")
             if length is not None and length > longest:
@@ -168,6 +173,20 @@ class RecognitionTask:
     def teacher(self, plan: TeacherPlan) -> LineTeacher:
         """Return a recogniser in an ONNX file that reads lines in the run's classes."""
         return LineTeacher(plan, self.charset)
+
+    def started(
+        self,
+        network: NetworkPlan,
+        own: Mapping[str, NDArray[Any]],
+        weights: StartingWeights,
+    ) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Keep the classes of heads by character; raises CheckpointError if nothing tells them."""
+        return with_classes_of(self.charset_of(network), own, weights, network)
+
+    def remembered(self, plan: Plan) -> Mapping[str, Any]:
+        """Return the characters of the run, and those of networks that have others."""
+        networks = plan.model.networks.items()
+        return remembered(self.charset, {name: self.charset_of(own) for name, own in networks})
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Map classes of other dictionaries; let time steps follow the width of the batches."""
@@ -230,24 +249,23 @@ class RecognitionTask:
         self, plan: DataPlan, source: SampleSource, transforms: Sequence[Transform]
     ) -> DataReport:
         """Check every label, and the images."""
-        is_rendered = isinstance(source, SyntheticDataSet)
         return inspect_source(
             source,
             plan.path,
             self.charset,
-            _label_encode(transforms),
+            label_encode_of(transforms),
             image_shape(plan)[1],
             width_policy_of(plan),
             getattr(source, "malformed", ()),
             getattr(source, "notes", ()),
-            looked_at=_RENDERED_LINES_LOOKED_AT if is_rendered else None,
+            looked_at=_RENDERED_LINES_LOOKED_AT if isinstance(source, SyntheticDataSet) else None,
         )
 
     def batching(self, plan: DataPlan, dataset: SampleDataset, report: Report) -> LineBatching:
         """Return batches of lines of similar width."""
         assert isinstance(report, DataReport)
         is_rendered = isinstance(dataset.source, SyntheticDataSet)
-        encode = _label_encode(dataset.transforms)
+        encode = label_encode_of(dataset.transforms)
         return LineBatching(
             dataset=dataset,
             ratios={} if is_rendered else report.ratios,
@@ -285,12 +303,3 @@ class RecognitionTask:
     def results_text(self, predictions: Iterable[Prediction]) -> str:
         """Return PaddleOCR's result file."""
         return results_text(predictions)
-
-
-def _label_encode(transforms: Sequence[Transform]) -> LabelEncode:
-    """Return the transform that encodes labels."""
-    return next(
-        transform
-        for transform in transforms
-        if isinstance(transform, CTCLabelEncode | MultiLabelEncode)
-    )

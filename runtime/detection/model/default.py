@@ -16,7 +16,7 @@ def default_detector() -> Path:
     Raises:
         ArtifactError: if it is in neither place.
     """
-    for place in places_along(__file__, _FILE):
+    for place in places_along(_FILE):
         if place.is_file():
             return place
     raise ArtifactError(

@@ -68,6 +68,9 @@ class Finding:
         """Return the result of a page that ends its readers."""
         return Detection(source=source_name(source), error=error)
 
+    def mistake(self, result: object) -> None:
+        """Return None: there are no labels."""
+
     def labels(self, arguments: Namespace) -> None:
         """Return nothing: boxes are not compared here."""
 

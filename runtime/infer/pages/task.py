@@ -89,6 +89,9 @@ class PageReading:
         """Return what writes a format of pages; None for those of lines too."""
         return PagesWriter(FORMATS[kind], stream) if kind in _OWN_KINDS else None
 
+    def mistake(self, result: object) -> None:
+        """Return None: there are no labels."""
+
     def labels(self, arguments: Namespace) -> None:
         """Return nothing: pages are not compared here."""
 

@@ -12,15 +12,18 @@ from runtime.recognition.result import Recognition
 
 _MARGIN_PX = 8
 _LEAST_WIDTH_PX, _MOST_WIDTH_PX, _MOST_HEIGHT_PX = 240, 4000, 400
-_INK, _BOX, _PAPER = (0, 0, 0), (200, 80, 0), (255, 255, 255)
+_INK, _BOX, _WRONG, _PAPER = (0, 0, 0), (200, 80, 0), (200, 0, 0), (255, 255, 255)
 
 
-def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uint8]:
+def drawing(
+    crop: NDArray[np.uint8], recognition: Recognition, expected: str | None = None
+) -> NDArray[np.uint8]:
     """Draw the boxes of the words onto an image, and text and confidence on white below it.
 
     Args:
         crop: BGR uint8 [h, w, 3].
         recognition: the result of the image.
+        expected: what should have been read, where something else was.
 
     Returns:
         BGR uint8 [h, w, 3]; a very large image is scaled down.
@@ -35,8 +38,10 @@ def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uin
     text, caption = f"error: {recognition.error}", ""
     if recognition.error is None:
         text, caption = recognition.text, f"{recognition.confidence:.3f}"
+    if expected is not None:
+        caption += f"   misread, expected: {printable(expected)}"
     text = printable(text)
-    font = font_for(text)
+    font = font_for(text + caption)
     # The canvas is as wide as the widest of image, text and confidence, within limits.
     text_width = round(max(font.getlength(text), font.getlength(caption))) + 2 * _MARGIN_PX
     canvas_size = (
@@ -50,5 +55,5 @@ def drawing(crop: NDArray[np.uint8], recognition: Recognition) -> NDArray[np.uin
         pen.rectangle([round(edge * scale) for edge in word.box], outline=_BOX)
     pen.text((_MARGIN_PX, size[1] + _MARGIN_PX), text, fill=_INK, font=font)
     below = size[1] + TEXT_PX + 3 * _MARGIN_PX
-    pen.text((_MARGIN_PX, below), caption, fill=_BOX, font=font)
+    pen.text((_MARGIN_PX, below), caption, fill=_BOX if expected is None else _WRONG, font=font)
     return np.ascontiguousarray(np.asarray(canvas)[:, :, ::-1])

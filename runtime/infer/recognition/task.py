@@ -44,6 +44,7 @@ class Reading:
     def __init__(self, arguments: Namespace | None = None) -> None:
         alternatives = 0 if arguments is None else arguments.alternatives
         self.columns: Sequence[str] = columns_of(alternatives)
+        self._labels: Labels | None = None
 
     def opening(self, arguments: Namespace) -> Opening:
         """Say how a recogniser is opened."""
@@ -55,11 +56,18 @@ class Reading:
 
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""
-        if arguments.labels is None:
-            return None
-        from runtime.recognition.labels import Labels
+        if arguments.labels is not None:
+            from runtime.recognition.labels import Labels
 
-        return Labels(arguments.labels, arguments.labels_dir)
+            self._labels = Labels(arguments.labels, arguments.labels_dir)
+        return self._labels
+
+    def mistake(self, result: Recognition) -> str | None:
+        """Return the label of a line that was read otherwise."""
+        if self._labels is None or result.source is None or result.error is not None:
+            return None
+        label = self._labels.text_of(result.source)
+        return None if label == result.text else label
 
     def answer(self, result: Recognition) -> str:
         """Return the text."""
@@ -137,12 +145,12 @@ class Reading:
         return printable(result.text), f"{result.confidence:.3f}"
 
     def open_drawing(self) -> Draw:
-        """Return what draws words, and text and confidence below the image."""
+        """Return what draws words, and below the image text, confidence and what is right."""
         from runtime.infer.fonts import require_pillow
         from runtime.infer.recognition.drawing import drawing
 
         require_pillow()
-        return drawing
+        return lambda image, result: drawing(image, result, self.mistake(result))
 
 
 def columns_of(alternatives: int) -> tuple[str, ...]:

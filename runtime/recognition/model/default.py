@@ -16,11 +16,10 @@ def default_model() -> Path:
     Raises:
         ArtifactError: if it is in neither place.
     """
-    places = places_along(__file__, _FILE)
-    for place in places:
+    for place in places_along(_FILE):
         if place.is_file():
             return place
     raise ArtifactError(
         f"no model was given: expected --model FILE.onnx or FILE.plan, or the one that comes with "
-        f"the project, {' or '.join(map(str, places))}; got neither"
+        f"the project, {_FILE}; got neither"
     )

@@ -21,6 +21,7 @@ from runtime.pages.reader import PageReader
 from runtime.pages.result import PageText
 from runtime.pages.unsure import without_unsure
 from runtime.recognition.recognizer import Recognizer
+from runtime.serve.detail import short_page
 from runtime.serve.pages.documents import PageAsk, PageSource
 from runtime.serve.settings import PAGES_PER_REPLICA, ReaderOptions
 
@@ -95,8 +96,8 @@ class PageDesk:
         """Write a page as the request wants it."""
         form = ask.wish.form
         if form == "json":
-            record: dict[str, Any] = record_from_page(page)
-            del record["file"]
+            record: dict[str, Any] = short_page(record_from_page(page), ask.wish.detail)
+            record.pop("file", None)
             if ask.wish.has_picture:
                 record["picture"] = self._picture(ask.source) if page.error is None else None
         elif form == "paddleocr":

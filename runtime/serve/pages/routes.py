@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.recognition.record import described_object
 from runtime.serve.bounds.body import Body, NamedBytes, check_kind, images_of_body
 from runtime.serve.bounds.refusal import Refusal
+from runtime.serve.detail import OF_PAGES
 from runtime.serve.pages.answer import answer_of
 from runtime.serve.pages.wish import FORMATS, OTHER_NAMES, PDF_WAYS, PageWish, options_of, wish_of
 from runtime.serve.schemas import IMAGES_BODY, answers
@@ -23,6 +24,7 @@ _QUERY: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("pages", _TEXT, "of a file, e.g. 2, 1-3 or 1-3,7,9-"),
     ("min_confidence", {"type": "number", "minimum": 0, "maximum": 1}, "of the lines that stay"),
     ("pdf", {"enum": list(PDF_WAYS)}, "whether the text in a PDF file or its picture is read"),
+    ("detail", {"enum": list(OF_PAGES)}, "of a record: lines without words, or the text alone"),
     ("picture", {"enum": ["0", "1"]}, "whether a record holds the page's picture as well"),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.serve.bounds.refusal import Refusal
+from runtime.serve.detail import OF_PAGES
 
 FORMATS = ("json", "txt", "paddleocr", "hocr", "alto")
 OTHER_NAMES = {"jsonl": "json", "text": "txt"}
@@ -14,7 +15,7 @@ OTHER_NAMES = {"jsonl": "json", "text": "txt"}
 
 PDF_WAYS = ("auto", "text", "render")
 
-_OPTIONS = ("format", "pages", "min_confidence", "pdf", "picture")
+_OPTIONS = ("format", "pages", "min_confidence", "pdf", "picture", "detail")
 _RANGE = re.compile(r"([1-9][0-9]{0,6})(-([1-9][0-9]{0,6})?)?", re.ASCII)
 _MOST_RANGES = 100
 _MOST_SHOWN = 40
@@ -31,6 +32,7 @@ class PageWish:
         min_confidence: lines below it are left out; None keeps all.
         pdf: one of `PDF_WAYS`.
         has_picture: whether a record holds the page's picture, made smaller.
+        detail: one of `OF_PAGES`: how much of a page a record holds.
     """
 
     form: str = "json"
@@ -38,6 +40,7 @@ class PageWish:
     min_confidence: float | None = None
     pdf: str = "auto"
     has_picture: bool = False
+    detail: str = "full"
 
     def chosen(self, num_pages: int) -> Sequence[int]:
         """Return the numbers, from 1, of the wanted pages of so many, in their order."""
@@ -83,20 +86,24 @@ def wish_of(options: Mapping[str, str]) -> PageWish:
             raise Refusal(
                 400, f"unknown option {name[:_MOST_SHOWN]!r}: expected {', '.join(_OPTIONS)}"
             )
-    form = _of(options, "format", FORMATS, OTHER_NAMES)
-    has_picture = _of(options, "picture", ("0", "1")) == "1"
+    form = choice_of(options, "format", FORMATS, OTHER_NAMES)
+    has_picture = choice_of(options, "picture", ("0", "1")) == "1"
     if has_picture and form != "json":
         raise Refusal(400, f"picture=1 is a part of records: expected format=json, got {form}")
+    detail = choice_of(options, "detail", OF_PAGES)
+    if detail != "full" and form != "json":
+        raise Refusal(400, f"detail={detail} is about records: expected format=json, got {form}")
     return PageWish(
         form,
         _ranges(options.get("pages")),
         _share(options.get("min_confidence")),
-        _of(options, "pdf", PDF_WAYS),
+        choice_of(options, "pdf", PDF_WAYS),
         has_picture,
+        detail,
     )
 
 
-def _of(
+def choice_of(
     options: Mapping[str, str],
     name: str,
     known: Sequence[str],

@@ -1,5 +1,9 @@
 // What both ways of reading share: the model, the choice between them, files, buttons.
-byId("curl").textContent = `curl -F image=@line.png ${location.origin}/recognize`;
+function showCommand() {
+  const key = byId("key-row").hidden ? "" : ' -H "Authorization: Bearer $KEY"';
+  const to = new URL(readsPages() ? "read?format=txt" : "recognize?detail=text", location.href);
+  byId("curl").textContent = `curl${key} -F image=@${readsPages() ? "page.jpg" : "line.png"} "${to}"`;
+}
 
 const modes = [...document.querySelectorAll("input[name=mode]")];
 const readsPages = () => modes.find((mode) => mode.checked).value === "pages";
@@ -8,6 +12,7 @@ async function describeModel() {
   try {
     const response = await fetch("model", { headers: headers() });
     byId("key-row").hidden = response.status !== 401 && !byId("key").value;
+    showCommand();
     if (!response.ok) return;
     const model = await response.json();
     byId("model").textContent =
@@ -27,9 +32,7 @@ function choosePart() {
   byId("invitation").textContent =
     isPages ? "Drop, paste or choose pictures of pages or PDF files" : "Drop, paste or choose images of text lines";
   files.accept = `image/*,.tif,.tiff${isPages ? ",.pdf,application/pdf" : ""}`;
-  byId("curl").textContent = isPages
-    ? `curl -F image=@page.jpg "${location.origin}/read?format=txt"`
-    : `curl -F image=@line.png ${location.origin}/recognize`;
+  showCommand();
   results.hidden = byId("help-lines").hidden = isPages;
   byId("copy-text").hidden = byId("help-pages").hidden = !isPages;
   byId("pages").hidden = !isPages || !shown;
@@ -55,4 +58,5 @@ byId("key").onchange = describeModel;
 byId("clear").onclick = () => (readsPages() ? clearPages() : clearLines());
 byId("copy").onclick = () => (readsPages() ? copyPage(false, byId("copy")) : copyLines());
 byId("copy-text").onclick = () => copyPage(true, byId("copy-text"));
+showCommand();
 describeModel();

@@ -44,7 +44,26 @@ SIX = {
     "Neck": {"name": "RepLKFPN", "out_channels": 16, "dilated_kernel_size": 5},
     "Head": {"name": "DBHead", "aux_in_channels": 16},
 }
-NETWORKS = {"v3": SECTIONS["Architecture"]["Models"]["Student"], "v6": SIX}
+OLD = {
+    "model_type": "det",
+    "algorithm": "DB",
+    "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "large", "disable_se": True},
+    "Neck": {"name": "DBFPN", "out_channels": 16},
+    "Head": {"name": "DBHead", "k": 50},
+}
+SERVER = {
+    "model_type": "det",
+    "algorithm": "DB",
+    "Backbone": {"name": "ResNet_vd", "layers": 18},
+    "Neck": {"name": "LKPAN", "out_channels": 16},
+    "Head": {"name": "DBHead", "kernel_list": [7, 2, 2], "k": 50},
+}
+NETWORKS = {
+    "v3": SECTIONS["Architecture"]["Models"]["Student"],
+    "v6": SIX,
+    "MobileNetV3": OLD,
+    "ResNet_vd": SERVER,
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +77,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param("v3"), pytest.param("v6", marks=pytest.mark.slow)],
+    params=[
+        pytest.param(name, marks=() if name == "v3" else pytest.mark.slow) for name in NETWORKS
+    ],
 )
 def deployed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

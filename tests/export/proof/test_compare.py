@@ -123,3 +123,19 @@ def test_forms_of_other_shapes_are_refused():
         compared(constant(1), lambda batch: constant(1)(batch)[:, ::2])
     with pytest.raises(ArtifactError, match="not a CTC recogniser"):
         compared(constant(1), lambda batch: constant(1)(batch)[0])
+
+
+def test_a_proof_on_lines_that_read_alike_is_called_vacuous():
+    agreement = compared(constant(1), constant(1))
+    assert agreement.is_vacuous and agreement.as_json()["is_vacuous"]
+    assert "all 4 images read alike, as 'a', which shows little" in agreement.caution
+    assert "read alike, as ''" in compared(constant(0), constant(0)).caution
+
+    def by_width(batch):
+        return constant(1 + (batch.shape[3] > 100))(batch)
+
+    agreement = compared(by_width, by_width)
+    assert not agreement.is_vacuous and not agreement.caution
+    # One line says nothing of others.
+    single = Agreement(agreement.samples[:1], "a line")
+    assert not single.is_vacuous

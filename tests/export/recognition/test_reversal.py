@@ -35,7 +35,8 @@ RNN = {
     "Neck": {"name": "SequenceEncoder", "encoder_type": "rnn", "hidden_size": 8},
     "Head": {"name": "CTCHead", "mid_channels": 8},
 }
-NETWORKS = {**{name: KINDS[name] for name in ("PPLCNetV4", "PPLCNetV3")}, "rnn": RNN}
+NETWORKS = {**KINDS, "rnn": RNN}
+QUICK = ("PPLCNetV4", "rnn")
 HEIGHT = 48
 
 
@@ -81,8 +82,7 @@ def _deploy(name: str, folder: Path) -> tuple[Config, Path]:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=pytest.mark.slow if name == "PPLCNetV3" else ())
-        for name in NETWORKS
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS
     ],
 )
 def every_kind(

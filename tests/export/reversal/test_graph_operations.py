@@ -89,3 +89,10 @@ def test_an_identity_of_itself_does_not_go_round_for_ever() -> None:
         {},
     )
     assert layers_of(operations_of(model)) == []
+
+
+def test_weights_of_an_operator_that_an_optimiser_joined_are_refused() -> None:
+    kernel = {"kernel": np.ones((4, 4), np.float32)}
+    node = helper.make_node("FusedMatMul", ["x", "kernel"], ["y"], domain="com.microsoft")
+    with pytest.raises(ArtifactError, match=r"FusedMatMul .*of 'com.microsoft': expected ONNX's"):
+        operations_of(_model([node], kernel))

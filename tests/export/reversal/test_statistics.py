@@ -47,3 +47,24 @@ def test_evaluation_stays_and_training_computes_the_same() -> None:
     first, second = network.backbone.norms
     assert abs(first._variance.numpy() - 1).max() > 0.01
     assert not second.weight.numpy().any() and second._variance.numpy().all()
+
+
+def test_a_kernel_that_a_step_would_change_wholly_is_made_longer() -> None:
+    """Its inputs are large and its weights tiny; in front of a BatchNorm the length is free."""
+    paddle.seed(1)
+    network = _Whole(_Mixing(), None, nn.Identity())
+    conv, norm = network.backbone.convs[0], network.backbone.norms[0]
+    conv.weight.set_value(conv.weight * 1e-6)
+    network.eval()
+    images = np.random.default_rng(0).uniform(0, 1e6, (4, 3, 32, 32)).astype(np.float32)
+    few, before = paddle.to_tensor(images), conv.weight.numpy()
+    wanted = network.deployed(few).numpy()
+    calibrate(network, images)
+    longer = conv.weight.numpy() / before
+    assert (longer >= 2**10).all() and (np.log2(longer) % 1 == 0).all()
+    assert np.allclose(network.deployed(few).numpy(), wanted, rtol=1e-4, atol=1e-4)
+    with paddle.no_grad(), batch_statistics(network):
+        assert np.allclose(network.deployed(few).numpy(), wanted, rtol=1e-3, atol=1e-3)
+        first = norm(conv(few)).numpy()
+        conv.weight.set_value(conv.weight.numpy() + np.float32(1e-5))
+        assert np.abs(norm(conv(few)).numpy() - first).max() < 0.02 * first.std()

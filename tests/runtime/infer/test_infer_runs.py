@@ -77,7 +77,11 @@ def test_labels(scans: Path, model: list[str], capsys: Capture) -> None:
     labels = scans / "labels.txt"
     labels.write_text("line0.png\tnot this\n")
     assert main([str(scans), *model, "--labels", str(labels)]) == 0
-    assert "read exactly: 0 of 1 labelled images (0.0 %);" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "read exactly: 0 of 1 labelled images (0.0 %);" in said.err
+    assert "misread, expected: not this" in said.out
+    assert main([str(scans), *model, "--labels", str(labels), "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("read exactly: 0 of 1")
 
 
 def test_drawings(scans: Path, model: list[str]) -> None:

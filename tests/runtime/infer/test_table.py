@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,24 @@ def table(*recognitions: Recognition, terminal_width: int | None = None) -> list
         writer.write(recognition)
     writer.close()
     return stream.getvalue().splitlines()
+
+
+def test_what_was_misread_is_marked(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("a.png\tis\nb.png\tplain\n", encoding="utf-8")
+    task = Reading()
+    given = Namespace(labels=tmp_path / "labels.txt", labels_dir=tmp_path)
+    assert task.labels(given) is not None
+    stream = io.StringIO()
+    writer = TableWriter(task, stream)
+    for name, text in (("a.png", "1s"), ("b.png", "plain"), ("c.png", "x")):
+        writer.write(Recognition(text=text, confidence=0.9, source=str(tmp_path / name)))
+    failed = Recognition(text="", confidence=0.0, source=str(tmp_path / "a.png"), error="gone")
+    writer.write(failed)
+    writer.close()
+    rows = stream.getvalue().splitlines()[1:]
+    assert rows[0].endswith("0.900  misread, expected: is")
+    assert not any("misread, expected" in row for row in rows[1:])
+    assert task.mistake(failed) is None
 
 
 def test_columns_are_aligned_for_wide_characters() -> None:

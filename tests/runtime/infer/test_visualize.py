@@ -45,6 +45,17 @@ def test_the_image_stands_above_its_text() -> None:
     assert drawn[40:].min() < 60 and (drawn[40:] == 255).all(axis=2).mean() > 0.5, "ink on paper"
 
 
+def test_what_was_misread_is_marked_with_what_is_right() -> None:
+    drawn = drawing(grey(300, 40), WORD)
+    marked = drawing(grey(300, 40), WORD, "another text")
+
+    def has_red(image: np.ndarray) -> bool:
+        blue, green, red = (image[40:, :, place].astype(int) for place in range(3))
+        return bool(((red - blue > 150) & (red - green > 150)).any())
+
+    assert has_red(marked) and not has_red(drawn)
+
+
 @pytest.mark.parametrize("text", ["", "日本語", "שלום", "e\u0301", "\U0010fffd", "a\nb", "\udcff"])
 def test_every_script_is_drawn_somehow(text: str) -> None:
     drawn = drawing(grey(100, 30), Recognition(text=text, confidence=0.5))

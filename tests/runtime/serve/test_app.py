@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import socket
 import threading
 import time
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import EngineError
+from runtime.errors import EngineError, OcrError
+from runtime.serve.bounds.access_log import AccessLog
 from tests.runtime.serve.conftest import Serve, Served, png
 
 httpx = pytest.importorskip("httpx")
@@ -267,6 +269,52 @@ def test_a_key_opens_what_reads_and_tells(serve: Serve) -> None:
     for headers in ({b"X-API-Key": key}, {b"Authorization": b"bearer " + key}):
         answer = web.post(f"{served.url}/recognize", content=png(), headers=headers)
         assert answer.status_code == 200
+
+
+def test_either_of_two_keys_opens_and_they_can_be_changed(serve: Serve) -> None:
+    served = serve(key=("a newer key", "an older key"))
+    for key in ("a newer key", "an older key"):
+        assert post(served, png(), **{"X-API-Key": key}).status_code == 200
+    served.service.keys = ("the newest key", "a newer key")
+    assert post(served, png(), **{"X-API-Key": "an older key"}).status_code == 401
+    assert post(served, png(), **{"X-API-Key": "the newest key"}).status_code == 200
+
+
+def test_an_answer_may_be_short(serve: Serve) -> None:
+    served = serve()
+    whole, short = (
+        web.post(f"{served.url}/recognize?detail={detail}", content=png()).json()["results"][0]
+        for detail in ("full", "text")
+    )
+    assert [*short] == ["name", "text", "confidence", "warnings", "error"]
+    assert {**whole, **short} == whole and "characters" in whole
+    assert web.post(f"{served.url}/recognize?detail=all", content=png()).status_code == 400
+
+
+def test_it_is_not_ready_while_it_drains_and_still_reads(serve: Serve) -> None:
+    served = serve()
+    served.service.is_draining = True
+    assert web.get(f"{served.url}/ready").json() == {"error": "it is ending"}
+    assert web.get(f"{served.url}/v2/health/ready").status_code == 503
+    assert post(served, png()).status_code == 200
+
+
+def test_requests_are_logged_without_query_and_headers(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "access.jsonl"
+    with AccessLog(str(file)) as log:
+        served = serve(access_log=log)
+        web.get(f"{served.url}/health?a=secret", headers={"X-API-Key": "secret"})
+        web.get(f"{served.url}/no%0Awhere")
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [row["path"] for row in rows] == ["/health", "/no\nwhere"]
+    assert [row["status"] for row in rows] == [200, 404]
+    assert "secret" not in file.read_text(encoding="utf-8")
+    assert {*rows[0]} == {"time", "client", "method", "path", "status", "seconds"}
+
+
+def test_an_access_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OcrError, match="cannot write the access log"):
+        AccessLog(str(tmp_path))
 
 
 def test_ready_follows_the_replicas(serve: Serve) -> None:

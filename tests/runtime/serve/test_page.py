@@ -136,6 +136,7 @@ def test_what_cannot_be_read_says_why(open_page: Open, files: list[Path], tmp_pa
 def test_a_key_is_asked_for(serve: Serve, open_page: Open, files: list[Path]) -> None:
     page = open_page(serve(key="a long key"))
     page.wait_for_selector("#key:visible")
+    assert 'curl -H "Authorization: Bearer $KEY"' in page.inner_text("#curl")
     choose(page, files[:1])
     assert "expected the API key" in page.inner_text(".error")
     page.fill("#key", "a long key")

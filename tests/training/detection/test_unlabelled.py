@@ -15,11 +15,13 @@ from tests.training.detection.pages import draw, page
 from tests.training.detection.plans import CROP, reread
 from tests.training.detection.teacher.test_runs import DILATED, LEARNS, MUTUAL, taught
 from training.data.sample import Sample
+from training.data.synthetic.pages import SyntheticPages
 from training.data.unlabelled import UnlabelledImages
 from training.detection.augment.crop import EastRandomCropData
 from training.detection.augment.random_crop import RandomCrop
 from training.detection.labels import DetLabelEncode, read_polygons
 from training.detection.maps import MakeBorderMap, MakeShrinkMap
+from training.detection.teacher.page_teacher import PageTeacher
 from training.detection.unlabelled import PageLister
 from training.loop.logs import read_metrics
 from training.run import build_run
@@ -96,3 +98,41 @@ def test_a_detector_learns_the_teachers_map_of_them(tmp_path: Path) -> None:
     assert len(records) == 2 * 5
     for record in records:
         assert math.isfinite(record["loss"]) and record["dila_dbloss_Student_Teacher"] > 0
+
+
+def test_rapidocrs_detector_teaches_on_pages_that_nobody_labelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PP-OCRv6 small; what it marked in one run is there for the next."""
+    rapidocr = pytest.importorskip("rapidocr")
+    model = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_det_small.onnx"
+    if not model.is_file():
+        pytest.skip(f"rapidocr has no {model.name}")
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    drawn = SyntheticPages(count=2, seed=4, kinds=["receipt"], long_side=320)
+    for number in range(2):
+        cv2.imwrite(str(pages / f"{number}.png"), drawn.page(number).image)
+    config = taught(tmp_path, DILATED, MUTUAL, onnx=str(model))
+    config.sections["Train"]["dataset"] = {
+        "name": "UnlabelledDataSet",
+        "images": [str(pages)],
+        "output": str(tmp_path / "made" / "pages.tsv"),
+        "transforms": config.sections["Train"]["dataset"]["transforms"],
+    }
+    asked = []
+    ask = PageTeacher._ask
+
+    def counted(teacher: PageTeacher, image: Any) -> Any:
+        asked.append(image.shape)
+        return ask(teacher, image)
+
+    monkeypatch.setattr(PageTeacher, "_ask", counted)
+    losses = []
+    for name in ("first", "second"):
+        train(reread(config, tmp_path, f"Global.save_model_dir={tmp_path / name}"))
+        records = [r for r in read_metrics(tmp_path / name / "metrics.jsonl") if "lr" in r]
+        losses.append([record["loss"] for record in records])
+        assert len(asked) == 4  # two crops in each of two steps, in the first run alone
+    assert len(losses[0]) == 2 and all(map(math.isfinite, losses[0]))
+    assert losses[0] == losses[1]

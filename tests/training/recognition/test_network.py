@@ -107,3 +107,21 @@ def test_frozen_paddleocr_s_way_statistics_still_move(
     outputs = built(images)
     assert all(output.stop_gradient for output in outputs.values())
     assert (norm._mean.numpy() != before).any()
+
+
+def test_a_network_that_learns_can_keep_its_statistics(
+    tiny_network: Section, images: paddle.Tensor
+) -> None:
+    built = network(tiny_network, frozen_statistics=True)
+    norms = [layer for layer in built.sublayers() if hasattr(layer, "_mean")]
+    before = [norm._mean.numpy().copy() for norm in norms]
+    built.eval()
+    expected = built(images, training_form=True)["head_out"].numpy()
+    built.train()
+    assert built.training and not built.is_frozen
+    outputs = built(images)["head_out"]
+    assert np.allclose(outputs.numpy(), expected, atol=1e-5)
+    outputs.sum().backward()
+    assert all((norm._mean.numpy() == mean).all() for norm, mean in zip(norms, before, strict=True))
+    assert all(norm.weight.grad is not None for norm in norms)
+    assert any(float(norm.weight.grad.abs().sum()) > 0 for norm in norms)

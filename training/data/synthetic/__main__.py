@@ -12,9 +12,11 @@ from typing import NoReturn
 
 import cv2
 
-from runtime.errors import DatasetError, OcrError
+from runtime.errors import DatasetError
+from runtime.program import program_name
 from runtime.recognition.charset import build_charset
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 from training.data.synthetic.dataset import DEFAULT_ALPHABET, SyntheticDataSet
 from training.data.synthetic.pages import SyntheticPages
 from training.data.synthetic.pages.kinds import KINDS
@@ -32,29 +34,25 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see --help)\n")
+        self.exit(2, f"synthetic: {message} (see --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit status: 0, or 2 after one line that says what is wrong.
+        The exit status: 0, or after one line that says what is wrong 2, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     open_standard_streams()
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    try:
-        _run(options)
-    except OcrError as error:
-        say(f"error: {error}")
-        return 2
-    return 0
+    return exit_status("synthetic", lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m training.data.synthetic",
+        prog=program_name("training.data.synthetic"),
         description="Draw text lines, or pages, and write them as a PaddleOCR label-file data set.",
     )
     add = parser.add_argument
@@ -93,7 +91,7 @@ def _default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     if options.output is None and options.preview is None:
         raise DatasetError("nothing to do: expected --output DIR, --preview PNG or both")
     _refuse_without_effect(options)
@@ -113,6 +111,7 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{written.train_file}: {written.num_train} {unit}")
         if written.val_file is not None:
             print(f"{written.val_file}: {written.num_val} {unit}")
+    return 0
 
 
 def _refuse_without_effect(options: argparse.Namespace) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
-from collections.abc import Generator, Sequence
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Protocol
 
@@ -136,33 +139,55 @@ def _draw_all(data_set: Rendered, images: Path, num_workers: int) -> Generator[s
         range(first, min(first + step, len(data_set))) for first in range(0, len(data_set), step)
     ]
     # Not forked: a fork inherits locks of libraries' threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
     pool = ProcessPoolExecutor(
         num_workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         initializer=_start_worker,
-        initargs=(data_set, images),
+        initargs=(data_set, images, stop),
     )
     try:
-        for labels in pool.map(_draw_task, tasks):
+        with _deaf_to_interrupts():
+            drawn = pool.map(_draw_task, tasks)
+        for labels in drawn:
             yield from labels
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
 
 
-_worker: tuple[Rendered, Path] | None = None
-"""The data set that this worker process draws, and the folder of its images."""
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that never hear Ctrl-C, which a terminal sends to all of a group.
+
+    It is for the process that started them, which hears it behind the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _start_worker(data_set: Rendered, images: Path) -> None:
+_worker: tuple[Rendered, Path, Event] | None = None
+"""What this worker process draws, the folder of its images, and whether it is to stop."""
+
+
+def _start_worker(data_set: Rendered, images: Path, stop: Event) -> None:
     global _worker
     cv2.setNumThreads(1)
-    _worker = (data_set, images)
+    _worker = (data_set, images, stop)
 
 
 def _draw_task(indices: Sequence[int]) -> list[str]:
     assert _worker is not None
-    data_set, images = _worker
-    return [_draw_one(data_set, images, index) for index in indices]
+    data_set, images, stop = _worker
+    wanted = (index for index in indices if not stop.is_set())
+    return [_draw_one(data_set, images, index) for index in wanted]
 
 
 def _draw_one(data_set: Rendered, images: Path, index: int) -> str:

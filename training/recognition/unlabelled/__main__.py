@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from runtime.errors import ConfigError, OcrError
+from runtime.program import program_name, told
 from runtime.recognition.charset import Charset, build_charset
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, GlobalConfig, add_config_arguments, load_config, read_global
@@ -34,7 +35,7 @@ _SECTION = "Architecture.Models"
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {NAME}",
+        prog=program_name(NAME),
         description=(__doc__ or "").split("\n")[0],
     )
     add = parser.add_argument
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(report.lines()))
             print(f"{order.output}: {report.num_kept} labels")
     except OcrError as error:
-        say(f"{NAME}: {error}")
+        say(f"{NAME}: {told(error)}")
         return 2
     except KeyboardInterrupt:
         say("stopped; the same command goes on")

@@ -29,7 +29,7 @@ def test_the_sample_pages_are_found_and_read_with_it(tmp_path: Path) -> None:
 
 
 def test_an_installed_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default, "__file__", str(tmp_path / "a" / "b" / "c" / "default.py"))
+    monkeypatch.setattr("runtime.files._PACKAGES", tmp_path / "a" / "b" / "c")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(ArtifactError, match="no detector was given: expected --detector FILE"):
         default.default_detector()

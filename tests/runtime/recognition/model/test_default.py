@@ -33,11 +33,7 @@ def test_a_recogniser_takes_it_too() -> None:
 
 
 def test_an_installed_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        default_model,
-        "__file__",
-        str(tmp_path / "runtime" / "recognition" / "model" / "default.py"),
-    )
+    monkeypatch.setattr("runtime.files._PACKAGES", tmp_path / "a" / "b" / "c")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     installed = tmp_path / "share" / "distilrec" / "models" / "latin" / "student.onnx"
     installed.parent.mkdir(parents=True)
@@ -48,11 +44,7 @@ def test_an_installed_one_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_where_it_is_not_a_model_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        default_model,
-        "__file__",
-        str(tmp_path / "runtime" / "recognition" / "model" / "default.py"),
-    )
+    monkeypatch.setattr("runtime.files._PACKAGES", tmp_path / "a" / "b" / "c")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(ArtifactError, match="no model was given: expected --model"):
         default_model.default_model()

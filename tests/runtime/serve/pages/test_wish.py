@@ -63,3 +63,9 @@ def test_an_option_that_is_given_twice_is_refused() -> None:
     ) as refused:
         options_of([("format", "alto"), ("format", "txt")])
     assert refused.value.status == 400
+
+
+def test_how_much_a_record_holds_is_about_records_alone() -> None:
+    assert wish_of({"detail": "lines"}).detail == "lines"
+    with pytest.raises(Refusal, match="format=json"):
+        wish_of({"detail": "text", "format": "alto"})

@@ -1,9 +1,12 @@
 """The command and what it writes."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,8 @@ from training.data.synthetic import DEFAULT_ALPHABET, SyntheticDataSet
 from training.data.synthetic.__main__ import main
 
 ROOT = Path(__file__).parents[4]
+TIMEOUT_S = 120
+PAGES = ["--pages", "--kinds", "receipt", "--long-side", "400"]
 
 
 def read_labels(path: Path) -> dict[str, str]:
@@ -128,7 +133,7 @@ def test_bad_arguments_end_in_one_line_and_status_two(
     assert status == 2
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
-    assert printed.startswith("error: ")
+    assert printed.startswith("synthetic: ")
     assert re.search(message, printed)
     assert not list(tmp_path.iterdir())
 
@@ -139,3 +144,35 @@ def test_imports_without_paddle_and_matplotlib() -> None:
         "import training.data.synthetic as s; s.SyntheticDataSet('ab', 4, 0).line(1)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("what", [[], PAGES], ids=["lines", "pages"])
+def test_ctrl_c_in_a_terminal_reaches_every_process_and_one_says_so(
+    what: list[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "set"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "training.data.synthetic", *what, "--output", str(output)),
+            *("--count", "100000", "--workers", "2"),
+        ],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell starts what runs behind it with Ctrl-C ignored, which would stay so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + TIMEOUT_S
+    while not list(output.glob("images/*.jpg")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "synthetic: stopped" and "Traceback" not in said
+    # Nobody draws on, and a set without labels is an unfinished one.
+    drawn = set(output.glob("images/*"))
+    time.sleep(1)
+    assert set(output.glob("images/*")) == drawn
+    assert not (output / "train.txt").exists()

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from runtime.errors import ConfigError
+from tests.conftest import CHARACTERS
 from tests.training.recognition.teacher.taught import LEARNS, PAIRS, config_of_taught
 from tests.training.recognition.teacher.test_runs import weights_of
 from tests.training.stopping import stopped_at
 from training.config import Config, load_config
+from training.data.synthetic import SyntheticDataSet
 from training.plan import read_plan
 from training.run import build_run
 from training.train import train
@@ -95,6 +98,39 @@ def test_a_teacher_may_label_alone(unlabelled: Callable[..., Path]) -> None:
     plan = read_plan(Config(None, sections))
     assert plan.train.teachers == () and plan.train.labelled_by is not None
     assert not any("reads nothing" in note for note in plan.notes)
+
+
+def test_rapidocrs_recogniser_labels_rendered_lines(
+    unlabelled: Callable[..., Path], tmp_path: Path
+) -> None:
+    """PP-OCRv6 small; its 18,709 characters are more than the run's twelve."""
+    rapidocr = pytest.importorskip("rapidocr")
+    model = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_rec_small.onnx"
+    if not model.is_file():
+        pytest.skip(f"rapidocr has no {model.name}")
+    words = tmp_path / "words.txt"
+    words.write_text("badge\nblack\nchilled\nfield\nhedge\nEiche\n", encoding="utf-8")
+    drawn = SyntheticDataSet(
+        [*CHARACTERS, "E"], count=6, seed=3, word_list=words, difficulty=0.0, max_text_length=8
+    )
+    lines = tmp_path / "lines"
+    lines.mkdir()
+    texts = {}
+    for number in range(len(drawn)):
+        cv2.imwrite(str(lines / f"{number}.png"), drawn.line(number).image)
+        texts[f"{number}.png"] = drawn.text(number)
+    config = load_config(
+        unlabelled(images=[str(lines)], views=2, least_confidence=0.8),
+        [f"Architecture.Models.Teacher.onnx={model}", "Global.max_text_length=8"],
+    )
+    report = build_run(config).data("Train").report
+    assert "6 lines read in 6 images" in "\n".join(report.lines())
+    made = (tmp_path / "made" / "labels.tsv").read_text(encoding="utf-8").splitlines()
+    kept = {Path(path).name: text for path, text in (row.split("\t") for row in made)}
+    assert len(kept) >= 3
+    assert all(texts[name] == text for name, text in kept.items())
+    (outside,) = (name for name, text in texts.items() if "E" in text)
+    assert outside not in kept
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, sys
-from runtime.standard_streams import open_standard_streams
-from training.streams import lasting_streams
+from runtime.standard_streams import lasting_streams, open_standard_streams
 open_standard_streams()
 with lasting_streams("stdout", "stderr"):
     for number in range(2000):

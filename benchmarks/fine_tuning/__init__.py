@@ -1,0 +1,1 @@
+"""What fine-tuning on few lines gains, pack by pack."""

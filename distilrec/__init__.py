@@ -1,0 +1,1 @@
+"""The command `distilrec`, which calls the commands of all wings; no wing imports it."""

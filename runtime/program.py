@@ -1,0 +1,34 @@
+"""How this process was called, and how much it tells of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+PROGRAM = "distilrec"
+"""The console command; its sub-commands are called `distilrec NAME`."""
+DEBUG = "DISTILREC_DEBUG"
+"""Environment variable; anything but nothing and 0 shows the causes of errors."""
+
+
+def program_name(module: str) -> str:
+    """Return how a command was called, for its usage.
+
+    Args:
+        module: that `python -m` runs.
+    """
+    called = sys.argv[0]
+    return called if called.startswith(f"{PROGRAM} ") else f"python -m {module}"
+
+
+def told(error: BaseException) -> str:
+    """Return the message of an error, followed by where it and its causes come from in debugging.
+
+    Args:
+        error: as it was caught.
+    """
+    if os.environ.get(DEBUG, "0") in ("", "0"):
+        return str(error)
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return f"{error}\n{trace}"

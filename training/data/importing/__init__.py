@@ -1,0 +1,1 @@
+"""Labels as other programs write them, brought to PaddleOCR's label files."""
