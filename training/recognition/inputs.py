@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.recognition.spec import BILINEAR, WidthPolicy
+from runtime.recognition.spec import BILINEAR, RecognizerSpec, WidthPolicy
 from training.data.planned import Size
 
 if TYPE_CHECKING:
@@ -126,3 +126,14 @@ def deployed_input(plan: DataPlan) -> tuple[int, WidthPolicy]:
         return height, width_policy_of(plan)
     max_px = plan.loader.max_width or WidthPolicy().max_px
     return height, WidthPolicy(min_px=shape_width, max_px=max(shape_width, max_px))
+
+
+def deployed_spec(plan: DataPlan, characters: tuple[str, ...]) -> RecognizerSpec:
+    """Return what a network reads as it is deployed, from an `Eval` section.
+
+    Args:
+        plan: of the section.
+        characters: of classes 1 .. K-1.
+    """
+    height, width = deployed_input(plan)
+    return RecognizerSpec(characters, height=height, width=width, resize=resize_of(plan))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from runtime.errors import OcrError
 from runtime.recognition.charset import Charset, build_charset
-from runtime.recognition.spec import RecognizerSpec
 from training.data.decode_image import DecodeImage
 from training.data.synthetic import SyntheticDataSet
 from training.recognition.backbones import BACKBONES
@@ -26,7 +25,7 @@ from training.recognition.fitting import (
 from training.recognition.heads import HEADS
 from training.recognition.heads.outputs import head_outputs
 from training.recognition.inputs import (
-    deployed_input,
+    deployed_spec,
     heights,
     image_shape,
     keep_keys,
@@ -289,12 +288,7 @@ class RecognitionTask:
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the readings of every network for each image file."""
-        height, width_policy = deployed_input(run.plan.evaluation)
-        resize = resize_of(run.plan.evaluation)
-        spec = RecognizerSpec(
-            self.charset.characters, height=height, width=width_policy, resize=resize
-        )
-        return predict(run, files, spec)
+        return predict(run, files, deployed_spec(run.plan.evaluation, self.charset.characters))
 
     def table(self, predictions: Sequence[Prediction]) -> str:
         """Return a row for each file with text and confidence by each network."""

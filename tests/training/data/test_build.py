@@ -13,7 +13,8 @@ from runtime.recognition.charset import Charset
 from runtime.recognition.spec import WidthPolicy
 from training.data.build import DataPlan, build_data, read_data
 from training.data.sample import Sample
-from training.recognition.task import RecognitionTask, deployed_input, width_policy_of
+from training.recognition.inputs import deployed_input
+from training.recognition.task import RecognitionTask, width_policy_of
 from training.registry import Problems
 
 CHARSET = Charset(tuple("abcdef"))
