@@ -32,7 +32,7 @@ from runtime.detection.model.default import default_detector
 from runtime.errors import OcrError
 from runtime.recognition.model.default import default_model
 
-_DISTINCT_LINES, _DISTINCT_PAGES = 200, 4
+_DISTINCT_LINES, _DISTINCT_PAGES = 500, 10
 _MODULE = "benchmarks.scaling.reader"
 _FIGURES = (("cpu_ms", "CPU", "ms"), ("peak_mib", "peak memory", "MiB"))
 
@@ -121,7 +121,8 @@ def _contenders(
         if found is None:
             continue
         names = scratch / f"{what}.json"
-        write_lines(names, found)
+        # The least number of them, so that multiples of it are of the same mixture.
+        write_lines(names, found[: counts[0]])
         for number in counts:
             for threads in options.threads if what != SENT else options.threads[-1:]:
                 words = [sys.executable, "-m", _MODULE, what, "--names", str(names)]
