@@ -12,7 +12,8 @@ from training.backbones.pooling import PoolToRow
 from training.backbones.svtrnet import SVTRNet
 from training.data.planned import Size
 from training.recognition.class_map import ClassMap
-from training.recognition.features import problems_of_features
+from training.recognition.features import problems_of_features, problems_of_sequence
+from training.recognition.heads import HEADS
 from training.recognition.inputs import deployed_input, problems_of_inputs, sizes_of
 from training.recognition.network import RecognitionNetwork
 from training.recognition.start import PRETRAINED_DICTIONARY
@@ -68,6 +69,23 @@ def problems_of_fit(plan: Plan, use_space_char: bool) -> Iterator[tuple[str, str
     for message in problems_of_inputs(plan.train, plan.evaluation):
         yield "Eval.dataset.transforms", message
     yield from problems_of_features(plan)
+
+
+def problems_of_network(section: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and message of a backbone, neck and head that do not suit each other."""
+    head = section.get("Head")
+    name = str(head.get("name")) if isinstance(head, Mapping) else ""
+    has_own_neck = getattr(HEADS.builders.get(name), "has_own_neck", False)
+    has_neck = section.get("Neck") is not None
+    if has_own_neck and has_neck:
+        yield "Neck", f"{name} has a neck of its own in its head_list: expected none here"
+    if not has_own_neck and not has_neck:
+        yield (
+            "Neck",
+            "a CTC head needs a sequence: expected a Neck, got none; "
+            "add SequenceEncoder with encoder_type reshape",
+        )
+    yield from problems_of_sequence(section)
 
 
 def _problems_of_dictionary(dictionary: object, path: str) -> Iterator[tuple[str, str]]:

@@ -15,12 +15,12 @@ from training.data.synthetic import SyntheticDataSet
 from training.recognition.backbones import BACKBONES
 from training.recognition.batches import LineBatching
 from training.recognition.decode import POST_PROCESSES
-from training.recognition.features import problems_of_sequence
 from training.recognition.fitting import (
     DICTIONARY,
     charset_of,
     fit_networks,
     problems_of_fit,
+    problems_of_network,
 )
 from training.recognition.heads import HEADS
 from training.recognition.heads.outputs import head_outputs
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from training.data.dataset import SampleDataset
     from training.data.sample import SampleSource, Transform
     from training.distillation.teacher.section import TeacherPlan
+    from training.fine_tuning.suited import Suited
     from training.network import Network
     from training.networks import NetworkPlan
     from training.plan import Plan
@@ -109,25 +110,20 @@ class RecognitionTask:
             return None
         return cls(charset, settings.max_text_length, settings.use_space_char)
 
-    suited_to = staticmethod(suited_to)
-    page = staticmethod(EvaluationPage.of)
+    @staticmethod
+    def suited_to(num_samples: int) -> Suited | None:
+        """Return the settings of fine-tuning on so many lines."""
+        return suited_to(num_samples)
+
+    @staticmethod
+    def page(run: Run) -> EvaluationPage:
+        """Open an HTML page of an evaluation."""
+        return EvaluationPage.of(run)
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Report a network whose backbone, neck and head do not suit each other."""
-        head = section.get("Head")
-        name = str(head.get("name")) if isinstance(head, Mapping) else ""
-        has_own_neck = getattr(HEADS.builders.get(name), "has_own_neck", False)
-        has_neck = section.get("Neck") is not None
-        if has_own_neck and has_neck:
-            yield "Neck", f"{name} has a neck of its own in its head_list: expected none here"
-        if not has_own_neck and not has_neck:
-            yield (
-                "Neck",
-                "a CTC head needs a sequence: expected a Neck, got none; "
-                "add SequenceEncoder with encoder_type reshape",
-            )
-        yield from problems_of_sequence(section)
+        return problems_of_network(section)
 
     @staticmethod
     def problems_of_teacher(options: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

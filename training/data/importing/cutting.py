@@ -178,18 +178,22 @@ def _cut(
 ) -> NDArray[np.uint8] | None:
     """Cut a line out of a page; None, counted, where there is none to learn from."""
     if text.text == IGNORED or not text.text:
-        return outcome.leave_out("lines without a text")
+        outcome.leave_out("lines without a text")
+        return None
     points = np.array(text.points, np.float32)
     height, width = picture.shape[:2]
     if (points.max(axis=0) <= 0).any() or (points.min(axis=0) >= (width, height)).any():
-        return outcome.leave_out("lines beside their page")
-    (corners,), _ = smallest_quads([points])
+        outcome.leave_out("lines beside their page")
+        return None
+    (corners,), _ = smallest_quads([points])  # type: ignore[list-item]  # floats too
     wide, high = extent(corners.astype(np.float64))
     if high > wide and len(text.text) > 2:
-        return outcome.leave_out("lines that stand upright")
+        outcome.leave_out("lines that stand upright")
+        return None
     crop = cut_out(picture, corners.astype(np.float64), spec)
     if crop.is_squeezed:
-        return outcome.leave_out(f"lines longer than {MAX_WIDTH_PX} px at {HEIGHT_PX} px of height")
+        outcome.leave_out(f"lines longer than {MAX_WIDTH_PX} px at {HEIGHT_PX} px of height")
+        return None
     return crop.pixels
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from runtime.errors import DatasetError
 
@@ -47,7 +47,7 @@ class ImportedPage:
 class Format(Protocol):
     """A format of labels."""
 
-    suffixes: Sequence[str]
+    suffixes: ClassVar[Sequence[str]]
     """Of its files; others in a folder are passed over."""
 
     def read(self, file: Path) -> Iterator[ImportedPage]:
