@@ -37,11 +37,13 @@ _TYPO = 0.8
 def unsupported_family(architecture: object) -> Problem | None:
     """Tell a network of a family that is not trained here by its type, algorithm and head.
 
-    A head that is nearly a known one's name is a slip of the pen, and told as such elsewhere.
+    A type or a head that is nearly a known one's name is a slip of the pen, told as such elsewhere.
     """
     if not isinstance(architecture, Mapping):
         return None
     kind = architecture.get("model_type") or _DEFAULT
+    if kind not in TASKS and difflib.get_close_matches(str(kind), TASKS, n=1, cutoff=_TYPO):
+        return None
     if kind not in TASKS:
         name = architecture.get("algorithm") or kind
         return Problem(
