@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,10 @@ def test_found_boxes_go_on(written: Path) -> None:
 
 
 def test_what_stands_beside_a_plan_is_understood(written: Path) -> None:
-    sidecar = EngineSidecar.read("lines.plan")
-    assert sidecar == made_sidecar()
+    sidecar, made = EngineSidecar.read("lines.plan"), made_sidecar()
+    # Later versions say more of a model: what is not said has its usual value.
+    assert sidecar.spec.items() <= made.spec.items()
+    assert replace(sidecar, spec=made.spec) == made
     check(sidecar)
 
 
