@@ -10,8 +10,10 @@ from __future__ import annotations
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.measuring.command import command_parser
 from benchmarks.measuring.machine import ROOT
 from benchmarks.service.process import ServiceProcess
 from runtime.recognition.model.default import default_model
@@ -60,8 +62,9 @@ def _ask(url: str, body: bytes | None = None) -> None:
         answer.read()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure each way and print a table; return the exit status."""
+    command_parser("benchmarks.service.footprint", __doc__).parse_args(arguments)
     print(f"{'':14}  {'processes':>9}  {'MiB':>6}  {'CPU s':>7}")
     for name, options in WAYS.items():
         processes, mib, seconds = measure(options)
