@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from training.data.build import DataPart
     from training.run import Run
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("training.blend")  # also where it runs as __main__
 
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
