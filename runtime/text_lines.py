@@ -11,6 +11,11 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LINE_ENDS = "\r\n"
 
 
+def decoded(content: bytes) -> str:
+    """Return a text in UTF-8 or, with its byte-order mark, UTF-16; raises UnicodeDecodeError."""
+    return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+
+
 def pieces_of(stream: io.BufferedIOBase, most_bytes: int) -> Iterator[bytes]:
     """Yield lines with their ends, those longer than `most_bytes` in pieces of that length."""
     return iter(lambda: stream.readline(most_bytes), b"")

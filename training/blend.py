@@ -16,6 +16,7 @@ import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,15 +154,20 @@ def _blend(config: Config, options: argparse.Namespace) -> int:
         )
     parts = _parts_of(config, run)
     rows: list[Shared] = []
-    for share in (0.0, *sorted(set(options.shares))):
-        load_into(run.model, blend(start, trained, share), where)
-        outcomes = []
-        for part in parts.values():
-            with Loader(part.dataset, part.num_workers) as loader:
-                outcomes.append(evaluate(run, part, loader))
-        figures = tuple(outcome.figures[run.metric.main_indicator] for outcome in outcomes)
-        rows.append(Shared(share, figures, tuple(outcome.num_samples for outcome in outcomes)))
-        log.info("share %.2f: %s %.4f", share, run.metric.main_indicator, rows[-1].mean)
+    with ExitStack() as stack:
+        # Their processes serve every share: each takes seconds to import what it needs.
+        loaders = [
+            stack.enter_context(Loader(part.dataset, part.num_workers)) for part in parts.values()
+        ]
+        for share in (0.0, *sorted(set(options.shares))):
+            load_into(run.model, blend(start, trained, share), where)
+            outcomes = [
+                evaluate(run, part, loader)
+                for part, loader in zip(parts.values(), loaders, strict=True)
+            ]
+            figures = tuple(outcome.figures[run.metric.main_indicator] for outcome in outcomes)
+            rows.append(Shared(share, figures, tuple(outcome.num_samples for outcome in outcomes)))
+            log.info("share %.2f: %s %.4f", share, run.metric.main_indicator, rows[-1].mean)
     print(table(list(parts), rows))
     best = choose(rows[0], rows[1:])
     if best is None:
@@ -182,7 +188,6 @@ def _with(config: Config, section: str, **values: Any) -> Config:
 
 def _parts_of(config: Config, run: Run) -> dict[str, DataPart]:
     """Build the evaluation data of each label file, or all of it where there are not several."""
-    from training.data.build import build_data
     from training.plan import read_plan
 
     files = config.sections["Eval"]["dataset"].get("label_file_list")
@@ -196,11 +201,7 @@ def _parts_of(config: Config, run: Run) -> dict[str, DataPart]:
         if isinstance(ratios, list):
             alone["dataset"]["ratio_list"] = ratios[place : place + 1]
         plan = read_plan(_with(config, "Eval", **alone), ("Eval",))
-        settings = run.settings
-        name = "/".join(Path(file).parts[-2:])
-        parts[name] = build_data(
-            plan.evaluation, plan.task, settings.seed, settings.max_unreadable_share
-        )
+        parts["/".join(Path(file).parts[-2:])] = plan.build_data(plan.evaluation)
     return parts
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from runtime.errors import OcrError
 from runtime.program import program_name, told
@@ -17,11 +16,6 @@ from runtime.standard_streams import open_standard_streams, say
 from training.command import DONE, UNUSABLE, import_paddle
 from training.config import add_config_arguments, load_config
 from training.registry import Problem
-
-if TYPE_CHECKING:
-    from training.data.build import DataPlan
-    from training.plan import Plan
-    from training.task import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # What a teacher labels is read by it, which takes as long as labelling does.
             parts = [part for part in (plan.train, plan.evaluation) if part.labelled_by is None]
             parts = [] if options.no_data else parts
-            reports = [_report_on(part, plan) for part in parts]
+            reports = [plan.build_data(part).report for part in parts]
     except OcrError as error:
         say(told(error))
         return UNUSABLE
@@ -62,14 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{config.located(Problem(key, 'has no effect here'))}")
     print(f"{config.path}: nothing wrong found")
     return DONE
-
-
-def _report_on(part: DataPlan, plan: Plan) -> Report:
-    """Look at the samples of a section; raises DatasetError where training would refuse them."""
-    from training.data.build import build_data
-
-    settings = plan.settings
-    return build_data(part, plan.task, settings.seed, settings.max_unreadable_share).report
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from training.config import (
     GlobalConfig,
     read_global,
 )
-from training.data.build import DataPlan, problems_of_files, read_data
+from training.data.build import DataPart, DataPlan, build_data, problems_of_files, read_data
 from training.distillation.checks import (
     labelling_teacher,
     problems_of_labels,
@@ -78,6 +78,11 @@ class Plan(DeployedPlan):
         labels = self.train.labelled_by
         read = (*self.train.teachers, *self.evaluation.teachers, *([labels] if labels else ()))
         return {teacher.plan.name: teacher for teacher in read}
+
+    def build_data(self, part: DataPlan) -> DataPart:
+        """Build `Train` or `Eval`; raises DatasetError as `build_data` does."""
+        settings = self.settings
+        return build_data(part, self.task, settings.seed, settings.max_unreadable_share)
 
 
 def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:

@@ -22,7 +22,7 @@ from training.checkpoint.parameters import (
     read_parameters,
 )
 from training.config import Config, GlobalConfig
-from training.data.build import DataPart, build_data
+from training.data.build import DataPart
 from training.distillation.model import DistillationModel
 from training.kernels import set_fast_path
 from training.losses import CombinedLoss
@@ -71,9 +71,8 @@ class Run:
 
     def data(self, path: str) -> DataPart:
         """Build `Train` or `Eval` and log its report."""
-        plan = self.plan.train if path == "Train" else self.plan.evaluation
-        settings = self.settings
-        part = build_data(plan, self.task, settings.seed, settings.max_unreadable_share)
+        plan = self.plan
+        part = plan.build_data(plan.train if path == "Train" else plan.evaluation)
         for line in part.report.lines():
             log.info("%s", line)
         return part

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, metavar="PAGE", help="with marks for the tables")
     options = parser.parse_args(arguments)
     try:
-        figures = {one.name: one.value for one in read_result(options.result).measures}
+        figures = {measure.name: measure.value for measure in read_result(options.result).measures}
         tables = "\n".join([*cost_table(figures), "", *machine_table(figures)])
         if options.write is None:
             print(tables)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from runtime.errors import ArtifactError, DatasetError, OcrError
 from runtime.recognition.csv_labels import csv_labels
 from runtime.recognition.scores import TextScores
+from runtime.text_lines import decoded
 
 _LOG = logging.getLogger(__name__)
 
@@ -208,9 +208,8 @@ def _decode(path: Path, fault: type[OcrError], remedy: str) -> str:
     except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise fault(f"cannot read the labels {path}: {reason or error}; {remedy}") from error
-    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise fault(

@@ -21,7 +21,7 @@ def test_every_number_is_read_and_the_slope_shown(
     output = tmp_path / "scaling.json"
     given = ["--lines", str(labelled_lines), "--model", str(toy_onnx), "--threads", "1"]
     assert main([*given, "--line-counts", "20", "200", "--output", str(output)]) == 0
-    figures = {one.name: one.value for one in read_result(output).measures}
+    figures = {measure.name: measure.value for measure in read_result(output).measures}
     few, many = (figures[f"lines / 1 threads / {number} / CPU"] for number in (20, 200))
     slope = figures["lines / 1 threads / 20 to 200 / slope a decade"]
     assert slope == pytest.approx(many / few - 1)

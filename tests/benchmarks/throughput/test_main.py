@@ -150,7 +150,7 @@ def test_paddleocr_reads_the_same_lines(tmp_path: Path) -> None:
     options += ["--peer", "paddleocr", "--paddleocr", str(PADDLEOCR)]
     options += ["--inference", str(tmp_path / "student"), "--rounds", "1", "--cold-starts", "0"]
     assert main([*options, "--output", str(output)]) == 0
-    figures = {one.name: one.value for one in read_result(output).measures}
+    figures = {measure.name: measure.value for measure in read_result(output).measures}
     peers = ("paddleocr", "paddleocr-onednn", "paddleocr-onnx")
     assert len({figures[f"reading / {peer} / right"] for peer in peers}) == 1
     assert all(figures[f"reading / {peer} / in the network"] > 0 for peer in peers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from runtime.errors import DatasetError
+from runtime.text_lines import decoded
 
 MOST_BYTES = 256 * 2**20
 _MOST_XML_BYTES = 64 * 2**20
 _MOST_ELEMENTS, _DEEPEST = 2_000_000, 100
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def bytes_of(file: Path, most: int = MOST_BYTES) -> bytes:
@@ -43,7 +42,7 @@ def text_of(file: Path) -> str:
     """
     content = bytes_of(file)
     try:
-        return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+        return decoded(content)
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"{file}: expected UTF-8, or UTF-16 with its byte-order mark, got other bytes at "

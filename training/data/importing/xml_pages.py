@@ -49,15 +49,12 @@ class Alto:
 
 def _alto_line(line: Element, file: Path) -> LabelledText | None:
     where = f"{file}, line {line.attributes.get('ID', '')}"
-    words = [
-        child.attributes.get("CONTENT", _HYPHEN if child.name == "HYP" else "")
-        for child in line.children
-        if child.name in ("String", "HYP")
-    ]
-    hyphens = [child.name for child in line.children if child.name in ("String", "HYP")]
-    text = " ".join(word for word, kind in zip(words, hyphens, strict=True) if kind == "String")
-    if "HYP" in hyphens and not text.endswith(words[hyphens.index("HYP")]):
-        text += words[hyphens.index("HYP")]
+    words = [child for child in line.children if child.name == "String"]
+    text = " ".join(word.attributes.get("CONTENT", "") for word in words)
+    hyphen = line.first("HYP")
+    mark = "" if hyphen is None else hyphen.attributes.get("CONTENT", _HYPHEN)
+    if not text.endswith(mark):
+        text += mark
     for polygon in line.find("Polygon"):
         return labelled(pairs_in(polygon.attributes.get("POINTS", ""), where), text, where)
     try:

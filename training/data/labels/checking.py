@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,14 @@ from runtime.cpu import available_cpus
 from runtime.errors import OcrError
 from runtime.files import sha256_of_file
 from runtime.images.read import read_image
+from runtime.pipeline import done_ahead
 from training.data.inspection import EXAMPLES, histogram
 from training.data.labels.command import LabelledFile
 from training.data.sample import OF_ONE_SAMPLE
 
 _LABEL_OF_A_PAGE = '[{"'
 _RARE, _SHOWN = 5, 60
-_AT_A_TIME = 1024
+_AHEAD = 1024
 _SMALL_PX = 12
 
 
@@ -137,26 +137,22 @@ def _look_at_text(report: LineReport, text: str, where: str, known: Collection[s
 def _look_at_images(report: LineReport, paths: Sequence[Path]) -> None:
     """Decode images in threads, a bounded number waiting at a time; find the same file twice."""
     hashes: dict[str, Path] = {}
-    with ThreadPoolExecutor(max(1, int(available_cpus()))) as threads:
-        progress = tqdm(total=len(paths), desc="images", leave=False, delay=2)
-        for start in range(0, len(paths), _AT_A_TIME):
-            part = paths[start : start + _AT_A_TIME]
-            for path, found in zip(part, threads.map(_look, part), strict=True):
-                progress.update()
-                if isinstance(found, str):
-                    report.add(report.faults, "whose image cannot be read", f"{path}: {found}")
-                    continue
-                height, width, digest = found
-                report.heights[height] += 1
-                report.ratios[round(width / height)] += 1
-                twin = hashes.setdefault(digest, path)
-                if twin != path:
-                    report.add(report.oddities, "whose image is there twice", f"{twin} {path}")
-                if height > width * 1.5:
-                    report.add(report.oddities, "higher than wide: lines lie", str(path))
-                if height < _SMALL_PX:
-                    report.add(report.oddities, f"lower than {_SMALL_PX} px", str(path))
-        progress.close()
+    looks = done_ahead(_look, paths, available_cpus(), _AHEAD)
+    looked = tqdm(looks, "images", total=len(paths), leave=False, delay=2)
+    for path, found in zip(paths, looked, strict=True):
+        if isinstance(found, str):
+            report.add(report.faults, "whose image cannot be read", f"{path}: {found}")
+            continue
+        height, width, digest = found
+        report.heights[height] += 1
+        report.ratios[round(width / height)] += 1
+        twin = hashes.setdefault(digest, path)
+        if twin != path:
+            report.add(report.oddities, "whose image is there twice", f"{twin} {path}")
+        if height > width * 1.5:
+            report.add(report.oddities, "higher than wide: lines lie", str(path))
+        if height < _SMALL_PX:
+            report.add(report.oddities, f"lower than {_SMALL_PX} px", str(path))
 
 
 def _look(path: Path) -> tuple[int, int, str] | str:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import DatasetError, OcrError
+from runtime.errors import DatasetError
 from runtime.recognition.labels import LabelRow, path_of, read_labels
-from runtime.signals import status_of, stopped_by_signals
-from runtime.standard_streams import open_standard_streams, say
+from runtime.signals import exit_status
+from runtime.standard_streams import open_standard_streams
 
-DONE, FOUND, UNUSABLE = 0, 1, 2
+DONE, FOUND = 0, 1
 
 
 @dataclass(frozen=True)
@@ -92,18 +92,14 @@ def run(
     """
     open_standard_streams()
     options = parser.parse_args(arguments)
-    try:
-        with stopped_by_signals():
+
+    def done() -> int:
+        try:
             return work(options)
-    except OcrError as error:
-        say(f"{name}: {error}")
-        return UNUSABLE
-    except OSError as error:
-        say(f"{name}: {error.filename or ''}: {error.strerror or error}")
-        return UNUSABLE
-    except KeyboardInterrupt as stop:
-        say(f"{name}: stopped")
-        return status_of(stop)
+        except OSError as error:
+            raise DatasetError(f"{error.filename or ''}: {error.strerror or error}") from error
+
+    return exit_status(name, done)
 
 
 def refuse_existing(path: Path, is_allowed: bool) -> None:
