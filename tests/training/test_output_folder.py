@@ -99,13 +99,13 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
 def test_the_data_are_not_looked_at_before(
     write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import run
+    from training import plan
     from training.train import train
 
     def look(*arguments: object) -> None:
         raise AssertionError("looked at the data")
 
-    monkeypatch.setattr(run, "build_data", look)
+    monkeypatch.setattr(plan, "build_data", look)
     (tmp_path / "file").touch()
     config = write_config("run", {"Global.save_model_dir": str(tmp_path / "file")})
     with pytest.raises(ConfigError, match=r"run\.yml:\d+: Global\.save_model_dir: .*it is a file"):
