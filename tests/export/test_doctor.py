@@ -211,6 +211,31 @@ def test_a_package_of_two_steps_is_imported_once(
     assert log.read_text() == "imported\n"
 
 
+@pytest.mark.parametrize("end", ["", "raise ImportError('broken')"])
+def test_what_another_package_imports_well_is_not_imported_again(
+    shelf: Shelf, steps: dict[str, Step], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    log = shelf.folder / "log"
+    shelf.put("needed", module=f"open({str(log)!r}, 'a').write('imported\\n')")
+    shelf.put("brings", module=f"import needed\n{end}")
+    monkeypatch.setattr(doctor, "_BRINGERS", ("brings",))
+    steps["convert"] = Step("do it", "export", ("needed", "brings"))
+    report, is_open = examine()
+    assert is_open == (not end) and "ok needed" in report
+    assert ("NO brings" in report) == bool(end)
+    assert log.read_text().count("imported") == (2 if end else 1)
+
+
+def test_packages_are_imported_side_by_side(shelf: Shelf, steps: dict[str, Step]) -> None:
+    start = "import pathlib, time\nend = time.monotonic() + 30\n"
+    start += f"here = pathlib.Path({str(shelf.folder)!r})\n"
+    for own, peer in (("first", "second"), ("second", "first")):
+        waits = f"while not (here / {peer!r}).exists(): assert time.monotonic() < end, 'alone'"
+        shelf.put(own, module=f"{start}(here / {own!r}).touch()\n{waits}\n")
+    steps["convert"] = Step("do it", "export", ("first", "second"))
+    assert examine()[1]
+
+
 @pytest.mark.parametrize(
     ("script", "gpu"),
     [
@@ -260,7 +285,7 @@ def test_the_doctor_comes_where_nothing_is_installed(tmp_path: Path) -> None:
         "    sys.modules[name] = None\n"
         "import export.doctor as doctor\n"
         "print(doctor.hint('convert'))\n"
-        "doctor._import_problem = lambda module: ''\n"
+        "doctor.imported = lambda module: ('', {module})\n"
         "print(doctor.examine()[0])\n"
     )
     child = subprocess.run(
