@@ -21,9 +21,7 @@ def help_text() -> str:
     return "\n".join(
         [
             f"usage: {PROGRAM} [--debug] COMMAND ...",
-            "",
-            "Train, export and run readers of text lines and pages.",
-            "",
+            "Train, export and run readers of text lines and pages:",
             *rows,
             "",
             f"{PROGRAM} COMMAND --help lists its options; --debug shows the cause of an error;",

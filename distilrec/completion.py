@@ -17,8 +17,8 @@ from runtime.standard_streams import open_standard_streams, say
 
 DONE, UNUSABLE = 0, 2
 SHELLS = ("bash", "zsh", "fish")
-_NO_OPTIONS = ("completion", "doctor")
-"""Commands without options of their own: one is this very command."""
+_NO_OPTIONS = ("completion",)
+"""Commands without options of their own: this very command."""
 
 
 def whole_parser() -> tuple[argparse.ArgumentParser, list[str]]:
@@ -32,11 +32,22 @@ def whole_parser() -> tuple[argparse.ArgumentParser, list[str]]:
         own: list[argparse.ArgumentParser] = []
         if name not in _NO_OPTIONS:
             try:
-                own = [parser_of(name)]
+                own = [own_parser(name)]
             except ImportError:
                 missing.append(name)
         commands.add_parser(name, help=command.what, parents=own, add_help=not own)
     return whole, missing
+
+
+def own_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of what the user writes behind a sub-command's name."""
+    parser = parser_of(name)
+    for word in COMMANDS[name].first:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices[word]
+                break
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import OcrError
-from runtime.program import program_name, told
+from runtime.program import add_json, program_name, show, told
 from runtime.standard_streams import open_standard_streams, say
 
 DONE, UNUSABLE = 0, 2
@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "`distilrec configs fine_tune > mine.yml`.",
     )
     parser.add_argument("name", nargs="?", help="of the config that is printed")
+    add_json(parser)
     options = parser.parse_args(arguments)
     try:
         if options.name is not None:
             sys.stdout.write(find_config(options.name).read_text(encoding="utf-8"))
         else:
-            print("\n".join(configs_along()))
+            names = list(configs_along())
+            show(options, "\n".join(names), names)
     except OcrError as error:
         say(f"configs: {told(error)}")
         return UNUSABLE

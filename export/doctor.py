@@ -11,97 +11,21 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from export.importing import imported
+from export.packages import MODULES, OPENCV, STEPS, TESTED, Step
 
 DISTRIBUTION = "distilrec"
-
-TESTED = {
-    "paddlepaddle": "3.3.1",
-    "paddle2onnx": "2.1.0",
-    "onnx": "1.17.0",
-    "onnxslim": "0.1.98",
-    "onnx-graphsurgeon": "0.6.1",
-    "onnxruntime": "1.32.0",
-    "openvino": "2026.4.1",
-    "tensorrt-rtx": "1.7.1.116",
-    "cuda-python": "13.4.4",
-}
-"""Known to work together, on Python 3.11."""
-
-OPENCV = (
-    *("opencv-python-headless", "opencv-python"),
-    *("opencv-contrib-python-headless", "opencv-contrib-python"),
-)
-"""The packages that bring `cv2`; what is said of the first holds for all."""
 
 _TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
 """Read by onnxruntime as it is imported; `runtime` sets it unless it is set."""
 
-MODULES = {
-    "paddlepaddle": "paddle",
-    "onnx-graphsurgeon": "onnx_graphsurgeon",
-    "onnxruntime-gpu": "onnxruntime",
-    **dict.fromkeys(OPENCV, "cv2"),
-    "tensorrt-rtx": "tensorrt_rtx",
-    "tensorrt-cu12": "tensorrt",
-    "tensorrt-cu13": "tensorrt",
-    "tensorrt-lean": "tensorrt_lean",
-    "cuda-python": "cuda.bindings.runtime",
-}
-"""The module to import where it is not named as its package."""
-
-
 _BRINGERS = ("paddle2onnx", "onnxslim", "onnx-graphsurgeon", "openvino")
 """Importing one of these imports other packages of the list, paddle above all: these go first."""
-
-_BUILDERS = ("tensorrt", "tensorrt-cu12", "tensorrt-cu13", "tensorrt-rtx")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do with this project.
-
-    Args:
-        does: in a few words.
-        extra: what `pip install 'distilrec[extra]'` brings for it.
-        needs: packages; of a tuple, one is enough.
-        is_optional: whether the road from a checkpoint to text works without it.
-    """
-
-    does: str
-    extra: str
-    needs: tuple[str | tuple[str, ...], ...]
-    is_optional: bool = False
-
-
-STEPS: Mapping[str, Step] = {
-    "images": Step("read images", "cpu", ("numpy", OPENCV)),
-    "train": Step("train and strip", "train", ("paddlepaddle", "numpy")),
-    "convert": Step(
-        "convert to ONNX",
-        "export",
-        ("paddlepaddle", "paddle2onnx", "onnx", "onnxslim", "onnx-graphsurgeon"),
-    ),
-    "verify": Step("verify, and read on the CPU", "cpu", (("onnxruntime", "onnxruntime-gpu"),)),
-    "openvino": Step("read on the CPU in OpenVINO too", "openvino", ("openvino",), True),
-    "precision": Step("make and prove FP16", "export", ("onnx", "onnxruntime"), True),
-    "build": Step(
-        "build an engine",
-        "build,tensorrt",
-        (_BUILDERS, "onnx", "tqdm", ("onnxruntime", "onnxruntime-gpu")),
-        True,
-    ),
-    "engine": Step(
-        "read with an engine",
-        "tensorrt",
-        ((*_BUILDERS, "tensorrt-lean"), ("cuda-python", "pycuda")),
-        True,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -160,7 +84,23 @@ def hint(step: str) -> str:
 
 
 def examine() -> tuple[str, bool]:
-    """The whole report, and whether the road from a checkpoint to text is open.
+    """The whole report, and whether the road from a checkpoint to text is open."""
+    facts = look()
+    gpu = facts["gpu"] or "none found (nvidia-smi does not answer): everything runs on the CPU"
+    lines = [
+        f"Python {facts['python']} in {facts['prefix']}, {facts['platform']}",
+        f"GPU: {gpu}",
+        f"onnxruntime's telemetry: {facts['telemetry']}",
+        *facts["warnings"],
+    ]
+    for name, step in facts["steps"].items():
+        lines.append(f"{name}: {step['does']}: {step['state']}")
+        lines += map(str, step["packages"])
+    return "\n".join(lines), facts["is_open"]
+
+
+def look() -> dict[str, Any]:
+    """Return what `examine` reports, by name; `packages` of each of the `steps` are `Finding`s.
 
     Every package is imported once, in a process of its own or by one that needs it, as many at a
     time as there are CPUs: each alone, one after the other, they take twice the CPU time.
@@ -169,23 +109,26 @@ def examine() -> tuple[str, bool]:
         asked = pool.submit(_gpu)
         found = _find_all(pool)
         gpu = asked.result()
-    lines = [
-        f"Python {platform.python_version()} in {sys.prefix}, {platform.platform()}",
-        f"GPU: {gpu or 'none found (nvidia-smi does not answer): everything runs on the CPU'}",
-        f"onnxruntime's telemetry: {_telemetry()}",
-        *_clobbered(),
-    ]
-    is_open = True
+    steps, is_open = {}, True
     for name, step in STEPS.items():
-        blocking = _blocking(name, found.__getitem__)
-        is_open &= not blocking or step.is_optional
-        state = "ready" if not blocking else _remedy(step)
+        is_ready = not _blocking(name, found.__getitem__)
+        is_open &= is_ready or step.is_optional
+        state = "ready" if is_ready else _remedy(step)
         if name == "engine" and gpu is None:
             state = "not on this machine, which has no GPU"
-        lines.append(f"{name}: {step.does}: {state}")
-        for need in step.needs:
-            lines += [str(one) for one in _worth_telling([found[one] for one in _packages(need)])]
-    return "\n".join(lines), is_open
+        needs = [[found[package] for package in _packages(need)] for need in step.needs]
+        told = [finding for findings in needs for finding in _worth_telling(findings)]
+        steps[name] = {"does": step.does, "state": state, "packages": told}
+    return {
+        "python": platform.python_version(),
+        "prefix": sys.prefix,
+        "platform": platform.platform(),
+        "gpu": gpu,
+        "telemetry": _telemetry(),
+        "warnings": _clobbered(),
+        "is_open": is_open,
+        "steps": steps,
+    }
 
 
 def _find_all(pool: Executor) -> dict[str, Finding]:

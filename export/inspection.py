@@ -29,9 +29,17 @@ def described(path: Path, dictionary: Path | None = None) -> str:
     Raises:
         ArtifactError, EngineError: if it cannot be opened.
     """
-    if path.suffix.lower() in ENGINE_SUFFIXES:
-        return _table(path, _engine_rows(path))
-    return _table(path, _onnx_rows(path, dictionary))
+    return _table(path, _rows(path, dictionary))
+
+
+def facts_of(path: Path, dictionary: Path | None = None) -> dict[str, Any]:
+    """Return what `described` tells, by name, and the file under `file`."""
+    return {"file": str(path), **dict(_rows(path, dictionary))}
+
+
+def _rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]:
+    is_engine = path.suffix.lower() in ENGINE_SUFFIXES
+    return _engine_rows(path) if is_engine else _onnx_rows(path, dictionary)
 
 
 def _onnx_rows(path: Path, dictionary: Path | None) -> Iterator[tuple[str, Any]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 import traceback
+from typing import Any
 
 PROGRAM = "distilrec"
 """The console command; its sub-commands are called `distilrec NAME`."""
@@ -32,3 +35,19 @@ def told(error: BaseException) -> str:
         return str(error)
     trace = "".join(traceback.format_exception(error)).rstrip()
     return f"{error}\n{trace}"
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, which `show` looks at."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def show(options: argparse.Namespace, text: str, values: Any) -> None:
+    """Print a result on standard output.
+
+    Args:
+        options: with `json`, of `add_json`.
+        text: for people.
+        values: the same for programs, which `--json` prints in its place, on one line.
+    """
+    print(json.dumps(values, ensure_ascii=False, default=str) if options.json else text)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import CheckpointError
+from runtime.program import add_json, show
 from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
 from training.output_folder import refuse_unwritable_file
@@ -56,6 +57,11 @@ class Shared:
         """The figure over all samples."""
         pairs = zip(self.figures, self.counts, strict=True)
         return sum(figure * count for figure, count in pairs) / sum(self.counts)
+
+    def as_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the share and its figures by label file."""
+        named = dict(zip(names, self.figures, strict=True))
+        return {"share": self.share, "figures": named, "all": self.mean}
 
     def keeps(self, start: Shared) -> bool:
         """Return whether no label file is read worse than by `start`."""
@@ -104,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
     add = parser.add_argument
     add("--start", required=True, metavar="CHECKPOINT", help="what the training began from")
     add("--trained", required=True, metavar="CHECKPOINT", help="what came of it")
@@ -168,13 +175,19 @@ def _blend(config: Config, options: argparse.Namespace) -> int:
             figures = tuple(outcome.figures[run.metric.main_indicator] for outcome in outcomes)
             rows.append(Shared(share, figures, tuple(outcome.num_samples for outcome in outcomes)))
             log.info("share %.2f: %s %.4f", share, run.metric.main_indicator, rows[-1].mean)
-    print(table(list(parts), rows))
     best = choose(rows[0], rows[1:])
+    text = [table(list(parts), rows)]
+    if best is not None:
+        write_parameters(output, blend(start, trained, best.share))
+        text.append(f"{output}: {best.share:g} of the trained weights")
+    values = {
+        "shares": [row.as_json(list(parts)) for row in rows],
+        "written": None if best is None else {"file": output, "share": best.share},
+    }
+    show(options, "\n".join(text), values)
     if best is None:
         say("blend: no share reads more than the start does; nothing is written")
         return SOME_FAILED
-    write_parameters(output, blend(start, trained, best.share))
-    print(f"{output}: {best.share:g} of the trained weights")
     if not best.keeps(rows[0]):
         say("blend: every share reads a label file worse than the start does; this reads most")
     return DONE

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import OcrError
-from runtime.program import program_name, told
+from runtime.program import add_json, program_name, show, told
 from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import open_standard_streams, say
 from training.command import DONE, UNUSABLE, import_paddle
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="look neither into label files nor at images, as training does before it begins",
     )
+    add_json(parser)
     options = parser.parse_args(arguments)
     try:
         with stopped_by_signals():
@@ -48,13 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         say("check_config: stopped")
         return status_of(stop)
-    for note in plan.notes:
-        print(note)
-    for report in reports:
-        print("\n".join(report.lines()))
-    for key in plan.without_effect:
-        print(f"{config.located(Problem(key, 'has no effect here'))}")
-    print(f"{config.path}: nothing wrong found")
+    idle = [str(config.located(Problem(key, "has no effect here"))) for key in plan.without_effect]
+    told_of_data = [line for report in reports for line in report.lines()]
+    text = [*plan.notes, *told_of_data, *idle, f"{config.path}: nothing wrong found"]
+    values = {
+        "config": config.path,
+        "notes": plan.notes,
+        "data": [report.as_json() for report in reports],
+        "without_effect": plan.without_effect,
+    }
+    show(options, "\n".join(text), values)
     return DONE
 
 

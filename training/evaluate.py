@@ -1,8 +1,6 @@
 """Evaluates a checkpoint on the `Eval` section of its config.
 
-    python -m training.evaluate -c configs/….yml -o Global.checkpoints=output/best_accuracy
-
-The last line printed is one JSON object with every figure.
+python -m training.evaluate -c configs/….yml -o Global.checkpoints=output/best_accuracy
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ConfigError
 from runtime.files import write_atomically
+from runtime.program import add_json, show
 from runtime.standard_streams import say
 from training.command import DONE, run_command
 from training.output_folder import refuse_unwritable_file
@@ -98,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
     parser.add_argument(
         "--html",
         type=Path,
@@ -115,12 +115,11 @@ def _evaluate(config: Config, options: argparse.Namespace) -> int:
         refuse_unwritable_file(options.html, "--html")
     result = evaluate_checkpoint(config, options.html)
     text = json.dumps(result, ensure_ascii=False)
-    print(table(result))
     if options.output is not None:
         write_atomically(options.output, f"{text}\n".encode())
     if options.html is not None:
         say(f"written: {options.html}")
-    print(text)
+    show(options, table(result), result)
     return DONE
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from runtime.errors import ConfigError
 from runtime.files import write_atomically
 from runtime.images.sources import find_images
+from runtime.program import add_json, show
 from runtime.standard_streams import say
 from training.command import DONE, SOME_FAILED, run_command
 from training.output_folder import refuse_unwritable_file
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
     parser.add_argument(
         "images",
         nargs="*",
@@ -52,9 +54,10 @@ def _predict(config: Config, options: argparse.Namespace) -> int:
         )
     if run.settings.save_res_path:
         refuse_unwritable_file(Path(run.settings.save_res_path), "Global.save_res_path")
-    reading = run.task.predictions(run, find_images(paths))
-    predictions = list(tqdm(reading, "reading", leave=False, delay=2))
-    print(run.task.table(predictions))
+    files = list(find_images(paths))
+    reading = run.task.predictions(run, files)
+    predictions = list(tqdm(reading, "reading", len(files), leave=False, delay=2))
+    show(options, run.task.table(predictions), [entry.as_json() for entry in predictions])
     if run.settings.save_res_path:
         path = Path(run.settings.save_res_path)
         text = run.task.results_text(predictions)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from runtime.program import add_json, show
 from training.command import run_command
 
 if TYPE_CHECKING:
@@ -62,13 +63,18 @@ def table(sizes: Sequence[NetworkSize]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return run_command("sizes", __doc__, _sizes, arguments, lasting=("stdout", "stderr"))
+    return run_command("sizes", __doc__, _sizes, arguments, add_json, lasting=("stdout", "stderr"))
 
 
 def _sizes(config: Config, options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     from training.plan import read_deployed_plan
 
-    print(table(list(network_sizes(read_deployed_plan(config)))))
+    plan = read_deployed_plan(config)
+    built = tqdm(network_sizes(plan), "networks", len(plan.model.networks), leave=False, delay=2)
+    sizes = list(built)
+    show(options, table(sizes), [asdict(size) for size in sizes])
     return 0
 
 

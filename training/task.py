@@ -96,6 +96,9 @@ class Prediction(Protocol):
     def error(self) -> str | None:
         """Why the image could not be read, else None."""
 
+    def as_json(self) -> Mapping[str, Any]:
+        """Return what was read, by network."""
+
 
 class EvaluationPage(Protocol):
     """What the main network made of each sample, as an HTML page."""

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.program import add_json, show
 from training.command import LOGGERS, run_command
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def train(config: Config) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     return run_command(
-        "train", __doc__, _train, arguments, interrupted=_stopped, lasting=("stdout", "stderr")
+        "train", __doc__, _train, arguments, add_json, _stopped, lasting=("stdout", "stderr")
     )
 
 
@@ -90,10 +91,10 @@ def _train(config: Config, options: argparse.Namespace) -> int:
     from training.loop.ending import next_steps
 
     figures = train(config)
-    print(table(figures["start"], figures["last"], figures["best"]))
     folder, network = Path(figures["folder"]), figures["network"]
     steps = next_steps(config, folder, network, figures["epochs"], figures["pretrained"])
-    print("\n".join(steps))
+    text = [table(figures["start"], figures["last"], figures["best"]), *steps]
+    show(options, "\n".join(text), figures)
     return 0
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from export.precision.trials import Trials
-from export.proof.samples import Samples
+from export.proof.samples import Samples, batches_shown
 
 _MOST_SEGMENTS = 32
 _MOST_SAMPLES = 8
@@ -59,7 +59,7 @@ class Errors:
 def _squared_error(trials: Trials, half: set[str], samples: Samples) -> float:
     form = trials.alone(half)
     total, count = 0.0, 0
-    for batch in samples.batches():
+    for batch in batches_shown(samples, "measuring nodes"):
         expected = trials.reference.probabilities(batch.inputs)
         distance = np.nan_to_num(
             form.probabilities(batch.inputs).astype(np.float64) - expected, nan=1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.contract import ModelContract
 from export.proof.outputs import Form, Outputs
-from export.proof.samples import Samples
+from export.proof.samples import Samples, batches_shown
 from runtime.errors import ParityError
 
 TOLERANCE = 1e-5
@@ -193,7 +193,7 @@ def compare_all(
         ParityError: if they disagree on the shape of the output.
     """
     tallies = [_Tally(contract) for _ in candidates]
-    for batch in samples.batches():
+    for batch in batches_shown(samples, "comparing"):
         expected = reference.read(batch)
         for candidate, tally in zip(candidates, tallies, strict=True):
             got = candidate.read(batch)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from export.proof.compare import TOLERANCE, Agreement, difference_text
 from export.proof.forms import ScoreForm
 from export.proof.outputs import Form
-from export.proof.samples import Samples, evenly_spaced
+from export.proof.samples import Samples, batches_shown, evenly_spaced
 from runtime.errors import ParityError
 
 ALLOWED_TYPICAL = 4.0
@@ -160,7 +160,7 @@ def measure_rounding(
 def _all_distances(reference: Form, forms: Sequence[Form], samples: Samples) -> NDArray[np.float64]:
     """Return the largest distance of every form on every sample, [forms, samples]."""
     distances = np.zeros((len(forms), len(samples)))
-    for batch in samples.batches():
+    for batch in batches_shown(samples, "measuring rounding"):
         expected = reference.read(batch).values
         for row, form in zip(distances, forms, strict=True):
             row[list(batch.positions)] = _distances(expected, form.read(batch).values)

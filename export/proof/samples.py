@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from runtime.errors import OcrError, ParityError
 from runtime.images.read import find_images, read_image
@@ -53,6 +54,20 @@ class Samples(Protocol):
 
     def subset(self, numbers: Sequence[int]) -> Samples:
         """Take only the samples of these numbers, in their order."""
+
+
+def batches_shown(samples: Samples, what: str) -> Iterator[Batch]:
+    """Yield the batches of samples, with the time left on a terminal.
+
+    Args:
+        samples: all are batched.
+        what: is done with them, for the bar.
+    """
+    bar = tqdm(total=len(samples), desc=what, unit="image", leave=False, delay=2, disable=None)
+    with bar:
+        for batch in samples.batches():
+            yield batch
+            bar.update(len(batch.positions))
 
 
 def readable_images(paths: Sequence[str | Path]) -> tuple[Mapping[str, NDArray[np.uint8]], int]:

@@ -62,6 +62,11 @@ class ReversedRecognizer:
         return Classes(rows.astype(np.int64), given.num_classes)
 
     @property
+    def characters(self) -> Sequence[str]:
+        """Of the network's classes 1 .. K-1."""
+        return self._characters
+
+    @property
     def absent(self) -> Sequence[str]:
         """Characters of the config that the file has not."""
         rows = self.classes.rows[1:]

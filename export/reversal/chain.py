@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from export.conversion.staging import staged
 from export.conversion.strip import deployed_outputs
 from export.proof.forms import Run, run_of_onnx
 from export.reversal import graph_operations, program_operations
+from export.reversal.characters import dictionary_beside, told_of_classes, write_dictionary
 from export.reversal.contract import ReversedContract, reversed_contract
 from export.reversal.images import ImageFiles
-from export.reversal.matching import Arrays, count_classes, match
+from export.reversal.matching import Arrays, match
 from export.reversal.means import rows_first
 from export.reversal.operations import by_flow, layers_of
 from export.reversal.proof import (
@@ -49,13 +50,13 @@ from training.checkpoint.parameters import (
 )
 from training.config import Config
 from training.kernels import set_fast_path
+from training.loop.ending import starting
 from training.network import Network
 from training.networks import ALONE
 from training.plan import DeployedPlan, read_deployed_plan
 from training.registry import unknown_name
 from training.run import choose_device
 
-_SHOWN = 12
 log = logging.getLogger("export")
 
 
@@ -89,7 +90,8 @@ def train_again(request: Request) -> dict[str, Any]:
         request: what.
 
     Returns:
-        path and hash, what was matched, what starts fresh, and the figures of every proof.
+        path and hash, the file of its characters, the command that trains it, what was matched,
+        what starts fresh, and the figures of every proof.
 
     Raises:
         ConfigError: if the config cannot be read, or is of another task or other images.
@@ -98,6 +100,7 @@ def train_again(request: Request) -> dict[str, Any]:
     """
     started = time.perf_counter()
     output = _place(request.output)
+    _refuse_existing(dictionary_beside(output))
     plan = read_deployed_plan(request.config)
     name = request.network if plan.model.is_distillation else ALONE
     if name not in plan.model.networks:
@@ -135,16 +138,22 @@ def train_again(request: Request) -> dict[str, Any]:
         write_parameters(file, arrays)
         again = _exported(Source(request.config, file, request.network))
         proof["exported"] = prove_inputs(run, again, contract, inputs, "when exported again")
-        _refuse_existing(output)
+        dictionary = write_dictionary(file, contract.characters)
+        for name_written in (output.name, *dictionary):
+            _refuse_existing(output.with_name(name_written))
+    then = starting(request.config, output, name)
+    log.info("train it: %s", then)
     return {
         "checkpoint": str(output),
+        "dictionary": next((str(output.with_name(written)) for written in dictionary), None),
+        "next": then,
         "weights_sha256": parameters_sha256(arrays),
         "model_sha256": source.sha256,
         "layers": num_layers,
         "norms": num_norms,
         "images": len(images),
         "fresh": fresh,
-        **_of_classes(contract),
+        **told_of_classes(contract),
         "proof": proof,
         "seconds": round(time.perf_counter() - started, 1),
     }
@@ -280,16 +289,3 @@ def _exported(source: Source) -> Run:
         program = save_program(stripped.network, spec, Path(folder))
         model = convert(program, spec)
     return run_of_onnx(model.SerializeToString(), spec)
-
-
-def _of_classes(contract: ReversedContract) -> Mapping[str, Any]:
-    """Tell what became of the classes, and log it."""
-    if contract.classes is None:
-        return {}
-    counts, absent = count_classes(contract.classes), list(contract.absent)
-    log.info(
-        "characters: %d kept, %d of the file left out, %d that the file has not start fresh%s",
-        *(counts["kept"], counts["left_out"], counts["fresh"]),
-        f": {' '.join(absent[:_SHOWN])}{' …' if len(absent) > _SHOWN else ''}" if absent else "",
-    )
-    return {"characters": {**counts, "absent": absent[:_SHOWN]}}

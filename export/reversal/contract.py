@@ -59,6 +59,10 @@ class ReversedContract(Protocol):
         """What the network's classes are in the file; None for a task without classes."""
 
     @property
+    def characters(self) -> Sequence[str]:
+        """What the network's classes stand for, without the blank; empty without classes."""
+
+    @property
     def absent(self) -> Sequence[str]:
         """Names of the classes that the file has not."""
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from runtime.cluster.sessions import bounded
 from runtime.cpu import available_cpus
 from runtime.errors import EngineError
 from runtime.silence import STDERR, silenced
@@ -113,10 +114,18 @@ def connected(
     finally:
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    with bounded(_session() if address is None else None):
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _session() -> Path | None:
+    """Return the folder of the cluster that this process started, None where Ray does not say."""
+    node = getattr(import_module("ray._private.worker"), "_global_node", None)
+    path = getattr(node, "get_session_dir_path", lambda: None)()
+    return None if path is None else Path(path)
 
 
 def is_client(address: str | None) -> bool:

@@ -183,7 +183,7 @@ def names_from_lines(pieces: Iterable[bytes]) -> Iterator[str | Refused]:
             yield os.fsdecode(name)
 
 
-def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
+def find_images(paths: Iterable[str | Path], with_pdf: bool = False) -> Iterator[str]:
     """Yield the image paths that files, folders and patterns stand for, in the order given.
 
     - A file is taken whatever its suffix, hidden or not, and as often as it is named.
@@ -197,12 +197,14 @@ def find_images(paths: Iterable[str | Path]) -> Iterator[str]:
 
     Args:
         paths: files, folders and patterns.
+        with_pdf: whether PDF files are looked for in folders, too.
 
     Returns:
         paths, beginning as they were given; found while iterating, not held in memory at once.
     """
+    suffixes = IMAGE_SUFFIXES | {PDF_SUFFIX} if with_pdf else IMAGE_SUFFIXES
     for path in paths:
-        yield from _images_or_name(os.fspath(path), LeftOut(), IMAGE_SUFFIXES)
+        yield from _images_or_name(os.fspath(path), LeftOut(), suffixes)
 
 
 def pages_in(data: bytes) -> Sequence[int]:

@@ -96,7 +96,9 @@ def _infer(arguments: Namespace) -> int:
         sources = SourceQueue(
             images, lambda: interruption.is_asked, results.done.names, results.done.named
         )
-        progress = stack.enter_context(Progress(_terminal(arguments), task.unit, task.counted))
+        terminal = _terminal(arguments)
+        total = _number_of_images(arguments, task.reads_documents) if terminal else lambda: None
+        progress = stack.enter_context(Progress(terminal, task.unit, task.counted, total))
 
         def sum_up() -> None:
             if not arguments.quiet:
@@ -159,6 +161,17 @@ def _images(
     if arguments.stdin_images:
         images = stdin.images(most_bytes(max_pixels))
         yield from documents_opened(images, arguments.pdf_dpi) if with_pdf else images
+
+
+def _number_of_images(arguments: Namespace, with_pdf: bool) -> Callable[[], int | None]:
+    """Return what tells the number of images; nobody knows that of streams and of documents."""
+    from runtime.images.sources import find_images
+    from runtime.infer.progress import counted_aside
+
+    others = arguments.stdin_images or arguments.list or arguments.resume
+    if others or any(name[:1] in ("-", "@") or "://" in name for name in arguments.paths):
+        return lambda: None
+    return counted_aside(find_images(arguments.paths, with_pdf))
 
 
 def _has_other_output(arguments: Namespace) -> bool:

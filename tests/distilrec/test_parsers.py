@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 
+from distilrec.__main__ import main
 from distilrec.commands import COMMANDS
-from distilrec.completion import SHELLS, completion_for, whole_parser
+from distilrec.completion import SHELLS, completion_for, own_parser, whole_parser
 from distilrec.parsers import parser_of
 from runtime.errors import OcrError
 
@@ -19,9 +22,35 @@ def called_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "doctor"])
 def test_a_parser_knows_its_options(name: str) -> None:
-    if name in ("label", "render", "export"):
-        pytest.importorskip("paddle", reason="these commands are of training")
+    if COMMANDS[name].module.startswith(("training", "export")):
+        pytest.importorskip("tqdm", reason="these commands are of training")
     assert "usage:" in parser_of(name).format_usage()
+
+
+PRINT_NO_RESULT = ("read", "serve", "export", "completion")
+"""`read` has formats, `export` prints JSON by itself."""
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in PRINT_NO_RESULT])
+def test_what_prints_a_result_prints_it_for_programs_too(name: str) -> None:
+    pytest.importorskip("tqdm", reason="most of these commands are of training")
+    assert "--json" in own_parser(name).format_help()
+
+
+def test_labels_are_a_command_as_they_are_a_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{number}.png\tno {number}\n" for number in range(40)))
+    arguments = [str(labels), "--output", str(tmp_path / "parts")]
+    assert main(["split", *arguments, "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert sum(count["lines"] for count in counts.values()) == 40
+    assert main(["dictionary", str(labels), "--output", str(tmp_path / "dict"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["has_spaces"] is True
+    with pytest.raises(SystemExit):
+        main(["check-labels", "--help"])
+    assert capsys.readouterr().out.startswith("usage: distilrec check-labels ")
 
 
 def test_training_commands_take_a_config() -> None:
@@ -33,7 +62,7 @@ def test_training_commands_take_a_config() -> None:
 def test_a_shell_completes_commands_and_their_options(shell: str) -> None:
     pytest.importorskip("shtab", reason="it writes the script")
     script = completion_for(shell)
-    for word in ("check-config", "detect-only", "prove-cpu"):
+    for word in ("check-config", "detect-only", "prove-cpu", "trained", "to-lmdb", "group"):
         assert word in script
 
 

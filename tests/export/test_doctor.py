@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from export import doctor
-from export.doctor import STEPS, TESTED, Finding, Step, examine, find, hint
+from export.doctor import Finding, examine, find, hint
+from export.packages import MODULES, OPENCV, STEPS, TESTED, Step
 
 OPEN = Step("do it", "export", ("needed",))
 
@@ -110,7 +111,7 @@ def test_a_package_is_imported_by_its_modules_name(
 ) -> None:
     shelf.put("needed", module="raise ImportError('the wrong one')")
     (shelf.folder / "other.py").write_text("")
-    monkeypatch.setitem(doctor.MODULES, "needed", "other")
+    monkeypatch.setitem(MODULES, "needed", "other")
     assert find("needed", is_imported=True).problem == ""
 
 
@@ -121,13 +122,13 @@ def test_opencv_below_the_floor_is_told_whatever_package_brings_it(
     accepts["opencv-python-headless"] = ">=4.13"
     shelf.put(package.replace("-", "_"), "4.10.0.84")
     assert find(package).problem == "expected >=4.13"
-    assert doctor.MODULES[package] == "cv2"
+    assert MODULES[package] == "cv2"
 
 
 def test_opencv_is_held_against_this_projects_own_floor() -> None:
     accepted = find("opencv-python-headless").accepted
     assert accepted.startswith(">=")
-    assert str(doctor.OPENCV) in repr(STEPS["images"].needs)
+    assert str(OPENCV) in repr(STEPS["images"].needs)
 
 
 def test_stand_ins_that_are_missing_are_no_news(
@@ -272,8 +273,8 @@ def test_every_package_of_every_step_is_one_that_an_extra_brings() -> None:
     accepted = doctor._accepted()
     for step in STEPS.values():
         for need in step.needs:
-            for package in (need,) if isinstance(need, str) or need == doctor.OPENCV else need:
-                package = doctor.OPENCV[0] if need == doctor.OPENCV else package
+            for package in (need,) if isinstance(need, str) or need == OPENCV else need:
+                package = OPENCV[0] if need == OPENCV else package
                 assert package in accepted, f"pip install brings no {package}"
 
 

@@ -8,10 +8,10 @@ Exit status: 0 every line can be used, 1 some cannot, 2 nothing could be looked 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
+from runtime.program import show
 from runtime.recognition.charset import build_charset
 from training.data.labels.checking import report_on
 from training.data.labels.command import DONE, FOUND, parser_of, read_files, run
@@ -21,7 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = parser_of("check", __doc__)
     parser.add_argument("--dictionary", help="find lines with characters outside it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     return run("check", parser, _check, arguments)
 
 
@@ -30,10 +29,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.dictionary is not None:
         known = build_charset(options.dictionary, use_space_char=True).characters
     report = report_on(read_files(options), known)
-    if options.json:
-        print(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        print("\n".join(report.lines()))
+    show(options, "\n".join(report.lines()), report.as_json())
     return FOUND if report.num_faulty else DONE
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from runtime.errors import DatasetError
 from runtime.files import write_atomically
+from runtime.program import show
 from runtime.recognition.charset import SPACE, read_dictionary
 from training.data.labels.command import DONE, parser_of, read_files, refuse_existing, run
 
@@ -50,15 +51,22 @@ def _list(options: argparse.Namespace) -> int:
     if not listed and not new:
         raise DatasetError("no characters: expected labels with some, got none; check the files")
     write_atomically(options.output, "".join(f"{entry}\n" for entry in [*listed, *new]).encode())
-    print(f"{options.output}: {len(listed) + len(new)} characters, {len(new)} of them new")
+    text = [f"{options.output}: {len(listed) + len(new)} characters, {len(new)} of them new"]
+    codes = [f"U+{ord(entry):04X}" for entry in odd]
     if new and listed:
-        print(f"  new: {' '.join(new[:_SHOWN])}")
+        text.append(f"  new: {' '.join(new[:_SHOWN])}")
     if odd:
-        print(
-            f"  left out, as nobody sees them: {' '.join(f'U+{ord(entry):04X}' for entry in odd)}"
-        )
+        text.append(f"  left out, as nobody sees them: {' '.join(codes)}")
     if counts[SPACE]:
-        print("  labels hold spaces: set Global.use_space_char to true")
+        text.append("  labels hold spaces: set Global.use_space_char to true")
+    values = {
+        "dictionary": options.output,
+        "characters": len(listed) + len(new),
+        "new": new,
+        "left_out": codes,
+        "has_spaces": bool(counts[SPACE]),
+    }
+    show(options, "\n".join(text), values)
     return DONE
 
 

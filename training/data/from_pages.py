@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.program import program_name
 from training.data.importing.__main__ import add_output, take
 from training.data.labels.command import run
 
@@ -19,7 +20,7 @@ from training.data.labels.command import run
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.data.from_pages", description=(__doc__ or "").split("\n")[0]
+        prog=program_name("training.data.from_pages"), description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("sources", nargs="+", type=Path, metavar="LABEL_FILE")
     parser.set_defaults(kind="ppocrlabel")

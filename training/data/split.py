@@ -18,6 +18,7 @@ from pathlib import Path
 
 from runtime.errors import DatasetError
 from runtime.files import write_atomically
+from runtime.program import show
 from runtime.recognition.labels import LabelRow
 from training.data.labels.command import (
     DONE,
@@ -68,7 +69,17 @@ def _split(options: argparse.Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     for name, lines in parts.items():
         write_atomically(options.output / name, "".join(lines).encode())
-        print(f"{options.output / name}: {len(lines)} lines of {len(groups[name])} groups")
+    show(
+        options,
+        "\n".join(
+            f"{options.output / name}: {len(lines)} lines of {len(groups[name])} groups"
+            for name, lines in parts.items()
+        ),
+        {
+            str(options.output / name): {"lines": len(lines), "groups": len(groups[name])}
+            for name, lines in parts.items()
+        },
+    )
     return DONE
 
 

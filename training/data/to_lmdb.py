@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from runtime.errors import DatasetError
+from runtime.program import show
 from runtime.standard_streams import say
 from training.data.labels.command import (
     DONE,
@@ -52,7 +53,8 @@ def _pack(options: argparse.Namespace) -> int:
         if options.output.is_dir():
             options.output.rmdir()
         (Path(folder) / "whole").rename(options.output)
-    print(f"{options.output}: {count} lines")
+    values = {"lmdb": options.output, "lines": count, "left_out": unread}
+    show(options, f"{options.output}: {count} lines", values)
     for reason in unread[:5]:
         say(f"to_lmdb: left out: {reason}")
     if unread:

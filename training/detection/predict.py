@@ -38,6 +38,17 @@ class Prediction:
     boxes: Mapping[str, Boxes] = field(default_factory=dict)
     error: str | None = None
 
+    def as_json(self) -> Mapping[str, Any]:
+        """Return polygons and scores of each network, and the error if there is one."""
+        boxes = {
+            name: [
+                {"points": points.tolist(), "score": float(score)}
+                for points, score in zip(found.points, found.scores, strict=True)
+            ]
+            for name, found in self.boxes.items()
+        }
+        return {"file": self.file, "networks": boxes, "error": self.error}
+
 
 def predict(run: Run, files: Iterable[str]) -> Iterator[Prediction]:
     """Find text with every network of a run, resized and normalised as `Eval` says.

@@ -57,6 +57,13 @@ def resuming(config: Config, latest: Path, epochs: int | None = None) -> str:
     return command(config, "training.train", _kept(config, own), **more)
 
 
+def starting(config: Config, checkpoint: Path, network: str) -> str:
+    """Return the command that trains with the weights of one network, empty for the only one."""
+    key = f"Architecture.Models.{network}.pretrained" if network else "Global.pretrained_model"
+    kept = _kept(config, (f"{key}=", "Global.checkpoints"))
+    return command(config, "training.train", kept, **{key: checkpoint})
+
+
 def command(config: Config, module: str, overrides: Iterable[str], **more: Path) -> str:
     """Return `python -m MODULE -c CONFIG -o …`, quoted for a shell."""
     text = f"python -m {module} -c {_quoted(config.path or 'CONFIG.yml')}"

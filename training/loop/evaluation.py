@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import paddle
+from tqdm import tqdm
 
 from runtime.errors import DatasetError
 from training.data.build import DataPart
@@ -70,13 +71,15 @@ def evaluate(
     run.model.eval()
     run.metric.reset()
     num_samples = 0
+    bar = tqdm(total=len(indices), desc="evaluating", leave=False, delay=2, disable=None)
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), bar:
             for batch in part.batching.evaluation_batches(samples()):
                 outputs = batch.beside(run.model(paddle.to_tensor(batch.arrays["image"])))
                 run.task.score(run, outputs, batch)
                 take(outputs, batch)
                 num_samples += len(batch.names)
+                bar.update(len(batch.names))
     finally:
         run.model.train()
     if not num_samples:

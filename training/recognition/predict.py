@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.batching import InputOrder, WidthBatch, WidthBatcher
 from runtime.errors import ImageError
@@ -32,6 +32,14 @@ class Prediction:
     file: str
     lines: Mapping[str, DecodedLine] = field(default_factory=dict)
     error: str | None = None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return text and confidence of each network, and the error if there is one."""
+        lines = {
+            name: {"text": line.text, "confidence": line.confidence}
+            for name, line in self.lines.items()
+        }
+        return {"file": self.file, "networks": lines, "error": self.error}
 
 
 def predict(run: Run, files: Iterable[str], spec: RecognizerSpec) -> Iterator[Prediction]:

@@ -86,7 +86,16 @@ def test_folded_weights_are_those_of_the_checkpoint(
 
     monkeypatch.setattr(chain, "_exported", again)
     output = tmp_path / "again"
-    train_again(Request(ROOT / f"{stem}.onnx", load_config(config), [tmp_path], output))
+    figures = train_again(Request(ROOT / f"{stem}.onnx", load_config(config), [tmp_path], output))
+    assert figures["next"] == (
+        f"python -m training.train -c {config} -o Global.pretrained_model={output}.pdparams"
+    )
+    if name == "latin":
+        dictionary = tmp_path / "again_dict.txt"
+        assert figures["dictionary"] == str(dictionary)
+        assert dictionary.read_bytes() == (ROOT / "configs/latin_dict.txt").read_bytes()
+    else:
+        assert figures["dictionary"] is None and not [*tmp_path.glob("*_dict.txt")]
     kept, got = (
         deployed_layers(network_of(config, read_parameters(path)), height)
         for path in (ROOT / f"{stem}.pdparams", output)

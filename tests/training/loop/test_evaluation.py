@@ -116,14 +116,15 @@ def test_the_command(
     output = tmp_path / "figures.json"
     arguments = ["-c", str(config), "-o", f"Global.checkpoints={weights.parent}"]
     assert main([*arguments, "--output", str(output)]) == 0
-    printed = capsys.readouterr().out.splitlines()
-    result = json.loads(printed[-1])
-    assert json.loads(output.read_text()) == result
+    header, *rows = capsys.readouterr().out.splitlines()
+    result = json.loads(output.read_text())
+    assert main([*arguments, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert {**printed, "seconds": 0} == {**result, "seconds": 0}
     assert set(result["networks"]) == {"Student", "Teacher"}
     assert result["images"] == 6 and result["failures"] == []
     assert result["checkpoint"] == str(weights)
     assert result["weights_sha256"] == parameters_sha256(read_parameters(weights))
-    header, *rows = printed[:-1]
     assert header.split() == ["network", "acc", "norm_edit_dis", "images", "failures"]
     assert [row.split()[0] for row in rows] == ["Student", "Teacher"]
     assert rows[0].split()[3:] == ["6", "0"]

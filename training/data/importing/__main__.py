@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from runtime.errors import DatasetError
+from runtime.program import add_json, program_name, show
 from training.data.importing.coco_text import CocoText
 from training.data.importing.cutting import Pictures, write_lines, write_pages
 from training.data.importing.hocr import Hocr
@@ -37,7 +39,7 @@ FORMATS: Mapping[str, Format] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.data.importing", description=(__doc__ or "").split("\n")[0]
+        prog=program_name("training.data.importing"), description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
     add("sources", nargs="+", type=Path, metavar="SOURCE", help="files, or folders of them")
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name pictures and output."""
+    add_json(parser)
     add = parser.add_argument
     add("--images", type=Path, metavar="FOLDER", help="of the pictures; default: the source's own")
     add("--output", type=Path, required=True, metavar="FOLDER")
@@ -70,7 +73,9 @@ def take(options: argparse.Namespace) -> int:
         folder = first if first.is_dir() else first.parent
     write = write_pages if options.pages else write_lines
     outcome = write(_pages(files, kind), Pictures(folder), options.output)
-    print("\n".join([*outcome.lines(), f"{options.output / 'labels.txt'}"]))
+    labels = options.output / "labels.txt"
+    values = {"labels": labels, **asdict(outcome)}
+    show(options, "\n".join([*outcome.lines(), str(labels)]), values)
     return FOUND if outcome.failed else DONE
 
 

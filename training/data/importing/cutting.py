@@ -162,7 +162,8 @@ def _read(
     pages: Iterable[ImportedPage], pictures: Pictures, outcome: Outcome
 ) -> Iterator[tuple[ImportedPage, Path, NDArray[np.uint8]]]:
     """Yield pages with their pictures; those that cannot be read are counted."""
-    for page in tqdm(pages, "pages", leave=False, delay=2):
+    # Labels of all pages are known, and right, before the first picture is decoded.
+    for page in tqdm(list(pages), "pages", leave=False, delay=2):
         try:
             path = pictures.path(page.image)
             picture = read_image(str(path))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import DatasetError
+from runtime.program import add_json, program_name
 from runtime.recognition.labels import LabelRow, path_of, read_labels
 from runtime.signals import exit_status
 from runtime.standard_streams import open_standard_streams
@@ -44,8 +45,10 @@ def parser_of(name: str, documentation: str | None) -> argparse.ArgumentParser:
         documentation: of the module; `--help` shows its first line.
     """
     parser = argparse.ArgumentParser(
-        prog=f"python -m training.data.{name}", description=(documentation or "").split("\n")[0]
+        prog=program_name(f"training.data.{name}"),
+        description=(documentation or "").split("\n")[0],
     )
+    add_json(parser)
     parser.add_argument("files", nargs="+", type=Path, metavar="LABEL_FILE", help="path, tab, text")
     parser.add_argument(
         "--data-dir", type=Path, metavar="FOLDER", help="of the images; default: each file's own"

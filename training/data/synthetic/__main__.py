@@ -13,7 +13,7 @@ from typing import NoReturn
 import cv2
 
 from runtime.errors import DatasetError
-from runtime.program import program_name
+from runtime.program import add_json, program_name, show
 from runtime.recognition.charset import build_charset
 from runtime.signals import exit_status
 from runtime.standard_streams import open_standard_streams
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=program_name("training.data.synthetic"),
         description="Draw text lines, or pages, and write them as a PaddleOCR label-file data set.",
     )
+    add_json(parser)
     add = parser.add_argument
     add("--pages", action="store_true", help="draw pages with the boxes of their texts")
     add("--output", metavar="DIR", help="folder to write to: new or empty")
@@ -108,9 +109,11 @@ def _run(options: argparse.Namespace) -> int:
             force=options.force,
             unit=unit,
         )
-        print(f"{written.train_file}: {written.num_train} {unit}")
+        counts = {written.train_file: written.num_train}
         if written.val_file is not None:
-            print(f"{written.val_file}: {written.num_val} {unit}")
+            counts[written.val_file] = written.num_val
+        text = "\n".join(f"{file}: {count} {unit}" for file, count in counts.items())
+        show(options, text, {str(file): count for file, count in counts.items()})
     return 0
 
 

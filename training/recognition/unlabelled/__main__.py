@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from runtime.errors import ConfigError, OcrError
-from runtime.program import program_name, told
+from runtime.program import add_json, program_name, show, told
 from runtime.recognition.charset import Charset, build_charset
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, GlobalConfig, add_config_arguments, load_config, read_global
@@ -38,6 +38,7 @@ def options_parser() -> argparse.ArgumentParser:
         prog=program_name(NAME),
         description=(__doc__ or "").split("\n")[0],
     )
+    add_json(parser)
     add = parser.add_argument
     add("images", nargs="+", help="files, folders, patterns, and @FILE for a list of them")
     add("--teacher", metavar="FILE", help="ONNX file; that of the config without it")
@@ -65,11 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config = load_config(options.config, options.override)
             order, teacher = order_of(config, options)
             teacher.check()
-            for note in teacher.notes():
-                print(note)
+            notes = list(teacher.notes())
+            if notes and not options.json:  # before hours of reading
+                print("\n".join(notes), flush=True)
             report = label(order, teacher)
-            print("\n".join(report.lines()))
-            print(f"{order.output}: {report.num_kept} labels")
+            text = [*report.lines(), f"{order.output}: {report.num_kept} labels"]
+            values = {"labels": order.output, "notes": notes, **report.as_json()}
+            show(options, "\n".join(text), values)
     except OcrError as error:
         say(f"{NAME}: {told(error)}")
         return 2
