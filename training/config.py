@@ -67,6 +67,7 @@ class GlobalConfig:
         ema_decay_type: how the decay grows from the first step on.
         ema_filter_no_grad: leave parameters that do not learn out of the average.
         ema_exact_correction: divide the average by the true sum of its weights.
+        worst_lines: whether a run ends with `worst.html`, the lines that its best weights misread.
         max_unreadable_share: share, 0 .. 1, of the lines of a data set or an epoch whose images
             cannot be read; a larger one stops the run.
     """
@@ -101,6 +102,7 @@ class GlobalConfig:
     ema_decay_type: DecayType = "threshold"
     ema_filter_no_grad: bool = False
     ema_exact_correction: bool = False
+    worst_lines: bool = True
     max_unreadable_share: float = MOST_SHARE
 
     def is_evaluation_due(self, step: int) -> bool:

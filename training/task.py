@@ -112,8 +112,12 @@ class EvaluationPage(Protocol):
         figures: Mapping[str, Mapping[str, float]],
         source: SampleSource,
         indices: Iterable[int],
+        most: int = ...,
     ) -> str:
-        """Return the page: what was evaluated, figures of every network, pictures of samples."""
+        """Return the page: what was evaluated, figures of every network, at most so many samples.
+
+        Each has its picture.
+        """
 
 
 class Batching(Protocol):

@@ -34,6 +34,7 @@ def test_a_whole_run_as_a_process(write_config: WriteConfig) -> None:
         *("acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis")
     ]
     assert where.startswith(f"in {folder}: best_accuracy.pdparams")
+    assert where.endswith("curves.png, worst.html")
     assert f"training.evaluate -c {config} -o Global.checkpoints={folder}/best_accuracy" in evaluate
     assert f"export -c {config} --checkpoint {folder}/best_accuracy --network Student" in export
     assert f"Global.checkpoints={folder}/latest Global.epoch_num=2" in resume

@@ -13,6 +13,7 @@ from training.checkpoint.saved import AVERAGES, OPTIMIZER, STATES
 from training.loop.curves import CURVES_FILE
 from training.loop.ending import BEST, LATEST
 from training.loop.logs import METRICS_FILE
+from training.loop.worst import WORST_FILE
 
 _SUFFIXES = (PARAMETERS, OPTIMIZER, STATES, AVERAGES)
 _NAMES = (LATEST, BEST, "iter_epoch_*")
@@ -35,7 +36,7 @@ def set_aside(folder: Path) -> Path | None:
     checkpoints = sorted(_checkpoints(folder))
     if not checkpoints:
         return None
-    others = [folder / name for name in (METRICS_FILE, CURVES_FILE)]
+    others = [folder / name for name in (METRICS_FILE, CURVES_FILE, WORST_FILE)]
     files = [*checkpoints, *(file for file in others if file.is_file())]
     newest = max(file.stat().st_mtime for file in files)
     date = time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(newest))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.checkpoint.parameters import PARAMETERS
 from training.config import Config
+from training.loop.worst import WORST_FILE
 
 LATEST, BEST = "latest", "best_accuracy"
 _OF_TRAINING = ("Train.", "Optimizer.", "Loss.", "Global.epoch_num", "Global.eval_batch_step")
@@ -39,8 +40,9 @@ def next_steps(
     blend = command(config, "training.blend", reading)
     blended = f"--start {_quoted(start or '')} --trained {_quoted(best)}"
     mixing = f"  mix with the start: {blend} {blended} --output {_quoted(folder / 'blended')}"
+    worst = f", {WORST_FILE}" if (folder / WORST_FILE).is_file() else ""
     return [
-        f"in {folder}: {BEST}{PARAMETERS}, {LATEST}{PARAMETERS}, metrics.jsonl, curves.png",
+        f"in {folder}: {BEST}{PARAMETERS}, {LATEST}{PARAMETERS}, metrics.jsonl, curves.png{worst}",
         f"  evaluate: {evaluate}",
         f"  export:   {export} {exported}",
         f"  go on:    {resume}",

@@ -11,7 +11,7 @@ import pytest
 from training.loop.earlier import set_aside
 
 FILES = ("latest.pdparams", "latest.states", "best_accuracy.pdopt", "iter_epoch_3.pdema")
-OTHERS = ("metrics.jsonl", "curves.png")
+OTHERS = ("metrics.jsonl", "curves.png", "worst.html")
 
 
 def test_an_earlier_run_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

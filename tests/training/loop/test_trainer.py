@@ -86,7 +86,8 @@ def whole_run(write_config: WriteConfig, whole: dict[str, Any]) -> Path:
 def test_the_files_of_a_run(whole_run: Path) -> None:
     names = {f"{name}{suffix}" for name in ("latest", "best_accuracy") for suffix in SUFFIXES}
     names |= {f"iter_epoch_{epoch}{suffix}" for epoch in (1, 2) for suffix in SUFFIXES}
-    assert {one.name for one in whole_run.iterdir()} == names | {"metrics.jsonl", "curves.png"}
+    others = {"metrics.jsonl", "curves.png", "worst.html"}
+    assert {one.name for one in whole_run.iterdir()} == names | others
     assert (whole_run / "curves.png").read_bytes().startswith(b"\x89PNG")
     states = read_states(whole_run / "latest")
     assert (states["epoch"], states["step_in_epoch"], states["global_step"]) == (2, 0, 8)

@@ -90,13 +90,12 @@ def test_the_worst_line_comes_first_and_pictures_are_small(text: str) -> None:
     assert "0.3333" in text and "1.0000" in text
 
 
-def test_only_so_many_lines_are_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_lines_are_shown(text: str) -> None:
     assert "more</p>" not in text
-    monkeypatch.setattr(module, "MOST_MISREAD", 1)
     page = EvaluationPage.__new__(EvaluationPage)
     page._lines = [module.ReadLine(f"{n}", "a", "b", 0.5) for n in range(3)]
     page._confusion = Confusion()
-    shown = page.html({}, {"": {"acc": 0.0}}, Lines(), ())  # type: ignore[arg-type]
+    shown = page.html({}, {"": {"acc": 0.0}}, Lines(), (), most=1)  # type: ignore[arg-type]
     assert "and 2 more</p>" in shown
 
 

@@ -86,6 +86,7 @@ class EvaluationPage:
         figures: Mapping[str, Mapping[str, float]],
         source: SampleSource,
         indices: Iterable[int],
+        most: int = MOST_MISREAD,
     ) -> str:
         """Return the page.
 
@@ -94,11 +95,13 @@ class EvaluationPage:
             figures: of every network.
             source: of the samples, for their pictures.
             indices: of the samples.
+            most: misread lines that are shown, and a tenth of it that were read.
         """
+        most_right = most * MOST_RIGHT // MOST_MISREAD
         misread = sorted((line for line in self._lines if line.distance), key=_worst_first)
         right = [line for line in self._lines if not line.distance]
         right.sort(key=lambda line: line.confidence)
-        shown = [*misread[:MOST_MISREAD], *right[:MOST_RIGHT]]
+        shown = [*misread[:most], *right[:most_right]]
         pictures = _pictures({line.name for line in shown}, source, indices)
         title = f"{len(right)} of {len(self._lines)} lines read exactly"
         parts = [
@@ -115,11 +118,11 @@ class EvaluationPage:
             if self._confusion.pairs
             else "<p>None.</p>",
             f"<h2>{len(misread)} lines misread, the worst first</h2>",
-            *(_line(line, pictures) for line in misread[:MOST_MISREAD]),
-            _left_out(len(misread) - MOST_MISREAD),
+            *(_line(line, pictures) for line in misread[:most]),
+            _left_out(len(misread) - most),
             f"<h2>{len(right)} lines read exactly, the least sure first</h2>",
-            *(_line(line, pictures) for line in right[:MOST_RIGHT]),
-            _left_out(len(right) - MOST_RIGHT),
+            *(_line(line, pictures) for line in right[:most_right]),
+            _left_out(len(right) - most_right),
             "</body></html>\n",
         ]
         return "\n".join(part for part in parts if part)

@@ -1,0 +1,71 @@
+"""The page of a run's worst lines, of an evaluation that was made anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.files import write_atomically
+
+if TYPE_CHECKING:
+    from training.data.build import DataPart
+    from training.loop.evaluation import Evaluation
+    from training.run import Run
+    from training.task import Batch, EvaluationPage
+
+WORST_FILE = "worst.html"
+_MOST = 100
+"""Misread lines with their pictures: some 300 KB."""
+
+
+class WorstLines:
+    """Keeps what the main network made of each sample in the best evaluation, else in the last.
+
+    Args:
+        run: that is evaluated.
+        is_wanted: whether there is a page at all; a task may have none either.
+    """
+
+    def __init__(self, run: Run, is_wanted: bool) -> None:
+        self._run, self._is_wanted = run, is_wanted and run.settings.worst_lines
+        self._page: EvaluationPage | None = None
+        self._kept: tuple[EvaluationPage, Evaluation, str] | None = None
+        self._has_best = False
+
+    def takers(self) -> Sequence[Callable[[Any, Batch], None]]:
+        """Return what the next evaluation gives its batches to, beside its figures."""
+        self._page = self._run.task.page(self._run) if self._is_wanted else None
+        return [] if self._page is None else [self._page.take]
+
+    def keep(self, result: Evaluation, step: int, is_best: bool) -> None:
+        """Keep the evaluation that has just ended, unless a better one is kept."""
+        if self._page is not None and (is_best or not self._has_best):
+            named = f"step {step}, {'the best so far' if is_best else 'not the best of the run'}"
+            self._kept, self._has_best = (self._page, result, named), is_best
+
+    def write(self, folder: Path, part: DataPart) -> Path | None:
+        """Write the page into a run's folder; None where nothing was kept.
+
+        Args:
+            folder: of the run.
+            part: the evaluation data.
+
+        Raises:
+            OSError: if the disk refuses.
+        """
+        if self._kept is None:
+            return None
+        run, (page, result, evaluated) = self._run, self._kept
+        facts = {
+            "config": str(run.plan.config.path),
+            "evaluated": evaluated,
+            "network": run.metric.key if run.plan.model.is_distillation else "the only one",
+            "not read": str(len(result.failures)),
+        }
+        networks = run.metric.by_network(result.figures)
+        dataset = part.dataset
+        text = page.html(facts, networks, dataset.source, dataset.indices(0), _MOST)
+        path = folder / WORST_FILE
+        write_atomically(path, text.encode(errors="replace"))
+        return path
