@@ -21,6 +21,7 @@ from export.conversion.strip import Stripped, strip
 from export.proof.prove import prove
 from runtime.errors import ConfigError
 from runtime.spec import ModelSpec
+from training.checkpoint.foreign import notes_of
 from training.checkpoint.parameters import parameters_sha256, write_parameters, write_safetensors
 from training.config import Config
 from training.plan import DeployedPlan, read_deployed_plan
@@ -192,6 +193,8 @@ def stripped_network(source: Source) -> Stripped:
     for name, count in stripped.counts.items():
         mark = "->" if name == source.network else "  "
         log.info("%s %s: %s values", mark, name, f"{count:,}")
+    for note in notes_of(source.plan, source.checkpoint):
+        log.info("%s", note)
     return stripped
 
 

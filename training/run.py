@@ -13,6 +13,7 @@ import paddle
 from paddle.utils import unique_name
 
 from runtime.errors import ConfigError
+from training.checkpoint.foreign import notes_of
 from training.checkpoint.loading import LoadReport, load_into
 from training.checkpoint.parameters import (
     Parameters,
@@ -135,6 +136,8 @@ def build_trained_run(config: Config, data: Sequence[str]) -> tuple[Run, Path]:
     run = _assemble(plan)
     where = f"checkpoint {path}"
     log.info("%s", load_into(run.model, read_parameters(path), where, is_for_reading=True))
+    for note in notes_of(plan, path):
+        log.info("%s", note)
     run.model.eval()
     return run, path
 

@@ -172,6 +172,10 @@ class Task(Protocol):
         """Read what the `Global` section says about the task; None if it cannot be used."""
 
     @staticmethod
+    def foreign_notes(plan: DataPlan) -> Iterable[str]:
+        """Say what an `Eval` section does otherwise than PaddleOCR, for weights of its training."""
+
+    @staticmethod
     def suited_to(num_samples: int) -> Suited | None:
         """Return the settings that suit so many samples; None where no rule is known."""
 

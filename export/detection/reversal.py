@@ -31,7 +31,7 @@ class ReversedDetector:
 
     default_count = 8
     classes = None
-    characters: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
     absent: Sequence[str] = ()
 
     def __init__(self, plan: DeployedPlan, network: str, spec: DetectorSpec) -> None:

@@ -12,6 +12,7 @@ import paddle
 from export.recognition.trained import TrainedRecognizer
 from export.reversal.contract import Difference, Image, Values, badness, check_alike
 from export.reversal.matching import Classes
+from runtime.recognition.charset import SPACE
 from runtime.recognition.ctc import softmax
 from runtime.recognition.preprocess import batch_from_lines, prepare_line
 from runtime.recognition.spec import RecognizerSpec, WidthPolicy
@@ -62,9 +63,10 @@ class ReversedRecognizer:
         return Classes(rows.astype(np.int64), given.num_classes)
 
     @property
-    def characters(self) -> Sequence[str]:
-        """Of the network's classes 1 .. K-1."""
-        return self._characters
+    def dictionary(self) -> Sequence[str]:
+        """The characters; a space at their end is left to `Global.use_space_char`."""
+        characters = self._characters
+        return characters[:-1] if characters[-1:] == (SPACE,) else characters
 
     @property
     def absent(self) -> Sequence[str]:

@@ -138,7 +138,7 @@ def train_again(request: Request) -> dict[str, Any]:
         write_parameters(file, arrays)
         again = _exported(Source(request.config, file, request.network))
         proof["exported"] = prove_inputs(run, again, contract, inputs, "when exported again")
-        dictionary = write_dictionary(file, contract.characters)
+        dictionary = write_dictionary(file, contract.dictionary)
         for name_written in (output.name, *dictionary):
             _refuse_existing(output.with_name(name_written))
     then = starting(request.config, output, name)

@@ -10,7 +10,6 @@ from typing import Any
 from export.reversal.contract import ReversedContract
 from export.reversal.matching import count_classes
 from runtime.files import write_atomically
-from runtime.recognition.charset import SPACE
 
 _SUFFIX = "_dict.txt"
 _SHOWN = 12
@@ -22,23 +21,20 @@ def dictionary_beside(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.stem}{_SUFFIX}")
 
 
-def write_dictionary(checkpoint: Path, characters: Sequence[str]) -> list[str]:
-    """Write characters beside a checkpoint, one a line; a space that ends them is left out.
-
-    PaddleOCR adds that space where `Global.use_space_char` says so.
+def write_dictionary(checkpoint: Path, lines: Sequence[str]) -> list[str]:
+    """Write a dictionary beside a checkpoint.
 
     Args:
         checkpoint: its file.
-        characters: of classes 1 .. K-1; nothing is written without any.
+        lines: a character each; nothing is written without any.
 
     Returns:
         the names that were written.
     """
-    if not characters:
+    if not lines:
         return []
-    listed = characters[:-1] if characters[-1] == SPACE else characters
     path = dictionary_beside(checkpoint)
-    write_atomically(path, "".join(f"{character}\n" for character in listed).encode())
+    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
     return [path.name]
 
 

@@ -59,8 +59,8 @@ class ReversedContract(Protocol):
         """What the network's classes are in the file; None for a task without classes."""
 
     @property
-    def characters(self) -> Sequence[str]:
-        """What the network's classes stand for, without the blank; empty without classes."""
+    def dictionary(self) -> Sequence[str]:
+        """Lines of a dictionary of the network's classes; empty for a task without classes."""
 
     @property
     def absent(self) -> Sequence[str]:

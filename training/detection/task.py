@@ -171,6 +171,11 @@ class DetectionTask:
             run.metric(run.post_process(outputs, batch.arrays["shape"]), batch.arrays)
 
     @staticmethod
+    def foreign_notes(plan: DataPlan) -> Iterable[str]:
+        """Return nothing: pages are resized as `Eval` says."""
+        return ()
+
+    @staticmethod
     def page(run: Run) -> None:
         """Return None: boxes are looked at with `python -m runtime.infer --visualize`."""
 

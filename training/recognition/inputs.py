@@ -35,6 +35,17 @@ class InputWidths:
         return WidthPolicy(self.step_px, min(self.step_px, max_px), max_px)
 
 
+def foreign_notes(plan: DataPlan) -> Iterator[str]:
+    """Yield how lines are read otherwise than in PaddleOCR, where the `Eval` section does so."""
+    if plan.loader.width_step:
+        width = image_shape(plan)[2]
+        yield (
+            f"PaddleOCR trained these weights on lines padded to {width} px, and here each is read "
+            "at a width of its own, which costs some networks characters of short lines: try "
+            "-o Eval.loader.width_step=0, which pads as PaddleOCR does"
+        )
+
+
 def resize_options(plan: DataPlan) -> Mapping[str, Any]:
     """Return the options of a section's resizing transform; empty where a sampler resizes."""
     return plan.options_of("RecResizeImg") or plan.options_of("SVTRRecResizeImg") or {}

@@ -26,6 +26,7 @@ from training.recognition.heads import HEADS
 from training.recognition.heads.outputs import head_outputs
 from training.recognition.inputs import (
     deployed_spec,
+    foreign_notes,
     heights,
     image_shape,
     keep_keys,
@@ -114,6 +115,8 @@ class RecognitionTask:
     def suited_to(num_samples: int) -> Suited | None:
         """Return the settings of fine-tuning on so many lines."""
         return suited_to(num_samples)
+
+    foreign_notes = staticmethod(foreign_notes)
 
     @staticmethod
     def page(run: Run) -> EvaluationPage:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 
 from runtime.errors import ArtifactError
 from runtime.recognition.charset import SPACE, Charset
@@ -61,20 +60,14 @@ def charset_for_head(
             "--space out or give the right dictionary"
         )
     if is_appended and has_space is None and not is_space_expected:
-        _tell_of_space(where, len(listed), num_classes)
+        logger.warning(
+            "%s: a space is taken for the last class, since %d characters are listed for %d "
+            "classes and a blank; if the text is shifted, give the right list: --dictionary FILE",
+            where,
+            len(listed),
+            num_classes - 1,
+        )
     return charset
-
-
-@lru_cache(maxsize=64)
-def _tell_of_space(where: str, num_listed: int, num_classes: int) -> None:
-    """Warn once in a process, however many of its threads open a model for themselves."""
-    logger.warning(
-        "%s: a space is taken for the last class, since %d characters are listed for %d "
-        "classes and a blank; if the text is shifted, give the right list: --dictionary FILE",
-        where,
-        num_listed,
-        num_classes - 1,
-    )
 
 
 def without_blank(
