@@ -5,8 +5,8 @@
 
 Lines are cut as the page reader cuts them, straight and from the page's own pixels; by their
 labels, or with `--found-by` where a page reader finds them, with the text of the label there. Left
-out are lines that are ignored, stand upright or hold other characters than the dictionary's; pages that a
-line pack validates on, and lines with a text of its.
+out are lines that are ignored, stand upright or hold other characters than the dictionary's; pages
+that a line pack validates on, and lines with a text of its.
 """
 
 from __future__ import annotations
