@@ -116,7 +116,10 @@ class RecognitionTask:
         """Return the settings of fine-tuning on so many lines."""
         return suited_to(num_samples)
 
-    foreign_notes = staticmethod(foreign_notes)
+    @staticmethod
+    def foreign_notes(plan: DataPlan) -> Iterable[str]:
+        """Say how lines are read otherwise than in PaddleOCR."""
+        return foreign_notes(plan)
 
     @staticmethod
     def page(run: Run) -> EvaluationPage:
@@ -188,12 +191,9 @@ class RecognitionTask:
 
     def fit(self, networks: Mapping[str, Network], plan: Plan) -> None:
         """Map classes of other dictionaries; let time steps follow the width of the batches."""
+        follows_width = plan.train.loader.width_step != 0
         fit_networks(
-            networks,
-            plan.model.networks,
-            self.charset,
-            self.use_space_char,
-            follows_width=plan.train.loader.width_step != 0,
+            networks, plan.model.networks, self.charset, self.use_space_char, follows_width
         )
 
     @property
