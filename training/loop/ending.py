@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from runtime.files import short_name
 from training.checkpoint.parameters import PARAMETERS
 from training.config import Config
 
@@ -59,7 +60,7 @@ def resuming(config: Config, latest: Path, epochs: int | None = None) -> str:
 
 def command(config: Config, module: str, overrides: Iterable[str], **more: Path) -> str:
     """Return `python -m MODULE -c CONFIG -o …`, quoted for a shell."""
-    text = f"python -m {module} -c {_quoted(config.path or 'CONFIG.yml')}"
+    text = f"python -m {module} -c {_quoted(short_name(Path(config.path or 'CONFIG.yml')))}"
     added = [f"{key}={value}" for key, value in more.items()]
     values = [shlex.quote(override) for override in [*overrides, *added]]
     return f"{text} -o {' '.join(values)}" if values else text
