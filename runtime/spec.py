@@ -149,7 +149,7 @@ class ModelSpec(ABC):
                 f"{where}: its spec has format {shown(version)}, this program "
                 f"reads up to {FORMAT_VERSION}; update the program"
             )
-        names = [one.name for one in fields(cls)]
+        names = [declared.name for declared in fields(cls)]
         known = {name: entries[name] for name in names if name in entries}
         damaged = f"the {cls.title} spec is damaged"
         try:

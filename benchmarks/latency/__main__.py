@@ -86,12 +86,12 @@ def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Resu
         OcrError: if a model is missing.
     """
     around = surroundings()
-    files = [one for one in (options.model, options.half, *options.plans) if one is not None]
+    files = [file for file in (options.model, options.half, *options.plans) if file is not None]
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise OcrError(f"no such model: expected a file, got {missing}; check the path")
     backends = find_backends(options.model, options.half, options.plans)
-    present = [one for one in backends if one.reason is None]
+    present = [backend for backend in backends if backend.reason is None]
     with tqdm(total=len(present) * options.rounds, desc="latency", unit="run") as bar:
 
         def report(attempt: Attempt) -> None:
@@ -99,13 +99,15 @@ def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Resu
             bar.update()
 
         attempts = run_in_alternation(
-            [_contender(one, options) for one in present],
+            [_contender(backend, options) for backend in present],
             *(options.rounds, options.timeout, ROOT),
             report=report,
         )
     good = {
-        one.name: [a.figures for a in attempts if a.contender == one.name and a.figures is not None]
-        for one in present
+        backend.name: [
+            a.figures for a in attempts if a.contender == backend.name and a.figures is not None
+        ]
+        for backend in present
     }
     details = {name: _summed_up(runs) for name, runs in good.items() if runs}
     return Result(
@@ -118,7 +120,9 @@ def measure_latency(options: argparse.Namespace, command: Sequence[str]) -> Resu
             **{"warm_up_s": options.warm_up, "seconds_per_shape": options.seconds},
             **{"batches": options.batches, "widths_px": options.widths},
         },
-        measures=tuple(one for name, runs in good.items() if runs for one in _measures(name, runs)),
+        measures=tuple(
+            figure for name, runs in good.items() if runs for figure in _measures(name, runs)
+        ),
         failures=(
             *(Failure(a.contender, a.reason, tail=a.tail) for a in attempts if a.reason),
             *(Failure(b.name, b.reason, is_absent=True) for b in backends if b.reason),
@@ -142,9 +146,9 @@ def _measures(name: str, runs: Sequence[Mapping[str, Any]]) -> Iterator[Measure]
         shape = f"{name} / {cell['batch']} x {cell['width_px']} px"
         cells = [run["cells"][position] for run in runs]
         for clock, title in _CLOCKS.items():
-            samples = [one[clock]["p50"] for one in cells]
+            samples = [cell[clock]["p50"] for cell in cells]
             yield measure(f"{shape} / {title}, median", "ms", "lower", samples)
-        yield measure(f"{shape} / first run", "ms", "lower", [one["first_ms"] for one in cells])
+        yield measure(f"{shape} / first run", "ms", "lower", [cell["first_ms"] for cell in cells])
     for part in runs[0]["cold_s"]:
         samples = [1000 * run["cold_s"][part] for run in runs]
         yield measure(f"{name} / cold start / {part}", "ms", "lower", samples)
@@ -156,11 +160,11 @@ def _summed_up(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for position, first in enumerate(runs[0]["cells"]):
         same = [run["cells"][position] for run in runs]
         cell = {key: first[key] for key in ("batch", "width_px")}
-        cell["first_ms"] = statistics.median(one["first_ms"] for one in same)
-        cell["runs"] = sum(one["runs"] for one in same)
+        cell["first_ms"] = statistics.median(round_cell["first_ms"] for round_cell in same)
+        cell["runs"] = sum(round_cell["runs"] for round_cell in same)
         for clock in _CLOCKS:
             cell[clock] = {
-                percent: statistics.median(one[clock][percent] for one in same)
+                percent: statistics.median(round_cell[clock][percent] for round_cell in same)
                 for percent in first[clock]
             }
         cells.append(cell)
@@ -177,7 +181,7 @@ def report_lines(result: Result) -> Iterator[str]:
     for name, backend in result.details["backends"].items():
         for cell in backend["cells"]:
             engine, whole = cell["engine"], cell["end_to_end"]
-            times = [engine[one] for one in ("p50", "p90", "p95", "p99")]
+            times = [engine[key] for key in ("p50", "p90", "p95", "p99")]
             times += [whole["p50"], whole["p99"], cell["first_ms"]]
             shown = "  ".join(
                 f"{value:{len(head)}.2f}" for head, value in zip(heads, times, strict=True)

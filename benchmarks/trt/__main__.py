@@ -153,8 +153,8 @@ def _count(text: str) -> int:
 
 
 def _percents(text: str) -> tuple[float, ...]:
-    percents = tuple(float(one) for one in text.split(","))
-    if not all(0 <= one <= 100 for one in percents):
+    percents = tuple(float(percent) for percent in text.split(","))
+    if not all(0 <= percent <= 100 for percent in percents):
         raise argparse.ArgumentTypeError(f"expected numbers from 0 to 100, got {text}")
     return percents
 

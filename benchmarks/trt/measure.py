@@ -152,14 +152,15 @@ def measure(plan: TensorRtPlan, settings: Settings) -> tuple[Measurement, bool]:
         taken = _run_all(plan, streams, settings)
         has_graphs = all(stream.lane.has_graphs for stream in streams)
     queries = sorted(
-        (query for one in taken for query in one.queries), key=lambda query: query.enqueue_start
+        (query for stream in taken for query in stream.queries),
+        key=lambda query: query.enqueue_start,
     )
-    start_s, end_s = min(one.start_s for one in taken), max(one.end_s for one in taken)
+    start_s, end_s = min(stream.start_s for stream in taken), max(stream.end_s for stream in taken)
     return Measurement(
         queries,
         wall_ms=(end_s - start_s) * 1000,
-        warm_up_queries=sum(one.warm_up_queries for one in taken),
-        warm_up_ms=max(one.warm_up_ms for one in taken),
+        warm_up_queries=sum(stream.warm_up_queries for stream in taken),
+        warm_up_ms=max(stream.warm_up_ms for stream in taken),
     ), has_graphs
 
 

@@ -146,7 +146,7 @@ def report_lines(
         values = sorted(metric(query) for query in queries)
         medians[title] = median(values)
         tails = ", ".join(
-            f"percentile({one:g}%) = {percentile(values, one):g} ms" for one in percents
+            f"percentile({percent:g}%) = {percentile(values, percent):g} ms" for percent in percents
         )
         yield (
             f"{title}: min = {values[0]:g} ms, max = {values[-1]:g} ms, mean = "

@@ -107,7 +107,7 @@ def build_plan(
         fewer = _without_unbuildable(targets, said) if not options.compute_capabilities else None
         less = smaller(wanted) if _TOO_LARGE.search(said) else None
         if fewer:
-            left_out = ", ".join(one for one in targets if one not in fewer)
+            left_out = ", ".join(target for target in targets if target not in fewer)
             logger.warning("left out compute capability %s, which the library refuses", left_out)
             targets = fewer
         elif less is not None:
@@ -188,5 +188,5 @@ def find_gpu(device_id: int, cuda: Cuda | None = None) -> Gpu | None:
 def _without_unbuildable(targets: Sequence[str], said: Any) -> tuple[str, ...] | None:
     """The targets without those that the library names as what it failed for."""
     named = {f"{major}.{minor}" for major, minor in _UNBUILDABLE.findall(said)}
-    fewer = tuple(one for one in targets if one not in named)
+    fewer = tuple(target for target in targets if target not in named)
     return fewer if fewer and len(fewer) < len(targets) else None

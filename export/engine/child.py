@@ -81,10 +81,12 @@ def _built(entries: dict[str, object], plan: Path) -> Built:
     return Built(
         plan=plan.read_bytes(),
         profiles=tuple(
-            {name: range_from_json(one) for name, one in profile.items()} for profile in profiles
+            {name: range_from_json(shapes) for name, shapes in profile.items()}
+            for profile in profiles
         ),
         bindings=tuple(
-            Binding(one["name"], one["dtype"], tuple(one["shape"]), one["mode"]) for one in bindings
+            Binding(binding["name"], binding["dtype"], tuple(binding["shape"]), binding["mode"])
+            for binding in bindings
         ),
         gpu=Gpu(**gpu) if isinstance(gpu, dict) else None,
         target_compute_capabilities=tuple(targets),

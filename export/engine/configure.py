@@ -107,7 +107,7 @@ def _set_targets(library: TensorRtLibrary, config: Any, capabilities: Sequence[s
 def _member(library: TensorRtLibrary, enumeration: str, name: str, flag: str) -> Any:
     kinds = getattr(library.module, enumeration, None)
     if not hasattr(kinds, name):
-        known = [one for one in dir(kinds) if one.isupper()]
+        known = [kind for kind in dir(kinds) if kind.isupper()]
         raise EngineError(
             f"{flag}: {library.name} {library.version} does not know {name}: expected one of "
             f"{', '.join(known)}"

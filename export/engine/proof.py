@@ -58,8 +58,8 @@ def prove_engine(
     if agreement.is_equal:
         return agreement
     told = "; ".join(
-        f"image {one.position}: expected {one.expected!r}, got {one.got!r}"
-        for one in agreement.differences[:_MOST_EXAMPLES]
+        f"image {difference.position}: expected {difference.expected!r}, got {difference.got!r}"
+        for difference in agreement.differences[:_MOST_EXAMPLES]
     )
     raise ParityError(
         f"the engine reads otherwise than onnxruntime: {len(agreement.differences)} of "

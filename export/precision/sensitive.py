@@ -96,7 +96,7 @@ def _final_product(source: GraphView) -> list[onnx.NodeProto]:
         passed.append(node)
         if node.op_type in _PRODUCTS:
             return passed
-        made = [one for one in node.input if one in source.producers]
+        made = [name for name in node.input if name in source.producers]
         if not made:
             return passed
         name = made[0]
@@ -114,8 +114,10 @@ def _is_between(node: onnx.NodeProto, source: GraphView, kept: Mapping[str, Kept
     ]
     consumers = [user for name in node.output for user in source.consumers.get(name, ())]
     outputs = {value.name for value in source.model.graph.output}
-    before = all(one is not None and one.name in kept for one in producers) and bool(producers)
-    after = all(one.name in kept for one in consumers) and (
+    before = all(producer is not None and producer.name in kept for producer in producers) and bool(
+        producers
+    )
+    after = all(consumer.name in kept for consumer in consumers) and (
         bool(consumers) or bool(outputs.intersection(node.output))
     )
     return before and after

@@ -64,7 +64,7 @@ def _rounding(node: onnx.NodeProto, half: GraphView) -> list[onnx.NodeProto]:
     """The node in FP32, and after it the rounding of what it makes in FP16."""
     is_cast = node.op_type == "Cast"
     if is_cast and half.types.get(node.input[0]) == FLOAT16:
-        (target,) = (one for one in node.attribute if one.name == "to")
+        (target,) = (attribute for attribute in node.attribute if attribute.name == "to")
         if target.i == FLOAT:
             return [helper.make_node("Identity", node.input, node.output, name=node.name)]
     if is_cast and half.types.get(node.output[0]) == FLOAT16:

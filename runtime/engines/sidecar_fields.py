@@ -45,7 +45,7 @@ def _is_profile(value: Any) -> bool:
         isinstance(value, Mapping)
         and 0 < len(value) <= _MOST_PARTS
         and all(isinstance(name, str) for name in value)
-        and all(isinstance(one, ShapeRange) for one in value.values())
+        and all(isinstance(entry, ShapeRange) for entry in value.values())
     )
 
 
@@ -197,7 +197,7 @@ def _line_profile(entries: Any, bindings: tuple[Binding, ...]) -> Profile:
     images = ShapeRange(*((n, h, w, c) for n, c, h, w in (shapes.min, shapes.opt, shapes.max)))
     numbers = ShapeRange(*((sizes[0],) for sizes in (shapes.min, shapes.opt, shapes.max)))
     inputs = [binding for binding in bindings if binding.mode == "input"]
-    return {one.name: images if len(one.shape) == 4 else numbers for one in inputs}
+    return {binding.name: images if len(binding.shape) == 4 else numbers for binding in inputs}
 
 
 def _range(entries: Any) -> ShapeRange:

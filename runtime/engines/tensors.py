@@ -121,7 +121,10 @@ def range_from_json(entries: Mapping[str, Any]) -> ShapeRange:
     """
     values: dict[str, Any] = {name: entries.get(name) for name in RANGE_FIELDS}
     return ShapeRange(
-        **{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
+        **{
+            name: tuple(bounds) if isinstance(bounds, list) else bounds
+            for name, bounds in values.items()
+        }
     )
 
 

@@ -181,15 +181,15 @@ def limited_spec(spec: RecognizerSpec, ranges: Sequence[ShapeRange], where: str)
     Raises:
         ArtifactError: if no width suits both, or channels or height differ.
     """
-    for one in ranges:
-        for low_or_high in (one.min, one.max):
+    for shapes in ranges:
+        for low_or_high in (shapes.min, shapes.max):
             _, height, _, channels = low_or_high
             if (channels, height) != (spec.channels, spec.height):
                 raise ArtifactError(
                     f"{where}: profiles and spec disagree: expected C = {spec.channels} and H = "
-                    f"{spec.height}, got {one}; build it again"
+                    f"{spec.height}, got {shapes}; build it again"
                 )
-    widths = sorted({(one.min[2], one.max[2]) for one in ranges})
+    widths = sorted({(shapes.min[2], shapes.max[2]) for shapes in ranges})
     narrowest = max(spec.width.min_px, min(low for low, _ in widths))
     widest = min(spec.width.max_px, max(high for _, high in widths))
     if narrowest > widest:

@@ -18,7 +18,7 @@ from runtime.files import write_atomically
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
 from training.data.synthetic import SyntheticDataSet
-from training.data.synthetic.fonts import FONT_SUFFIXES, NOT_FOR_TEXT
+from training.data.synthetic.fonts import NOT_FOR_TEXT, fonts_in
 from training.data.synthetic.patterns import PATTERNS, pick
 from training.data.synthetic.words import WORDS
 from training.data.synthetic.writer import write_data_set
@@ -91,10 +91,7 @@ def font_files(folder: Path | None, every_style: bool = False) -> list[str] | No
         return None
     unfit = NOT_FOR_TEXT if every_style else _NOT_FOR_LINES
     families: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        is_font = path.suffix.lower() in FONT_SUFFIXES and path.is_file()
-        if not is_font or unfit.search(path.name):
-            continue
+    for path in fonts_in(folder, unfit):
         with TTFont(str(path), lazy=True, fontNumber=0) as font:
             names = font["name"]
             family = names.getDebugName(16) or names.getDebugName(1) or path.stem

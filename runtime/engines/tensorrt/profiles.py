@@ -28,9 +28,9 @@ def parts_of(
         EngineError: if no profile takes samples of these sizes.
     """
     batches = [_batches(profile, sizes) for profile in profiles]
-    possible = [one for one in batches if one is not None]
+    possible = [size for size in batches if size is not None]
     if not possible:
-        wanted = ", ".join(f"{name} {list(one)}" for name, one in sizes.items())
+        wanted = ", ".join(f"{name} {list(size)}" for name, size in sizes.items())
         raise EngineError(
             f"{where}: no optimisation profile takes samples of {wanted}: expected "
             f"{_told(profiles)}; build it again with a profile for these"
@@ -91,5 +91,7 @@ def _volume(profile: Profile) -> tuple[int, int]:
 
 
 def _told(profiles: Sequence[Profile]) -> str:
-    told = (", ".join(f"{name} {shapes}" for name, shapes in one.items()) for one in profiles)
+    told = (
+        ", ".join(f"{name} {shapes}" for name, shapes in profile.items()) for profile in profiles
+    )
     return " or ".join(dict.fromkeys(told))

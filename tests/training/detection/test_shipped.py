@@ -71,7 +71,10 @@ DISTILLATIONS = {
     },
 }
 """The config that each network of a distillation has alone."""
-TAUGHT = {"PP-OCRv6_tiny_det_onnx_teacher": {"Student": "PP-OCRv6_tiny_det"}}
+TAUGHT = {
+    "PP-OCRv6_tiny_det_onnx_teacher": {"Student": "PP-OCRv6_tiny_det"},
+    "lines_taught": {"Student": "lines"},
+}
 """The same of what an ONNX file teaches."""
 NARROWER = {"lines_cml": {"backbone": {"scale": 0.35}, "neck": {"out_channels": 48}}}
 """Options of the parts of Students in which they differ from that config."""

@@ -143,12 +143,23 @@ def find_font_files() -> list[Path]:
     """Find the text fonts of this machine, one per file name, sorted by name."""
     found: dict[str, Path] = {}
     for folder in font_folders():
-        if not folder.is_dir():
-            continue
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in FONT_SUFFIXES and not NOT_FOR_TEXT.search(path.name):
+        if folder.is_dir():
+            for path in fonts_in(folder):
                 found.setdefault(path.name, path)
     return [found[name] for name in sorted(found)]
+
+
+def fonts_in(folder: Path, unfit: re.Pattern[str] = NOT_FOR_TEXT) -> list[Path]:
+    """Find the fonts in a folder and below it, sorted by path; links that lead nowhere are none.
+
+    Args:
+        unfit: what the names of the fonts left out match.
+    """
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in FONT_SUFFIXES and not unfit.search(path.name) and path.is_file()
+    ]
 
 
 @lru_cache(maxsize=512)

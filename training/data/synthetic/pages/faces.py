@@ -15,9 +15,8 @@ from runtime.errors import DatasetError
 from training.data.synthetic.alphabet import is_visible
 from training.data.synthetic.dataset import DEFAULT_ALPHABET
 from training.data.synthetic.fonts import (
-    FONT_SUFFIXES,
-    NOT_FOR_TEXT,
     Face,
+    fonts_in,
     load_font,
     needs_shaping,
     read_faces,
@@ -124,11 +123,7 @@ def _listed(fonts: Sequence[str | Path]) -> list[Path]:
         if not place.is_dir():
             files.append(place)
             continue
-        found = [
-            path
-            for path in sorted(place.rglob("*"))
-            if path.suffix.lower() in FONT_SUFFIXES and not NOT_FOR_TEXT.search(path.name)
-        ]
+        found = fonts_in(place)
         if not found:
             raise DatasetError(
                 f"no fonts in {place}: expected TrueType or OpenType files in it, got none"

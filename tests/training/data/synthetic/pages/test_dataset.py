@@ -126,6 +126,7 @@ def test_fonts_of_a_folder(tmp_path: Path) -> None:
     name = "DejaVuSans.ttf"
     (path,) = [path for path in find_font_files() if path.name == name]
     (tmp_path / name).write_bytes(path.read_bytes())
+    (tmp_path / "Gone.ttf").symlink_to(tmp_path / "nowhere.ttf")
     data_set = SyntheticPages(1, 0, fonts=[str(tmp_path)], long_side=320)
     assert data_set.provenance()["fonts"] == [name]
     assert data_set.page(0).boxes
