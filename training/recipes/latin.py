@@ -22,6 +22,7 @@ from runtime.errors import ConfigError
 from runtime.lock import OutputLock
 from runtime.signals import exit_status
 from runtime.standard_streams import lasting_streams, open_standard_streams
+from training.checkpoint.parameters import network_parameters, read_parameters, write_parameters
 from training.checkpoint.safe_pickle import load_pickle
 from training.output_folder import translate_disk_errors
 from training.recipes.latin_data import (
@@ -38,6 +39,7 @@ from training.train import main as train
 
 STAGES = Path("configs/latin/stages.yml")
 LATEST = "latest"
+STUDENT = "Student"
 
 
 class Runner:
@@ -119,6 +121,9 @@ class Runner:
                 print(f"{stage.name}: done", flush=True)
                 continue
             print(f"{stage.name}: {self.folder(stage.name)}", flush=True)
+            is_first = stage is self.stages[0] and self.start_weights
+            if isinstance(stage.source, str) and self._is_pair(stage.source) and not is_first:
+                self.write_student(stage.source)
             status = train(["-c", str(stage.config), "-o", *self.overrides(stage)])
             if status:
                 return status
@@ -158,11 +163,30 @@ class Runner:
         if self.start_weights and stage is self.stages[0]:
             return {"Global.pretrained_model": self.start_weights}
         if isinstance(stage.source, str):
-            return {"Global.pretrained_model": str(self.folder(stage.source) / LATEST)}
+            return {"Global.pretrained_model": str(self._alone(stage.source))}
         return {
             f"Architecture.Models.{network}.pretrained": str(self.folder(source) / LATEST)
             for network, source in (stage.source or {}).items()
         }
+
+    def _alone(self, source: str) -> Path:
+        """Return where the newest weights of a stage are; of several networks, its Student's."""
+        return self.folder(source) / (STUDENT.lower() if self._is_pair(source) else LATEST)
+
+    def _is_pair(self, name: str) -> bool:
+        return any(
+            stage.name == name and isinstance(stage.source, dict) for stage in self.recipe.stages
+        )
+
+    def write_student(self, source: str) -> None:
+        """Write the Student's weights out of those of a stage with several networks.
+
+        Raises:
+            CheckpointError: if the stage has no weights, or no Student.
+        """
+        newest = self.folder(source) / LATEST
+        weights = network_parameters(read_parameters(newest), STUDENT, str(newest))
+        write_parameters(self.folder(source) / f"{STUDENT.lower()}.pdparams", weights)
 
     def _expand_packs(self, shares: dict[str, float]) -> dict[str, float]:
         """Return shares by name, each pack in place of `*`; a pack that is named keeps its own."""

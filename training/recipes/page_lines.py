@@ -1,11 +1,12 @@
 """Cuts the labelled lines of pages into a pack of lines.
 
     python -m training.recipes.page_lines PAGES/train.txt --val PAGES/val.txt --output PACK \
-        --without LINES/val.tsv --val-without LINES/train.tsv
+        --without LINES/val.tsv --val-without LINES/train.tsv [--found-by DETECTOR RECOGNIZER]
 
-Lines are cut as the page reader cuts them, straight and from the page's own pixels. Left out are
-lines that are ignored, stand upright or hold other characters than the dictionary's; pages that a
-line pack validates on, and lines with a text of its.
+Lines are cut as the page reader cuts them, straight and from the page's own pixels; by their
+labels, or with `--found-by` where a page reader finds them, with the text of the label there. Left
+out are lines that are ignored, stand upright or hold other characters than the dictionary's; pages
+that a line pack validates on, and lines with a text of its.
 """
 
 from __future__ import annotations
@@ -13,23 +14,27 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from runtime.detection.boxes import smallest_quads
 from runtime.errors import DatasetError
 from runtime.files import write_atomically
-from runtime.pages.crops import cut_out, extent
+from runtime.pages.crops import Image, cut_out, extent
+from runtime.pages.reader import PageReader
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
 from runtime.recognition.spec import RecognizerSpec
 from runtime.signals import exit_status
 from runtime.standard_streams import open_standard_streams
-from training.detection.labels import NoTextError, read_polygons
+from training.detection.labels import NoTextError, TextPolygons, read_polygons
+from training.recipes.found_lines import found_lines
 
 HEIGHT_PX = 56
 """Of the lines: a little more than a recogniser's input, for what distorts them."""
@@ -52,19 +57,43 @@ def corners_of(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def lines_of(
-    page: NDArray[np.uint8], label: str, name: str, spec: RecognizerSpec, avoided: frozenset[str]
-) -> Iterator[tuple[NDArray[np.uint8], str]]:
-    """Cut the lines out of one page.
+    page: Image,
+    polygons: TextPolygons,
+    spec: RecognizerSpec,
+) -> Iterator[tuple[Image, str]]:
+    """Cut the lines out of one page by their labels; those ignored or upright are left out.
 
     Args:
         page: BGR uint8 [h, w, 3].
-        label: JSON list of `points` and `transcription`.
-        name: of the page, for messages.
-        spec: height, greatest width and characters of the lines.
-        avoided: texts that are not to be cut.
+        polygons: the page's labels.
+        spec: height and greatest width of the lines.
 
     Yields:
         A line, BGR uint8 [spec.height, w, 3], and its text.
+    """
+    for polygon, text, is_ignored in zip(
+        polygons.polys, polygons.texts, polygons.ignored, strict=True
+    ):
+        corners = corners_of(polygon)
+        width, height = extent(corners)
+        # A single letter may be higher than wide; a line that is, stands upright.
+        if is_ignored or (height > width and len(text) > 2):
+            continue
+        crop = cut_out(page, corners, spec)
+        if not crop.is_squeezed:
+            yield crop.pixels, text
+
+
+def wanted_texts(label: str, name: str, avoided: frozenset[str]) -> TextPolygons | None:
+    """Read a page's label and mark the texts that are not to be cut as ignored.
+
+    Args:
+        label: JSON list of `points` and `transcription`.
+        name: of the page, for messages.
+        avoided: texts that a line pack validates on.
+
+    Returns:
+        The texts, single spaces between words, or None for a page to leave out.
 
     Raises:
         DatasetError: if the label is none.
@@ -72,32 +101,32 @@ def lines_of(
     try:
         polygons = read_polygons(label, name)
     except NoTextError:
-        return
-    telling = {text for text in polygons.texts if len(text) >= FEWEST_TELLING}
+        return None
+    texts = tuple(" ".join(text.split()) for text in polygons.texts)
+    telling = {text for text in texts if len(text) >= FEWEST_TELLING}
     if len(telling & avoided) > MOST_VALIDATED * len(telling):
-        return
-    characters = frozenset(spec.characters)
-    for polygon, text, is_ignored in zip(
-        polygons.polys, polygons.texts, polygons.ignored, strict=True
-    ):
-        text = " ".join(text.split())
-        is_known = characters.issuperset(text) and not (
-            len(text) >= FEWEST_TELLING and text in avoided
-        )
-        corners = corners_of(polygon)
-        width, height = extent(corners)
-        # A single letter may be higher than wide; a line that is, stands upright.
-        if is_ignored or not text or not is_known or (height > width and len(text) > 2):
-            continue
-        crop = cut_out(page, corners, spec)
-        if not crop.is_squeezed:
-            yield crop.pixels, text
+        return None
+    is_avoided = [not text or text in telling & avoided for text in texts]
+    return replace(polygons, texts=texts, ignored=polygons.ignored | np.array(is_avoided))
 
 
 def cut_pack(
-    label_file: Path, output: Path, name: str, spec: RecognizerSpec, avoided: frozenset[str]
+    label_file: Path,
+    output: Path,
+    name: str,
+    spec: RecognizerSpec,
+    avoided: frozenset[str],
+    reader: PageReader | None,
 ) -> int:
     """Cut the lines of every page of a label file into `output/images` and `output/<name>.tsv`.
+
+    Args:
+        label_file: of pages.
+        output: folder of the pack.
+        name: of its label file.
+        spec: height, greatest width and characters of the lines.
+        avoided: texts that are not to be cut.
+        reader: finds the lines; None cuts them by their labels.
 
     Returns:
         The number of lines.
@@ -108,12 +137,28 @@ def cut_pack(
     images = output / "images"
     images.mkdir(parents=True, exist_ok=True)
     entries: list[str] = []
-    for path, label in labelled_images(label_file):
+    characters = frozenset(spec.characters)
+    pages = [
+        (path, wanted_texts(label, path.name, avoided))
+        for path, label in labelled_images(label_file)
+    ]
+    are_capitals = not any(
+        text != text.upper() for _, polygons in pages if polygons for text in polygons.texts
+    )
+    for path, polygons in tqdm(pages, desc="pages", disable=None):
+        if polygons is None:
+            continue
         page = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if page is None:
             raise DatasetError(f"cannot read the page {path}; remove it from {label_file}")
         own = page.astype(np.uint8, copy=False)
-        for number, (pixels, text) in enumerate(lines_of(own, label, path.name, spec, avoided)):
+        lines = (
+            found_lines(own, polygons, reader, spec, are_capitals)
+            if reader
+            else lines_of(own, polygons, spec)
+        )
+        known = ((pixels, text) for pixels, text in lines if characters.issuperset(text))
+        for number, (pixels, text) in enumerate(known):
             file = f"{path.stem}_{number:03d}.jpg"
             _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             # Not flushed one by one: what makes a pack complete is its label file.
@@ -136,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--dictionary", default="configs/latin_dict.txt", help="(default %(default)s)")
     add("--without", nargs="*", default=[], type=Path, metavar="TSV", help="texts to avoid")
     add("--val-without", nargs="*", default=[], type=Path, metavar="TSV", help="in validation")
+    add("--found-by", nargs=2, type=Path, metavar="ONNX", help="cut what these two models find")
     options = parser.parse_args(arguments)
     return exit_status("page_lines", lambda: _cut(options))
 
@@ -144,15 +190,17 @@ def _cut(options: argparse.Namespace) -> int:
     charset = build_charset(options.dictionary, use_space_char=True)
     spec = RecognizerSpec(charset.characters, height=HEIGHT_PX)
     spec = replace(spec, width=replace(spec.width, max_px=MAX_WIDTH_PX))
-    for name, file, packs in (
-        ("train", options.pages, options.without),
-        ("val", options.val, options.val_without),
-    ):
-        avoided = frozenset(
-            " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
-        )
-        count = cut_pack(file, options.output, name, spec, avoided)
-        print(f"{options.output / name}.tsv: {count} lines")
+    models = options.found_by
+    with PageReader(*models) if models else nullcontext() as reader:
+        for name, file, packs in (
+            ("train", options.pages, options.without),
+            ("val", options.val, options.val_without),
+        ):
+            avoided = frozenset(
+                " ".join(text.split()) for pack in packs for _, text in labelled_images(pack)
+            )
+            count = cut_pack(file, options.output, name, spec, avoided, reader)
+            print(f"{options.output / name}.tsv: {count} lines")
     return 0
 
 

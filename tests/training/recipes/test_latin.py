@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from runtime.errors import ConfigError, DatasetError
+from training.checkpoint.parameters import read_parameters, write_parameters
 from training.config import load_config
 from training.loop.logs import read_metrics
 from training.plan import read_plan
@@ -159,6 +161,21 @@ def test_a_share_above_one_takes_the_lines_again(recipe: Path, tmp_path: Path) -
     names = [Path(label).parent.name for label in labels]
     assert names == ["first"] * 2 + ["second"] * 3 + ["short"]
     assert yaml.safe_load(overrides["Train.dataset.ratio_list"]) == [1, 1, 1, 1, 0.5, 0.5]
+
+
+def test_a_stage_after_a_pair_begins_with_its_student(recipe: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    content["stages"].append({**content["stages"][0], "name": "3_alone", "from": "2_pair"})
+    recipe.write_text(yaml.safe_dump(content), encoding="utf-8")
+    runner = Runner(read_recipe(recipe), tmp_path / "out")
+    runner.packs = []
+    weights = {f"{name}.head.w": np.full(2, value) for name, value in (("Student", 1), ("T", 2))}
+    (tmp_path / "out" / "2_pair").mkdir(parents=True)
+    write_parameters(tmp_path / "out/2_pair/latest.pdparams", weights)
+    runner.write_student("2_pair")
+    given = dict(entry.split("=", 1) for entry in runner.overrides(runner.stages[2]))
+    student = read_parameters(json.loads(given["Global.pretrained_model"]))
+    assert student.keys() == {"head.w"} and (student["head.w"] == 1).all()
 
 
 def test_starting_with_a_stage_from_weights(recipe: Path, tmp_path: Path) -> None:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
-from training.recipes.page_lines import corners_of, main
+from runtime.pages.result import PageLine, PageText
+from runtime.recognition.spec import RecognizerSpec
+from training.recipes.found_lines import found_lines, true_text
+from training.recipes.page_lines import corners_of, main, wanted_texts
 
 
 def page(folder: Path, name: str, texts: list[str]) -> None:
@@ -45,3 +49,46 @@ def test_corners_begin_at_the_upper_left_whatever_the_order() -> None:
     corners = corners_of(polygon)
     assert corners[0, 0] < corners[1, 0] and corners[0, 1] < corners[3, 1]
     assert np.abs(corners[0] - (10, 10)).max() < 3
+
+
+def test_lines_are_cut_as_a_reader_finds_them(tmp_path: Path) -> None:
+    labels = ["FIRST LINE", "SECOND LINE", "12.50"]
+    page(tmp_path / "train", "train.txt", labels)
+    polygons = wanted_texts(
+        (tmp_path / "train/train.txt").read_text(encoding="utf-8").split("\t")[1],
+        "page.png",
+        frozenset(),
+    )
+    assert polygons is not None
+    moved = [[(x - 4, y + 3) for x, y in corners_of(polygon)] for polygon in polygons.polys]
+    read = ["First Line", "XXXXXXXXXX", "12,50"]
+    found = [PageLine(text, 0.9, tuple(points)) for text, points in zip(read, moved, strict=True)]
+    found.append(PageLine("beside all labels", 0.9, ((0, 0), (9, 0), (9, 5), (0, 5))))
+    spec = RecognizerSpec(tuple("ab"), height=56)
+    pixels = cv2.imread(str(tmp_path / "train/page.png"))
+    assert pixels is not None
+
+    class Reader:
+        def __call__(self, pages: list[object]) -> list[PageText]:
+            return [PageText(tuple(found), ()) for _ in pages]
+
+    lines = list(found_lines(pixels, polygons, Reader(), spec, True))  # type: ignore[arg-type]
+    assert [text for _, text in lines] == ["First Line", "12.50"]
+    assert all(line.shape[0] == 56 for line, _ in lines)
+
+
+@pytest.mark.parametrize(
+    ("label", "read", "are_capitals", "expected"),
+    [
+        ("Total", "xxxxx", False, "Total"),
+        ("TOTAL", "Total", True, "Total"),
+        ("TOTAL", "TOTAI", True, "TOTAL"),
+        ("TOTAL", "Totai", True, None),
+        ("TOTAL", "X", True, None),
+        ("1.20", "I.2O", True, "1.20"),
+    ],
+)
+def test_the_case_of_labels_in_capitals_is_read(
+    label: str, read: str, are_capitals: bool, expected: str | None
+) -> None:
+    assert true_text(label, read, are_capitals) == expected
