@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runtime.errors import OcrError, ParityError
 from runtime.program import program_name, told
@@ -92,8 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not isinstance(result, Mapping):
         return _print_result(str(result), DONE)
     is_passed = result.get("passed", True)
-    text = json.dumps(result, ensure_ascii=False, allow_nan=False)
-    return _print_result(text, DONE if is_passed else DISAGREE)
+    return _print_result(_shown(result, options.command), DONE if is_passed else DISAGREE)
+
+
+def _shown(result: Mapping[str, Any], command: str) -> str:
+    """Return a line of JSON for programs; on a terminal lines of it, and none of what was told."""
+    if not sys.stdout.isatty():
+        return json.dumps(result, ensure_ascii=False, allow_nan=False)
+    if command == "all":
+        return ""
+    return json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2)
 
 
 def _print_result(text: str, status: int) -> int:
@@ -101,7 +110,7 @@ def _print_result(text: str, status: int) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a character the terminal lacks
     try:
-        print(text, flush=True)
+        print(text, end="\n" if text else "", flush=True)
     except BrokenPipeError:  # whoever read has had enough
         forget_stdout()
     except OSError as error:

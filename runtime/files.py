@@ -80,6 +80,14 @@ def found_along(file: str | Path) -> Path:
     return path
 
 
+def short_name(path: Path) -> str:
+    """Return a file's name for a message: of one that comes along, as it is named in a checkout."""
+    for folder in folders_along():
+        if path.is_relative_to(folder):
+            return path.relative_to(folder).as_posix()
+    return str(path)
+
+
 @cache
 def _tell_of(path: Path, place: Path) -> None:
     """Log once which file is taken."""

@@ -118,7 +118,8 @@ def read_plan(config: Config, data: Sequence[str] = ("Train", "Eval")) -> Plan:
     problems += [Problem(path, message) for path, message in found]
     config.raise_problems(problems)
     assert plan is not None
-    notes = (*([] if suited is None else [str(suited)]), *_notes(plan, data))
+    is_suited = suited is not None and "Train" in data
+    notes = (*([str(suited)] if is_suited else []), *_notes(plan, data))
     return replace(plan, without_effect=tuple(problems.without_effect), notes=notes)
 
 

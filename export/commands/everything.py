@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,15 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
                 options=BuildOptions(backend=options.engine),
             )
         )
+    _tell_next(source.config.sections["Architecture"].get("model_type"), onnx)
     return result
+
+
+def _tell_next(model_type: object, onnx: Path) -> None:
+    """Log where the model is and what reads with it."""
+    options = "--detect-only --detector" if model_type == "det" else "--model"
+    name = shlex.quote(str(onnx))
+    log.info("written: %s; read with it: python -m runtime.infer IMAGES %s %s", name, options, name)
 
 
 def _wants_engine(options: argparse.Namespace, onnx: Path, plan: Path) -> bool:
@@ -86,13 +95,16 @@ def _wants_engine(options: argparse.Namespace, onnx: Path, plan: Path) -> bool:
         return True
     from runtime.engines.tensorrt.library import load_tensorrt, require_driver
 
+    elsewhere = f"on a machine with TensorRT and a GPU: {build_command(options, onnx, plan)}"
     try:
         load_tensorrt()
+    except EngineError:  # nobody asked for it; `doctor` says what installs it
+        log.info("no engine is built here; %s", elsewhere)
+        return False
+    try:
         require_driver()
     except EngineError as error:
-        log.info("no engine was built: %s", error)
-        told = build_command(options, onnx, plan)
-        log.info("on a machine with TensorRT and a GPU: %s", told)
+        log.info("no engine is built here: %s; %s", error, elsewhere)
         return False
     return True
 

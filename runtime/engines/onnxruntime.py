@@ -27,6 +27,7 @@ from runtime.engines.tensors import (
     filled,
 )
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import short_name
 
 if TYPE_CHECKING:  # what a GPU needs is imported where one is
     from runtime.engines.bound_runs import BoundRuns
@@ -95,7 +96,7 @@ class OnnxRuntimeEngine:
         on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
         self.description = f"onnxruntime {ort.__version__}, {provider}, {on_threads}"
         chosen = f" (chosen because {because})" if because else ""
-        logger.info("%s: %s%s", path, self.description, chosen)
+        logger.info("%s: %s%s", short_name(path), self.description, chosen)
 
     def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
         """Divide samples by the model's own N, one by one on the CPU, not at all on a GPU.

@@ -34,6 +34,7 @@ from runtime.engines.tensors import (
     filled,
 )
 from runtime.errors import ArtifactError, EngineError
+from runtime.files import short_name
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class OpenVinoEngine:
         version = str(openvino.__version__).partition("-")[0]
         on_threads = f"{threads} thread{'s' if threads > 1 else ''}"
         self.description = f"openvino {version}, CPU, {precision}, {on_threads}"
-        logger.info("%s: %s", path, self.description)
+        logger.info("%s: %s", short_name(path), self.description)
 
     def parts(self, count: int, sizes: Mapping[str, Sizes]) -> list[Part]:
         """Divide samples by the model's own N, else one by one."""

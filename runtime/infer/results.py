@@ -53,6 +53,7 @@ class Results:
         self._lock = threading.RLock()
         self.num_images = self.num_failed = 0
         self.done = Done()
+        self._num_for_another = 0
         self._are_labels = False
         kinds = []
         with ExitStack() as files:
@@ -103,6 +104,7 @@ class Results:
         if self._note is not None and not self.num_images:
             self._note.write(is_continued=bool(self.done.names))
         self.num_images += 1
+        self._num_for_another += self._task.is_for_another(result)
         self.num_failed += result.error is not None
         if result.error is not None and not self._has_reasons:
             say(f"infer: {result.source}: {result.error}")
@@ -165,10 +167,13 @@ class Results:
             files = f"{left_out.count} files left out by their names"
             files = "1 file left out by its name" if left_out.count == 1 else files
             passed = f"; {files}, e.g. {left_out.example}"
+        others = self._num_for_another
+        advice = f"; {self._task.advice(others)}" if others else ""
+        written = self._documents.summary() if self._documents is not None and num_read else ""
         summary = (
             f"read {num_read} of {self.num_images} {self._task.counted}, {self.num_failed} "
             f"failed{skipped}{before}, in {seconds:.1f} s: {num_read / max(seconds, 1e-9):.1f} "
-            f"{self._task.unit}/s{passed}"
+            f"{self._task.unit}/s{passed}{advice}{written}"
         )
         return summary if self.labels is None else f"{summary}\n{self.labels.summary()}"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 _FILE = "file"
 _GAP = "  "
 _LEAST_TEXT_WIDTH = 16
-_ROWS_HELD = 20
+_ROWS_HELD, _SECONDS_HELD = 20, 1.0
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -65,16 +67,25 @@ def _padded(text: str, width: int) -> str:
 class TableWriter:
     """Writes results as rows of an aligned table, as they come.
 
-    The first rows are held to find the column widths, which grow when a later row needs more.
+    The first rows are held to find the column widths, which grow when a later row needs more. On a
+    terminal they are held for a second at most: somebody waits there.
 
     Args:
         task: tells the cells.
         stream: where to write.
         terminal_width: columns of the terminal, into which long names and texts are shortened;
             None when the output is no terminal, and nothing is shortened.
+        clock: seconds.
     """
 
-    def __init__(self, task: Task, stream: TextIO, terminal_width: int | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        stream: TextIO,
+        terminal_width: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock, self._start = clock, clock()
         self._task, self._stream = task, stream
         self._header = (_FILE, *task.header)
         self._terminal_width = terminal_width
@@ -88,7 +99,8 @@ class TableWriter:
             self._print(row)
             return
         self._held.append(row)
-        if len(self._held) == _ROWS_HELD:
+        is_late = self._terminal_width is not None and self._clock() - self._start >= _SECONDS_HELD
+        if len(self._held) == _ROWS_HELD or is_late:
             self._release()
 
     def close(self) -> None:

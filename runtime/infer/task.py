@@ -80,6 +80,9 @@ class Documents(Protocol):
     def abandon(self) -> None:
         """Leave nothing of what is not finished."""
 
+    def summary(self) -> str:
+        """Return the end of a run's summary: where documents are written."""
+
 
 class Task(Protocol):
     """A task of the command line; made of the command line's arguments."""
@@ -115,6 +118,12 @@ class Task(Protocol):
 
     def labels(self, arguments: Namespace) -> Labels | None:
         """Open the label file; None where none is given."""
+
+    def is_for_another(self, result: Any) -> bool:
+        """Tell whether an image looks made for another task."""
+
+    def advice(self, count: int) -> str:
+        """Return what is said of so many of these images."""
 
     def mistake(self, result: Any) -> str | None:
         """Return what a label says should have been read, where something else was."""

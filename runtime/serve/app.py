@@ -13,7 +13,7 @@ from runtime.serve.bounds.access import check_key
 from runtime.serve.bounds.body import check_kind, images_of_body
 from runtime.serve.bounds.refusal import Refusal
 from runtime.serve.detail import OF_LINES, short_line
-from runtime.serve.page import page_and_policy
+from runtime.serve.page import page_and_policy, routes_and_policy
 from runtime.serve.pages.protocol import page_models
 from runtime.serve.pages.routes import add_pages
 from runtime.serve.pages.wish import FORMATS, choice_of, options_of
@@ -55,7 +55,7 @@ def build_app(service: Service) -> "FastAPI":
         title="distilrec",
         description="Reads images of text lines, and whole pages where a detector is there.",
         version=runtime.__version__,
-        docs_url=None,  # these pages would load scripts from other sites
+        docs_url=None,  # FastAPI's pages would load scripts from other sites
         redoc_url=None,
     )
     closed = APIRouter(dependencies=[Depends(shows_key)])
@@ -65,6 +65,12 @@ def build_app(service: Service) -> "FastAPI":
     async def page() -> Response:
         """Return a page to try the service with."""
         text, policy = page_and_policy()
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy})
+
+    @app.get("/docs", include_in_schema=False)
+    async def routes() -> Response:
+        """Return a page of all routes."""
+        text, policy = routes_and_policy(app.openapi())
         return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
     @app.get("/health", responses=answers(ANY_OBJECT))

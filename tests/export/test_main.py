@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from export.__main__ import COMMANDS, build_parser, main
+from export.__main__ import COMMANDS, _shown, build_parser, main
 
 ERROR, DISAGREEMENT = 2, 1
 
@@ -40,7 +40,8 @@ def test_without_a_command_it_is_the_whole_road_ending_in_one_json_line(
     assert (tmp_path / "repository" / "student" / "1" / "model.onnx").read_bytes() == (
         tmp_path / "student.onnx"
     ).read_bytes()
-    assert "ccache" not in result.stderr
+    read = f"written: {tmp_path}/student.onnx; read with it: python -m runtime.infer IMAGES --model"
+    assert read in result.stderr and "ccache" not in result.stderr
     assert "verified: paddle and onnxruntime read 64 of 64 images the same" in result.stderr
 
 
@@ -104,3 +105,11 @@ def test_the_whole_road_with_fp16_and_an_engine(small_config, checkpoint, tmp_pa
     }
     assert main(["inspect", str(tmp_path / "student.plan")]) == 0
     assert "tensorrt_rtx" in capsys.readouterr().out
+
+
+def test_a_terminal_is_not_shown_json_after_what_was_told(monkeypatch):
+    result = {"onnx": "student.onnx", "passed": True}
+    assert json.loads(_shown(result, "all")) == result
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert _shown(result, "all") == ""
+    assert _shown(result, "verify").splitlines()[1] == '  "onnx": "student.onnx",'

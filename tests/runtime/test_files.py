@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from runtime.errors import ArtifactError
-from runtime.files import sha256_of, sha256_of_file, write_atomically, written_atomically
+from runtime.files import (
+    folders_along,
+    sha256_of,
+    sha256_of_file,
+    short_name,
+    write_atomically,
+    written_atomically,
+)
 
 
 def test_writes_and_replaces_and_makes_the_folder(tmp_path: Path) -> None:
@@ -77,3 +84,9 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "file.bin").write_bytes(b"bytes")
     assert sha256_of_file(tmp_path / "file.bin") == sha256_of(b"bytes")
+
+
+def test_the_name_of_what_comes_along_is_short() -> None:
+    along = folders_along()[0] / "models" / "latin" / "student.onnx"
+    assert short_name(along) == "models/latin/student.onnx"
+    assert short_name(Path("elsewhere") / "a.onnx") == str(Path("elsewhere") / "a.onnx")

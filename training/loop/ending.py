@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from runtime.files import short_name
 from training.checkpoint.parameters import PARAMETERS
 from training.config import Config
 from training.loop.worst import WORST_FILE
@@ -68,7 +69,7 @@ def starting(config: Config, checkpoint: Path, network: str) -> str:
 
 def command(config: Config, module: str, overrides: Iterable[str], **more: Path) -> str:
     """Return `python -m MODULE -c CONFIG -o …`, quoted for a shell."""
-    text = f"python -m {module} -c {_quoted(config.path or 'CONFIG.yml')}"
+    text = f"python -m {module} -c {_quoted(short_name(Path(config.path or 'CONFIG.yml')))}"
     added = [f"{key}={value}" for key, value in more.items()]
     values = [shlex.quote(override) for override in [*overrides, *added]]
     return f"{text} -o {' '.join(values)}" if values else text

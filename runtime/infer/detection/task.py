@@ -68,6 +68,14 @@ class Finding:
         """Return the result of a page that ends its readers."""
         return Detection(source=source_name(source), error=error)
 
+    def is_for_another(self, result: object) -> bool:
+        """Return False: a line is a page of one line."""
+        return False
+
+    def advice(self, count: int) -> str:
+        """Return nothing: no image is for another task."""
+        return ""
+
     def mistake(self, result: object) -> None:
         """Return None: there are no labels."""
 

@@ -106,6 +106,11 @@ class Documents:
             document.abandon()
         self._open, self._whole = [], None
 
+    def summary(self) -> str:
+        """Return where documents are written."""
+        places = (self._arguments.document, self._arguments.output_dir)
+        return "; written: " + ", ".join(str(place) for place in places if place is not None)
+
     def __enter__(self) -> Documents:
         return self
 

@@ -89,6 +89,14 @@ class PageReading:
         """Return what writes a format of pages; None for those of lines too."""
         return PagesWriter(FORMATS[kind], stream) if kind in _OWN_KINDS else None
 
+    def is_for_another(self, result: object) -> bool:
+        """Return False: a line is a page of one line."""
+        return False
+
+    def advice(self, count: int) -> str:
+        """Return nothing: no image is for another task."""
+        return ""
+
     def mistake(self, result: object) -> None:
         """Return None: there are no labels."""
 

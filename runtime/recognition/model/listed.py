@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 
 from runtime.errors import ArtifactError
 from runtime.recognition.charset import SPACE, Charset
@@ -60,14 +61,20 @@ def charset_for_head(
             "--space out or give the right dictionary"
         )
     if is_appended and has_space is None and not is_space_expected:
-        logger.warning(
-            "%s: a space is taken for the last class, since %d characters are listed for %d "
-            "classes and a blank; if the text is shifted, give the right list: --dictionary FILE",
-            where,
-            len(listed),
-            num_classes - 1,
-        )
+        _tell_of_space(where, len(listed), num_classes)
     return charset
+
+
+@cache
+def _tell_of_space(where: str, num_listed: int, num_classes: int) -> None:
+    """Log once what is taken for the last class: labelling and training open a model repeatedly."""
+    logger.warning(
+        "%s: a space is taken for the last class, since %d characters are listed for %d "
+        "classes and a blank; if the text is shifted, give the right list: --dictionary FILE",
+        where,
+        num_listed,
+        num_classes - 1,
+    )
 
 
 def without_blank(

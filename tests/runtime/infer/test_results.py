@@ -159,3 +159,15 @@ def test_options_that_need_others(
         main([*infer, "r.jsonl", *options])
     assert leaving.value.code == 2
     assert reason in capsys.readouterr().err
+
+
+def test_pages_that_are_read_as_lines_are_told_of(
+    tmp_path: Path, toy_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.infer.recognition.task._LEAST_LINE_CONFIDENCE", 2.0)
+    page, line = tmp_path / "page.png", tmp_path / "line.png"
+    cv2.imwrite(str(page), np.full((900, 600, 3), 255, np.uint8))
+    cv2.imwrite(str(line), np.full((32, 20, 3), 255, np.uint8))
+    assert main([str(tmp_path), "--model", str(toy_path), "--threads", "1"]) == 0
+    said = capsys.readouterr().err
+    assert said.endswith("; 1 image looks like a page: --pages finds its lines first\n")

@@ -113,3 +113,15 @@ def test_rows_come_before_the_end() -> None:
 
 def test_a_table_of_nothing_is_empty() -> None:
     assert table() == []
+
+
+def test_who_waits_at_a_terminal_sees_the_first_rows_after_a_second() -> None:
+    seconds = iter([0.0, 0.4, 1.2])
+    stream = io.StringIO()
+    writer = TableWriter(Reading(), stream, 80, lambda: next(seconds))
+    writer.write(READ)
+    assert stream.getvalue() == ""
+    writer.write(READ)
+    assert len(stream.getvalue().splitlines()) == 3
+    writer.write(READ)
+    assert len(stream.getvalue().splitlines()) == 4

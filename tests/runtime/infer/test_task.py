@@ -15,7 +15,7 @@ NAMES = {*Task.__annotations__, *(name for name in vars(Task) if not name.starts
 @pytest.mark.parametrize("name", task._TASKS)
 def test_tasks_have_all_that_is_asked_of_them(name: str) -> None:
     found = task_of(Namespace(task=name, alternatives=2))
-    assert all(hasattr(found, wanted) for wanted in NAMES) and len(NAMES) == 25
+    assert all(hasattr(found, wanted) for wanted in NAMES) and len(NAMES) == 27
     assert found.columns[0] == "file" and {"warnings", "error"} < {*found.columns}
     assert len(found.header) == 2
 

@@ -135,6 +135,9 @@ def test_an_appended_space_is_said_and_can_be_told(
         assert open_session(path).spec.characters == (*LISTED, " ")
     assert "a space is taken for the last class, since 14 characters are listed" in caplog.text
     caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert open_session(path).spec.characters == (*LISTED, " ")
+    assert not caplog.text, "said once of a file"
     ScoreSession(OnnxRuntimeEngine(path, "cpu", 1), told=Told(has_space=True))
     assert not caplog.text
     with pytest.raises(ArtifactError, match=r"disagree: expected 15 classes .* head of 16"):

@@ -161,3 +161,14 @@ def test_it_fits_narrow_and_wide_light_and_dark(
     assert ratio >= 4.5, f"the least contrast of a text is {ratio:.2f}"
     page.locator(".mark").nth(1).hover()
     shot(page, f"{scheme}_{width}")
+
+
+def test_a_page_lists_the_routes_and_needs_nothing_from_elsewhere(serve: Serve) -> None:
+    httpx = pytest.importorskip("httpx", reason="the service is asked with it")
+    served = serve(key="correct horse")
+    answer = httpx.get(f"{served.url}/docs")
+    assert answer.status_code == 200 and "'unsafe" not in answer.headers["content-security-policy"]
+    for told in ("<h2>POST /recognize</h2>", "multipart/form-data", "full | text", "X-API-Key"):
+        assert told in answer.text
+    assert re.findall(r'(?:src|href)="([^"]+)"', answer.text) == ["openapi.json", "./"]
+    assert "<script" not in answer.text

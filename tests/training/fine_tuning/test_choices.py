@@ -41,6 +41,8 @@ def test_settings_follow_from_the_number_of_lines() -> None:
     assert plan.optimizer.schedule.options["learning_rate"] == suited.learning_rate
     assert plan.train.options_of("RecAug") == suited.augmentation["RecAug"]
     assert plan.notes[0].startswith("chosen for 100 training samples: ")
+    evaluated = read_plan(asked, ("Eval",))
+    assert not any("chosen for" in note for note in evaluated.notes), "no one trains"
     # The author's config stays, and one without `auto` is passed on as it is.
     assert asked.sections["Global"]["epoch_num"] == "auto"
     told = config_of({"": TINY})
