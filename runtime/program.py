@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
 
 PROGRAM = "distilrec"
 """The console command; its sub-commands are called `distilrec NAME`."""

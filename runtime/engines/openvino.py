@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,7 @@ class OpenVinoEngine:
                 "onnxruntime (--device cpu), or export or copy it again"
             ) from error
         self._idle: list[Any] = []
+        self._building = Lock()
         self.inputs = tuple(map(_info, network.inputs))
         self.outputs = tuple(map(_info, network.outputs))
         self.metadata: Mapping[str, str] = metadata_of(path)
@@ -117,10 +119,7 @@ class OpenVinoEngine:
         names = list(outputs) or [output.name for output in self.outputs]
         places = {output.name: place for place, output in enumerate(self.outputs)}
         try:
-            request = self._idle.pop()
-        except IndexError:  # as many as there are threads in here
-            request = compiled.create_infer_request()
-        try:
+            request = self._request(compiled)
             fed = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
             request.infer(fed, share_inputs=True)
             emitted = {
@@ -134,6 +133,16 @@ class OpenVinoEngine:
         if self._compiled is not None:
             self._idle.append(request)
         return emitted
+
+    def _request(self, compiled: Any) -> Any:
+        """Take a request that nobody uses, or make one: as many as there are threads in here."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            # The first request of each stream builds its graph. Once, where threads came at the
+            # same time, a build failed with "Unsupported data type" (OpenVINO 2026.4).
+            with self._building:
+                return compiled.create_infer_request()
 
     def run_filled(self, shapes: Shapes, fill: Fill) -> dict[str, Array]:
         """Run the network; see `Engine.run_filled`."""

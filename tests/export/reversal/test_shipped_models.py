@@ -88,7 +88,7 @@ def test_folded_weights_are_those_of_the_checkpoint(
     output = tmp_path / "again"
     figures = train_again(Request(ROOT / f"{stem}.onnx", load_config(config), [tmp_path], output))
     assert figures["next"] == (
-        f"python -m training.train -c {config} -o Global.pretrained_model={output}.pdparams"
+        f"python -m training.train -c {config_name} -o Global.pretrained_model={output}.pdparams"
     )
     if name == "latin":
         dictionary = tmp_path / "again_dict.txt"

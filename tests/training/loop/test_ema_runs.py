@@ -120,7 +120,7 @@ def test_what_is_evaluated_are_the_averages(
     resume(trainer, str(whole_run / "latest"))
     seen = []
 
-    def evaluate(run: Any, part: Any, loader: Any) -> Any:
+    def evaluate(run: Any, part: Any, loader: Any, *takers: Any) -> Any:
         seen.append(arrays_of(run.model))
         raise Stopped
 

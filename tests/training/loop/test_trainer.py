@@ -211,7 +211,7 @@ def test_forms_of_eval_batch_step(
 ) -> None:
     evaluated = []
 
-    def evaluate(run: Any, part: Any, loader: Any) -> Evaluation:
+    def evaluate(run: Any, part: Any, loader: Any, *takers: Any) -> Evaluation:
         evaluated.append(trainer.position.global_step)
         return Evaluation({"acc": 0.0}, 6, ())
 
@@ -234,7 +234,7 @@ def test_the_main_network_chooses_the_best(
         ]
     )
     monkeypatch.setattr(
-        "training.loop.trainer.evaluate", lambda run, part, loader: Evaluation(next(figures), 6, ())
+        "training.loop.trainer.evaluate", lambda *_: Evaluation(next(figures), 6, ())
     )
     config = write_config("run", {"Global.eval_batch_step": 3})
     result = train(load_config(config))
