@@ -41,6 +41,7 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
     from training.checkpoint.parameters import arrays_of, parameters_sha256
     from training.data.loader import Loader
     from training.loop.evaluation import evaluate
+    from training.loop.page_file import write_page
     from training.run import build_trained_run
 
     run, checkpoint = build_trained_run(config, ("Eval",))
@@ -54,18 +55,10 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
     with Loader(part.dataset, part.num_workers) as loader:
         outcome = evaluate(run, part, loader, *([] if page is None else [page.take]))
     seconds = time.perf_counter() - start
-    networks = run.metric.by_network(outcome.figures)
     if html is not None and page is not None:
-        facts = {
-            "config": str(config.path),
-            "checkpoint": str(checkpoint),
-            "network": run.metric.key if run.plan.model.is_distillation else "the only one",
-            "not read": str(len(outcome.failures)),
-        }
-        text = page.html(facts, networks, part.dataset.source, part.dataset.indices(0))
-        write_atomically(html, text.encode(errors="replace"))
+        write_page(html, page, run, part, outcome, {"checkpoint": str(checkpoint)})
     return {
-        "networks": networks,
+        "networks": run.metric.by_network(outcome.figures),
         "images": outcome.num_samples,
         "dropped": part.report.as_json()["dropped"],
         "failures": [str(failure) for failure in outcome.failures],

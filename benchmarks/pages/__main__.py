@@ -38,11 +38,12 @@ from benchmarks.measuring.result import (
     surroundings,
 )
 from benchmarks.pages.contenders import PEERS, absent_peers, contenders_of
-from benchmarks.pages.labels import LabelledPage, are_capitals, labelled_pages
+from benchmarks.pages.labels import LabelledPage, labelled_pages
 from benchmarks.pages.scores import FoundLine, PageScores
 from benchmarks.pages.stages import FINDING, READING, THE_REST, TURNING
 from benchmarks.throughput.contenders import bundled_model as bundled_recognizer
 from runtime.cpu import available_cpus
+from runtime.recognition.scores import are_capitals
 
 _COLUMNS = {
     "cpu_s": "CPU s a page",
@@ -105,7 +106,8 @@ def measured(options: argparse.Namespace, command: Sequence[str]) -> Result:
     recognizer = options.recognizer or bundled_recognizer("rapidocr")
     require_files(options.labels, detector, recognizer)
     pages = labelled_pages(options.labels, options.count)
-    ignores_case = options.case == "ignored" or (options.case == "auto" and are_capitals(pages))
+    texts = [text for page in pages for text in page.texts]
+    ignores_case = options.case == "ignored" or (options.case == "auto" and are_capitals(texts))
     absent = absent_peers(options)
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch) / "pages.json"

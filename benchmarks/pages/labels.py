@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,9 +71,3 @@ def labelled_pages(labels: Path, count: int | None = None) -> list[LabelledPage]
     if not pages:
         raise DatasetError(f"{labels} holds no page; expected lines of a path, a tab and JSON")
     return pages
-
-
-def are_capitals(pages: Sequence[LabelledPage]) -> bool:
-    """Tell whether no label has a lower-case letter, whatever the pictures show."""
-    texts = [text for page in pages for text in page.texts]
-    return not any(character.islower() for text in texts for character in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -49,6 +50,11 @@ class TextScores:
             f"({self.num_alike / max(1, self.num_read):.1%}); character error rate: "
             f"{self.character_error_rate:.2%}"
         ).replace("%", " %")
+
+
+def are_capitals(labels: Iterable[str]) -> bool:
+    """Tell whether no label has a lower-case letter, so that they tell nothing of case."""
+    return not any(character.islower() for label in labels for character in label)
 
 
 def without_case_and_spaces(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.files import write_atomically
+from training.loop.page_file import write_page
 
 if TYPE_CHECKING:
     from training.data.build import DataPart
@@ -56,16 +56,7 @@ class WorstLines:
         """
         if self._kept is None:
             return None
-        run, (page, result, evaluated) = self._run, self._kept
-        facts = {
-            "config": str(run.plan.config.path),
-            "evaluated": evaluated,
-            "network": run.metric.key if run.plan.model.is_distillation else "the only one",
-            "not read": str(len(result.failures)),
-        }
-        networks = run.metric.by_network(result.figures)
-        dataset = part.dataset
-        text = page.html(facts, networks, dataset.source, dataset.indices(0), _MOST)
+        page, result, evaluated = self._kept
         path = folder / WORST_FILE
-        write_atomically(path, text.encode(errors="replace"))
+        write_page(path, page, self._run, part, result, {"evaluated": evaluated}, _MOST)
         return path

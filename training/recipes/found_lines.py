@@ -1,4 +1,4 @@
-"""Lines of labelled pages, cut as a page reader finds them.
+"""Lines of labelled pages, where a page reader finds them.
 
 A recogniser of pages gets what a detector leaves of a line: more margin or less, a stroke cut off,
 a neighbour's descenders. Lines cut by their labels show none of it.
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runtime.pages.crops import Image, cut_out
+from runtime.pages.crops import Image
 from runtime.pages.reader import PageReader
 from runtime.pages.result import PageLine
 from runtime.recognition.scores import edit_distance
-from runtime.recognition.spec import RecognizerSpec
 from training.detection.labels import TextPolygons
 from training.detection.metrics import match_boxes
 
@@ -45,20 +45,18 @@ def found_lines(
     page: Image,
     polygons: TextPolygons,
     reader: PageReader,
-    spec: RecognizerSpec,
     are_capitals: bool,
-) -> Iterator[tuple[Image, str]]:
-    """Cut the lines that a reader finds out of a page, each with the text of the label it matches.
+) -> Iterator[tuple[NDArray[np.float64], str]]:
+    """List the lines that a reader finds on a page, each with the text of the label it matches.
 
     Args:
         page: BGR uint8 [h, w, 3].
         polygons: the page's labels; those ignored match nothing.
         reader: finds the lines, and tells the case of their letters.
-        spec: height and greatest width of the lines.
         are_capitals: whether the labels are in capitals whatever the pictures show.
 
     Yields:
-        A line, BGR uint8 [spec.height, w, 3], and its text.
+        Corners, px, float64 [4, 2], and the text.
     """
     (text,) = reader([page])
     lines: Sequence[PageLine] = [line for line in text.lines if not line.is_turned]
@@ -67,6 +65,5 @@ def found_lines(
     for label_place, line_place in matches.pairs:
         label = " ".join(polygons.texts[label_place].split())
         truth = true_text(label, lines[line_place].text, are_capitals)
-        crop = cut_out(page, outlines[line_place], spec)
-        if truth and not crop.is_squeezed:
-            yield crop.pixels, truth
+        if truth:
+            yield outlines[line_place], truth

@@ -121,9 +121,8 @@ class Runner:
                 print(f"{stage.name}: done", flush=True)
                 continue
             print(f"{stage.name}: {self.folder(stage.name)}", flush=True)
-            is_first = stage is self.stages[0] and self.start_weights
-            if isinstance(stage.source, str) and self._is_pair(stage.source) and not is_first:
-                self.write_student(stage.source)
+            if not self._has_begun(stage):
+                self._write_student_for(stage)
             status = train(["-c", str(stage.config), "-o", *self.overrides(stage)])
             if status:
                 return status
@@ -153,11 +152,19 @@ class Runner:
             ],
             **stage.options,
         }
-        if any(self.folder(stage.name).glob(f"{LATEST}.pdparams*")):
+        if self._has_begun(stage):
             values["Global.checkpoints"] = str(self.folder(stage.name) / LATEST)
         else:
             values |= self._first_weights(stage)
         return [f"{path}={json.dumps(value)}" for path, value in values.items()]
+
+    def _has_begun(self, stage: Stage) -> bool:
+        return any(self.folder(stage.name).glob(f"{LATEST}.pdparams*"))
+
+    def _write_student_for(self, stage: Stage) -> None:
+        is_first = stage is self.stages[0] and self.start_weights
+        if isinstance(stage.source, str) and self._is_pair(stage.source) and not is_first:
+            self.write_student(stage.source)
 
     def _first_weights(self, stage: Stage) -> dict[str, str]:
         if self.start_weights and stage is self.stages[0]:

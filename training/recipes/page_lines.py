@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from runtime.pages.crops import Image, cut_out, extent
 from runtime.pages.reader import PageReader
 from runtime.recognition.charset import build_charset
 from runtime.recognition.labels import labelled_images
+from runtime.recognition.scores import are_capitals
 from runtime.recognition.spec import RecognizerSpec
 from runtime.signals import exit_status
 from runtime.standard_streams import open_standard_streams
@@ -56,20 +57,11 @@ def corners_of(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
     return corners.astype(np.float64)
 
 
-def lines_of(
-    page: Image,
-    polygons: TextPolygons,
-    spec: RecognizerSpec,
-) -> Iterator[tuple[Image, str]]:
-    """Cut the lines out of one page by their labels; those ignored or upright are left out.
-
-    Args:
-        page: BGR uint8 [h, w, 3].
-        polygons: the page's labels.
-        spec: height and greatest width of the lines.
+def labelled_lines(polygons: TextPolygons) -> Iterator[tuple[NDArray[np.float64], str]]:
+    """List the lines of a page's labels; those ignored or upright are left out.
 
     Yields:
-        A line, BGR uint8 [spec.height, w, 3], and its text.
+        Corners, px, float64 [4, 2], and the text.
     """
     for polygon, text, is_ignored in zip(
         polygons.polys, polygons.texts, polygons.ignored, strict=True
@@ -77,8 +69,24 @@ def lines_of(
         corners = corners_of(polygon)
         width, height = extent(corners)
         # A single letter may be higher than wide; a line that is, stands upright.
-        if is_ignored or (height > width and len(text) > 2):
-            continue
+        if not is_ignored and (height <= width or len(text) <= 2):
+            yield corners, text
+
+
+def cut_lines(
+    page: Image, lines: Iterable[tuple[NDArray[np.float64], str]], spec: RecognizerSpec
+) -> Iterator[tuple[Image, str]]:
+    """Cut lines out of a page; those that would be squeezed are left out.
+
+    Args:
+        page: BGR uint8 [h, w, 3].
+        lines: corners, px, float64 [4, 2], and the text of each.
+        spec: height and greatest width of the lines.
+
+    Yields:
+        A line, BGR uint8 [spec.height, w, 3], and its text.
+    """
+    for corners, text in lines:
         crop = cut_out(page, corners, spec)
         if not crop.is_squeezed:
             yield crop.pixels, text
@@ -142,8 +150,8 @@ def cut_pack(
         (path, wanted_texts(label, path.name, avoided))
         for path, label in labelled_images(label_file)
     ]
-    are_capitals = not any(
-        text != text.upper() for _, polygons in pages if polygons for text in polygons.texts
+    is_without_case = are_capitals(
+        text for _, polygons in pages if polygons for text in polygons.texts
     )
     for path, polygons in tqdm(pages, desc="pages", disable=None):
         if polygons is None:
@@ -153,12 +161,12 @@ def cut_pack(
             raise DatasetError(f"cannot read the page {path}; remove it from {label_file}")
         own = page.astype(np.uint8, copy=False)
         lines = (
-            found_lines(own, polygons, reader, spec, are_capitals)
+            found_lines(own, polygons, reader, is_without_case)
             if reader
-            else lines_of(own, polygons, spec)
+            else labelled_lines(polygons)
         )
-        known = ((pixels, text) for pixels, text in lines if characters.issuperset(text))
-        for number, (pixels, text) in enumerate(known):
+        known = (line for line in lines if characters.issuperset(line[1]))
+        for number, (pixels, text) in enumerate(cut_lines(own, known, spec)):
             file = f"{path.stem}_{number:03d}.jpg"
             _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             # Not flushed one by one: what makes a pack complete is its label file.

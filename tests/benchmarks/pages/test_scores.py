@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pages.labels import are_capitals, labelled_pages
+from benchmarks.pages.labels import labelled_pages
 from benchmarks.pages.scores import FoundLine, PageScores
 from runtime.errors import DatasetError
 from tests.benchmarks.pages.conftest import BOXES, TEXTS, corners
@@ -61,7 +61,7 @@ def test_what_is_ignored_counts_nowhere(labels: Path) -> None:
 def test_labels_are_read(labels: Path) -> None:
     pages = labelled_pages(labels)
     assert [page.goes_down for page in pages] == [True, True, False]
-    assert pages[0].texts == tuple(TEXTS) and are_capitals(pages)
+    assert pages[0].texts == tuple(TEXTS)
     assert pages[0].polygons[0].tolist() == corners(BOXES[0])
     assert len(labelled_pages(labels, 2)) == 2
 

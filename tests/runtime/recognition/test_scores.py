@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.recognition.scores import TextScores, edit_distance
+from runtime.recognition.scores import TextScores, are_capitals, edit_distance
 
 TEXTS = st.text(st.sampled_from("ab é日"), max_size=12)
 
@@ -35,6 +35,14 @@ def test_texts_are_counted_one_after_the_other() -> None:
         "read exactly: 1 of 3 labelled images (33.3 %); ignoring case and spaces: 2 (66.7 %); "
         "character error rate: 35.00 %"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [(["TOTAL", "1.20", "ÄÖ"], True), (["TOTAL", "Tax"], False), (["ß"], False), ([], True)],
+)
+def test_labels_without_a_small_letter_are_capitals(labels: list[str], expected: bool) -> None:
+    assert are_capitals(labels) is expected
 
 
 def test_without_texts_nothing_is_wrong() -> None:

@@ -10,7 +10,7 @@ import pytest
 from runtime.pages.result import PageLine, PageText
 from runtime.recognition.spec import RecognizerSpec
 from training.recipes.found_lines import found_lines, true_text
-from training.recipes.page_lines import corners_of, main, wanted_texts
+from training.recipes.page_lines import corners_of, cut_lines, main, wanted_texts
 
 
 def page(folder: Path, name: str, texts: list[str]) -> None:
@@ -72,7 +72,8 @@ def test_lines_are_cut_as_a_reader_finds_them(tmp_path: Path) -> None:
         def __call__(self, pages: list[object]) -> list[PageText]:
             return [PageText(tuple(found), ()) for _ in pages]
 
-    lines = list(found_lines(pixels, polygons, Reader(), spec, True))  # type: ignore[arg-type]
+    found_there = found_lines(pixels, polygons, Reader(), True)  # type: ignore[arg-type]
+    lines = list(cut_lines(pixels, found_there, spec))
     assert [text for _, text in lines] == ["First Line", "12.50"]
     assert all(line.shape[0] == 56 for line, _ in lines)
 
