@@ -8,6 +8,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from runtime.standard_streams import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -25,6 +27,17 @@ def program_name(module: str) -> str:
     """
     called = sys.argv[0]
     return called if called.startswith(f"{PROGRAM} ") else f"python -m {module}"
+
+
+def tell(module: str, message: str) -> None:
+    """Say a message of a command on standard error, led by its name.
+
+    Args:
+        module: its last part; a sub-command's name stands in its place where it was called as one.
+        message: without the name.
+    """
+    called, prefix = sys.argv[0], f"{PROGRAM} "
+    say(f"{called.removeprefix(prefix) if called.startswith(prefix) else module}: {message}")
 
 
 def told(error: BaseException) -> str:

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from runtime.errors import OcrError
-from runtime.program import told
-from runtime.standard_streams import say
+from runtime.program import tell, told
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -53,10 +52,10 @@ def exit_status(program: str, work: Callable[[], int], remedy: str = "") -> int:
         with stopped_by_signals():
             return work()
     except OcrError as error:
-        say(f"{program}: {told(error)}")
+        tell(program, told(error))
         return 2
     except KeyboardInterrupt as stop:
-        say(f"{program}: stopped{remedy and f'; {remedy}'}")
+        tell(program, f"stopped{remedy and f'; {remedy}'}")
         return status_of(stop)
 
 

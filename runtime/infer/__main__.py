@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import OcrError
 from runtime.infer.arguments import parse_arguments
-from runtime.program import told
+from runtime.program import tell, told
 from runtime.standard_streams import forget_stdout, log_to_stderr, open_standard_streams, say
 
 if TYPE_CHECKING:  # slow imports come after the command line was checked
@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         return _infer(arguments)
     except OcrError as error:
-        say(f"infer: {told(error)}")
+        tell("infer", told(error))
         return UNUSABLE
     except KeyboardInterrupt:
-        say(f"infer: interrupted{_how_to_resume(arguments)}")
+        tell("infer", f"interrupted{_how_to_resume(arguments)}")
         return INTERRUPTED
     except BrokenPipeError:
         forget_stdout()
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except OSError:
             forget_stdout()
-        say(f"infer: cannot write the results: {error.strerror or error}")
+        tell("infer", f"cannot write the results: {error.strerror or error}")
         return UNUSABLE
 
 
@@ -112,7 +112,7 @@ def _infer(arguments: Namespace) -> int:
         interruption.before_leaving(results.leave_printing, _SECONDS_TO_PRINT)
         interruption.before_leaving(sum_up, _SECONDS_TO_PRINT)
         interruption.before_leaving(
-            lambda: say(f"infer: interrupted{_how_to_resume(arguments)}"), _SECONDS_TO_PRINT
+            lambda: tell("infer", f"interrupted{_how_to_resume(arguments)}"), _SECONDS_TO_PRINT
         )
         for result in stream(sources):
             results.take(sources.next_taken(), result)

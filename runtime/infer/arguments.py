@@ -12,9 +12,8 @@ from runtime.infer.pages import arguments as pages
 from runtime.infer.parquet_folder import SUFFIX, is_parquet_folder
 from runtime.infer.records import format_named, format_of
 from runtime.infer.values import device, multiple, number, positive, precision
-from runtime.program import program_name
+from runtime.program import program_name, tell
 from runtime.recognition.model.default import default_model
-from runtime.standard_streams import say
 
 FORMATS = ("table", "jsonl", "csv", "txt", "labels")
 COMPATS = ("paddleocr2", "paddleocr3")
@@ -27,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message in one line, without the usage in front of it."""
-        say(f"infer: {message} (--help shows all options)")
+        tell("infer", f"{message} (--help shows all options)")
         self.exit(USAGE_ERROR)
 
 

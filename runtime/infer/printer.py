@@ -8,7 +8,8 @@ import sys
 from runtime.infer.records import ENCODING_ERRORS, Writer, open_writer
 from runtime.infer.table import TableWriter
 from runtime.infer.task import Result, Task
-from runtime.standard_streams import forget_stdout, say
+from runtime.program import tell
+from runtime.standard_streams import forget_stdout
 
 
 class Printer:
@@ -54,4 +55,4 @@ class Printer:
             raise error
         forget_stdout()
         if not isinstance(error, BrokenPipeError):
-            say(f"infer: nothing more is printed: {error.strerror}; --output is written on")
+            tell("infer", f"nothing more is printed: {error.strerror}; --output is written on")

@@ -27,7 +27,7 @@ from runtime.infer.result_file import ResultFile, keep_inputs
 from runtime.infer.run_note import RunNote
 from runtime.infer.task import Documents, Result, Task
 from runtime.lock import OutputLock
-from runtime.standard_streams import say
+from runtime.program import tell
 
 
 class Results:
@@ -107,7 +107,7 @@ class Results:
         self._num_for_another += self._task.is_for_another(result)
         self.num_failed += result.error is not None
         if result.error is not None and not self._has_reasons:
-            say(f"infer: {result.source}: {result.error}")
+            tell("infer", f"{result.source}: {result.error}")
         if self.labels is not None:
             self.labels.compare(result.source, self._task.answer(result))
         if self._printer is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.errors import ArtifactError
 from runtime.files import sha256_of_file, written_atomically
-from runtime.standard_streams import say
+from runtime.program import tell
 
 _MOST_BYTES = 2**16
 _HASHES = {"model": "sha256"}
@@ -55,9 +55,10 @@ class RunNote:
             if name in before and before[name] != value
         ]
         if differing:
-            say(
-                f"infer: warning: the results in {self._output} were begun with other settings: "
-                f"{'; '.join(differing)[:2000]}"
+            tell(
+                "infer",
+                f"warning: the results in {self._output} were begun with other settings: "
+                f"{'; '.join(differing)[:2000]}",
             )
 
     def write(self, is_continued: bool) -> None:

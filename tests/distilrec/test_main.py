@@ -59,6 +59,7 @@ def test_a_sub_command_gives_its_status(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["read", str(ROOT / "images" / "line_01.jpg"), "--format", "txt"]) == 0
     assert "Invoice 2024" in capsys.readouterr().out
     assert main(["read", "nowhere.png", "--quiet"]) != 0
+    assert capsys.readouterr().err.startswith("read: ")
 
 
 @pytest.mark.parametrize("first", [["--debug"], []], ids=["debug", "plain"])

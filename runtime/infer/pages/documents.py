@@ -20,7 +20,7 @@ from runtime.pages.formats.kinds import FORMATS
 from runtime.pages.formats.paddleocr import paddleocr_record
 from runtime.pages.result import PageText
 from runtime.pages.searchable.document import SearchablePdf
-from runtime.standard_streams import say
+from runtime.program import tell
 
 _PDF, _PADDLEOCR = "pdf", "paddleocr"
 _RECORDS = "_res.json"
@@ -92,7 +92,7 @@ class Documents:
         """
         if not is_complete:
             if self._whole is not None:
-                say(f"infer: {self._arguments.document} is not written: not all pages are read")
+                tell("infer", f"{self._arguments.document} is not written: not all pages are read")
             self.abandon()
             return
         self._finish_open()
@@ -125,7 +125,7 @@ class Documents:
         wanted = names.stem_of(file)
         stem = names.free(wanted, [_suffix_of(kind) for kind in kinds])
         if stem != wanted and not getattr(self._arguments, "quiet", False):
-            say(f"infer: {file} is written as {stem}: another file of its name came before")
+            tell("infer", f"{file} is written as {stem}: another file of its name came before")
         for kind in kinds:
             path = names.path(stem, _suffix_of(kind))
             self._check(source, path)
@@ -157,7 +157,7 @@ class Documents:
     def _finish(self, document: _Document) -> None:
         document.finish()
         for problem in document.problems:
-            say(f"infer: {problem}")
+            tell("infer", problem)
         self.num_failed += bool(document.problems)
 
 
