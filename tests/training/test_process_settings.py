@@ -52,11 +52,14 @@ def test_threads_come_from_the_cpus_of_this_process(bare: pytest.MonkeyPatch) ->
     assert "3 CPU threads" in settings.summary()
 
 
-def test_the_user_s_own_value_stays(bare: pytest.MonkeyPatch) -> None:
-    bare.setenv("OMP_NUM_THREADS", "1")
+@pytest.mark.parametrize(("value", "threads"), [("1", 1), ("2,1", 2), ("no", 3), ("0", 3)])
+def test_the_user_s_own_value_stays(bare: pytest.MonkeyPatch, value: str, threads: int) -> None:
+    bare.setenv("OMP_NUM_THREADS", value)
     settings = apply_process_settings()
-    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == value
     assert "OMP_NUM_THREADS" not in settings.environment
+    assert settings.threads == threads
+    assert settings.environment["NUMBA_NUM_THREADS"] == str(threads)
 
 
 def test_one_option_switches_everything_off(bare: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from runtime.detection.boxes import smallest_quads
-from runtime.errors import DatasetError
+from runtime.errors import DatasetError, ImageError
 from runtime.files import write_atomically
+from runtime.images.read import read_image
 from runtime.pages.crops import Image, cut_out, extent
 from runtime.pages.reader import PageReader
 from runtime.recognition.charset import build_charset
@@ -156,17 +157,17 @@ def cut_pack(
     for path, polygons in tqdm(pages, desc="pages", disable=None):
         if polygons is None:
             continue
-        page = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if page is None:
-            raise DatasetError(f"cannot read the page {path}; remove it from {label_file}")
-        own = page.astype(np.uint8, copy=False)
+        try:
+            page = read_image(path)
+        except ImageError as error:
+            raise DatasetError(f"{error}; remove the page from {label_file}") from error
         lines = (
-            found_lines(own, polygons, reader, is_without_case)
+            found_lines(page, polygons, reader, is_without_case)
             if reader
             else labelled_lines(polygons)
         )
         known = (line for line in lines if characters.issuperset(line[1]))
-        for number, (pixels, text) in enumerate(cut_lines(own, known, spec)):
+        for number, (pixels, text) in enumerate(cut_lines(page, known, spec)):
             file = f"{path.stem}_{number:03d}.jpg"
             _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             # Not flushed one by one: what makes a pack complete is its label file.
