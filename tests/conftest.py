@@ -108,7 +108,9 @@ def write_config(tmp_path: Path) -> WriteConfig:
 
     def write(name: str = "run", changes: dict[str, Any] | None = None) -> Path:
         dictionary = tmp_path / "characters.txt"
-        dictionary.write_text("".join(f"{one}\n" for one in CHARACTERS), encoding="utf-8")
+        dictionary.write_text(
+            "".join(f"{character}\n" for character in CHARACTERS), encoding="utf-8"
+        )
         sections = copy.deepcopy(_SECTIONS)
         # A copy of each, so that a change of one network leaves the other as it is.
         models = sections["Architecture"]["Models"]

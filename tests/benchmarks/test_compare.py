@@ -55,7 +55,7 @@ def test_figures_that_come_and_go(make_result: Any) -> None:
         make_result(measures=(speed(1, name="new"),)),
         THRESHOLD,
     )
-    assert [(one.name, one.verdict) for one in found] == [("old", "gone"), ("new", "new")]
+    assert [(match.name, match.verdict) for match in found] == [("old", "gone"), ("new", "new")]
 
 
 def test_a_figure_of_zero_has_no_ratio(make_result: Any) -> None:

@@ -30,7 +30,7 @@ def hostile_files(good: bytes) -> Iterator[tuple[str, bytes]]:
 def first_weight(model: onnx.ModelProto) -> TensorProto:
     """Weight of the first node."""
     name = model.graph.node[0].input[1]
-    return next(one for one in model.graph.initializer if one.name == name)
+    return next(initializer for initializer in model.graph.initializer if initializer.name == name)
 
 
 def write_apart(model: onnx.ModelProto, folder: Path, **told: str | int) -> Path:

@@ -57,7 +57,7 @@ def test_the_graph_is_clean(exported):
     assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
     assert model.opset_import[0].version == 14
     shapes = {
-        value.name: [one.dim_param or one.dim_value for one in value.type.tensor_type.shape.dim]
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
     assert shapes == {"x": ["N", 3, 32, "W"], "probabilities": ["N", "T", 12]}
@@ -92,7 +92,7 @@ def test_the_runtime_reads_what_was_exported(exported, tmp_path):
     with Recognizer(exported[0] / "student.onnx", device="cpu") as recognizer:
         together = recognizer(paths)
         alone = [recognizer([path])[0] for path in paths]
-    assert any(one.text for one in together)
+    assert any(result.text for result in together)
     for one, other in zip(together, alone, strict=True):
         assert one.text == other.text
         assert one.confidence == pytest.approx(other.confidence, abs=1e-6)
@@ -116,7 +116,7 @@ def test_a_fixed_shape_reads_the_same(
     assert list(tmp_path.iterdir()) == [tmp_path / "student.onnx"]
     model = onnx.load(result["onnx"])
     shape = [
-        one.dim_param or one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim
+        size.dim_param or size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim
     ]
     assert shape == [batch_size or "N", 3, 32, width_px or "W"]
     lines, _ = rendered_lines(RecognizerSpec(characters=tuple("0123456789 ")).charset)
@@ -127,7 +127,9 @@ def test_a_fixed_shape_reads_the_same(
         Recognizer(tmp_path / "student.onnx", device="cpu") as fixed,
         Recognizer(exported[0] / "student.onnx", device="cpu") as free,
     ):
-        assert [one.text for one in fixed(lines)] == [one.text for one in free(lines)]
+        assert [reading.text for reading in fixed(lines)] == [
+            reading.text for reading in free(lines)
+        ]
 
 
 def test_impossible_options_are_told_before_anything_runs():

@@ -75,9 +75,9 @@ def test_rapidocr_reads_the_same_text(small_student, real_lines) -> None:
     images = [read_image(path) for path in paths]
     with Recognizer(model, device="cpu") as recognizer:
         ours = recognizer(images)
-    widths = [one.input_width_px for one in ours]
+    widths = [result.input_width_px for result in ours]
     theirs = texts_of_rapidocr(model, images, widths)
-    assert theirs == [one.text for one in ours]
+    assert theirs == [result.text for result in ours]
     assert len(set(theirs)) > 20, "the model must tell lines apart"
 
 
@@ -91,7 +91,7 @@ def test_paddlex_reads_the_exported_folder(small_student, tmp_path) -> None:
         cv2.imwrite(paths[-1], cv2.resize(line, (320, 32)))
     theirs = texts_of_paddlex(small_student.with_suffix(""), paths)
     with Recognizer(small_student, device="cpu") as recognizer:
-        ours = [one.text for one in recognizer(paths)]
+        ours = [result.text for result in recognizer(paths)]
     assert theirs == ours
     assert len(set(ours)) > 10
 

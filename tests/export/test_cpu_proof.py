@@ -88,7 +88,9 @@ def spoil(path: Path, model: Path) -> None:
     from onnx import numpy_helper
 
     graph = onnx.load(model)
-    (weights,) = (one for one in graph.graph.initializer if one.name == "weights")
+    (weights,) = (
+        initializer for initializer in graph.graph.initializer if initializer.name == "weights"
+    )
     turned = np.ascontiguousarray(numpy_helper.to_array(weights)[::-1])
     weights.CopyFrom(numpy_helper.from_array(turned, "weights"))
     onnx.save(graph, path)

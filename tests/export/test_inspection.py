@@ -85,7 +85,9 @@ def test_a_dictionary_or_inference_yml_help_a_model_without_characters(tmp_path:
     with pytest.raises(ArtifactError, match=r"does not carry its characters.*--dictionary"):
         described(path)
     dictionary = tmp_path / "dict.txt"
-    dictionary.write_text("".join(f"{one}\n" for one in CHARACTERS[:-1]), encoding="utf-8")
+    dictionary.write_text(
+        "".join(f"{character}\n" for character in CHARACTERS[:-1]), encoding="utf-8"
+    )
     with_dictionary = described(path, dictionary)
     (tmp_path / "inference.yml").write_text(inference_yml(toy_spec()), encoding="utf-8")
     assert described(path) == with_dictionary

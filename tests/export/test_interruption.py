@@ -48,7 +48,8 @@ def command(small_config, checkpoint, tmp_path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "stage", [pytest.param(one, marks=pytest.mark.slow) for one in STAGES[:2]] + [STAGES[2]]
+    "stage",
+    [pytest.param(step_name, marks=pytest.mark.slow) for step_name in STAGES[:2]] + [STAGES[2]],
 )
 def test_a_killed_export_changes_nothing_and_the_next_one_cleans_up(earlier, command, stage):
     before = contents(earlier)

@@ -61,7 +61,7 @@ def test_mistakes_are_one_line_and_leave_nothing(small_config, checkpoint, tmp_p
     ):
         assert main(arguments) == ERROR
         captured = capsys.readouterr()
-        (line,) = [one for one in captured.err.splitlines() if "values" not in one]
+        (line,) = [row for row in captured.err.splitlines() if "values" not in row]
         assert said in line
         assert captured.out == ""
     assert not (tmp_path / "out").exists()

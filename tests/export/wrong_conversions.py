@@ -158,7 +158,7 @@ def forward_only(model: onnx.ModelProto) -> None:
 
 
 def _tensor(model: onnx.ModelProto, name: str) -> onnx.TensorProto:
-    return next(one for one in model.graph.initializer if one.name == name)
+    return next(initializer for initializer in model.graph.initializer if initializer.name == name)
 
 
 CHANGES: Mapping[str, Change] = {

@@ -57,5 +57,5 @@ class Plan:
         start = len(_MAGIC) + 8
         end = start + int.from_bytes(data[len(_MAGIC) : start], "little")
         entries: dict[str, Any] = json.loads(data[start:end])
-        entries["tensors"] = [Tensor(**one) for one in entries["tensors"]]
+        entries["tensors"] = [Tensor(**entry) for entry in entries["tensors"]]
         return cls(**entries, onnx=bytes(data[end:]))

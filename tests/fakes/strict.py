@@ -30,7 +30,9 @@ def read_api(version: str) -> dict[str, list[str]]:
 
 def is_enum(name: str, attributes: Iterable[str]) -> bool:
     """Whether a class of the binding is an enumeration: it has upper-case members only."""
-    members = [one for one in attributes if one not in ("name", "value", "itemsize")]
+    members = [
+        attribute for attribute in attributes if attribute not in ("name", "value", "itemsize")
+    ]
     is_upper = all(member == member.upper() for member in members)
     return bool(members) and is_upper and not name.startswith("Dims")
 
@@ -51,7 +53,9 @@ class Enumeration(enum.Enum):
 
 def strict_enum(name: str, attributes: Iterable[str]) -> type[Enumeration]:
     """An enumeration of the members listed."""
-    members = [one for one in attributes if one not in ("name", "value", "itemsize")]
+    members = [
+        attribute for attribute in attributes if attribute not in ("name", "value", "itemsize")
+    ]
     values = {member: index for index, member in enumerate(members)}
     if name in _BITS:
         values = {member: 1 << index for index, member in enumerate(members)}

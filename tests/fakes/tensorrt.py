@@ -82,7 +82,7 @@ def fake_tensorrt(version: str, cuda: FakeCuda, release: str | None = None) -> M
         elif not name.startswith("Dims"):
             setattr(trt, name, _made(trt, version, name, attributes, (Strict,)))
     severity = strict_enum("Severity", _SEVERITIES)
-    levels = {one.name: one for one in severity}
+    levels = {level.name: level for level in severity}
     trt.ILogger = _made(trt, version, "ILogger", api["ILogger"], (Strict,), levels)
     trt.Logger = _made(
         trt, version, "Logger", api["Logger"], (trt.ILogger,), {**levels, "Severity": severity}

@@ -211,16 +211,16 @@ class Builder:
             return "Network has dynamic or shape inputs, but no optimization profile is defined."
         largest = 0
         for profile in config._profiles:
-            for one in network._inputs:
-                shapes = profile._shapes.get(one._name)
+            for tensor in network._inputs:
+                shapes = profile._shapes.get(tensor._name)
                 if shapes and not all(a <= b <= c for a, b, c in zip(*shapes, strict=True)):
-                    return f"{one._name}: optimization profile is inconsistent: {shapes}"
-                if shapes is None and -1 in one._shape:
-                    return f"{one._name}: optimization profile is missing values"
+                    return f"{tensor._name}: optimization profile is inconsistent: {shapes}"
+                if shapes is None and -1 in tensor._shape:
+                    return f"{tensor._name}: optimization profile is missing values"
                 for shape in shapes or ():
-                    pairs = zip(shape, one._shape, strict=True)
+                    pairs = zip(shape, tensor._shape, strict=True)
                     if any(fixed not in (-1, size) for size, fixed in pairs):
-                        return f"{one._name}: a profile contradicts the shape {one._shape}"
+                        return f"{tensor._name}: a profile contradicts the shape {tensor._shape}"
                 largest = max([largest, *(shape[0] for shape in shapes or ())])
         limit = self._trt._wishes.max_buildable_batch
         if limit is not None and largest > limit:

@@ -112,8 +112,8 @@ class IExecutionContext:
         return self._trt.Dims(self._engine._shapes_of_outputs(self._shapes)[name])
 
     def infer_shapes(self) -> list[str]:
-        inputs = [one for one in self._engine._plan.tensors if one.is_input]
-        return [one.name for one in inputs if one.name not in self._shapes]
+        inputs = [tensor for tensor in self._engine._plan.tensors if tensor.is_input]
+        return [input_.name for input_ in inputs if input_.name not in self._shapes]
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self._trt._cuda.calls.append(f"set_tensor_address {name}")
@@ -191,7 +191,9 @@ class IExecutionContext:
             for name, place in places.items():
                 raw = cuda.device_bytes(place[0], _nbytes(place))[0]
                 views[name] = raw.view(place[2]).reshape(place[1])
-            for name, array in engine._compute(shapes, {one: views[one] for one in shapes}).items():
+            for name, array in engine._compute(
+                shapes, {shape: views[shape] for shape in shapes}
+            ).items():
                 views[name][...] = array
                 if self._trt._wishes.spoils_replays and self._num_runs > 1:
                     views[name].view(np.uint8)[..., 0] ^= 1

@@ -255,7 +255,7 @@ class OnnxParser:
         self._logger.log(self._trt.Logger.ERROR, f"In node {node[0]}: {code}: {text}")
 
     def _take(self, proto: onnx.ModelProto) -> None:
-        weights = {one.name for one in proto.graph.initializer}
+        weights = {initializer.name for initializer in proto.graph.initializer}
         network = self._network
         for values, target, is_input in (
             (proto.graph.input, network._inputs, True),
@@ -264,8 +264,8 @@ class OnnxParser:
             for value in values:
                 if value.name not in weights:
                     shape = tuple(
-                        one.dim_value if one.HasField("dim_value") else -1
-                        for one in value.type.tensor_type.shape.dim
+                        size.dim_value if size.HasField("dim_value") else -1
+                        for size in value.type.tensor_type.shape.dim
                     )
                     dtype = _ONNX_TYPES[value.type.tensor_type.elem_type]
                     target.append(self._trt.ITensor(value.name, dtype, shape, is_input))

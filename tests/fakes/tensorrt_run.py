@@ -70,7 +70,7 @@ class EngineInspector:
 class ICudaEngine:
     def __init__(self, plan: Plan, logger: Any) -> None:
         self._plan, self._logger = plan, logger
-        self._tensors = {one.name: one for one in plan.tensors}
+        self._tensors = {tensor.name: tensor for tensor in plan.tensors}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
@@ -170,5 +170,5 @@ class ICudaEngine:
                 name: np.zeros(shape, DTYPES[self._tensors[name].dtype])
                 for name, shape in shapes.items()
             }
-        outputs = [one.name for one in self._plan.tensors if not one.is_input]
+        outputs = [tensor.name for tensor in self._plan.tensors if not tensor.is_input]
         return dict(zip(outputs, self._model.run(outputs, arrays), strict=True))

@@ -49,8 +49,8 @@ def test_classes_have_exactly_their_attributes(trt: Any) -> None:
         made = getattr(trt, name, None)
         if made is None or name.startswith("Dims") or name[0].islower():
             continue
-        public = {one for one in vars(made) if not one.startswith("_")}
-        inherited = {one for base in made.__mro__[1:] for one in vars(base)}
+        public = {key for key in vars(made) if not key.startswith("_")}
+        inherited = {key for base in made.__mro__[1:] for key in vars(base)}
         assert public <= set(attributes), name
         of_members = {"name", "value", "itemsize"} if issubclass(made, Enumeration) else set()
         assert set(attributes) <= public | inherited | of_members, name

@@ -48,8 +48,8 @@ def test_neither_lines_nor_results_pile_up(
         assert position + 1 - len(given_out) <= look_ahead
         assert len(order) <= look_ahead
     for batch in batcher.flush():
-        for one in batch.positions:
-            order.put(one, one)
+        for index in batch.positions:
+            order.put(index, index)
         given_out += order.ready()
     assert given_out == list(range(len(widths)))
 

@@ -24,7 +24,7 @@ def test_writes_and_replaces_and_makes_the_folder(tmp_path: Path) -> None:
     write_atomically(path, b"old")
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
-    assert [one.name for one in path.parent.iterdir()] == ["file.bin"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.bin"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -41,7 +41,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
-    assert [one.name for one in tmp_path.iterdir()] == ["file.bin"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.bin"]
 
 
 def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         stream.write("whole\n")
         assert path.read_text() == "older"
     assert path.read_text() == "whole\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.jsonl"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

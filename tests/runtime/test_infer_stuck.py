@@ -145,7 +145,7 @@ def test_parquet_part_is_written_by_a_stuck_run(images: list[str], toy_path: Pat
     assert process.returncode == 130, said
     names = [row["file"] for row in parquet.read_table(output).to_pylist()]
     assert names and names == images[: len(names)]
-    assert {one.name for one in output.iterdir()} == {"part-00000.parquet", ".run"}
+    assert {path.name for path in output.iterdir()} == {"part-00000.parquet", ".run"}
 
 
 @pytest.mark.parametrize("name", ["r.jsonl", "r.parquet"])
@@ -168,4 +168,4 @@ def test_killed_run_has_left_its_results(images: list[str], toy_path: Path, name
     assert done.returncode == 0, done.stderr
     if name == "r.jsonl":
         assert [json.loads(line)["file"] for line in output.read_text().splitlines()] == images
-    assert not [one.name for one in output.parent.iterdir() if one.name.endswith(".lock")]
+    assert not [path.name for path in output.parent.iterdir() if path.name.endswith(".lock")]

@@ -147,8 +147,8 @@ def test_an_error_comes_out_once_and_ends_all(place: str) -> None:
     results = run(numbers())
     got = []
     with pytest.raises(Broken):
-        for one in results:
-            got.append(one)
+        for result in results:
+            got.append(result)
     assert got == list(range(len(got))) and len(got) <= 40
     assert next(results, None) is None
     assert num_read < 100
@@ -169,7 +169,7 @@ def test_closing_early_stops_the_threads_and_drops_what_waits() -> None:
     results.close()  # type: ignore[attr-defined]
     assert prepared <= run.look_ahead
     started = set(threading.enumerate()) - before
-    assert not [one for one in started if one.name.startswith(("ahead", "read"))]
+    assert not [thread for thread in started if thread.name.startswith(("ahead", "read"))]
 
 
 def double_any(batch: WidthBatch[int]) -> list[int]:

@@ -49,7 +49,7 @@ def test_parts_are_weighted_and_summed() -> None:
     prediction = (paddle.randn([2, 6, 3]), paddle.randn([2, 6, 4]))
     results = {name: float(value) for name, value in loss(prediction, BATCH).items()}
     assert list(results) == ["loss_ctc", "loss_center", "loss_ace", TOTAL]
-    plain = [float(one(prediction, BATCH)) for one in loss.losses]
+    plain = [float(term(prediction, BATCH)) for term in loss.losses]
     assert list(results.values())[:3] == pytest.approx(
         [plain[0], 0.5 * plain[1], 2 * plain[2]], rel=1e-6
     )

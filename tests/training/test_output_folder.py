@@ -38,7 +38,7 @@ def test_a_folder_is_made_and_removed_again_if_it_stayed_empty(tmp_path: Path) -
     assert not (tmp_path / "a").exists()
     with run_folder(*of(folder)):
         (folder / "latest").touch()
-    assert [one.name for one in folder.iterdir()] == ["latest"]
+    assert [path.name for path in folder.iterdir()] == ["latest"]
 
 
 def test_a_file_and_what_is_below_one_are_refused(tmp_path: Path) -> None:

@@ -116,13 +116,13 @@ def test_the_batch_does_not_change_what_is_read(write_config: WriteConfig, image
         changes = {"Eval.loader.batch_size_per_card": size}
         run = read_something(build_run(load_config(write_config(f"by{size}", changes))))
         readings.append(list(run.task.predictions(run, files)))
-    assert [one.file for one in readings[0]] == files
+    assert [reading.file for reading in readings[0]] == files
     for first, second in zip(*readings, strict=True):
         assert first.error == second.error
         for network, line in first.lines.items():
             assert line.text == second.lines[network].text
             np.testing.assert_allclose(line.confidence, second.lines[network].confidence, rtol=1e-4)
-    assert sum(len(one.lines["Student"].text) for one in readings[0] if one.lines) > 10
+    assert sum(len(reading.lines["Student"].text) for reading in readings[0] if reading.lines) > 10
 
 
 def test_it_reads_what_the_network_says(write_config: WriteConfig, images: Path) -> None:

@@ -14,7 +14,9 @@ CONFIG = "configs/ch_PP-OCRv2_rec_distillation.yml"
 def test_pp_ocrv2_distillation_trains_on_real_lines(real_lines: Path, tmp_path: Path):
     pack = real_lines / "ic15_words"
     labels = {name: (pack / f"{name}.tsv").read_text("utf-8") for name in ("train", "val")}
-    characters = {one for line in labels["train"].splitlines() for one in line.split("\t")[1]}
+    characters = {
+        character for line in labels["train"].splitlines() for character in line.split("\t")[1]
+    }
     dictionary = tmp_path / "dictionary.txt"
     dictionary.write_text("\n".join(sorted(characters - {" "})) + "\n", encoding="utf-8")
     (tmp_path / "val.tsv").write_text("\n".join(labels["val"].splitlines()[:32]) + "\n", "utf-8")

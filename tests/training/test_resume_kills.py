@@ -73,7 +73,7 @@ def kill_once(config: Path, folder: Path, log: Path, rng: random.Random) -> bool
 
 def contents(folder: Path) -> dict[str, dict[str, Any]]:
     """Everything in a run's checkpoints, by file."""
-    files = sorted(one for one in folder.iterdir() if one.suffix.startswith((".pd", ".st")))
+    files = sorted(path for path in folder.iterdir() if path.suffix.startswith((".pd", ".st")))
     found = {file.name: dict(load_pickle(file)) for file in files}
     for name, content in found.items():
         if name.endswith(".states"):
@@ -86,9 +86,9 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
     return {
-        key: one
+        key: leaf
         for part, below in value.items()
-        for key, one in flat(below, f"{name}/{part}").items()
+        for key, leaf in flat(below, f"{name}/{part}").items()
     }
 
 
@@ -110,7 +110,9 @@ def assert_same_bits(first: Path, second: Path) -> None:
 
 def losses(folder: Path) -> dict[int, float]:
     """Loss of every step; each has to be logged once."""
-    records = [one for one in read_metrics(folder / "metrics.jsonl") if one["kind"] == "train"]
+    records = [
+        record for record in read_metrics(folder / "metrics.jsonl") if record["kind"] == "train"
+    ]
     found = {record["step"]: record["loss"] for record in records}
     assert len(found) == len(records)
     return found

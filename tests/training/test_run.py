@@ -45,7 +45,9 @@ def test_parts_fit_and_the_config_stays(run: Run) -> None:
     again = build_run(config)
     assert config.sections == before
     assert isinstance(run.model, DistillationModel)
-    assert {one.head.out_channels for one in run.model.networks.values()} == {run.task.num_classes}
+    assert {network.head.out_channels for network in run.model.networks.values()} == {
+        run.task.num_classes
+    }
     assert run.main_network is run.model.networks["Student"]
     first, second = arrays_of(run.model), arrays_of(again.model)
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -53,8 +55,8 @@ def test_parts_fit_and_the_config_stays(run: Run) -> None:
 
 def test_parameter_names_do_not_depend_on_what_was_built_before(run: Run) -> None:
     # The optimizer's state is stored under them.
-    names = [one.name for one in run.model.parameters()]
-    assert [one.name for one in build_run(small()).model.parameters()] == names
+    names = [parameter.name for parameter in run.model.parameters()]
+    assert [parameter.name for parameter in build_run(small()).model.parameters()] == names
 
 
 def test_another_seed_gives_other_weights(run: Run) -> None:

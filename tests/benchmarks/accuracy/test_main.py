@@ -20,7 +20,7 @@ def true_labels(toy_onnx: Path, labelled_lines: Path) -> Path:
     """What the toy network reads of each line, but for the last one, which it never would."""
     paths = [labelled_lines.parent / f"{number}.png" for number in range(12)]
     with Recognizer(toy_onnx, device="cpu") as recognizer:
-        texts = [one.text for one in recognizer(paths)]
+        texts = [result.text for result in recognizer(paths)]
     assert len(set(texts)) > 6
     texts[-1] = "QQQQQQ"
     labels = labelled_lines.parent / "true.tsv"
@@ -45,9 +45,9 @@ def test_forms_side_by_side(
     for form in forms.values():
         assert (form["packs"]["all"]["lines"], form["packs"]["all"]["exact"]) == (12, 11)
         assert form["as_the_first"] == 12
-    figures = {one.name: one for one in result.measures}
+    figures = {measure.name: measure for measure in result.measures}
     assert figures["copy.onnx / true / exact"].value == pytest.approx(11 / 12)
-    assert all(one.is_exact for one in result.measures)
+    assert all(measure.is_exact for measure in result.measures)
     (failed,) = result.failures  # a plan without its sidecar is a fault of the plan
     assert (failed.what, failed.is_absent, status) == ("toy.plan", False, 1)
     (line,) = forms["toy.onnx"]["worst"]

@@ -60,7 +60,7 @@ def test_calibration_by_hand() -> None:
         reading("a", "", 0.0, "damaged"),
     ]
     calibration = calibration_of(readings)
-    assert [one.lines for one in calibration.bins] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 4]
+    assert [bin_.lines for bin_ in calibration.bins] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 4]
     assert calibration.bins[9].exact == 0.75
     low = abs((0.1 + 0.1 + 0) / 3 - 0)
     assert calibration.expected_error == pytest.approx((3 * low + 4 * abs(0.95 - 0.75)) / 7)

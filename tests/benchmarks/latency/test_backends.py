@@ -15,7 +15,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="it is asked for its pro
 
 
 def test_every_engine_has_a_file_or_a_reason(toy_onnx: Path) -> None:
-    found = {one.name: one for one in find_backends(toy_onnx, None, [])}
+    found = {backend.name: backend for backend in find_backends(toy_onnx, None, [])}
     assert list(found) == list(TITLES)
     assert (found["cpu-fp32"].model, found["cpu-fp32"].reason) == (toy_onnx, None)
     assert "export precision" in str(found["cpu-fp16"].reason)
@@ -25,14 +25,14 @@ def test_every_engine_has_a_file_or_a_reason(toy_onnx: Path) -> None:
 
 def test_a_runtime_without_cuda_is_said(toy_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    found = {one.name: one for one in find_backends(toy_onnx, toy_onnx, [])}
+    found = {backend.name: backend for backend in find_backends(toy_onnx, toy_onnx, [])}
     assert found["cuda-fp32"].reason == ("this onnxruntime has no CUDA, only CPUExecutionProvider")
 
 
 def test_a_plan_is_known_by_its_sidecar(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     library = "runtime.engines.tensorrt.library"
     monkeypatch.setattr(f"{library}.require_driver", lambda: None)
-    found = {one.name: one for one in find_backends(machine.plan, None, [machine.plan])}
+    found = {backend.name: backend for backend in find_backends(machine.plan, None, [machine.plan])}
     assert (found["tensorrt-fp32"].model, found["tensorrt-fp32"].reason) == (machine.plan, None)
     assert "export build" in str(found["tensorrt-fp16"].reason)
     with pytest.raises(OcrError, match="two plans of one kind"):

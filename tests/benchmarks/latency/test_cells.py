@@ -18,7 +18,7 @@ LIMITS = Limits(warm_up_s=0.001, duration_s=0.001, iterations=4)
 @pytest.mark.parametrize("width", [32, 96, 320])
 def test_noise_comes_out_as_wide_as_asked(width: int) -> None:
     lines = noise_lines(3, width, toy_spec())
-    assert [prepare_line(one, toy_spec()).shape for one in lines] == [(32, width, 3)] * 3
+    assert [prepare_line(line, toy_spec()).shape for line in lines] == [(32, width, 3)] * 3
     assert (lines[0] == noise_lines(1, width, toy_spec())[0]).all()
     assert (lines[0] != lines[1]).any()
 
@@ -51,6 +51,6 @@ def test_a_plan_is_timed_by_the_device(machine: Any) -> None:
     engine = PlanEngine(machine.plan)
     cell = engine.measure(4, 96, LIMITS)
     assert len(cell.end_to_end_ms) >= 4 and len(cell.engine_ms) >= 4
-    assert all(one > 0 for one in cell.engine_ms)
+    assert all(ms > 0 for ms in cell.engine_ms)
     assert "TensorRT 11.4" in engine.description
     engine._session.close()

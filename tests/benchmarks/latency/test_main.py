@@ -23,7 +23,7 @@ def test_all_shapes_are_measured_and_what_is_not_here_is_named(
     assert status == 0
     result = read_result(output)
     cells = result.details["backends"]["cpu-fp32"]["cells"]
-    assert [(one["batch"], one["width_px"]) for one in cells] == [
+    assert [(row["batch"], row["width_px"]) for row in cells] == [
         *((1, 32), (1, 96), (3, 32), (3, 96)),
     ]
     for cell in cells:
@@ -31,10 +31,10 @@ def test_all_shapes_are_measured_and_what_is_not_here_is_named(
         for clock in ("engine", "end_to_end"):
             each = [cell[clock][name] for name in ("p50", "p90", "p95", "p99")]
             assert each == sorted(each) and each[0] > 0
-    named = {one.name: one for one in result.measures}
+    named = {measure.name: measure for measure in result.measures}
     assert len(named["cpu-fp32 / 3 x 96 px / engine only, median"].samples) == 2
     assert named["cpu-fp32 / cold start / open"].value > 0
-    absent = {one.what for one in result.failures if one.is_absent}
+    absent = {failure.what for failure in result.failures if failure.is_absent}
     assert {"cpu-fp16", "tensorrt-fp16", "rtx-fp32"} <= absent
     assert result.inputs["toy.onnx"]["sha256"]
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
@@ -50,7 +50,7 @@ def test_an_engine_that_fails_is_told_and_is_status_2_when_it_is_alone(
     output = tmp_path / "latency.json"
     assert main(["--model", str(broken), *QUICK, "--output", str(output)]) == 2
     assert "cpu-fp32: FAILED: " in capsys.readouterr().out
-    (failed,) = [one for one in read_result(output).failures if not one.is_absent]
+    (failed,) = [failure for failure in read_result(output).failures if not failure.is_absent]
     assert "broken.onnx" in failed.reason
 
 

@@ -22,7 +22,7 @@ def figures(name: str, **values: Any) -> Contender:
 
 
 def order(attempts: list[Attempt]) -> list[tuple[int, str]]:
-    return [(one.round, one.contender) for one in attempts]
+    return [(attempt.round, attempt.contender) for attempt in attempts]
 
 
 def test_every_round_starts_with_another_contender(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_every_round_starts_with_another_contender(tmp_path: Path) -> None:
     )
     assert order(attempts) == [(1, "a"), (1, "b"), (2, "b"), (2, "a"), (3, "a"), (3, "b")]
     assert told == attempts
-    assert [one.figures for one in attempts[:2]] == [{"rate": 1}, {"rate": 2}]
+    assert [attempt.figures for attempt in attempts[:2]] == [{"rate": 1}, {"rate": 2}]
 
 
 def test_each_run_is_another_process_with_its_own_environment(tmp_path: Path) -> None:
@@ -43,10 +43,10 @@ def test_each_run_is_another_process_with_its_own_environment(tmp_path: Path) ->
         60.0,
         tmp_path,
     )
-    found = [one.figures for one in attempts]
-    assert all(one is not None for one in found)
-    assert len({one["pid"] for one in found if one}) == 4
-    assert [one["x"] for one in found if one] == ["1", "2", "2", "1"]
+    found = [attempt.figures for attempt in attempts]
+    assert all(match is not None for match in found)
+    assert len({match["pid"] for match in found if match}) == 4
+    assert [match["x"] for match in found if match] == ["1", "2", "2", "1"]
 
 
 @pytest.mark.parametrize(
@@ -96,5 +96,5 @@ def test_figures_that_the_check_refuses_are_a_failure(tmp_path: Path) -> None:
     attempts = run_in_alternation(
         [figures("a", rate=1), figures("b", rate=2)], 1, 60.0, tmp_path, check
     )
-    assert [one.reason for one in attempts] == [None, "was fed another batch"]
+    assert [attempt.reason for attempt in attempts] == [None, "was fed another batch"]
     assert attempts[1].figures is None

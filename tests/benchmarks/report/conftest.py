@@ -21,7 +21,7 @@ def _cell(batch: int, width_px: int) -> dict[str, Any]:
     times = {"p50": 1.0 * batch, "p90": 1.1 * batch, "p95": 1.2 * batch, "p99": 2.0 * batch}
     return {
         **{"batch": batch, "width_px": width_px, "first_ms": 9.0, "runs": 30},
-        **{"engine": times, "end_to_end": {name: 1.5 * one for name, one in times.items()}},
+        **{"engine": times, "end_to_end": {name: 1.5 * ms for name, ms in times.items()}},
     }
 
 

@@ -52,7 +52,7 @@ def test_the_page_fits_and_is_whole(browser: Any, page_file: Path, width: int, s
     drawn = page.evaluate(
         "[...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().width)"
     )
-    assert len(drawn) == 2 and all(200 < one <= width for one in drawn)
+    assert len(drawn) == 2 and all(200 < width_px <= width for width_px in drawn)
     assert heard == []
 
 

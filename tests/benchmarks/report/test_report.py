@@ -55,7 +55,7 @@ def test_bars_are_shares_of_the_longest_with_its_spread(make_result: Any) -> Non
 
 def test_names_of_two_and_of_many_parts(make_result: Any) -> None:
     names = ("lone", "a / b", "a / b / c", "a / b / c / d")
-    result = make_result(measures=tuple(measure(one, "ms", "lower", [1]) for one in names))
+    result = make_result(measures=tuple(measure(name, "ms", "lower", [1]) for name in names))
     assert {group: list(rows) for group, rows in grouped(result).items()} == {
         "lone": ["lone"],
         "a": ["a", "b", "b / c"],

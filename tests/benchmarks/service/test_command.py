@@ -20,7 +20,7 @@ def test_the_service_stands_a_load_a_flood_and_a_killed_replica(tmp_path: Path) 
     command += ["--rounds", "2", "--soak", "500", "--flood-seconds", "3", "--output", str(output)]
     assert main(command) == 0
     result = read_result(output)
-    names = {one.name for one in result.measures}
+    names = {measure.name for measure in result.measures}
     assert {"requests of 1 / share of offline", "flood / recovered after"} <= names
     assert "replicas / memory growth" in names and result.details["images read by then"][-1] >= 500
     assert not result.failures and result.details["killed replica"]["200"] > 0

@@ -74,7 +74,7 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
         noting(tmp_path, "other"),
         Step("gone", ("step_note",), absent="no GPU here"),
     ]
-    outcomes = {one.name: one for one in run_steps(steps, tmp_path, TIMEOUT_S)}
+    outcomes = {step.name: step for step in run_steps(steps, tmp_path, TIMEOUT_S)}
     assert outcomes["bad"].status == 3
     assert outcomes["bad"].reason == "ended with status 3: so it ends"
     assert outcomes["bad"].tail == ("so it ends",)

@@ -31,14 +31,14 @@ def test_both_read_the_same_pixels_with_the_same_model(
     labels = ["--images", str(IMAGES / "labels.txt")]
     assert main([*labels, *SHORT, "--threads", "2", "--output", str(output)]) == 0
     result = read_result(output)
-    figures = {one.name: one for one in result.measures}
+    figures = {measure.name: measure for measure in result.measures}
     for name in ("ours", "rapidocr"):
         assert figures[f"reading / {name} / speed"].value > 0
         assert 0 < figures[f"reading / {name} / in the network"].value <= 1
         assert 0 <= figures[f"reading / {name} / right"].value <= 4
         assert figures[f"reading / {name} / exact"].is_exact
     assert figures["threads / 1 / speed"].value > 0
-    assert {one for one in figures if one.startswith("stages")} == {
+    assert {figure for figure in figures if figure.startswith("stages")} == {
         f"stages / {stage} / a line" for stage in STAGES
     }
     assert len(result.inputs["lines"]["sha256"]) == len(result.inputs["model"]["sha256"]) == 64
@@ -52,7 +52,7 @@ def test_alone_there_is_no_ratio(toy_onnx: Path, labelled_lines: Path, tmp_path:
     options = ["--images", str(labelled_lines), "--model", str(toy_onnx), "--peer", "none"]
     assert main([*options, *SHORT[:-1], "1", "--threads", "1", "--output", str(output)]) == 0
     result = read_result(output)
-    names = {one.name for one in result.measures}
+    names = {measure.name for measure in result.measures}
     assert "cold start / ours / one image" in names
     assert "cold start / command line / one image" in names
     assert not any(name.startswith("threads") for name in names)
@@ -90,8 +90,8 @@ def test_a_peer_that_fails_does_not_stop_the_others(
     options += ["--paddleocr", str(tmp_path), *SHORT, "--threads", "1"]
     assert main([*options, "--output", str(output)]) == 1
     result = read_result(output)
-    assert any(one.name == "reading / ours / speed" for one in result.measures)
-    reasons = {one.what: one for one in result.failures}
+    assert any(measure.name == "reading / ours / speed" for measure in result.measures)
+    reasons = {failure.what: failure for failure in result.failures}
     assert "expected a checkout of PaddleOCR" in reasons["paddleocr-onnx"].reason
     assert reasons["paddleocr"].is_absent  # without an exported folder
 

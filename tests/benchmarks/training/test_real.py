@@ -15,7 +15,7 @@ def test_timed_batches_see_the_widths_of_all() -> None:
     batches = [[number] for number in range(6)]
     chosen = spread_batches(batches, widths, 3)
     assert chosen == sorted(chosen)
-    assert sorted(widths[one] for one in chosen) == [20.0, 40.0, 60.0]
+    assert sorted(widths[index] for index in chosen) == [20.0, 40.0, 60.0]
     assert spread_batches(batches, widths, 6) == list(range(6))
 
 

@@ -38,7 +38,7 @@ def report(queries: list[Query], average_runs: int = 10) -> list[str]:
     ("percent", "expected"), [(0, 1), (50, 5), (90, 9), (95, 10), (99, 10), (100, 10)]
 )
 def test_percentiles_leave_out_the_slowest(percent: float, expected: float) -> None:
-    assert percentile([float(one) for one in range(1, 11)], percent) == expected
+    assert percentile([float(number) for number in range(1, 11)], percent) == expected
     assert percentile([3.0], percent) == 3.0
 
 

@@ -32,7 +32,7 @@ def test_a_report_and_its_times(machine: Any, capsys: Capture, tmp_path: Path) -
     status, out, err = run(machine, capsys, f"--exportTimes={times}", "--percentile=50,99")
     assert (status, err) == (0, "")
     assert all(
-        re.match(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[[IW]\] ", one) for one in out.splitlines()
+        re.match(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[[IW]\] ", line) for line in out.splitlines()
     )
     assert "Input inference shape : pixels=4x32x96x3" in out
     assert "Input inference shape : content_widths=4" in out
@@ -95,7 +95,7 @@ def test_streams_run_together(machine: Any) -> None:
     measurement, _ = measure(plan, settings)
     plan.close()
     assert len(measurement.queries) >= 15
-    starts = [one.enqueue_start for one in measurement.queries]
+    starts = [query.enqueue_start for query in measurement.queries]
     assert starts == sorted(starts)
     assert machine.cuda.calls.count("create_stream") == 3
     assert measurement.wall_ms >= 10 and measurement.warm_up_ms >= 1

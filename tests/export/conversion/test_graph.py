@@ -60,7 +60,7 @@ def raw_model(
 
 def shapes(model: onnx.ModelProto) -> dict[str, list[int | str]]:
     return {
-        value.name: [one.dim_param or one.dim_value for one in value.type.tensor_type.shape.dim]
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
 

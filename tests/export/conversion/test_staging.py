@@ -57,7 +57,7 @@ except ArtifactError as error:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(str(one.relative_to(folder)) for one in folder.rglob("*"))
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def earlier_export(target: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_killed_process_leaves_the_earlier_files_and_the_next_run_cleans_up(
     )
     try:
         assert child.stdout is not None and child.stdout.readline() == "inside\n"
-        beside_the_living = [one for one in names(tmp_path) if one not in EARLIER]
+        beside_the_living = [name for name in names(tmp_path) if name not in EARLIER]
         with staged(tmp_path) as folder:
             (folder / "other").write_bytes(b"new")
         assert set(beside_the_living) <= set(names(tmp_path)), "a living export lost its files"

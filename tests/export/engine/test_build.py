@@ -41,7 +41,7 @@ def test_plan_and_sidecar_belong_together_and_read(host: Any) -> None:
     assert sidecar.parity["engine"]["num_equal"] == 6  # 5 crops and one line of all
     assert (sidecar.task, sidecar.spec) == ("rec", toy_spec().as_json())
     assert sidecar.platform == this_platform()
-    assert [one.name for one in sidecar.bindings] == [
+    assert [binding.name for binding in sidecar.bindings] == [
         *("pixels", "content_widths", "classes", "confidences")
     ]
     # RTX keeps the kernels that it compiled for the proof.
@@ -59,7 +59,7 @@ def test_half_is_asked_for_and_told(host: Any) -> None:
     sidecar = EngineSidecar.read(host.plan)
     assert result["precision"] == sidecar.precision["achieved"] == "fp16"
     # The toy's only product is its last one.
-    assert {one["operator"] for one in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
+    assert {entry["operator"] for entry in sidecar.precision["kept_fp32"]} >= {"Conv", "Softmax"}
     assert sidecar.spec["provenance"]["source_onnx_sha256"] == sidecar.onnx_sha256
     assert sidecar.parity["onnx"]["num_samples"] == 5
 
@@ -113,7 +113,7 @@ def test_a_timing_cache_of_another_machine_is_made_anew(
 def test_bucket_profiles(host: Any) -> None:
     result = host.build({"buckets": []})
     ranges = [profile["pixels"] for profile in result["profiles"]]
-    widths = [(one["min"][2], one["opt"][2], one["max"][2]) for one in ranges]
+    widths = [(range_["min"][2], range_["opt"][2], range_["max"][2]) for range_ in ranges]
     assert widths == [(32, 32, 32), (64, 64, 64), (96, 96, 128), (160, 224, 256), (288, 320, 320)]
 
 
@@ -121,7 +121,7 @@ def test_a_smaller_batch_is_tried_and_told(host: Any, caplog: pytest.LogCaptureF
     host.trt._wishes.max_buildable_batch = 3
     host.build()
     (profile,) = EngineSidecar.read(host.plan).profiles
-    assert {(one.opt[0], one.max[0]) for one in profile.values()} == {(2, 2)}
+    assert {(range_.opt[0], range_.max[0]) for range_ in profile.values()} == {(2, 2)}
     assert "trying a largest batch of 4" in caplog.text
     assert "trying a largest batch of 2" in caplog.text
 

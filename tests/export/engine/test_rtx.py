@@ -56,12 +56,12 @@ def test_the_student_builds_with_a_profile_for_each_bucket(
     sidecar = EngineSidecar.read(plan)
     assert sidecar.plan_sha256 == sha256_of(plan.read_bytes())
     pixels = [profile["pixels"] for profile in sidecar.profiles]
-    assert [(one.min[2], one.max[2], one.max[0]) for one in pixels] == [
+    assert [(profile.min[2], profile.max[2], profile.max[0]) for profile in pixels] == [
         *((32, 320, 8), (352, 640, 8))
     ]
     assert sidecar.precision["achieved"] == ("fp16" if is_half else "fp32")
     assert sidecar.library == "tensorrt_rtx" and sidecar.target_compute_capabilities == ONE
-    shapes = {one.name: (one.dtype, one.shape) for one in sidecar.bindings}
+    shapes = {binding.name: (binding.dtype, binding.shape) for binding in sidecar.bindings}
     assert shapes == {
         "pixels": ("uint8", (-1, 32, -1, 3)),
         "content_widths": ("int32", (-1,)),

@@ -67,14 +67,14 @@ def test_the_student_is_half_as_it_is(student, rendered) -> None:
     half = half_model(student.model, model_contract(student.spec), rendered, is_quiet=True)
     report = half.report
     assert report.achieved == "fp16"
-    assert {one.operator for one in report.kept} == {
+    assert {layer.operator for layer in report.kept} == {
         *("GlobalAveragePool", "LSTM", "MatMul", "Add", "Softmax")
     }
     assert report.num_half > 70 and report.num_float == 7 == len(report.kept)
     assert report.agreement.is_equal and report.agreement.num_samples == 16
     assert 0 < report.agreement.max_difference < 0.02
     convolutions = [weight for weight in half.model.graph.initializer if len(weight.dims) == 4]
-    assert convolutions and all(one.data_type == FLOAT16 for one in convolutions)
+    assert convolutions and all(weight.data_type == FLOAT16 for weight in convolutions)
 
 
 def test_a_planted_overflow_is_real(student, planted, rendered) -> None:
@@ -87,10 +87,13 @@ def test_a_planted_overflow_is_real(student, planted, rendered) -> None:
 
 def test_a_planted_overflow_is_mended_by_its_ranges(student, planted, rendered) -> None:
     report = half_model(planted, model_contract(student.spec), rendered, is_quiet=True).report
-    ranged = {one.node: one for one in report.kept if one.reason in ("range", "vanishing")}
+    ranged = {layer.node: layer for layer in report.kept if layer.reason in ("range", "vanishing")}
     assert set(ranged) == REGION
     assert "Conv_59_out: |value| up to" in ranged["Relu_60"].detail
-    assert {one.reason for one in report.kept if one.node not in REGION} == {"operator", "logits"}
+    assert {layer.reason for layer in report.kept if layer.node not in REGION} == {
+        "operator",
+        "logits",
+    }
     assert report.achieved == "mixed" and report.agreement.is_equal
     assert report.num_half > 70
 
@@ -101,9 +104,9 @@ def test_a_planted_overflow_is_found_by_bisecting(
     monkeypatch.setattr(prove, "largest_magnitudes", lambda *_: {})
     few = rendered.subset(range(4))
     report = half_model(planted, model_contract(student.spec), few, is_quiet=True).report
-    guilty = {one.node: one for one in report.kept if one.reason == "text"}
+    guilty = {layer.node: layer for layer in report.kept if layer.reason == "text"}
     assert guilty and set(guilty) <= REGION
-    assert all("instead of" in one.detail for one in guilty.values())
+    assert all("instead of" in layer.detail for layer in guilty.values())
     assert report.achieved == "mixed" and report.agreement.is_equal
     assert report.num_half > 70 and 2 < report.num_tries < 50
 
@@ -123,7 +126,7 @@ def test_the_search_ends_in_fp32_when_nothing_agrees(
     assert half.report.achieved == "fp32" and half.report.num_half == 0
     assert half.report.num_tries <= 6
     assert half.report.agreement.is_equal
-    assert not any(one.data_type == FLOAT16 for one in half.model.graph.initializer)
+    assert not any(initializer.data_type == FLOAT16 for initializer in half.model.graph.initializer)
 
 
 def test_without_a_guilty_node_the_worst_are_kept(
@@ -144,7 +147,7 @@ def test_without_a_guilty_node_the_worst_are_kept(
     monkeypatch.setattr(Trials, "compare", strict)
     few = rendered.subset(range(3))
     report = half_model(student.model, model_contract(student.spec), few, is_quiet=True).report
-    added = [one for one in report.kept if one.reason == "error"]
+    added = [layer for layer in report.kept if layer.reason == "error"]
     assert report.achieved == "mixed" and 0 < len(added) < report.num_half + len(added)
     assert "'b' instead of 'a'" in added[0].detail
     assert calls[-1] < calls[0]
@@ -153,7 +156,7 @@ def test_without_a_guilty_node_the_worst_are_kept(
 def test_a_value_that_vanishes_is_kept(student) -> None:
     source = view(named_copy(student.model))
     kept = kept_from_the_start(source, {"Conv_59_out": 1e-6})
-    assert {name for name, one in kept.items() if one.reason == "vanishing"} == {
+    assert {name for name, layer in kept.items() if layer.reason == "vanishing"} == {
         *("Conv_59", "Relu_60")
     }
 

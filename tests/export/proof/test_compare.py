@@ -86,8 +86,8 @@ def test_samples_come_back_in_their_order():
     samples = CONTRACT.samples(LINES[::-1], "lines")
     forms = (ScoreForm("a", CONTRACT, constant(1)), ScoreForm("b", CONTRACT, constant(1, 0.75)))
     agreement = compare(*forms, CONTRACT, samples)
-    assert [one.position for one in agreement.samples] == [0, 1, 2, 3]
-    assert {one.expected for one in agreement.samples} == {"a"}
+    assert [sample.position for sample in agreement.samples] == [0, 1, 2, 3]
+    assert {sample.expected for sample in agreement.samples} == {"a"}
 
 
 def test_a_tie_is_where_the_reference_hardly_preferred_its_own():

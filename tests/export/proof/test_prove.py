@@ -35,7 +35,7 @@ def _chaotic(small_config, path, seed, gain):
         elif "lstm" in name and ".weight" in name:
             tensor.set_value(tensor * gain)
     lines, _ = rendered_lines(Charset(CHARACTERS))
-    batch = paddle.to_tensor(batch_from_lines([resize_to(one, 32, 96) for one in lines[:32]], 96))
+    batch = paddle.to_tensor(batch_from_lines([resize_to(line, 32, 96) for line in lines[:32]], 96))
     network.train()
     with paddle.no_grad():
         for _ in range(25):

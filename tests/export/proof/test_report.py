@@ -56,7 +56,7 @@ def test_accuracy_counts_exact_texts(exported, crops, tmp_path):
     model = exported[0] / "student.onnx"
     paths = [crops / f"{number}.png" for number in range(4)]
     with Recognizer(model, device="cpu") as recognizer:
-        texts = [one.text for one in recognizer(paths)]
+        texts = [result.text for result in recognizer(paths)]
     texts[0] += "9"
     labels = "".join(f"{path.name}\t{text}\n" for path, text in zip(paths, texts, strict=True))
     (crops / "labels.txt").write_text(labels, encoding="utf-8")

@@ -189,4 +189,4 @@ def test_a_form_without_weights_is_drawn_by_its_inputs(measured):
     others = drawn_forms(stripped, spec)[1:3]
     wrong = ScoreForm("wrong", model_contract(spec), lambda batch: form.run(batch * 1.01))
     roundings = measure_rounding(form, nudged_inputs(form), [*others, wrong], lines)
-    assert [one.explains for one in roundings] == [True, True, False]
+    assert [rounding.explains for rounding in roundings] == [True, True, False]

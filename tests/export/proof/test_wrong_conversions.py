@@ -81,7 +81,7 @@ def test_wrong_conversions_are_told_from_rounding(latin):
     right = {"right": model.SerializeToString()}
     roundings = _measured(latin, {**right, **wrong})
     assert roundings.pop("right").explains
-    missed = {name: one.as_json() for name, one in roundings.items() if one.explains}
+    missed = {name: rounding.as_json() for name, rounding in roundings.items() if rounding.explains}
     assert not missed
 
 
@@ -89,7 +89,10 @@ def test_how_small_a_fault_is_seen(latin):
     model = latin[-1]
     contents = {size: changed(model, scaled_layer(1 + size)) for size in (3e-7, 3e-5)}
     roundings = _measured(latin, contents)
-    assert {size: one.explains for size, one in roundings.items()} == {3e-7: True, 3e-5: False}
+    assert {size: rounding.explains for size, rounding in roundings.items()} == {
+        3e-7: True,
+        3e-5: False,
+    }
 
 
 def test_a_pool_that_keeps_a_column_has_another_shape(latin):

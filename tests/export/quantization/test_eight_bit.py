@@ -48,21 +48,27 @@ def quantized(model, student, lines, **options) -> EightBitModel:
 
 
 def weight_of(model: onnx.ModelProto, name: str) -> onnx.TensorProto:
-    return next(one for one in model.graph.initializer if one.name == name)
+    return next(initializer for initializer in model.graph.initializer if initializer.name == name)
 
 
 def test_its_large_products_are_8_bit(student, eight_bit) -> None:
     assert has_eight_bit(eight_bit.model) and not has_eight_bit(student.model)
     report = eight_bit.report
     assert report.num_eight_bit > 10
-    held = {one.data_type for one in eight_bit.model.graph.initializer if len(one.dims) == 4}
+    held = {
+        initializer.data_type
+        for initializer in eight_bit.model.graph.initializer
+        if len(initializer.dims) == 4
+    }
     assert onnx.TensorProto.INT8 in held
     depthwise = [
         node
         for node in eight_bit.model.graph.node
-        if any(one.name == "group" and one.i > 1 for one in node.attribute)
+        if any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
     ]
-    kinds = {one.name: one.data_type for one in eight_bit.model.graph.initializer}
+    kinds = {
+        initializer.name: initializer.data_type for initializer in eight_bit.model.graph.initializer
+    }
     assert depthwise and all(
         kinds[node.input[1]] == onnx.TensorProto.FLOAT for node in depthwise
     ), "depthwise convolutions stay FP32"
@@ -83,7 +89,7 @@ def test_the_report_is_what_the_runtime_reads(student, eight_bit, rendered, tmp_
 
 
 def test_it_describes_itself(student, eight_bit) -> None:
-    metadata = {one.key: one.value for one in eight_bit.model.metadata_props}
+    metadata = {entry.key: entry.value for entry in eight_bit.model.metadata_props}
     spec = type(student.spec).from_metadata(metadata, "it")
     assert spec is not None
     assert replace(spec, provenance={}) == replace(student.spec, provenance={})
@@ -106,10 +112,10 @@ def test_what_harms_reading_stays_fp32(student, rendered) -> None:
         node
         for node in model.graph.node
         if node.op_type == "MatMul"
-        and node.input[1] in {one.name for one in model.graph.initializer}
+        and node.input[1] in {initializer.name for initializer in model.graph.initializer}
     ][-2:]
     bias = next(node for node in model.graph.node if first.output[0] in node.input)
-    offset = next(one for one in bias.input if one != first.output[0])
+    offset = next(key for key in bias.input if key != first.output[0])
     for name, place, factor in (
         *((first.input[1], np.s_[:, 0], 3e4), (offset, np.s_[0], 3e4)),
         (last.input[1], np.s_[0], 1 / 3e4),
@@ -119,7 +125,7 @@ def test_what_harms_reading_stays_fp32(student, rendered) -> None:
         weight_of(model, name).CopyFrom(numpy_helper.from_array(array, name))
     made = quantized(model, student, rendered)
     assert made.report.kept, "something had to stay FP32"
-    assert first.name in {one.node for one in made.report.kept}
+    assert first.name in {layer.node for layer in made.report.kept}
     assert made.report.reading.num_equal >= 0.8 * made.report.reading.num_samples
     assert made.report.num_tries > 1
 

@@ -86,7 +86,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     make_folder(place / "json")
     make_folder(place / "fixed", FIXED, 2)
-    files = {name: {one.name for one in (place / name).iterdir()} for name in ("json", "pdmodel")}
+    files = {name: {path.name for path in (place / name).iterdir()} for name in ("json", "pdmodel")}
     assert {"inference.json", "inference.pdiparams", "inference.yml"} <= files["json"]
     assert {"inference.pdmodel", "inference.pdiparams", "inference.yml"} <= files["pdmodel"]
     return place
@@ -134,7 +134,7 @@ def at_once(raw_once: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def dictionary(place: Path, characters: Sequence[str]) -> Path:
     path = place / "dict.txt"
-    path.write_text("".join(f"{one}\n" for one in characters), encoding="utf-8")
+    path.write_text("".join(f"{character}\n" for character in characters), encoding="utf-8")
     return path
 
 
@@ -144,7 +144,7 @@ def read_in_paddle(program: Path, images: Sequence[str]) -> list[str]:
     for path in images:
         line = prepare_line(cv2.imread(path), SPEC)
         probabilities = run(batch_from_lines([line], SPEC.width.input_width(line.shape[1])))
-        texts += [one.text for one in decode_best_path(*best_path(probabilities), SPEC.charset)]
+        texts += [text.text for text in decode_best_path(*best_path(probabilities), SPEC.charset)]
     return texts
 
 
@@ -182,7 +182,7 @@ def test_a_folder_reads_the_same_before_and_after(
     assert result["onnx"] == str(output)
     assert result["num_characters"] == len(SPEC.characters)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert [one.name for one in output.parent.iterdir()] == ["model.onnx"]
+    assert [path.name for path in output.parent.iterdir()] == ["model.onnx"]
     assert "described by         its own spec" in described(output)
 
 
@@ -192,7 +192,7 @@ def test_batch_and_width_that_the_program_fixes_stay_fixed(
     adopt(programs / "fixed", tmp_path / "model.onnx", images=images)
     model = onnx.load(tmp_path / "model.onnx")
     (source,) = model.graph.input
-    assert [one.dim_value for one in source.type.tensor_type.shape.dim] == [2, 3, 32, 96]
+    assert [size.dim_value for size in source.type.tensor_type.shape.dim] == [2, 3, 32, 96]
     assert spec_in(tmp_path / "model.onnx").width == WidthPolicy(96, 96, 96)
     assert any(read_in_runtime(tmp_path / "model.onnx", images))
 
@@ -307,7 +307,7 @@ def test_nothing_is_written_when_the_forms_disagree_and_the_earlier_file_stays(
     monkeypatch.setattr(adoption, "run_of_program", shifted)
     with pytest.raises(ParityError, match="nothing was written"):
         adopt(folder, output, images=images)
-    assert [one.name for one in output.parent.iterdir()] == ["model.onnx"]
+    assert [path.name for path in output.parent.iterdir()] == ["model.onnx"]
     assert output.read_bytes() == b"earlier"
 
 
@@ -356,7 +356,7 @@ def test_rapidocrs_file_describes_itself_afterwards_and_reads_the_same(
 def test_the_file_itself_may_be_the_target(tmp_path: Path) -> None:
     source = toy(tmp_path, metadata=RAPIDOCR)
     adopt(source, source)
-    assert [one.name for one in tmp_path.iterdir()] == ["rapid.onnx"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rapid.onnx"]
     assert spec_in(source).characters == TOY_CHARACTERS
 
 
@@ -419,7 +419,7 @@ def test_a_described_model_is_not_described_again(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"describes itself already.*export inspect"):
         adopt(source, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
-    others = [one.upper() for one in TOY_CHARACTERS[:-1]]
+    others = [character.upper() for character in TOY_CHARACTERS[:-1]]
     adopt(source, tmp_path / "out.onnx", dictionary=dictionary(tmp_path, others))
     assert spec_in(tmp_path / "out.onnx").characters == (*others, " ")
 

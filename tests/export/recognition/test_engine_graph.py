@@ -65,7 +65,7 @@ def check_reads_alike(
             np.testing.assert_allclose(confidences, values, rtol=0, atol=tolerance)
         np.testing.assert_array_equal(results[0][1], results[1][1])
         texts = [decode_best_path(*one, spec.charset) for one in ((indices, values), results[0])]
-        assert [one.text for one in texts[0]] == [one.text for one in texts[1]]
+        assert [text.text for text in texts[0]] == [text.text for text in texts[1]]
         num_lines += len(texts[0])
     return num_lines
 
@@ -120,7 +120,10 @@ def handing_on(spec: RecognizerSpec) -> onnx.ModelProto:
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, spec.height, "W"])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", "W", 3])],
-        [onnx.numpy_helper.from_array(np.asarray(one), name) for name, one in constants.items()],
+        [
+            onnx.numpy_helper.from_array(np.asarray(array), name)
+            for name, array in constants.items()
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 
@@ -148,7 +151,7 @@ def test_logits_get_a_softmax(student) -> None:
 
 def test_the_graph_describes_itself_and_is_the_same_each_time(student) -> None:
     graphs = [engine_graph(student.model, student.spec) for _ in range(2)]
-    first, second = (one.SerializeToString(deterministic=True) for one in graphs)
+    first, second = (graph.SerializeToString(deterministic=True) for graph in graphs)
     assert first == second
     metadata = {entry.key: entry.value for entry in graphs[0].metadata_props}
     assert RecognizerSpec.from_metadata(metadata, "graph") == student.spec
@@ -167,7 +170,7 @@ def test_the_graph_as_a_file_is_read_like_any_model(student, tmp_path: Path) -> 
     with Recognizer(student.path, device="cpu") as expected, Recognizer(graph, device="cpu") as got:
         assert isinstance(got._session, BestPathSession)
         pairs = list(zip(expected(images), got(images), strict=True))
-    assert len(pairs) == 64 and len({one.text for one, _ in pairs}) > 40
+    assert len(pairs) == 64 and len({reading.text for reading, _ in pairs}) > 40
     for one, other in pairs:
         assert (other.text, other.time_steps) == (one.text, one.time_steps)
         assert other.confidence == pytest.approx(one.confidence, abs=1e-6)

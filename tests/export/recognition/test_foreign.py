@@ -151,7 +151,7 @@ def test_what_the_model_says_itself_is_not_told_again(tmp_path: Path) -> None:
     spec = RecognizerSpec(LISTED, input_name="image", output_name="scores")
     source = write_foreign_model(tmp_path / "m.onnx", metadata=spec.to_metadata())
     listed = tmp_path / "dict.txt"
-    listed.write_text("".join(f"{one.upper()}\n" for one in LISTED), encoding="utf-8")
+    listed.write_text("".join(f"{character.upper()}\n" for character in LISTED), encoding="utf-8")
     with pytest.raises(ConfigError, match="expected --dictionary alone, got blank too"):
         adopt(source, tmp_path / "out.onnx", dictionary=listed, told=Told(blank="last"))
     (tmp_path / "folder").mkdir()

@@ -28,7 +28,7 @@ def parsed(spec: RecognizerSpec, model_name: str = "") -> dict[str, Any]:
 
 
 def transform(content: dict[str, Any], name: str) -> dict[str, Any]:
-    (one,) = [one[name] for one in content["PreProcess"]["transform_ops"] if name in one]
+    (one,) = [step[name] for step in content["PreProcess"]["transform_ops"] if name in step]
     result: dict[str, Any] = one
     return result
 

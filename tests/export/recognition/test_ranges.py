@@ -26,7 +26,7 @@ def test_defaults_follow_from_the_spec() -> None:
         ((1, 672), (8, 960), (21, 960)),
     ]
     wide = RecognizerSpec(characters=("a",))
-    assert [one[2] for one in sizes(ranges_for(wide, {}))] == [
+    assert [range_[2] for range_ in sizes(ranges_for(wide, {}))] == [
         *((32, 320), (32, 640), (16, 1280), (8, 2560), (6, 3200))
     ]
     assert ranges_for(SPEC, {})[0].min == (1, 3, 32, 32)
@@ -50,7 +50,7 @@ def test_given_shapes_are_taken() -> None:
 
 def test_buckets_leave_no_gap() -> None:
     doubled = sizes(ranges_for(SPEC, {}, [96, 320], buckets=[]))
-    assert [(one[0][1], one[1][1], one[2][1]) for one in doubled] == [
+    assert [(range_[0][1], range_[1][1], range_[2][1]) for range_ in doubled] == [
         (32, 32, 32),
         (64, 64, 64),
         (96, 96, 128),
@@ -59,7 +59,7 @@ def test_buckets_leave_no_gap() -> None:
         (544, 960, 960),
     ]
     given = sizes(ranges_for(SPEC, {}, buckets=[160, 320]))
-    assert [(one[0][1], one[2][1]) for one in given] == [(32, 160), (192, 320), (352, 960)]
+    assert [(range_[0][1], range_[2][1]) for range_ in given] == [(32, 160), (192, 320), (352, 960)]
 
 
 @pytest.mark.parametrize(

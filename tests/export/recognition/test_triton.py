@@ -33,12 +33,12 @@ def repository(
 
 
 def warmed_up_px(config: Any) -> list[int]:
-    return [one.inputs["x"].dims[-1] for one in config.model_warmup]
+    return [sample.inputs["x"].dims[-1] for sample in config.model_warmup]
 
 
 def test_the_repository_has_tritons_layout(tmp_path: Path) -> None:
     place, config = repository(tmp_path / "models")
-    files = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()}
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {
         "models/student/config.pbtxt",
         "models/student/labels.txt",
@@ -58,9 +58,9 @@ def test_an_open_batch_is_batched_by_triton(tmp_path: Path) -> None:
     assert (source.name, source.data_type, list(source.dims)) == ("x", FP32, [3, 48, -1])
     assert (target.name, target.data_type) == ("probabilities", FP32)
     assert list(target.dims) == [-1, len(AWKWARD) + 2]
-    for one in config.model_warmup:
-        assert 1 <= one.batch_size <= config.max_batch_size
-        assert list(one.inputs["x"].dims[:2]) == [3, 48]
+    for sample in config.model_warmup:
+        assert 1 <= sample.batch_size <= config.max_batch_size
+        assert list(sample.inputs["x"].dims[:2]) == [3, 48]
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
@@ -71,10 +71,10 @@ def test_a_fixed_batch_stands_among_the_dimensions(tmp_path: Path, batch_size: i
     assert list(config.input[0].dims) == [batch_size, 3, 48, -1]
     assert list(config.output[0].dims) == [batch_size, -1, len(AWKWARD) + 2]
     assert config.model_warmup
-    for one in config.model_warmup:
-        assert list(one.inputs["x"].dims[:3]) == [batch_size, 3, 48]
+    for sample in config.model_warmup:
+        assert list(sample.inputs["x"].dims[:3]) == [batch_size, 3, 48]
         # Of a model that Triton does not batch; a sample of 0 is skipped without a word.
-        assert one.batch_size == 1
+        assert sample.batch_size == 1
 
 
 def test_a_fixed_width_is_the_only_one(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_warm_up_meets_the_very_widths_of_the_runtime(tmp_path: Path, policy: Wi
     assert warmed_up == given[: len(warmed_up)]
     assert len(warmed_up) == min(len(given), 10)
     assert json.loads(config.parameters["width_buckets"].string_value) == warmed_up
-    for one in config.model_warmup:
-        assert one.inputs["x"].data_type == FP32
-        assert one.inputs["x"].WhichOneof("input_data_type") == "zero_data"
-        assert one.inputs["x"].zero_data
-    assert len({one.name for one in config.model_warmup}) == len(warmed_up)
+    for sample in config.model_warmup:
+        assert sample.inputs["x"].data_type == FP32
+        assert sample.inputs["x"].WhichOneof("input_data_type") == "zero_data"
+        assert sample.inputs["x"].zero_data
+    assert len({warmup.name for warmup in config.model_warmup}) == len(warmed_up)
 
 
 def test_widths_can_be_named(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_every_class_has_its_label(tmp_path: Path) -> None:
 
 def test_the_spec_survives_quotes_backslashes_and_characters_beyond_ascii(tmp_path: Path) -> None:
     _, config = repository(tmp_path)
-    told = {key: one.string_value for key, one in config.parameters.items()}
+    told = {key: parameter.string_value for key, parameter in config.parameters.items()}
     assert RecognizerSpec.from_metadata(told, "test") == SPEC
     assert told["character"].split("\n") == list(AWKWARD)
 
@@ -140,7 +140,7 @@ def test_tensor_names_are_the_models(tmp_path: Path) -> None:
     spec = RecognizerSpec(characters=("a",), input_name="x.1", output_name='soft"max')
     _, config = repository(tmp_path, spec)
     assert (config.input[0].name, config.output[0].name) == ("x.1", 'soft"max')
-    assert all(list(one.inputs) == ["x.1"] for one in config.model_warmup)
+    assert all(list(sample.inputs) == ["x.1"] for sample in config.model_warmup)
 
 
 def test_the_same_model_gives_the_same_bytes_and_replaces_the_earlier(tmp_path: Path) -> None:

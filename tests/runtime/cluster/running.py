@@ -122,7 +122,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _descendants(pid: int) -> dict[int, str]:
     """When each process that descends from one was started."""
-    states = {int(one.name): _state(int(one.name)) for one in Path("/proc").glob("[0-9]*")}
+    states = {int(path.name): _state(int(path.name)) for path in Path("/proc").glob("[0-9]*")}
     found: dict[int, str] = {}
     waiting = [pid]
     while waiting:
@@ -150,6 +150,6 @@ def _state(pid: int) -> list[str]:
 def _free_ports(number: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]

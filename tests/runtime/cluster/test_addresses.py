@@ -21,8 +21,8 @@ def test_a_folder_s_images_as_find_images_gives_them(tmp_path: Path) -> None:
     address = tmp_path.as_uri()
     found = list(images_at(f"{address}/"))
     at_home = list(find_images([tmp_path]))
-    assert [one.removeprefix(address) for one in found] == [
-        one.removeprefix(str(tmp_path)) for one in at_home
+    assert [match.removeprefix(address) for match in found] == [
+        place.removeprefix(str(tmp_path)) for place in at_home
     ]
     assert list(images_at(f"{address}/b.png")) == [f"{address}/b.png"]
     odd = tmp_path / "100 %#1?"

@@ -49,10 +49,10 @@ class FakeReader:
 
     def _texts(self, sources: list[str]) -> list[Recognition]:
         self.ray.in_hand -= len(sources)
-        self.is_dead |= any(one.startswith("deadly") for one in sources)
+        self.is_dead |= any(source.startswith("deadly") for source in sources)
         if self.is_dead:
             raise RayError("The actor died.\n exit detail: killed")
-        return [Recognition(text=one.upper(), confidence=1.0) for one in sources]
+        return [Recognition(text=source.upper(), confidence=1.0) for source in sources]
 
 
 class FakeRay:
@@ -83,7 +83,7 @@ class FakeRay:
         self, references: list[Reference], timeout: float
     ) -> tuple[list[Reference], list[Reference]]:
         chosen = self.luck.choice(references)
-        return [chosen], [one for one in references if one is not chosen]
+        return [chosen], [reference for reference in references if reference is not chosen]
 
     def get(self, reference: Reference) -> Any:
         return reference.work()
@@ -95,7 +95,7 @@ class FakeRay:
 def shards(names: list[str], size: int) -> Iterator[Shard]:
     for start in range(0, len(names), size):
         some = names[start : start + size]
-        yield Shard(start, tuple(Travelling(f"file {one}", one) for one in some))
+        yield Shard(start, tuple(Travelling(f"file {source}", source) for source in some))
 
 
 def failed(source: ImageSource, error: str) -> Recognition:
@@ -113,8 +113,8 @@ def read(
 def test_results_come_in_input_order_under_the_names_given() -> None:
     ray, names = FakeRay(), [f"n{number}" for number in range(101)]
     results = read(ray, names)
-    assert [one.text for one in results] == [one.upper() for one in names]
-    assert [one.source for one in results] == [f"file {one}" for one in names]
+    assert [result.text for result in results] == [name.upper() for name in names]
+    assert [result.source for result in results] == [f"file {name}" for name in names]
     assert len(ray.readers) == 3 and set(ray.killed) == set(ray.readers), "none is left behind"
 
 
@@ -145,19 +145,21 @@ def test_an_image_that_ends_every_reader_is_found_and_nothing_else_is_lost(posit
     names[position] = "deadly"
     ray = FakeRay()
     results = read(ray, names, size=16)
-    assert [one.source for one in results] == [f"file {one}" for one in names]
-    failed = [one for one in results if one.error is not None]
-    assert [one.source for one in failed] == ["file deadly"]
+    assert [result.source for result in results] == [f"file {name}" for name in names]
+    failed = [result for result in results if result.error is not None]
+    assert [result.source for result in failed] == ["file deadly"]
     assert "ended 3 processes" in str(failed[0].error) and "killed" in str(failed[0].error)
-    assert [one.text for one in results if one.error is None] == [
-        one.upper() for one in names if one != "deadly"
+    assert [result.text for result in results if result.error is None] == [
+        name.upper() for name in names if name != "deadly"
     ]
 
 
 def test_several_deadly_images_are_told_apart() -> None:
     names = [f"deadly {number}" if number % 13 == 5 else f"n{number}" for number in range(80)]
     results = read(FakeRay(), names, size=8, readers=2)
-    assert [one.error is not None for one in results] == [one.startswith("d") for one in names]
+    assert [result.error is not None for result in results] == [
+        name.startswith("d") for name in names
+    ]
 
 
 def test_readers_that_never_open_end_the_run() -> None:

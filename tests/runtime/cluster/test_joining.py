@@ -77,7 +77,7 @@ def test_both_commands_read_on_it_and_leave_it_running(
 
     images = [file.read_bytes() for file in IMAGES]
     with Recognizer(toy_path) as recognizer:
-        texts = [one.text for one in recognizer(images)]
+        texts = [result.text for result in recognizer(images)]
     # Twice: what the first has left there must not be in the way of the second.
     for number, environment in enumerate((in_file, shown(cluster.token))):
         together = tmp_path / f"{number}.jsonl"

@@ -70,12 +70,12 @@ def test_a_machine_that_goes_away_loses_nothing(
 ) -> None:
     images = [np.roll(line_images[number % 40], number, axis=1) for number in range(1200)]
     with Recognizer(toy_path, device="cpu", threads=1) as recognizer:
-        expected = [repr(one) for one in recognizer(images)]
+        expected = [repr(reading) for reading in recognizer(images)]
     got = []
     with ClusterRecognizer(toy_path, device="cpu", address=cluster.address) as readers:
         assert readers.readers.count == 2
-        for one in readers.stream(images):
-            got.append(repr(one))
+        for result in readers.stream(images):
+            got.append(repr(result))
             if len(got) == 200:
                 cluster.remove_node(cluster.second, allow_graceful=False)
     assert got == expected

@@ -82,7 +82,9 @@ def test_written_as_by_one_process(
         assert main([*everything, *on_ray]) == 1
     assert together.read_bytes() == alone.read_bytes()
     assert "read 199 of 202 images, 3 failed" in capsys.readouterr().err
-    (chosen,) = [one for one in caplog.messages if "reader" in one and " of " in one]
+    (chosen,) = [
+        message for message in caplog.messages if "reader" in message and " of " in message
+    ]
     where = "sent to them" if files == "ship" else "read where they are"
     assert chosen.startswith("ray: ") and chosen.endswith(f"on this machine, files are {where}")
 
@@ -105,7 +107,7 @@ def test_a_reader_that_is_killed_loses_nothing(
 ) -> None:
     images = [np.roll(line_images[number % 40], number, axis=1) for number in range(900)]
     with Recognizer(model, device="cpu", threads=1) as recognizer:
-        expected = [repr(one) for one in recognizer(images)]
+        expected = [repr(reading) for reading in recognizer(images)]
     readers: list[Any] = []
     start = ClusterRecognizer._start
 
@@ -117,8 +119,8 @@ def test_a_reader_that_is_killed_loses_nothing(
     killed = 0
     with ClusterRecognizer(model, device="cpu") as cluster:
         got = []
-        for one in cluster.stream(images):
-            got.append(repr(one))
+        for result in cluster.stream(images):
+            got.append(repr(result))
             if len(got) in (100, 400):
                 os.kill(pid_of(readers[-1][0]), signal.SIGKILL)
                 killed += 1
@@ -145,12 +147,12 @@ def test_addresses_are_fetched_by_the_readers(scans: Path, model: Path, capsys: 
     arguments = [address, f"{address}/none.png", "--model", str(model), "--output", str(output)]
     assert main([*arguments, "--ray", "--quiet"]) == 1
     records = [json.loads(line) for line in output.read_text().splitlines()]
-    named = [one["file"] for one in records]
+    named = [record["file"] for record in records]
     assert named == [
         *(f"{address}/{path.name}" for path in sorted(scans.iterdir())),
         f"{address}/none.png",
     ]
-    failed = {Path(one["file"]).name: one["error"] for one in records if one["error"]}
+    failed = {Path(record["file"]).name: record["error"] for record in records if record["error"]}
     assert failed.keys() == {"line050.png", "line150b.jpg", "none.png"}
     assert failed["none.png"] == "no such file; check the address"
 

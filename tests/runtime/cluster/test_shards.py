@@ -36,7 +36,7 @@ def odd_files(tmp_path: Path, line_images: Lines) -> Path:
     (folder / "inner.png").mkdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(folder / "pipe.png")
-    frames = [Image.fromarray(one[:20, :20]) for one in line_images[2:5]]
+    frames = [Image.fromarray(image[:20, :20]) for image in line_images[2:5]]
     frames[0].save(folder / "pages.tif", save_all=True, append_images=frames[1:])
     return folder
 
@@ -81,7 +81,7 @@ def test_read_as_at_home(
         NamedImage("stdin#1", (odd_files / "good.png").read_bytes()),
         Refused("x", "because"),
     ]
-    assert sum(isinstance(one, Page) for one in sources) == 3
+    assert sum(isinstance(given_source, Page) for given_source in sources) == 3
     store = Store()
     travelled = [
         travelling(source, with_bytes, DEFAULT_MAX_PIXELS, store.contents) for source in sources
@@ -146,7 +146,7 @@ def test_addresses_are_not_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_shards_hold_so_many_images_or_fewer_large_ones() -> None:
-    items = [Travelling(str(one), str(one)) for one in range(10)]
+    items = [Travelling(str(number), str(number)) for number in range(10)]
     shards = list(shards_of(items, 4))
     assert [shard.start for shard in shards] == [0, 4, 8]
     assert [item for shard in shards for item in shard.items] == items
@@ -158,7 +158,7 @@ def test_shards_hold_so_many_images_or_fewer_large_ones() -> None:
 
 
 def test_halves_are_the_whole() -> None:
-    shard = Shard(7, tuple(Travelling(str(one), str(one)) for one in range(5)), deaths=2)
+    shard = Shard(7, tuple(Travelling(str(number), str(number)) for number in range(5)), deaths=2)
     first, second = shard.halves()
     assert first.items + second.items == shard.items
     assert (first.start, second.start) == (7, 7 + len(first.items))

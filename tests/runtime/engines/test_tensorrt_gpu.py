@@ -103,14 +103,14 @@ def test_decisions_equal_onnxruntimes_but_for_ties(pair: Pair) -> None:
 def test_threads_read_what_one_reads(pair: Pair, crops: list[Any]) -> None:
     session = BestPathSession(TensorRtEngine(TensorRtPlan(pair.plan), num_lanes=3))
     recognizer = Recognizer(session, batch_size=4)
-    expected = [one.text for one in recognizer(crops)]
+    expected = [result.text for result in recognizer(crops)]
     rounds = -(-IMAGES_OF_THREADS // (THREADS * len(crops)))
     failures: list[Any] = []
 
     def work() -> None:
         try:
             for _ in range(rounds):
-                got = [one.text for one in recognizer(crops)]
+                got = [result.text for result in recognizer(crops)]
                 if got != expected:
                     failures.append((got, expected))
         except BaseException as error:
@@ -134,7 +134,9 @@ def test_memory_stays_flat_over_random_shapes(
     policy = session.spec.width
     if (session.spec.height, session.spec.channels) != (32, 3):
         pytest.skip("the random lines are 32 px high and coloured")
-    widths = sorted({policy.input_width(one) for one in range(policy.min_px, policy.max_px + 1)})
+    widths = sorted(
+        {policy.input_width(number) for number in range(policy.min_px, policy.max_px + 1)}
+    )
     most = session.lines_at_once or 1
     start_s, settled_s, free = time.monotonic(), 60 * minutes / 5, None
     while (elapsed_s := time.monotonic() - start_s) < 60 * minutes:
@@ -175,8 +177,8 @@ def test_the_report_has_trtexecs_lines(pair: Pair, capsys: pytest.CaptureFixture
     with capsys.disabled():
         for name, text in (("trtexec", theirs.stdout), ("benchmarks.trt", ours)):
             print(f"\n{name}", *re.findall(titles, text), sep="\n  ")
-    assert [one.partition(":")[0] for one in re.findall(titles, ours)] == [
-        one.partition(":")[0] for one in re.findall(titles, theirs.stdout)
+    assert [word.partition(":")[0] for word in re.findall(titles, ours)] == [
+        word.partition(":")[0] for word in re.findall(titles, theirs.stdout)
     ]
 
 

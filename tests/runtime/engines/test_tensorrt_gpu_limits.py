@@ -47,7 +47,7 @@ def test_errors_of_a_second_engine_have_words_when_the_first_is_gone(pair: Pair)
     scratch = plan.cuda.malloc(nbytes)
     context = BoundContext(plan, stream, scratch, nbytes, use_graphs=False)
     sizes = {name: shapes.max for name, shapes in plan.sidecar.profiles[0].items()}
-    beyond = tuple((name, (10**6, *one[1:])) for name, one in sizes.items())
+    beyond = tuple((name, (10**6, *range_[1:])) for name, range_ in sizes.items())
     with pytest.raises(EngineError, match="is refused; TensorRT said: ") as error:
         context.set_shape(Shape(0, beyond))
     assert "said: nothing" not in str(error.value)

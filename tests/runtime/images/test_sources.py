@@ -37,7 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def found(folder: Path, *names: str) -> list[str]:
-    return [os.path.relpath(path, folder) for path in find_images([folder / one for one in names])]
+    return [
+        os.path.relpath(path, folder) for path in find_images([folder / name for name in names])
+    ]
 
 
 def test_a_folder_gives_its_images_in_order(folder: Path) -> None:

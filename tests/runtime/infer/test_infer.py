@@ -56,10 +56,10 @@ def test_a_folder_is_read(toy_path: Path, scans: Path, tmp_path: Path, capsys: C
     header, *rows = printed.out.splitlines()
     assert header.split() == ["file", "text", "confidence"]
     records = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [one["file"] for one in records] == [str(scans / f"line{i}.png") for i in range(6)]
+    assert [entry["file"] for entry in records] == [str(scans / f"line{i}.png") for i in range(6)]
     for row, record in zip(rows, records, strict=True):
         assert record["file"] in row and record["text"] in row
-        assert "".join(one["text"] for one in record["characters"]) == record["text"]
+        assert "".join(character["text"] for character in record["characters"]) == record["text"]
     assert "read 6 of 6 images, 0 failed" in printed.err and "lines/s" in printed.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "results.jsonl",
@@ -77,7 +77,7 @@ def test_bad_images_have_their_reason_and_stop_nothing(
     assert main(arguments) == 1
     printed = capsys.readouterr()
     records = [json.loads(line) for line in output.read_text().splitlines()]
-    reasons = {Path(one["file"]).name: one["error"] for one in records}
+    reasons = {Path(record["file"]).name: record["error"] for record in records}
     expected = {**BAD, "none.png": "no such file", "*.tiff": "the pattern matches no image"}
     assert {name for name, reason in reasons.items() if reason} == expected.keys()
     for name, reason in expected.items():
@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     reason: str,
 ) -> None:
     monkeypatch.chdir(scans.parent)
-    arguments = [str(toy_path) if one == "MODEL" else one for one in arguments]
+    arguments = [str(toy_path) if argument == "MODEL" else argument for argument in arguments]
     try:
         status = main(arguments)
     except SystemExit as leaving:

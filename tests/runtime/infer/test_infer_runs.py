@@ -59,7 +59,7 @@ def test_every_format_says_the_same(scans: Path, model: list[str], capsys: Captu
         assert capsys.readouterr().out == output.read_text(), "printed as written"
         results[kind] = output.read_text().splitlines()
     from_json = [json.loads(line) for line in results["jsonl"]]
-    wanted = [(one["file"], one["text"], str(one["confidence"])) for one in from_json]
+    wanted = [(entry["file"], entry["text"], str(entry["confidence"])) for entry in from_json]
     rows = csv.DictReader(results["csv"])
     assert [(row["file"], row["text"], row["confidence"]) for row in rows] == wanted
     assert [tuple(line.split("\t")) for line in results["txt"]] == wanted
@@ -124,15 +124,17 @@ def test_names_and_images_from_standard_input(scans: Path, model: list[str]) -> 
         ["--stdin-images", *model, *printed],
         b"".join(
             struct.pack(">I", len(data)) + data
-            for data in (Path(one).read_bytes() for one in images)
+            for data in (Path(image).read_bytes() for image in images)
         ),
     )
     by_name, by_stream = (
         [json.loads(line) for line in done.stdout.splitlines()] for done in (named, streamed)
     )
-    assert [one["file"] for one in by_name] == images
-    assert [one["file"] for one in by_stream] == [f"stdin#image={number}" for number in (1, 2, 3)]
-    assert [one["text"] for one in by_name] == [one["text"] for one in by_stream]
+    assert [entry["file"] for entry in by_name] == images
+    assert [entry["file"] for entry in by_stream] == [
+        f"stdin#image={number}" for number in (1, 2, 3)
+    ]
+    assert [entry["text"] for entry in by_name] == [entry["text"] for entry in by_stream]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

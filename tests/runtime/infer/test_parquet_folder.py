@@ -78,7 +78,7 @@ def test_many_files_are_one_table_and_gone_on_with(
     folder = tmp_path / "r.parquet"
     names = [f"n{number}" for number in range(7)]
     written(folder, *names)
-    assert [one.name for one in sorted(folder.iterdir())] == [
+    assert [path.name for path in sorted(folder.iterdir())] == [
         f"part-0000{number}.parquet" for number in range(3)
     ]
     assert [row["file"] for row in rows(folder)] == names
@@ -95,11 +95,11 @@ def test_a_run_that_ends_early_keeps_what_was_read(
     stream = Recognizer.stream
 
     def interrupted(self: Recognizer, images: Iterator[str]) -> Iterator[Recognition]:
-        for position, one in enumerate(stream(self, images)):
+        for position, result in enumerate(stream(self, images)):
             if position == 4:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
-            yield one
+            yield result
 
     folder = scans.parent / "r.parquet"
     arguments = [str(scans), "--model", str(toy_path), "--output", str(folder)]
@@ -162,7 +162,7 @@ def test_failed_results_are_taken_out_file_by_file(tmp_path: Path) -> None:
     drop_failed_in_folder(Reading(), tmp_path)
     done = read_back_folder(Reading(), tmp_path)
     assert (done.num_failed, done.names["x"]) == (0, 2)
-    assert [one.name for one in sorted(tmp_path.iterdir())] == [
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
         "part-00000.parquet",
         "part-00002.parquet",
     ]

@@ -113,7 +113,7 @@ def test_failed_records_are_counted_and_can_be_dropped(kind: str, tmp_path: Path
     drop_failed(Reading(), path, kind)
     assert path.read_text() == written(kind, READ, READ)
     assert read_back(Reading(), path, kind).num_failed == 0
-    assert [one.name for one in tmp_path.iterdir()] == ["results"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results"]
 
 
 def test_file_that_cannot_be_written_anew_stays(
@@ -125,7 +125,7 @@ def test_file_that_cannot_be_written_anew_stays(
     with pytest.raises(ArtifactError, match="it is as it was: make room"):
         drop_failed(Reading(), path, "jsonl")
     assert path.read_text() == written("jsonl", READ, FAILED)
-    assert [one.name for one in tmp_path.iterdir()] == ["results"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results"]
 
 
 def test_devices_are_not_read(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_no_control_character_is_written_as_it_is(kind: str) -> None:
     lines = written(kind, odd, failed)
     assert len(lines.splitlines()) == (3 if kind == "csv" else 2), "a line for each"
     allowed = "\n\t" if kind == "txt" else "\n"  # tabs part the fields of txt
-    assert not [one for one in lines if not one.isprintable() and one not in allowed]
+    assert not [line for line in lines if not line.isprintable() and line not in allowed]
     if kind == "jsonl":
         assert json.loads(lines.splitlines()[0])["file"] == f"{CONTROLS}.png", "nothing is lost"
 

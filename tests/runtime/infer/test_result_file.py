@@ -24,7 +24,7 @@ def test_it_appears_with_its_first_record(tmp_path: Path) -> None:
         assert path.read_text() == "one\n", "and a run that is killed has left it"
         file.write("two\n")
     assert path.read_text() == "one\ntwo\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.jsonl"]
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, RuntimeError])
@@ -40,7 +40,7 @@ def test_an_early_end_keeps_the_part_that_is_done(
         file.write("one\n")
         raise ending
     assert path.read_text() == "one\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.jsonl"]
 
 
 def test_going_on_cuts_off_the_record_that_was_begun(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_whole_records(tmp_path: Path, goes_on: bool) -> None
     assert f"the {2 if goes_on else 3} results written are whole" in done.stderr
     first = "first..\n" if goes_on else "0123456\n"
     assert path.read_text() == first + 2 * "0123456\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["r.jsonl"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.jsonl"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_failures_of_an_earlier_run_count_until_they_are_read(
     assert main([*command, "--resume"]) == 0
     if kind == "jsonl":
         assert files_in(output) == [f"line{number}.png" for number in (0, 2, 3, 1)]
-    assert [one.name for one in scans.parent.iterdir() if one.name.startswith(".")] == []
+    assert [path.name for path in scans.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_two_runs_do_not_share_an_output(scans: Path, infer: list[str], capsys: Capture) -> None:

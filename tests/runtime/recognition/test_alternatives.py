@@ -43,8 +43,8 @@ def test_the_best_of_all_texts(seed: int, steps: int) -> None:
     every = every_text(probabilities, AB)
     # As many as there are, so that the beam holds every prefix and the sums are exact.
     found = most_probable_texts(probabilities, AB, 3**steps)
-    for one in found:
-        assert one.probability == pytest.approx(every[one.text], abs=1e-4)
+    for match in found:
+        assert match.probability == pytest.approx(every[match.text], abs=1e-4)
     values = [one.probability for one in found]
     assert values == sorted(values, reverse=True)
     assert values[0] == pytest.approx(max(every.values()), abs=1e-4)
@@ -81,7 +81,7 @@ def test_right_to_left_texts_come_in_reading_order() -> None:
 def test_a_long_line_of_doubts_is_no_zero_divided_by_zero() -> None:
     probabilities = np.full((3000, 3), 1 / 3)
     found = most_probable_texts(probabilities, AB, 2)
-    assert len(found) == 2 and all(0 <= one.probability <= 1 for one in found)
+    assert len(found) == 2 and all(0 <= match.probability <= 1 for match in found)
 
 
 @pytest.mark.parametrize("softmax", [True, False])
@@ -114,8 +114,8 @@ def test_a_real_network_s_first_alternative_mostly_is_what_is_read() -> None:
     model = Path(found.origin).parent / "models" / "PP-OCRv6_rec_small.onnx"
     with Recognizer(model, device="cpu", alternatives=2) as recognizer:
         read = recognizer([*find_images([IMAGES])][:10])
-    assert sum(one.text == one.alternatives[0].text for one in read) >= 8
-    assert all(0 < one.alternatives[0].probability <= 1 for one in read)
+    assert sum(line.text == line.alternatives[0].text for line in read) >= 8
+    assert all(0 < line.alternatives[0].probability <= 1 for line in read)
     assert all(one.text != other.text for one, other in (line.alternatives for line in read))
 
 

@@ -34,7 +34,7 @@ def test_it_reads_as_onnxruntime_does(host: Any, use_graphs: bool) -> None:
     is_rtx = host.trt.__name__ == "tensorrt_rtx"
     assert ("launch_graph" in host.cuda.calls) == (use_graphs and not is_rtx)
     strategy = "WHOLE_GRAPH_CAPTURE" if use_graphs else "DISABLED"
-    told = {one.cuda_graph_strategy.name for one in host.trt._runtime_configs}
+    told = {settings.cuda_graph_strategy.name for settings in host.trt._runtime_configs}
     assert told == ({strategy} if is_rtx else set())
     session.close()
 
@@ -266,8 +266,8 @@ def test_a_recogniser_reads_with_a_plan(
         with Recognizer(host.plan(), batch_size=batch_size) as recognizer:
             assert "fp32, Fake GPU 0 (number 0), fake CUDA" in recognizer.description
             got = recognizer(line_images)
-        assert [one.text for one in got] == [one.text for one in expected]
-    assert len({one.text for one in expected}) > 10
+        assert [result.text for result in got] == [result.text for result in expected]
+    assert len({result.text for result in expected}) > 10
 
 
 def test_the_command_reads_with_a_plan(

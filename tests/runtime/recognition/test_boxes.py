@@ -82,7 +82,7 @@ def test_boxes_lie_in_the_image_and_do_not_overlap(
 )
 def test_words(text: str, words: list[str]) -> None:
     boxes = [Box(10.0 * index, 0, 10.0 * index + 10, 20) for index in range(len(text))]
-    assert [one.text for one in group_words(text, [0.5] * len(text), boxes)] == words
+    assert [word.text for word in group_words(text, [0.5] * len(text), boxes)] == words
 
 
 def test_a_word_has_the_mean_confidence_and_a_box_around_it() -> None:
@@ -174,8 +174,8 @@ def test_boxes_lie_in_the_middle_of_a_run_and_so_of_the_ink(
     lines, middles = zip(*(rendered(text, 12) for text in ("mwmwmwmw", "HMHMHM")), strict=True)
     spec = make_spec(width=WidthPolicy(4, 4, 3200))
     read = Recognizer(InkSession(spec))(lines)
-    assert [len(one.characters) for one in read] == [8, 6], "a run for every glyph"
-    only_first = [replace(one, last_time_steps=()) for one in read]
+    assert [len(line.characters) for line in read] == [8, 6], "a run for every glyph"
+    only_first = [replace(line, last_time_steps=()) for line in read]
     now, before = (float(np.mean(offsets_px(one, [*middles]))) for one in (read, only_first))
     assert before < -6, "the first time step of a wide glyph is far left of its middle"
     assert abs(now) < 0.75
@@ -191,7 +191,7 @@ def test_a_real_network_s_boxes_lie_on_the_ink() -> None:
         Path(found.origin).parent / "models" / "PP-OCRv6_rec_small.onnx", device="cpu"
     ) as recognizer:
         read = recognizer(lines)
-    assert [one.text for one in read] == texts
+    assert [line.text for line in read] == texts
     px_per_time_step = read[0].input_width_px / read[0].num_time_steps * 32 / 48
     offsets = offsets_px(read, [*middles])
     assert abs(np.mean(offsets)) < px_per_time_step / 2

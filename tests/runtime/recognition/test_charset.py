@@ -47,7 +47,7 @@ def test_repeated_characters_are_read_as_paddleocr_reads_them(
     as_dict = {character: number for number, character in enumerate(("blank", *listed))}
     assert charset.encode("ñabcé") == [as_dict[one] for one in "ñabcé"] == [8, 5, 3, 7, 4]
     assert charset.text_of(range(1, 10)) == "".join(listed)
-    assert [charset.text_of([one]) for one in charset.encode("añ")] == ["a", "ñ"]
+    assert [charset.text_of([number]) for number in charset.encode("añ")] == ["a", "ñ"]
     assert charset.unknown("añx") == {"x"}
     (record,) = caplog.records
     assert "lists 2 of its 9 characters more than once, 'a' on lines 1 and 5" in record.message

@@ -38,9 +38,14 @@ def inputs_of_version_3(images: Lines, height: int) -> list[NDArray[np.float32]]
             resized = cv2.resize(images[index], (content, height)).astype(np.float32)
             padded[:, :, :content] = (resized.transpose(2, 0, 1) / 255 - 0.5) / 0.5
             alone.append(padded)
-        widest = max(one.shape[2] for one in alone)
+        widest = max(result.shape[2] for result in alone)
         batches.append(
-            np.stack([np.pad(one, ((0, 0), (0, 0), (0, widest - one.shape[2]))) for one in alone])
+            np.stack(
+                [
+                    np.pad(result, ((0, 0), (0, 0), (0, widest - result.shape[2])))
+                    for result in alone
+                ]
+            )
         )
     return batches
 
@@ -105,8 +110,8 @@ def test_bad_images_are_no_neighbours_and_order_is_kept(
     light, dark = np.full((9, 30), 255, np.uint8), np.zeros((9, 90), np.uint8)
     recognizer = Recognizer(EchoSession(spec), compat=compat)
     results = recognizer([light, b"", dark, "none.png", light])
-    assert [one.text for one in results] == ["b", "", "a", "", "b"]
-    assert [one.error is None for one in results] == [True, False, True, False, True]
+    assert [result.text for result in results] == ["b", "", "a", "", "b"]
+    assert [result.error is None for result in results] == [True, False, True, False, True]
     assert recognizer([]) == []
 
 
@@ -136,7 +141,7 @@ def test_version_2_reads_what_rapidocr_reads() -> None:
     expected = theirs(TextRecInput(img=images))
     with Recognizer(model, compat="paddleocr2", device="cpu") as recognizer:
         got = recognizer(images)
-    assert [one.text for one in got] == list(expected.txts)
+    assert [result.text for result in got] == list(expected.txts)
     # RapidOCR rounds to five digits.
-    np.testing.assert_allclose([one.confidence for one in got], expected.scores, atol=2e-5)
-    assert len({one.text for one in got}) > 15
+    np.testing.assert_allclose([result.confidence for result in got], expected.scores, atol=2e-5)
+    assert len({result.text for result in got}) > 15

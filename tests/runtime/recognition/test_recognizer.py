@@ -42,8 +42,8 @@ def test_a_batch_reads_as_its_lines_do_alone(toy_path: Path, line_images: Lines)
     pytest.importorskip("onnxruntime")
     with Recognizer(toy_path, batch_size=1, threads=1) as alone:
         expected = alone(line_images)
-    assert len({one.text for one in expected}) > 10, "the toy network must tell lines apart"
-    assert len({one.input_width_px for one in expected}) > 3
+    assert len({result.text for result in expected}) > 10, "the toy network must tell lines apart"
+    assert len({result.input_width_px for result in expected}) > 3
     for batch_size in (2, 5, 64):
         with Recognizer(toy_path, batch_size=batch_size, threads=1) as together:
             got = together(line_images)
@@ -86,8 +86,8 @@ def test_a_bare_session_of_onnxruntime_is_refused(toy_path: Path) -> None:
 def test_order_and_neighbours_do_not_matter(toy_path: Path, line_images: Lines) -> None:
     pytest.importorskip("onnxruntime")
     with Recognizer(toy_path, batch_size=8) as recognizer:
-        forwards = [one.text for one in recognizer(line_images)]
-        backwards = [one.text for one in recognizer(line_images[::-1])]
+        forwards = [result.text for result in recognizer(line_images)]
+        backwards = [result.text for result in recognizer(line_images[::-1])]
     assert forwards == backwards[::-1]
 
 
@@ -115,8 +115,8 @@ def test_one_bad_image_does_not_stop_the_others(spec: RecognizerSpec, tmp_path: 
     bad: list[object] = [str(tmp_path / "none.png"), b"", np.zeros((2, 2), np.float32), 5]
     light, dark = np.full((9, 30), 255, np.uint8), np.zeros((9, 30), np.uint8)
     results = Recognizer(EchoSession(spec), batch_size=2)([light, *bad, dark])  # type: ignore[list-item]
-    assert [one.text for one in results] == ["b", "", "", "", "", "a"]
-    assert [one.error is None for one in results] == [True, False, False, False, False, True]
+    assert [result.text for result in results] == ["b", "", "", "", "", "a"]
+    assert [result.error is None for result in results] == [True, False, False, False, False, True]
     assert results[1].error == "no such file or folder; check the path"
     assert results[1].source == bad[0] and results[2].source is None
     assert results[1].confidence == 0.0
@@ -130,7 +130,7 @@ def test_batches_hold_one_width_and_keep_to_their_size(
     assert sum(shape[0] for shape in session.shapes) == len(line_images)
     assert max(shape[0] for shape in session.shapes) == 4
     widths = sorted(shape[1] for shape in session.shapes for _ in range(shape[0]))
-    assert widths == sorted(one.input_width_px for one in results)
+    assert widths == sorted(result.input_width_px for result in results)
 
 
 def test_streaming_takes_no_more_than_it_must(spec: RecognizerSpec) -> None:

@@ -33,7 +33,7 @@ IMAGES = Path(__file__).parents[3] / "images"
 
 def told(results: list[Recognition]) -> list[str]:
     """Everything that was read, every bit of every confidence."""
-    return [repr(one) for one in results]
+    return [repr(result) for result in results]
 
 
 @pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (2, 1), (5, 3), (64, 2)])
@@ -103,7 +103,7 @@ def test_a_session_that_is_not_shared_is_used_by_one_thread_at_a_time(
     recognizer = Recognizer(OneAtATime(spec), batch_size=4, threads=4)
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         results = list(pool.map(recognizer, [line_images] * NUM_THREADS))
-    assert all(one == results[0] for one in results)
+    assert all(reading == results[0] for reading in results)
 
 
 def test_an_engine_that_fails_is_told_once_and_the_recognizer_goes_on(
@@ -168,8 +168,8 @@ def test_memory_stays_flat(toy_path: Path, capsys: pytest.CaptureFixture[str]) -
 
     held: list[tuple[int, float]] = []
     with Recognizer(toy_path, device="cpu") as recognizer:
-        for position, one in enumerate(recognizer.stream(images())):
-            assert one.error is None
+        for position, result in enumerate(recognizer.stream(images())):
+            assert result.error is None
             if position % (num_images // 100) == 0 and position >= num_images // 5:
                 held.append((position, resident_mib()))
     positions, memory = np.array(held).T

@@ -112,7 +112,7 @@ def line_files() -> list[bytes]:
 def expected_texts(toy_file: Path, line_files: list[bytes]) -> list[str]:
     """What a recogniser reads in them, offline."""
     with Recognizer(toy_file) as recognizer:
-        return [one.text for one in recognizer(line_files)]
+        return [result.text for result in recognizer(line_files)]
 
 
 Serve = Callable[..., Served]

@@ -64,8 +64,8 @@ def test_many_images_of_a_form_keep_their_order_and_names(
     answer = web.post(f"{served.url}/recognize", files=form(line_files))
     assert answer.status_code == 200
     results = answer.json()["results"]
-    assert [one["text"] for one in results] == expected_texts
-    assert [one["name"] for one in results] == [f"{place}.png" for place in range(60)]
+    assert [result["text"] for result in results] == expected_texts
+    assert [result["name"] for result in results] == [f"{place}.png" for place in range(60)]
 
 
 def test_one_bad_image_is_a_reason_and_the_others_are_read(
@@ -75,15 +75,15 @@ def test_one_bad_image_is_a_reason_and_the_others_are_read(
     answer = web.post(f"{serve().url}/recognize", files=form(images))
     assert answer.status_code == 200
     results = answer.json()["results"]
-    assert [one["text"] for one in results] == [expected_texts[0], "", expected_texts[1], ""]
-    assert [bool(one["error"]) for one in results] == [False, True, False, True]
+    assert [result["text"] for result in results] == [expected_texts[0], "", expected_texts[1], ""]
+    assert [bool(result["error"]) for result in results] == [False, True, False, True]
 
 
 def test_no_image_that_can_be_read_is_422_with_every_reason(serve: Serve) -> None:
     answer = web.post(f"{serve().url}/recognize", files=form([b"x", b"y"]))
     assert answer.status_code == 422
     assert "not an image" in answer.json()["error"]
-    assert all(one["error"] for one in answer.json()["results"])
+    assert all(reply["error"] for reply in answer.json()["results"])
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../secret.png", "file:///etc/passwd"])
@@ -191,7 +191,7 @@ def test_beyond_the_queue_is_429_and_what_was_accepted_is_answered(
         until(lambda: served.service.gate.num_images == 4)
         refused = post(served, line_files[4])
         go.set()
-        answers = [one.result() for one in accepted]
+        answers = [answer.result() for answer in accepted]
     assert refused.status_code == 429 and int(refused.headers["Retry-After"]) >= 1
     texts = [answer.json()["results"][0]["text"] for answer in answers]
     assert texts == expected_texts[:4]
@@ -365,5 +365,5 @@ def test_ending_answers_what_was_accepted(
         accepted = [pool.submit(post, served, line_files[place]) for place in range(3)]
         until(lambda: served.service.gate.num_images == 3)
         served.server.should_exit = True
-        texts = [one.result().json()["results"][0]["text"] for one in accepted]
+        texts = [answer.result().json()["results"][0]["text"] for answer in accepted]
     assert texts == expected_texts[:3]

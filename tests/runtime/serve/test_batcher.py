@@ -44,8 +44,10 @@ def test_answers_come_in_the_order_of_the_images() -> None:
         replica = Replica()
         batcher = Batcher(replica.read, max_batch=3)
         assert texts(
-            await batcher.read([b"%d" % one for one in range(10)], [one % 2 for one in range(10)])
-        ) == [str(one) for one in range(10)]
+            await batcher.read(
+                [b"%d" % number for number in range(10)], [number % 2 for number in range(10)]
+            )
+        ) == [str(number) for number in range(10)]
         assert all(len(call) <= 3 for call in replica.calls)
 
     run(work())
@@ -56,13 +58,13 @@ def test_requests_of_many_callers_share_a_call() -> None:
         replica = Replica()
         replica.go.clear()
         batcher = Batcher(replica.read, max_batch=8, max_wait_s=5, calls_at_once=2)
-        callers = [asyncio.create_task(batcher.read([b"%d" % one])) for one in range(9)]
+        callers = [asyncio.create_task(batcher.read([b"%d" % index])) for index in range(9)]
         await asyncio.sleep(0.05)
         # The first found an idle replica, the others waited for each other.
         assert [len(call) for call in replica.calls] == [1, 8]
         replica.go.set()
-        for one, caller in enumerate(callers):
-            assert texts(await caller) == [str(one)]
+        for number, caller in enumerate(callers):
+            assert texts(await caller) == [str(number)]
 
     run(work())
 
@@ -72,7 +74,7 @@ def test_a_batch_that_is_not_full_is_read_after_the_longest_wait() -> None:
         replica = Replica()
         replica.go.clear()
         batcher = Batcher(replica.read, max_batch=8, max_wait_s=0.02, calls_at_once=2)
-        callers = [asyncio.create_task(batcher.read([b"%d" % one])) for one in range(3)]
+        callers = [asyncio.create_task(batcher.read([b"%d" % number])) for number in range(3)]
         await asyncio.sleep(0.2)
         assert [len(call) for call in replica.calls] == [1, 2]
         replica.go.set()
@@ -104,7 +106,7 @@ def test_no_more_calls_at_once_than_allowed() -> None:
         replica = Replica()
         replica.go.clear()
         batcher = Batcher(replica.read, max_batch=1, calls_at_once=3)
-        reading = asyncio.create_task(batcher.read([b"%d" % one for one in range(10)]))
+        reading = asyncio.create_task(batcher.read([b"%d" % number for number in range(10)]))
         await asyncio.sleep(0.05)
         assert len(replica.calls) == 3
         replica.go.set()
@@ -220,9 +222,9 @@ def test_a_storm_of_callers_each_gets_its_own() -> None:
         batcher = Batcher(read, max_batch=5, calls_at_once=3)
 
         async def caller(number: int) -> None:
-            wanted = [f"{number}-{one}" for one in range(1 + number % 7)]
+            wanted = [f"{number}-{index}" for index in range(1 + number % 7)]
             task = asyncio.create_task(
-                batcher.read([one.encode() for one in wanted], list(map(len, wanted)))
+                batcher.read([text.encode() for text in wanted], list(map(len, wanted)))
             )
             if number % 11 == 0:
                 await asyncio.sleep(0.001)

@@ -185,4 +185,4 @@ def test_parked_bodies_make_room_for_others(serve: Serve) -> None:
                 got = status(answers(connection))
         assert got == 200
         pushed_out, _, _ = select.select(held, [], [], HANG_S)
-        assert [status(one.recv(65536)) for one in pushed_out] == [429]
+        assert [status(listener.recv(65536)) for listener in pushed_out] == [429]

@@ -94,10 +94,10 @@ def test_small_bodies_wait_for_no_large_one(serve: Serve, monkeypatch: pytest.Mo
             assert begun.acquire(timeout=HANG_S)
             for _ in range(3):
                 assert post(served, "/recognize", png()).status_code == 200
-            assert not any(one.done() for one in large)
+            assert not any(answer.done() for answer in large)
         finally:
             go.set()
-        assert [one.result().status_code for one in large] == [422] * 8
+        assert [answer.result().status_code for answer in large] == [422] * 8
 
 
 HOSTILE: dict[str, tuple[str, bytes, dict[str, str], int]] = {
@@ -168,5 +168,5 @@ def test_many_who_ask_whether_it_is_ready_are_one_question(
         while served.service.connections.num_open < 8:
             time.sleep(0.01)
         go.set()
-        assert [one.result().status_code for one in asked] == [200] * 8
+        assert [answer.result().status_code for answer in asked] == [200] * 8
     assert num_asked < 8

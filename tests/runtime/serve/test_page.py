@@ -19,7 +19,7 @@ READ = re.compile("images? read")
 def test_the_page_needs_nothing_from_elsewhere() -> None:
     text, policy = page_and_policy()
     addresses = re.findall(r"""(?:src|href|url|import)\s*[=(]\s*["']?([^"'\s)>]+)""", text)
-    assert [one for one in addresses if one.startswith(("http", "//", "/"))] == []
+    assert [address for address in addresses if address.startswith(("http", "//", "/"))] == []
     assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
@@ -118,7 +118,7 @@ def test_what_is_copied_is_what_the_service_said(
     page.click("#copy")
     until_status(page, "Copied")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
-    assert [one["text"] for one in copied] == expected_texts[:3]
+    assert [result["text"] for result in copied] == expected_texts[:3]
     assert copied[0]["characters"][0]["box"]
 
 

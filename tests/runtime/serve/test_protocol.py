@@ -54,7 +54,7 @@ def test_images_are_read_with_the_clients_defaults(
     client: Any, line_files: list[bytes], expected_texts: list[str]
 ) -> None:
     result = client.infer("toy", [tensor(line_files)])
-    assert [one.decode() for one in result.as_numpy("text")] == expected_texts
+    assert [text.decode() for text in result.as_numpy("text")] == expected_texts
     confidences = result.as_numpy("confidence")
     assert confidences.dtype == np.float32 and confidences.shape == (60,)
     assert ((confidences > 0) == np.array([bool(text) for text in expected_texts])).all()
@@ -77,7 +77,7 @@ def test_json_and_binary_data_say_the_same(
                 request_compression_algorithm=compression,
             )
             read = [
-                one if isinstance(one, str) else one.decode() for one in result.as_numpy("text")
+                text if isinstance(text, str) else text.decode() for text in result.as_numpy("text")
             ]
             assert read == texts
             assert result.get_response()["id"] == "a 7"
@@ -88,7 +88,7 @@ def test_one_bad_image_has_an_error_of_its_own(
     client: Any, line_files: list[bytes], expected_texts: list[str]
 ) -> None:
     result = client.infer("toy", [tensor([line_files[0], b"bad"])])
-    assert [one.decode() for one in result.as_numpy("text")] == [expected_texts[0], ""]
+    assert [text.decode() for text in result.as_numpy("text")] == [expected_texts[0], ""]
     first, second = result.as_numpy("error")
     assert first == b"" and b"not an image" in second
 
@@ -129,7 +129,7 @@ def test_many_at_once_get_their_own(
 ) -> None:
     client = triton.InferenceServerClient(served.url.removeprefix("http://"), concurrency=8)
     pending = [client.async_infer("toy", [tensor([image])]) for image in line_files]
-    read = [one.get_result().as_numpy("text")[0].decode() for one in pending]
+    read = [answer.get_result().as_numpy("text")[0].decode() for answer in pending]
     client.close()
     assert read == expected_texts
 

@@ -106,7 +106,7 @@ def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[
     ],
 )
 def test_what_cannot_be_served_is_one_line(toy_file: Path, options: list[str], reason: str) -> None:
-    done = run_serve(*[str(toy_file) if one == "MODEL" else one for one in options])
+    done = run_serve(*[str(toy_file) if option == "MODEL" else option for option in options])
     assert done.returncode == 2
     assert reason in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
@@ -134,7 +134,7 @@ def test_ending_answers_what_was_accepted(ray_service: ServiceProcess, toy_file:
     service = ray_service
     images = [png(3200, 2500, level) for level in range(8)]  # a while to decode
     with Recognizer(toy_file) as recognizer:
-        expected = [one.text for one in recognizer(images)]
+        expected = [result.text for result in recognizer(images)]
     files = [("image", (f"{place}.png", image)) for place, image in enumerate(images)]
     with ThreadPoolExecutor(3) as pool:
 
@@ -147,11 +147,11 @@ def test_ending_answers_what_was_accepted(ray_service: ServiceProcess, toy_file:
 
         accepted = [pool.submit(ask) for _ in range(3)]
         while in_hand() < len(accepted) * len(images):
-            assert not any(one.done() for one in accepted)
+            assert not any(reply.done() for reply in accepted)
         family = service.family_pids()
         assert service.end() == 0
-        for one in accepted:
-            assert [result["text"] for result in one.result().json()["results"]] == expected
+        for answer in accepted:
+            assert [result["text"] for result in answer.result().json()["results"]] == expected
     assert "what was accepted has been answered" in service.log
     end = time.monotonic() + GIVEN_BACK_WITHIN_S
     while time.monotonic() < end and any(Path(f"/proc/{pid}").exists() for pid in family):

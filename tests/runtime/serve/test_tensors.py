@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 
 def packed(elements: list[bytes]) -> bytes:
-    return b"".join(struct.pack("<I", len(one)) + one for one in elements)
+    return b"".join(struct.pack("<I", len(element)) + element for element in elements)
 
 
 def message(**changes: object) -> dict[str, object]:
@@ -45,7 +45,7 @@ def test_binary_elements_come_back(elements: list[bytes]) -> None:
 
 @given(ELEMENTS)
 def test_base64_elements_come_back_from_nested_lists_too(elements: list[bytes]) -> None:
-    data = [[base64.b64encode(one).decode()] for one in elements]
+    data = [[base64.b64encode(element).decode()] for element in elements]
     read = message(shape=[len(elements), 1], data=data)
     assert images_from_message(read, memoryview(b""), "image", 5) == elements
 

@@ -20,10 +20,10 @@ CONV_BN = ("conv.weight", "bn.weight", "bn.bias", "bn._mean", "bn._variance")
 
 def paddleocr_names(model_name: str, disable_se: bool) -> set[str]:
     """Names as PaddleOCR's `rec_mobilenet_v3` gives them."""
-    names = {f"{layer}.{one}" for layer in ("conv1", "conv2") for one in CONV_BN}
+    names = {f"{layer}.{part}" for layer in ("conv1", "conv2") for part in CONV_BN}
     for block in range(NUM_BLOCKS[model_name]):
         for layer in ("expand_conv", "bottleneck_conv", "linear_conv"):
-            names |= {f"blocks.{block}.{layer}.{one}" for one in CONV_BN}
+            names |= {f"blocks.{block}.{layer}.{part}" for part in CONV_BN}
         if block in GATED[model_name] and not disable_se:
             for layer in ("conv1", "conv2"):
                 names |= {f"blocks.{block}.mid_se.{layer}.{one}" for one in ("weight", "bias")}

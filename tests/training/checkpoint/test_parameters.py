@@ -79,7 +79,7 @@ def test_the_same_parameters_give_the_same_file(tmp_path: Path) -> None:
 def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "a.safetensors", {"a": np.zeros(10_000, np.float32)})
     write_safetensors(tmp_path / "a.safetensors", {"a": ONE})
-    assert [one.name for one in tmp_path.iterdir()] == ["a.safetensors"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
     assert equal(read_parameters(tmp_path / "a.safetensors"), {"a": ONE})
 
 
@@ -190,7 +190,7 @@ def test_each_weight_under_a_name_of_its_own_choice() -> None:
     names: dict[int, list[str]] = {}
     for name, tensor in tensors.items():
         names.setdefault(id(tensor), []).append(name)
-    pairs = [one for one in names.values() if len(one) == 2]
+    pairs = [key for key in names.values() if len(key) == 2]
     assert len(pairs) == 2 * 2 * 4
     left_out = [pair[number % 2] for number, pair in enumerate(pairs)]
     load_into(target, without(arrays_of(source), left_out), "here")
@@ -218,7 +218,7 @@ def test_every_weight_counts_once(left_out: Callable[[str], bool]) -> None:
     layer = Reader(1)
     parameters = arrays_of(layer)
     names = [name for name in parameters if left_out(name)]
-    expected = sum(int(np.prod(one.shape)) for one in layer.parameters())
+    expected = sum(int(np.prod(parameter.shape)) for parameter in layer.parameters())
     assert count_values(without(parameters, names)) == expected
 
 

@@ -82,8 +82,8 @@ def test_both_ways_with_paddle(tmp_path: Path) -> None:
     theirs, ours = tmp_path / "theirs.pdparams", tmp_path / "ours.pdparams"
     paddle.save(layer.state_dict(), str(theirs))
     arrays = arrays_of(layer)
-    assert {name: one.tobytes() for name, one in read_parameters(theirs).items()} == {
-        name: one.tobytes() for name, one in arrays.items()
+    assert {name: array.tobytes() for name, array in read_parameters(theirs).items()} == {
+        name: array.tobytes() for name, array in arrays.items()
     }
     write_parameters(ours, arrays)
     other = paddle.nn.Sequential(paddle.nn.Linear(2, 3), paddle.nn.BatchNorm1D(3))
@@ -145,7 +145,7 @@ def test_networks_by_their_exact_prefix() -> None:
         "Student.head.fc.b": 3 * ONE,
     }
     networks = networks_in(parameters)
-    assert {name: list(one) for name, one in networks.items()} == {
+    assert {name: list(network) for name, network in networks.items()} == {
         "Student": ["backbone.w", "head.fc.b"],
         "Student2": ["backbone.w"],
     }
@@ -349,7 +349,7 @@ def test_the_first_save_of_all_is_there_whole_or_not_at_all(tmp_path: Path) -> N
             except Killed:
                 finished = False
         recover(prefix)
-        files = sorted(one.name for one in prefix.parent.glob("latest*"))
+        files = sorted(path.name for path in prefix.parent.glob("latest*"))
         kinds.add(tuple(files))
         if finished:
             break
@@ -366,7 +366,7 @@ def test_a_save_after_a_cut_one_keeps_its_own_set(tmp_path: Path) -> None:
     save(prefix, 3)
     assert content_of(prefix) == {3}
     names = {"latest.pdparams", "latest.pdopt", "latest.states"}
-    assert {one.name for one in tmp_path.iterdir()} == names
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_paddle_reads_the_set(tmp_path: Path) -> None:

@@ -135,4 +135,6 @@ def test_width_policies(
 def test_mistakes_are_named(path: str, value: object, where: str, message: str) -> None:
     problems = Problems()
     assert read_data(section(path, value), "Train", RecognitionTask, problems) is None
-    assert any(one.path == where and message in one.message for one in problems), problems
+    assert any(problem.path == where and message in problem.message for problem in problems), (
+        problems
+    )

@@ -87,10 +87,11 @@ def test_pure_in_index_and_epoch(lines: Lines) -> None:
     assert sum(changed) > 6
     other_seed = [dataset(lines, seed=8).load(index, 0).image for index in range(12)]
     assert (
-        sum(not np.array_equal(one, outcomes[0, i].image) for i, one in enumerate(other_seed)) > 6
+        sum(not np.array_equal(image, outcomes[0, i].image) for i, image in enumerate(other_seed))
+        > 6
     )
     joined = [outcome for outcome in outcomes.values() if len(outcome.text) > 1]
-    assert joined and all(len(one.values["label"]) == len(one.text) for one in joined)
+    assert joined and all(len(sample.values["label"]) == len(sample.text) for sample in joined)
 
 
 def test_an_unreadable_training_line_is_replaced_by_the_same_one(lines: Lines) -> None:
@@ -137,7 +138,7 @@ def test_evaluation_reports_what_it_cannot_read(lines: Lines) -> None:
 def test_a_line_that_fails_to_join_does_not_fail_the_first(lines: Lines) -> None:
     broken = Lines(lines.images, frozenset(range(1, 12)))
     outcomes = [dataset(broken).load(0, epoch) for epoch in range(8)]
-    assert any(isinstance(one, Sample) and one.text == "aa" for one in outcomes)
+    assert any(isinstance(outcome, Sample) and outcome.text == "aa" for outcome in outcomes)
 
 
 def test_only_usable_lines_of_the_epoch(lines: Lines) -> None:

@@ -71,8 +71,8 @@ def test_goes_to_a_worker_process(folder: Path) -> None:
 def test_shares_by_database(folder: Path) -> None:
     source = LMDBDataSet(str(folder), [1 / 3, 1.0], seed=4)
     drawn = [source.indices(epoch) for epoch in range(12)]
-    assert all(len(one) == 3 and set(one) >= {3, 4} for one in drawn)
-    assert {one[0] for one in drawn} == {0, 1, 2}
+    assert all(len(width) == 3 and set(width) >= {3, 4} for width in drawn)
+    assert {width[0] for width in drawn} == {0, 1, 2}
     assert drawn == [LMDBDataSet(str(folder), [1 / 3, 1.0], 4).indices(e) for e in range(12)]
     with pytest.raises(DatasetError, match="expected 2 shares"):
         LMDBDataSet(str(folder), [0.5, 0.5, 0.5])

@@ -84,8 +84,8 @@ def worker_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 def samples(loader: Loader, epoch: int = 0) -> list[list[tuple[str, str, bytes]]]:
     loaded = []
     for batch in loader.load(BATCHES, epoch):
-        assert all(isinstance(one, Sample) for one in batch)
-        loaded.append([(one.name, one.text, one.image.tobytes()) for one in batch])  # type: ignore[union-attr]
+        assert all(isinstance(sample, Sample) for sample in batch)
+        loaded.append([(sample.name, sample.text, sample.image.tobytes()) for sample in batch])  # type: ignore[union-attr]
     return loaded
 
 
@@ -100,7 +100,9 @@ def is_alive(process: int) -> bool:
 def wait_until_gone(processes: list[int]) -> list[int]:
     """Those of `processes` that are still alive after a while."""
     deadline = time.monotonic() + 20
-    while (alive := [one for one in processes if is_alive(one)]) and time.monotonic() < deadline:
+    while (
+        alive := [process for process in processes if is_alive(process)]
+    ) and time.monotonic() < deadline:
         time.sleep(0.02)
     return alive
 

@@ -36,7 +36,7 @@ def counted(batches: list[PlannedBatch]) -> Counter[tuple[int, int, int]]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["samples"]))
 def test_the_scales_are_paddleocrs(case: dict[str, Any]) -> None:
     sampler = MultiScaleSampler(**case["config"])
-    pairs = [[one.size.width, one.size.height, one.batch_size] for one in sampler.scales]
+    pairs = [[scale.size.width, scale.size.height, scale.batch_size] for scale in sampler.scales]
     assert pairs == case["pairs"]
 
 
@@ -69,7 +69,9 @@ def test_widths_by_the_mean_ratio_are_paddleocrs() -> None:
     )
     assert len(batches) == case["length"] and {len(batch) for batch in batches} == {64}
     assert {index for batch in batches for index in batch} == set(range(500))
-    found = Counter(round(float(np.mean([ratios[index] for index in one])), 9) for one in batches)
+    found = Counter(
+        round(float(np.mean([ratios[index] for index in members])), 9) for members in batches
+    )
     assert found == Counter(round(ratio, 9) for *_, ratio in case["batches_sorted"])
     for batch in batches:
         mean = float(np.mean([ratios[index] for index in batch]))
@@ -108,7 +110,9 @@ def test_every_batch_is_full_and_every_sample_used(
         assert {index for batch in batches for index in batch} == set(range(count))
         for batch in batches:
             assert batch.size is not None and len(batch) % num_processes == 0
-            (scale,) = [one for one in sampler.scales if one.size == batch.size]
+            (scale,) = [
+                each_scale for each_scale in sampler.scales if each_scale.size == batch.size
+            ]
             most = count // num_processes
             assert len(batch) == num_processes * min(scale.batch_size, most)
     assert counted(plans[0]) == counted(plans[1])
@@ -144,9 +148,9 @@ def test_evaluation_has_one_scale_and_the_given_order() -> None:
 
 def test_scales_are_rounded_down_and_may_be_squares() -> None:
     sampler = built(scales=[[40, 40], [330, 50]], first_bs=100)
-    assert [one.size for one in sampler.scales] == [Size(32, 40), Size(48, 328)]
-    assert [one.batch_size for one in sampler.scales] == [125, 10]
-    assert [one.size for one in built(scales=[32, 48]).scales] == [Size(32, 32), Size(48, 48)]
+    assert [scale.size for scale in sampler.scales] == [Size(32, 40), Size(48, 328)]
+    assert [scale.batch_size for scale in sampler.scales] == [125, 10]
+    assert [scale.size for scale in built(scales=[32, 48]).scales] == [Size(32, 32), Size(48, 48)]
     assert built(scales=[[320, 64], [320, 32]], first_bs=1).scales[1].batch_size == 2
     assert built(scales=[[320, 32], [3200, 64]], first_bs=1).scales[1].batch_size == 1
 

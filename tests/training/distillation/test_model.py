@@ -57,7 +57,7 @@ def train(
     model: DistillationModel, loss: Any, batch: dict[str, Any], steps: int = 2
 ) -> dict[str, Any]:
     """Some steps; returns the last losses."""
-    free = [one for one in model.parameters() if one.trainable]
+    free = [parameter for parameter in model.parameters() if parameter.trainable]
     optimizer = paddle.optimizer.Adam(0.01, parameters=free)
     model.train()
     for _ in range(steps):
@@ -94,7 +94,7 @@ def test_a_frozen_teacher_stays_bit_for_bit(
             assert is_same, name
         elif name.endswith(("_conv.weight", "_mean")):
             assert not is_same, name
-    assert all(one.grad is None for one in model.networks["Teacher"].parameters())
+    assert all(parameter.grad is None for parameter in model.networks["Teacher"].parameters())
 
 
 def test_what_a_frozen_teacher_says_reaches_the_student(
@@ -110,7 +110,7 @@ def test_what_a_frozen_teacher_says_reaches_the_student(
         }
     )
     loss(outputs, batch)["loss"].backward()
-    gradients = [one.grad for one in model.networks["Student"].head.parameters()]
+    gradients = [parameter.grad for parameter in model.networks["Student"].head.parameters()]
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
 
 

@@ -52,7 +52,7 @@ def content(folder: Path, name: str) -> dict[str, Any]:
     for suffix in SUFFIXES:
         for key, value in dict(load_pickle(folder / f"{name}{suffix}")).items():
             if isinstance(value, dict):
-                found |= {f"{suffix}/{key}/{below}": one for below, one in value.items()}
+                found |= {f"{suffix}/{key}/{below}": entry for below, entry in value.items()}
             else:
                 found[f"{suffix}/{key}"] = value
     del found[".states/config_sha256"]
@@ -82,7 +82,7 @@ def whole_run(
 
 
 def test_averages_are_saved_beside_the_weights(whole_run: Path) -> None:
-    steps = [one["step"] for one in read_metrics(whole_run / "metrics.jsonl")]
+    steps = [record["step"] for record in read_metrics(whole_run / "metrics.jsonl")]
     assert max(steps) == 12
     parameters, saved = read_parameters(whole_run / "latest"), read_averages(whole_run / "latest")
     assert saved is not None and saved["step"] == 12

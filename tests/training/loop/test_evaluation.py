@@ -88,7 +88,7 @@ def test_lines_that_cannot_be_read_are_reported(
     with Loader(part.dataset, 0) as loader:
         outcome = evaluate(run, part, loader)
         assert outcome.num_samples == 4
-        assert [one.name for one in outcome.failures] == ["line 2", "line 4"]
+        assert [failure.name for failure in outcome.failures] == ["line 2", "line 4"]
         told = "evaluation: 2 of 6 images could not be read, e.g. line 2 is cut; line 4 is cut"
         assert f"{told}; they count in no figure" in caplog.messages
         broken = {0, 2, 4}

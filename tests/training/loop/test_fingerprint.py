@@ -61,6 +61,6 @@ def test_a_resumed_run_says_it(write_config: WriteConfig, caplog: pytest.LogCapt
     resume(trainer(write_config("same")), checkpoint)
     assert "changed since the checkpoint" not in caplog.text
     resume(trainer(write_config("other", {"Train.dataset.count": 20})), checkpoint)
-    said = [one for one in caplog.messages if "changed since the checkpoint" in one]
+    said = [message for message in caplog.messages if "changed since the checkpoint" in message]
     assert said[0].startswith("the training samples changed") and "16 then, 20 now" in said[0]
     assert len(said) == 2 and said[1].startswith("the order of the training samples changed")

@@ -23,7 +23,11 @@ def write(folder: Path, resumed_step: int, steps: list[int]) -> None:
 
 
 def steps(folder: Path) -> list[int]:
-    return [one["step"] for one in read_metrics(folder / "metrics.jsonl") if one["kind"] == "train"]
+    return [
+        record["step"]
+        for record in read_metrics(folder / "metrics.jsonl")
+        if record["kind"] == "train"
+    ]
 
 
 def test_a_resumed_run_takes_back_what_it_repeats(tmp_path: Path) -> None:

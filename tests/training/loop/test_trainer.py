@@ -56,12 +56,12 @@ def content(folder: Path, name: str) -> dict[str, Any]:
 
 def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
     assert sorted(first) == sorted(second)
-    different = [name for name, one in first.items() if not np.array_equal(one, second[name])]
+    different = [name for name, array in first.items() if not np.array_equal(array, second[name])]
     assert different == []
 
 
 def metrics(folder: Path, kind: str) -> list[dict[str, Any]]:
-    return [one for one in read_metrics(folder / "metrics.jsonl") if one["kind"] == kind]
+    return [record for record in read_metrics(folder / "metrics.jsonl") if record["kind"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_the_files_of_a_run(whole_run: Path) -> None:
     names = {f"{name}{suffix}" for name in ("latest", "best_accuracy") for suffix in SUFFIXES}
     names |= {f"iter_epoch_{epoch}{suffix}" for epoch in (1, 2) for suffix in SUFFIXES}
     others = {"metrics.jsonl", "curves.png", "worst.html"}
-    assert {one.name for one in whole_run.iterdir()} == names | others
+    assert {path.name for path in whole_run.iterdir()} == names | others
     assert (whole_run / "curves.png").read_bytes().startswith(b"\x89PNG")
     states = read_states(whole_run / "latest")
     assert (states["epoch"], states["step_in_epoch"], states["global_step"]) == (2, 0, 8)
@@ -98,15 +98,20 @@ def test_the_files_of_a_run(whole_run: Path) -> None:
 
 def test_what_is_logged(whole_run: Path, whole: dict[str, Any]) -> None:
     trained = metrics(whole_run, "train")
-    assert [one["step"] for one in trained] == list(range(1, 9))
-    assert [one["epoch"] for one in trained] == [1, 1, 1, 1, 2, 2, 2, 2]
-    for one in trained:
-        parts = one["loss_ctc_Student_0"] + one["loss_ctc_Teacher_1"] + one["dml_0"]
-        assert one["loss"] == pytest.approx(parts, rel=1e-5)
-        assert one["samples_per_s"] > 0 and 0 <= one["data_share"] <= 1
+    assert [entry["step"] for entry in trained] == list(range(1, 9))
+    assert [entry["epoch"] for entry in trained] == [1, 1, 1, 1, 2, 2, 2, 2]
+    for record in trained:
+        parts = record["loss_ctc_Student_0"] + record["loss_ctc_Teacher_1"] + record["dml_0"]
+        assert record["loss"] == pytest.approx(parts, rel=1e-5)
+        assert record["samples_per_s"] > 0 and 0 <= record["data_share"] <= 1
     assert trained[0]["lr"] == 0 and trained[2]["lr"] == pytest.approx(0.002)
     evaluated = metrics(whole_run, "eval")
-    assert [(one["step"], one["epoch"]) for one in evaluated] == [(2, 1), (4, 1), (6, 2), (8, 2)]
+    assert [(entry["step"], entry["epoch"]) for entry in evaluated] == [
+        (2, 1),
+        (4, 1),
+        (6, 2),
+        (8, 2),
+    ]
     figures = {"acc", "norm_edit_dis", "Teacher_acc", "Teacher_norm_edit_dis"}
     assert figures <= set(evaluated[0]) and set(whole["figures"]["last"]) == figures
     assert whole["figures"]["images"] == 6
@@ -131,7 +136,10 @@ def test_resuming_gives_the_same_bits(
     speed = {"samples_per_s", "data_share"}
     for kind in ("train", "eval"):
         left, right = (
-            [{key: value for key, value in one.items() if key not in speed} for one in records]
+            [
+                {key: value for key, value in record.items() if key not in speed}
+                for record in records
+            ]
             for records in (metrics(folder, kind), metrics(whole_run, kind))
         )
         assert left == right
@@ -148,14 +156,19 @@ def test_a_finished_run_can_be_resumed(whole_run: Path, write_config: WriteConfi
 def test_more_epochs_go_on_from_where_it_stood(whole_run: Path, write_config: WriteConfig) -> None:
     config = write_config("longer", {**STEPS, "Global.epoch_num": 3})
     train(load_config(config, [f"Global.checkpoints={whole_run / 'latest.pdparams'}"]))
-    assert [one["step"] for one in metrics(config.with_suffix(""), "train")] == [9, 10, 11, 12]
+    assert [record["step"] for record in metrics(config.with_suffix(""), "train")] == [
+        9,
+        10,
+        11,
+        12,
+    ]
 
 
 def test_an_epoch_that_became_shorter_is_over(whole_run: Path, write_config: WriteConfig) -> None:
     trainer = build_trainer(write_config("short", {"Train.loader.batch_size_per_card": 8}))
     trainer.position = Position(epoch=0, step_in_epoch=3, global_step=3)
     trainer.fit()
-    assert [one["step"] for one in metrics(trainer.folder, "train")] == [4, 5]
+    assert [record["step"] for record in metrics(trainer.folder, "train")] == [4, 5]
     assert trainer.position == Position(2, 0, 5, trainer.position.best)
 
 
@@ -268,7 +281,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert all(f"synthetic line {index} of epoch 1" in message for index in batch)
     assert read_states(trainer.folder / "latest")["global_step"] == 4
     assert all(
-        np.isfinite(one).all() for one in read_parameters(trainer.folder / "latest").values()
+        np.isfinite(array).all() for array in read_parameters(trainer.folder / "latest").values()
     )
 
 
@@ -290,7 +303,7 @@ def test_the_trial_of_the_first_batch_leaves_no_trace(write_config: WriteConfig)
     trainer._try_first_batch()
     assert_same(arrays_of(trainer.run.model), before)
     assert trainer.run.model.training and trainer.run.model.networks["Student"].training
-    assert all(one.grad is None for one in trainer.parameters)
+    assert all(parameter.grad is None for parameter in trainer.parameters)
     assert set(trainer.optimizer.state_dict()) <= {"LR_Scheduler"}
     assert not trainer.folder.exists()
 
@@ -299,8 +312,8 @@ def test_accuracy_while_training_when_asked(write_config: WriteConfig) -> None:
     changes = {"Global.cal_metric_during_train": True, "Global.epoch_num": 1}
     config = write_config("run", changes)
     train(load_config(config))
-    for one in metrics(config.with_suffix(""), "train"):
-        assert 0 <= one["acc"] <= 1 and 0 <= one["Teacher_norm_edit_dis"] <= 1
+    for record in metrics(config.with_suffix(""), "train"):
+        assert 0 <= record["acc"] <= 1 and 0 <= record["Teacher_norm_edit_dis"] <= 1
 
 
 def test_a_frozen_teacher_stays_as_it_was(write_config: WriteConfig, tmp_path: Path) -> None:
@@ -372,8 +385,8 @@ def test_lines_that_others_stand_for_are_named_every_epoch(
     trainer = build_trainer(write_config("run", {"Global.max_unreadable_share": 0.2}))
     unreadable(monkeypatch, 3, 5)
     trainer.fit()
-    said = [one for one in caplog.messages if "took their place" in one]
-    assert [one.split(":")[0] for one in said] == ["epoch 1", "epoch 2"]
+    said = [message for message in caplog.messages if "took their place" in message]
+    assert [message.split(":")[0] for message in said] == ["epoch 1", "epoch 2"]
     assert all("2 of 16 images could not be read, e.g. sample" in message for message in said)
     assert "line 3 is cut" in said[0] and "line 5 is cut" in said[0]
 
@@ -401,7 +414,7 @@ def test_a_resumed_run_goes_on_counting(
     resume(again, str(trainer.folder / "latest"))
     again.fit()
     told = "epoch 1: 2 of 16 images could not be read"
-    assert any(one.startswith(told) for one in caplog.messages)
+    assert any(message.startswith(told) for message in caplog.messages)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_killed_recipe_goes_on_where_it_was(
 def test_overrides_of_a_stage(packs: Path, recipe: Path, tmp_path: Path) -> None:
     runner = Runner(read_recipe(recipe), tmp_path / "out")
     runner.packs = ["first", "second"]
-    overrides = dict(one.split("=", 1) for one in runner.overrides(runner.stages[1]))
+    overrides = dict(override.split("=", 1) for override in runner.overrides(runner.stages[1]))
     labels = yaml.safe_load(overrides["Train.dataset.label_file_list"])
     assert [Path(label).parent.name for label in labels] == ["first", "second", "short"]
     assert yaml.safe_load(overrides["Train.dataset.ratio_list"]) == [1.0, 1.0, 0.5]
@@ -156,7 +156,7 @@ def test_a_share_above_one_takes_the_lines_again(recipe: Path, tmp_path: Path) -
     recipe.write_text(yaml.safe_dump(content))
     runner = Runner(read_recipe(recipe), tmp_path / "out")
     runner.packs = ["first", "second"]
-    overrides = dict(one.split("=", 1) for one in runner.overrides(runner.stages[1]))
+    overrides = dict(override.split("=", 1) for override in runner.overrides(runner.stages[1]))
     labels = yaml.safe_load(overrides["Train.dataset.label_file_list"])
     names = [Path(label).parent.name for label in labels]
     assert names == ["first"] * 2 + ["second"] * 3 + ["short"]
@@ -253,9 +253,15 @@ def test_the_shipped_recipe(packs: Path, tmp_path: Path) -> None:
         overrides += [f'{part}.dataset.label_file_list=["{labels}"]' for part in ("Train", "Eval")]
         overrides += ["Train.dataset.ratio_list=1.0"]
         config = load_config(stage.config, overrides)
-        weights = [one for one in overrides if "pretrained" in one]
+        weights = [override for override in overrides if "pretrained" in override]
         assert len(weights) == (2 if isinstance(stage.source, dict) else stage.source is not None)
-        read_plan(load_config(stage.config, [one for one in overrides if one not in weights]))
+        read_plan(
+            load_config(
+                stage.config, [override for override in overrides if override not in weights]
+            )
+        )
         assert config.sections["Global"]["use_space_char"]
     characters = runner.recipe.dictionary.read_text(encoding="utf-8").split("\n")[:-1]
-    assert len(set(characters)) == len(characters) and all(len(one) == 1 for one in characters)
+    assert len(set(characters)) == len(characters) and all(
+        len(character) == 1 for character in characters
+    )

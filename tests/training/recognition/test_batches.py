@@ -49,7 +49,7 @@ def batching(policy: WidthPolicy = POLICY) -> LineBatching:
     seed=st.none() | st.integers(0, 5),
 )
 def test_every_line_is_in_one_batch(widths: list[int], batch_size: int, seed: int | None) -> None:
-    indices = [7 * one for one in range(len(widths))]
+    indices = [7 * number for number in range(len(widths))]
     rng = None if seed is None else np.random.default_rng(seed)
     batches = plan_batches(indices, widths, batch_size, rng, drop_last=False)
     assert sorted(index for batch in batches for index in batch) == indices

@@ -26,7 +26,7 @@ def test_golden_figures(golden: Any) -> None:
     labels = [(text, 1.0) for text in golden.expected["labels"]]
     metric(
         {
-            name: ([tuple(one) for one in lines], labels)
+            name: ([tuple(line) for line in lines], labels)
             for name, lines in golden.expected["decode"].items()
         }
     )

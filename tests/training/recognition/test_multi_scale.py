@@ -179,7 +179,9 @@ def test_width_and_height_may_stand_behind_the_text(write_lines: Callable[..., P
 def test_mistakes_in_a_section_are_named(change: dict[str, Any], path: str, message: str) -> None:
     problems = Problems()
     assert read_data({**section(RENDERED), **change}, "Train", RecognitionTask, problems) is None
-    assert any(one.path == path and message in one.message for one in problems), problems
+    assert any(problem.path == path and message in problem.message for problem in problems), (
+        problems
+    )
 
 
 def test_a_multi_scale_data_set_needs_a_sampler(write_lines: Callable[..., Path]) -> None:

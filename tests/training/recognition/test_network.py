@@ -35,7 +35,7 @@ def test_all_stages_in_training_and_the_head_alone_in_evaluation(
     built = network(tiny_network)
     built.train()
     outputs = built(images)
-    assert {name: one.shape for name, one in outputs.items()} == {
+    assert {name: output.shape for name, output in outputs.items()} == {
         "backbone_out": [2, 128, 1, 8],
         "neck_out": [2, 8, 16],
         "head_out": [2, 8, NUM_CLASSES],
@@ -85,7 +85,7 @@ def test_frozen_stays_in_evaluation_mode_and_has_no_gradient(
     assert not any(parameter.trainable for parameter in built.parameters())
     outputs = built(images, training_form=True)
     assert list(outputs) == ["backbone_out", "neck_out", "head_out"]
-    assert all(one.stop_gradient for one in outputs.values())
+    assert all(output.stop_gradient for output in outputs.values())
 
 
 def test_a_free_network_follows_train_and_eval(tiny_network: Section) -> None:

@@ -79,14 +79,14 @@ def test_a_clean_file_says_little(inspect: Callable[[str], DataReport]) -> None:
 
 def test_many_examples_are_cut(inspect: Callable[[str], DataReport]) -> None:
     content = "60.png\tabc\n" + "".join(f"6{number}.png\tabcd{number}\n" for number in range(9))
-    (line,) = [one for one in inspect(content).lines() if "longer" in one]
+    (line,) = [row for row in inspect(content).lines() if "longer" in row]
     assert line.count("'abcd") == 3 and line.startswith("  9 longer")
 
 
 def test_many_widths_become_ranges(tmp_path: Path) -> None:
     report = DataReport("Eval", kept=[0])
     report.widths.update({32 * step: step for step in range(1, 31)})
-    (line,) = [one for one in report.lines() if "width" in one]
+    (line,) = [row for row in report.lines() if "width" in row]
     counts = [int(part.rpartition(": ")[2]) for part in line.partition("px: ")[2].split(", ")]
     assert len(counts) == 8 and sum(counts) == sum(range(1, 31))
     assert line.startswith("  input width px: 32-")

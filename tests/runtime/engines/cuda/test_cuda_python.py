@@ -117,7 +117,7 @@ def test_values_are_plain(answering: Any) -> None:
     assert cuda.compute_capability(0) == "8.8"
     assert cuda.memory_info() == (10, 20)
     values = (cuda.malloc(1), cuda.host_alloc(1), cuda.create_stream(), cuda.end_capture(7))
-    assert values == (4096, 8192, 7, 9) and all(type(one) is int for one in values)
+    assert values == (4096, 8192, 7, 9) and all(type(value) is int for value in values)
     assert cuda.instantiate_graph(9) == 11
     assert cuda.elapsed_ms(1, 2) == 1.5
     assert ("cudaStreamCreateWithFlags", bindings.cudaStreamNonBlocking) in functions.called

@@ -46,7 +46,7 @@ def test_beyond_the_limit_nobody_young_makes_room() -> None:
     clock = Clock()
     all_of_them = Connections(Limits(connections=3), clock)
     places = [place() for _ in range(4)]
-    assert [all_of_them.admit(one) for one in places] == [True, True, True, False]
+    assert [all_of_them.admit(client) for client in places] == [True, True, True, False]
     assert all_of_them.num_open == 3
     all_of_them.remove(places[3])  # It never was one.
     assert all_of_them.num_open == 3
@@ -59,8 +59,8 @@ def test_whoever_is_idle_makes_room_first_then_the_oldest_header_then_the_oldest
     clock = Clock()
     all_of_them = Connections(Limits(connections=4), clock)
     body, header, younger, idle = places = [place() for _ in range(4)]
-    for one in places:
-        assert all_of_them.admit(one)
+    for client in places:
+        assert all_of_them.admit(client)
         clock.now += 0.1
     all_of_them.enter(body, Phase.BODY, 5)
     all_of_them.enter(idle, Phase.IDLE, 5)
@@ -122,9 +122,9 @@ def test_those_that_leave_have_no_place_and_are_few() -> None:
     clock = Clock()
     all_of_them = Connections(Limits(connections=1000, connections_per_client=0), clock)
     places = [place() for _ in range(200)]
-    for one in places:
-        assert all_of_them.admit(one)
-        all_of_them.enter(one, Phase.LEAVING, 1)
+    for client in places:
+        assert all_of_them.admit(client)
+        all_of_them.enter(client, Phase.LEAVING, 1)
     assert all_of_them.num_open == 0
     assert sum(told(one) == ["abort"] for one in places) == 200 - 64
 

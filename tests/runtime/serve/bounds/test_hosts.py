@@ -9,7 +9,7 @@ from runtime.serve.bounds.refusal import Refusal
 
 
 def scope(*hosts: str, version: str = "1.1") -> dict[str, Any]:
-    headers = [(b"accept", b"*/*"), *((b"host", one.encode("latin-1")) for one in hosts)]
+    headers = [(b"accept", b"*/*"), *((b"host", host.encode("latin-1")) for host in hosts)]
     return {"headers": headers, "http_version": version}
 
 
