@@ -172,6 +172,9 @@ def _threads() -> int:
 def _set_environment(threads: int, one_pool: bool) -> dict[str, str]:
     """Set the variables that libraries read when they load; return those that were not set."""
     wanted = dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    if "numba" in sys.modules:
+        # Its pool may have been launched; numba raises where another number is asked for then.
+        del wanted["NUMBA_NUM_THREADS"]
     # Of numba's layers, workqueue crashes when two Python threads enter it, tbb is rarely there.
     wanted["NUMBA_THREADING_LAYER"] = "omp"
     if one_pool:

@@ -62,6 +62,14 @@ def test_the_user_s_own_value_stays(bare: pytest.MonkeyPatch, value: str, thread
     assert settings.environment["NUMBA_NUM_THREADS"] == str(threads)
 
 
+def test_numba_s_pool_is_left_alone_once_it_is_loaded(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("OMP_NUM_THREADS", "1")
+    bare.setitem(sys.modules, "numba", sys)
+    settings = apply_process_settings()
+    assert "NUMBA_NUM_THREADS" not in settings.environment
+    assert "numba imported earlier" in settings.summary()
+
+
 def test_one_option_switches_everything_off(bare: pytest.MonkeyPatch) -> None:
     bare.setattr(process_settings, "_keep_large_blocks", lambda: pytest.fail("touched malloc"))
     bare.setattr(process_settings, "_share_openmp", lambda: pytest.fail("loaded a library"))
