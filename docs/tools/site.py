@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 ERRORS = "<!-- the messages of all errors -->"
-_LINK = re.compile(r"(?<=\]\()([^)\s#]+)((?:#[^)\s]*)?)(?=\))")
+_LINK = re.compile(r"""(?:(?<=\]\()|(?<=src="))([^)\s#"]+)((?:#[^)\s"]*)?)(?=[)"])""")
 _PAGES = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
@@ -37,11 +37,14 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     wanted = [ROOT / name for name in _PAGES]
-    for page in [*wanted, *(ROOT / "docs").rglob("*.md")]:
+    pages = [*wanted, *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
         for link, _ in _LINK.findall(page.read_text(encoding="utf-8")):
             target = (page.parent / link).resolve()
             if "://" not in link and target.is_file() and target.is_relative_to(ROOT):
                 wanted.append(target)
+                if target.suffix == ".md" and target not in pages:
+                    pages.append(target)
     for file in dict.fromkeys(wanted):
         place = place_of(file)
         if files.get_file_from_path(place) is None:
