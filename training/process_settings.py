@@ -53,8 +53,7 @@ class Settings:
 
     Attributes:
         enabled: False when the one option switched everything off.
-        threads: those of `OMP_NUM_THREADS`, else of the CPUs this process may use (affinity and
-            container quota); at least 1.
+        threads: CPU threads this process may use (affinity and container quota), at least 1.
         environment: environment variables set here; those the user had set are not in it.
         malloc_bytes: glibc `mallopt` options that were accepted, by name.
         shared_openmp: the OpenMP library that paddle and numba now share, or None.
@@ -90,7 +89,7 @@ def apply_process_settings(enabled: bool = True) -> Settings:
     Returns:
         What was set, for the caller to log.
     """
-    threads = _threads()
+    threads = max(1, int(available_cpus()))
     if not enabled:
         return Settings(enabled=False, threads=threads)
     notes: list[str] = []
@@ -161,20 +160,9 @@ def _share_openmp() -> Path | None:
     return None
 
 
-def _threads() -> int:
-    """Return the threads that the user asks for, else one for each CPU of this process."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if asked.isdecimal() and int(asked):
-        return int(asked)
-    return max(1, int(available_cpus()))
-
-
 def _set_environment(threads: int, one_pool: bool) -> dict[str, str]:
     """Set the variables that libraries read when they load; return those that were not set."""
     wanted = dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    if "numba" in sys.modules:
-        # Its pool may have been launched; numba raises where another number is asked for then.
-        del wanted["NUMBA_NUM_THREADS"]
     # Of numba's layers, workqueue crashes when two Python threads enter it, tbb is rarely there.
     wanted["NUMBA_THREADING_LAYER"] = "omp"
     if one_pool:
