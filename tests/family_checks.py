@@ -134,7 +134,7 @@ def assert_steps(case: Case, model: nn.Layer) -> None:
         total.backward()
         optimizer.step()
         optimizer.clear_grad()
-    assert seen == pytest.approx(case.expected["loss_over_steps"], rel=1e-3)
+    assert seen == pytest.approx(case.expected["loss_over_steps"], rel=1e-3 * ROUNDING**0.5)
     after = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     # A gradient that is rounding alone, of a bias before a BatchNorm say, moves its parameter under
     # Adam as far as any other, to whichever side the rounding falls: up to 1.02e-3 from PaddleOCR's
