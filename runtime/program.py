@@ -33,11 +33,11 @@ def tell(module: str, message: str) -> None:
     """Say a message of a command on standard error, led by its name.
 
     Args:
-        module: its last part; a sub-command's name stands in its place where it was called as one.
+        module: its name in messages; a sub-command's own where it was called as one.
         message: without the name.
     """
-    called, prefix = sys.argv[0], f"{PROGRAM} "
-    say(f"{called.removeprefix(prefix) if called.startswith(prefix) else module}: {message}")
+    name = program_name(module).rpartition(" ")[2]
+    say(f"{name}: {message}")
 
 
 def told(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import OcrError
-from runtime.program import add_json, program_name, show, told
+from runtime.program import add_json, program_name, show, tell, told
 from runtime.signals import status_of, stopped_by_signals
 from runtime.standard_streams import open_standard_streams, say
 from training.command import DONE, UNUSABLE, import_paddle
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(told(error))
         return UNUSABLE
     except KeyboardInterrupt as stop:
-        say("check_config: stopped")
+        tell("check_config", "stopped")
         return status_of(stop)
     idle = [str(config.located(Problem(key, "has no effect here"))) for key in plan.without_effect]
     told_of_data = [line for report in reports for line in report.lines()]

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from runtime.errors import OcrError
-from runtime.program import program_name, told
+from runtime.program import program_name, tell, told
 from runtime.signals import handlers_kept, status_of, stopped_by_signals
 from runtime.standard_streams import lasting_streams, log_to_stderr, open_standard_streams, say
 from training.config import Config, add_config_arguments, load_config
@@ -82,7 +82,7 @@ def _run(
             prepare_process(config)
             return work(config, options)
     except OcrError as error:
-        say(f"{name}: {told(error)}")
+        tell(name, told(error))
         return UNUSABLE
     except KeyboardInterrupt as stop:
         say(interrupted(config))

@@ -17,8 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from runtime.errors import DatasetError
-from runtime.program import show
-from runtime.standard_streams import say
+from runtime.program import show, tell
 from training.data.labels.command import (
     DONE,
     FOUND,
@@ -56,9 +55,9 @@ def _pack(options: argparse.Namespace) -> int:
     values = {"lmdb": options.output, "lines": count, "left_out": unread}
     show(options, f"{options.output}: {count} lines", values)
     for reason in unread[:5]:
-        say(f"to_lmdb: left out: {reason}")
+        tell("to_lmdb", f"left out: {reason}")
     if unread:
-        say(f"to_lmdb: {len(unread)} lines are left out")
+        tell("to_lmdb", f"{len(unread)} lines are left out")
     return FOUND if unread else DONE
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from runtime.errors import ConfigError, OcrError
-from runtime.program import add_json, program_name, show, told
+from runtime.program import add_json, program_name, show, tell, told
 from runtime.recognition.charset import Charset, build_charset
 from runtime.standard_streams import log_to_stderr, open_standard_streams, say
 from training.config import Config, GlobalConfig, add_config_arguments, load_config, read_global
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             values = {"labels": order.output, "notes": notes, **report.as_json()}
             show(options, "\n".join(text), values)
     except OcrError as error:
-        say(f"{NAME}: {told(error)}")
+        tell(NAME, told(error))
         return 2
     except KeyboardInterrupt:
         say("stopped; the same command goes on")
