@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from paddle import nn
 
+from runtime.cpu import cpu_kind
 from tests.beside import PADDLEOCR_NUMBERS
 from tests.families import Case, flattened, load_weights, read_case, samples_of
 from training.backbones.reparameterise import reparameterise
@@ -28,8 +29,8 @@ def _rounding() -> float:
     numbers are rounded as much themselves: in float64, where nothing is, `det_v6_tiny` lies 6.7e-5
     from them, and in float32 there 1.1e-4. `benchmarks.parity` compares both in float64.
     """
-    has_avx512 = "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    return 1.0 if has_avx512 else 100.0
+    kind = cpu_kind()
+    return 1.0 if kind is None or "avx512f" in kind else 100.0
 
 
 ROUNDING = _rounding()

@@ -13,7 +13,8 @@ from training.kernels.gate import fast_path_enabled
 
 @pytest.fixture
 def kernels() -> Iterator[None]:
-    """Skip where numba is not installed; switch the loops on again, and float32."""
+    """Skip where numba is not installed; switch the loops on, and float32 on again afterwards."""
+    set_fast_path(True)  # another test's run may have left them off
     if not fast_path_enabled():
         pytest.skip("numba is not installed")
     yield
