@@ -150,6 +150,7 @@ def _assemble(plan: Plan) -> Run:
     for note in plan.notes:
         log.info("%s", note)
     choose_device(settings)
+    set_fast_path(settings.fast_cpu)
     paddle.seed(settings.seed)
     with unique_name.guard():
         model = plan.model.build(task.num_classes_of)
@@ -169,13 +170,12 @@ def _assemble(plan: Plan) -> Run:
 
 
 def choose_device(settings: GlobalConfig) -> str:
-    """Select GPU or CPU and the fast CPU path; return the device's name."""
+    """Select GPU or CPU; return the device's name."""
     has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if settings.use_gpu and not has_gpu:
         log.warning("use_gpu is true but paddle sees no GPU here: training on the CPU")
     if settings.use_amp and not (settings.use_gpu and has_gpu):
         log.warning("use_amp needs a GPU: training in float32")
-    set_fast_path(settings.fast_cpu)
     return str(paddle.set_device("gpu" if settings.use_gpu and has_gpu else "cpu"))
 
 

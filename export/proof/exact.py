@@ -6,8 +6,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -21,7 +20,7 @@ from export.proof.forms import ScoreForm
 from export.proof.rounding import NUM_WIDER, WIDER_STEPS, nudged
 from runtime.spec import ModelSpec
 from training.backbones.reparameterise import reparameterise
-from training.kernels import fast_path_enabled, set_fast_path
+from training.kernels import fast_path, fast_path_enabled
 from training.network import Network
 
 _NUM_NUDGED = 4
@@ -67,22 +66,11 @@ def _draw_form(stripped: Stripped, spec: ModelSpec, number: int, most_steps: int
     run = deployed_outputs(_merged(stripped, "float32", moved))
 
     def drawn(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _use_paddle_kernels(wanted=bool(number % 2)):
+        # Every second draw by paddle's own operations: they round otherwise.
+        with fast_path(fast_path_enabled() and not number % 2):
             return run(moved(batch))
 
     return ScoreForm(f"paddle, draw {number}", model_contract(spec), drawn)
-
-
-@contextmanager
-def _use_paddle_kernels(wanted: bool) -> Iterator[None]:
-    is_switched = wanted and fast_path_enabled()
-    if is_switched:
-        set_fast_path(False)
-    try:
-        yield
-    finally:
-        if is_switched:
-            set_fast_path(True)
 
 
 def _merged(

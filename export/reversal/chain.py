@@ -49,7 +49,7 @@ from training.checkpoint.parameters import (
     write_parameters,
 )
 from training.config import Config
-from training.kernels import set_fast_path
+from training.kernels import fast_path
 from training.loop.ending import starting
 from training.network import Network
 from training.networks import ALONE
@@ -83,6 +83,7 @@ class Request:
     count: int | None = None
 
 
+@fast_path(enabled=False)  # compiling kernels takes longer than these few batches
 def train_again(request: Request) -> dict[str, Any]:
     """Write a checkpoint that trains, of a deployed ONNX file.
 
@@ -110,7 +111,6 @@ def train_again(request: Request) -> dict[str, Any]:
     contract = reversed_contract(plan, name, source.spec)
     images = ImageFiles(request.images, request.count or contract.default_count)
     choose_device(plan.settings)
-    set_fast_path(False)  # compiling kernels takes longer than these few batches
     run = run_of_onnx(source.model.SerializeToString(), source.spec)
     inputs = np.stack([contract.training_input(image) for image in images])
 

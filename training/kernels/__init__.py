@@ -25,7 +25,7 @@ from training.kernels.ctc import ctc_loss
 from training.kernels.dense.layers import DenseConv2D, DoublingConv2D
 from training.kernels.depthwise import DepthwiseConv2D, depthwise_conv2d
 from training.kernels.depthwise_residual import depthwise_residual
-from training.kernels.gate import fast_path_enabled, set_fast_path
+from training.kernels.gate import fast_path, fast_path_enabled, set_fast_path
 from training.kernels.linear import Linear, linear
 from training.kernels.max_pool import MaxPool2D, max_pool2x2
 from training.kernels.mutual import softmax_mutual_loss
@@ -49,6 +49,7 @@ __all__ = [
     "ctc_loss",
     "depthwise_conv2d",
     "depthwise_residual",
+    "fast_path",
     "fast_path_enabled",
     "linear",
     "max_pool2x2",

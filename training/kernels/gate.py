@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -31,6 +33,21 @@ def set_fast_path(enabled: bool) -> None:
     """
     global _wanted
     _wanted = enabled
+
+
+@contextmanager
+def fast_path(enabled: bool) -> Iterator[None]:
+    """Switch the compiled kernels on or off, and back at the end to what was wanted before.
+
+    Args:
+        enabled: as in `set_fast_path`, for the whole process.
+    """
+    before = _wanted
+    set_fast_path(enabled)
+    try:
+        yield
+    finally:
+        set_fast_path(before)
 
 
 def fast_path_enabled() -> bool:

@@ -23,6 +23,7 @@ from training.backbones.reparameterise import drop_training_parts, reparameteris
 from training.checkpoint.loading import load_into
 from training.checkpoint.parameters import Parameters, read_parameters
 from training.config import load_config
+from training.kernels import fast_path_enabled, set_fast_path
 from training.network import Network
 from training.plan import read_deployed_plan
 
@@ -86,7 +87,9 @@ def test_folded_weights_are_those_of_the_checkpoint(
 
     monkeypatch.setattr(chain, "_exported", again)
     output = tmp_path / "again"
+    set_fast_path(True)
     figures = train_again(Request(ROOT / f"{stem}.onnx", load_config(config), [tmp_path], output))
+    assert fast_path_enabled()  # for what trains in this process afterwards
     assert figures["next"] == (
         f"python -m training.train -c {config_name} -o Global.pretrained_model={output}.pdparams"
     )

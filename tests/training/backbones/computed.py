@@ -16,7 +16,7 @@ from tests.beside import PADDLEOCR_NUMBERS
 from tests.families import ROOT, full_size_image, value_of
 from training.backbones.reparameterise import reparameterise
 from training.checkpoint.parameters import read_parameters
-from training.kernels import set_fast_path
+from training.kernels import fast_path
 from training.recognition.backbones import BACKBONES
 
 COMPUTED = json.loads((ROOT / "tests" / "golden" / "backbones.json").read_text(encoding="utf-8"))
@@ -128,11 +128,8 @@ def assert_kernels_agree(network: nn.Layer) -> None:
     fill(network)
     found = []
     for is_fast in (True, False):
-        set_fast_path(is_fast)
-        try:
+        with fast_path(is_fast):
             (network(images(64)) ** 2).sum().backward()
-        finally:
-            set_fast_path(True)
         gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
         found.append({name: grad.numpy() for name, grad in gradients.items() if grad is not None})
         network.clear_gradients()

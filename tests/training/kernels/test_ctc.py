@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import DatasetError
-from training.kernels import ctc_loss, set_fast_path
+from training.kernels import ctc_loss, fast_path
 
 
 def logits_tensor(batch: int, steps: int, classes: int, seed: int = 3) -> paddle.Tensor:
@@ -65,13 +65,10 @@ def test_agrees_with_paddle_on_a_real_size() -> None:
     weights = paddle.to_tensor(random.random(6), dtype="float32")
     results = []
     for fast in (True, False):
-        set_fast_path(fast)
-        try:
+        with fast_path(fast):
             logits = logits_tensor(6, 80, 97)
             losses = ctc_loss(logits, labels, lengths)
             (losses * weights).sum().backward()
-        finally:
-            set_fast_path(True)
         results.append((losses.numpy(), logits.grad.numpy()))
     (ours, our_gradient), (theirs, their_gradient) = results
     assert np.allclose(ours, theirs, rtol=1e-5)

@@ -12,6 +12,7 @@ import pytest
 from training.kernels import (
     BatchNormHardSwish,
     DepthwiseConv2D,
+    fast_path,
     fast_path_enabled,
     gate,
     set_fast_path,
@@ -74,6 +75,15 @@ def test_switched_off_gives_the_same_result_from_paddle(monkeypatch: pytest.Monk
     assert not fast_path_enabled()
     assert np.allclose(block(x).numpy(), fast, rtol=1e-4, atol=1e-5)
     assert not used
+
+
+def test_a_part_of_a_program_switches_it_off_and_leaves_it_as_it_was() -> None:
+    for before in (True, False):
+        set_fast_path(before)
+        with pytest.raises(KeyError), fast_path(enabled=not before):
+            assert fast_path_enabled() is not before
+            raise KeyError
+        assert fast_path_enabled() is before
 
 
 def test_steps_aside_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:

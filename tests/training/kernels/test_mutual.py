@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.kernels import set_fast_path, softmax_mutual_loss
+from training.kernels import fast_path, softmax_mutual_loss
 
 
 def pair_of_logits(shape: list[int], scale: float) -> list[paddle.Tensor]:
@@ -21,12 +21,9 @@ def pair_of_logits(shape: list[int], scale: float) -> list[paddle.Tensor]:
 
 def results(logits: list[paddle.Tensor], fast: bool) -> list[np.ndarray]:
     """The loss and both gradients, with another factor behind the loss."""
-    set_fast_path(fast)
-    try:
+    with fast_path(fast):
         loss = softmax_mutual_loss(*logits)
         gradients = paddle.grad(loss * 0.7, logits)
-    finally:
-        set_fast_path(True)
     return [loss.numpy(), *(gradient.numpy() for gradient in gradients)]
 
 

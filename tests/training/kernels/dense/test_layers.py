@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paddle import nn
 
-from training.kernels import DenseConv2D, DoublingConv2D, gate, set_fast_path
+from training.kernels import DenseConv2D, DoublingConv2D, fast_path, gate
 from training.kernels.dense import layers
 
 TOLERANCE = 1e-5
@@ -40,11 +40,8 @@ def differences(layer: Any, size: list[int]) -> list[float]:
     x = paddle.randn(size)
     x.stop_gradient = False
     fast = results(layer, x)
-    set_fast_path(False)
-    try:
+    with fast_path(enabled=False):
         slow = results(layer, x)
-    finally:
-        set_fast_path(True)
     assert [tensor.shape for tensor in fast] == [tensor.shape for tensor in slow]
     return [
         float(np.abs(a.numpy() - b.numpy()).max() / max(np.abs(b.numpy()).max(), 1.0))
