@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from export.detection.contract import DetectorContract
 from export.proof.outputs import Form, Outputs
-from export.proof.samples import Samples, readable_images
+from export.proof.samples import Samples, evenly_spaced, readable_images
 from export.recognition.contract import RecognizerContract
 from runtime.detection.spec import DetectorSpec
 from runtime.engines import Engine
@@ -270,8 +270,15 @@ def contract_of_plan(path: Path) -> ModelContract:
     return model_contract(CONTRACTS[sidecar.task].spec.from_entries(dict(sidecar.spec), str(path)))
 
 
-def images_to_compare(paths: Sequence[str | Path], contract: ModelContract) -> tuple[Images, str]:
+def images_to_compare(
+    paths: Sequence[str | Path], contract: ModelContract, most: int | None = None
+) -> tuple[Images, str]:
     """Read the images to compare on, or render some when no paths are given.
+
+    Args:
+        paths: files, folders and patterns.
+        contract: of the model.
+        most: of them that are read, from the whole of them; all when None.
 
     Returns:
         the images, BGR uint8 [h, w, 3], and what they are.
@@ -280,8 +287,9 @@ def images_to_compare(paths: Sequence[str | Path], contract: ModelContract) -> t
         ParityError: if paths are given and none of them can be read.
     """
     if not paths:
-        return contract.rendered()
-    named, _ = readable_images(paths)
+        images, images_from = contract.rendered()
+        return images if most is None else evenly_spaced(images, most), images_from
+    named, _ = readable_images(paths, most)
     return list(named.values()), f"{len(named)} images"
 
 

@@ -66,12 +66,9 @@ def labelled_images(
     Raises:
         OcrError: if the label file or the images cannot be read.
     """
-    from export.proof.samples import evenly_spaced, readable_images
-    from runtime.images.read import find_images
+    from export.proof.samples import readable_images
 
-    paths = contract.labelled(options.labels)
-    if options.images:
-        paths = list(find_images(options.images))
-    named, _ = readable_images(evenly_spaced(paths, options.count))
+    paths = options.images or contract.labelled(options.labels)
+    named, _ = readable_images(paths, options.count)
     truth = contract.truth(options.labels, list(named))
     return list(named.values()), f"{len(named)} images", truth

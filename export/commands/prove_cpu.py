@@ -33,9 +33,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     """
     from export.contract import Images, images_to_compare
     from export.cpu_proof import contract_of_file, prove_on_cpu
-    from export.proof.samples import evenly_spaced
     from export.quantization.report import Limits
-    from runtime.images.read import find_images
 
     limits = Limits(options.maxLoss, options.minEqual)
     contract = contract_of_file(options.model, options.dictionary)
@@ -43,11 +41,8 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     images: Images
     if options.labels is not None:
         images, images_from, truth = labelled_images(options, contract)
-    elif options.images:
-        paths = evenly_spaced(list(find_images(options.images)), options.count)
-        images, images_from = images_to_compare(paths, contract)
     else:
-        images, images_from = images_to_compare((), contract)
+        images, images_from = images_to_compare(options.images, contract, options.count)
     return prove_on_cpu(
         options.model,
         contract,

@@ -30,7 +30,6 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     from export.contract import images_to_compare, model_contract
     from export.conversion.model_file import read_model
     from export.conversion.staging import staged
-    from export.proof.samples import evenly_spaced
     from export.quantization import Limits, eight_bit_model
 
     limits = Limits(options.maxLoss, options.minEqual)
@@ -40,8 +39,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     if options.labels is not None:
         images, images_from, truth = labelled_images(options, contract)
     else:
-        given, images_from = images_to_compare(options.images, contract)
-        images = evenly_spaced(given, options.count)
+        images, images_from = images_to_compare(options.images, contract, options.count)
     output = options.output or options.onnx.with_name(f"{options.onnx.stem}_int8.onnx")
     with staged(output.parent) as folder:  # first, so that a folder that refuses is met first
         made = eight_bit_model(

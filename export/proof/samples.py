@@ -70,15 +70,22 @@ def batches_shown(samples: Samples, what: str) -> Iterator[Batch]:
             bar.update(len(batch.positions))
 
 
-def readable_images(paths: Sequence[str | Path]) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
+def readable_images(
+    paths: Sequence[str | Path], most: int | None = None
+) -> tuple[Mapping[str, NDArray[np.uint8]], int]:
     """Read images; return those that can be read, by their paths, and how many cannot.
+
+    Args:
+        paths: files, folders and patterns.
+        most: of the files that are opened, from the whole of them; all when None.
 
     Raises:
         ParityError: if none can.
     """
     images: dict[str, NDArray[np.uint8]] = {}
     num_unreadable = 0
-    for path in find_images(paths):
+    files = list(find_images(paths))
+    for path in files if most is None else evenly_spaced(files, most):
         try:
             images[path] = read_image(path)
         except OcrError as error:  # a broken image says nothing about the network
