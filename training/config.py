@@ -67,7 +67,8 @@ class GlobalConfig:
         ema_decay_type: how the decay grows from the first step on.
         ema_filter_no_grad: leave parameters that do not learn out of the average.
         ema_exact_correction: divide the average by the true sum of its weights.
-        worst_lines: whether a run ends with `worst.html`, the lines that its best weights misread.
+        worst_lines: whether a run ends with `worst.html`, the lines that its best weights misread,
+            or the pages on which they miss most.
         max_unreadable_share: share, 0 .. 1, of the lines of a data set or an epoch whose images
             cannot be read; a larger one stops the run.
     """

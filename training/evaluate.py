@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import ConfigError
 from runtime.files import write_atomically
 from runtime.program import add_json, show
 from runtime.standard_streams import say
@@ -30,7 +29,7 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
     Args:
         config: names the checkpoint under `Global.checkpoints` or `Global.pretrained_model`;
             the files of its `Train` section need not exist.
-        html: page to write, of each line and what the main network read.
+        html: page to write, of each sample and what the main network made of it.
 
     Returns:
         `networks` (name -> figures), `images`, `failures`, and what was evaluated.
@@ -46,10 +45,6 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
 
     run, checkpoint = build_trained_run(config, ("Eval",))
     page = None if html is None else run.task.page(run)
-    if html is not None and page is None:
-        raise ConfigError(
-            f"--html: expected a config of recognition, got {run.task.model_type}: leave it out"
-        )
     part = run.data("Eval")
     start = time.perf_counter()
     with Loader(part.dataset, part.num_workers) as loader:
@@ -95,8 +90,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="write a page with each line, its label and what was read, and which characters are "
-        "taken for which",
+        help="write a page: of lines each with its label, what was read, and which characters are "
+        "taken for which; of pages what was missed, and why",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
 

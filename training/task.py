@@ -263,8 +263,8 @@ class Task(Protocol):
         """Decode the networks' outputs for a batch, and add them to the run's metric."""
 
     @staticmethod
-    def page(run: Run) -> EvaluationPage | None:
-        """Open an HTML page of an evaluation; None where the task has none."""
+    def page(run: Run) -> EvaluationPage:
+        """Open an HTML page of an evaluation."""
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield a prediction for each image file, in order, by the path that serves."""

@@ -60,7 +60,7 @@ def train(config: Config) -> dict[str, Any]:
         last = trainer.fit()
         if group.is_main:
             draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
-            trainer.worst_lines.write(trainer.folder, eval_part)
+            trainer.worst_samples.write(trainer.folder, eval_part)
     position, main = trainer.position, run.metric.key if plan.model.is_distillation else ""
     return {
         "start": position.start,

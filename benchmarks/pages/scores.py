@@ -55,7 +55,7 @@ class PageScores:
         self.words += Counts(wanted.total(), found.total(), (wanted & found).total())
         detected = [np.asarray(line.points, np.float64).reshape(-1, 2) for line in lines]
         matches = match_boxes(detected, page.polygons, page.ignored)
-        self.boxes += Counts(matches.truths, matches.detections, len(matches.pairs))
+        self.boxes += matches.counts()
         ranks = {place: rank for rank, place in enumerate(sorted(dict(matches.pairs).values()))}
         for (label, line), (next_label, next_line) in pairwise(matches.pairs):
             if next_label == label + 1:

@@ -56,17 +56,24 @@ class Matches(NamedTuple):
         truths: labels that are to be found.
         detections: boxes that were found, without those on ignored text.
         pairs: places of each label that was found and of its box, in the labels' order.
+        missed: places of the labels that were not found.
+        extra: places of the boxes that count and match no label.
     """
 
     truths: int
     detections: int
     pairs: list[tuple[int, int]]
+    missed: list[int]
+    extra: list[int]
+
+    def counts(self) -> Counts:
+        """Return what counts of the image."""
+        return Counts(self.truths, self.detections, len(self.pairs))
 
 
 def count_matches(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequence[Any]) -> Counts:
     """Count what `match_boxes` matches."""
-    matches = match_boxes(detected, truths, ignored)
-    return Counts(matches.truths, matches.detections, len(matches.pairs))
+    return match_boxes(detected, truths, ignored).counts()
 
 
 def match_boxes(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequence[Any]) -> Matches:
@@ -96,7 +103,12 @@ def match_boxes(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequenc
         hits = np.flatnonzero((row > _MATCHING_IOU) & is_free)[:1]
         is_free[hits] = False
         pairs += ((place, found_place) for found_place in counted_places[hits].tolist())
-    return Matches(len(wanted), len(counted), pairs)
+    is_found = np.isin(wanted_places, [place for place, _ in pairs])
+    return Matches(
+        *(len(wanted), len(counted), pairs),
+        missed=wanted_places[~is_found].tolist(),
+        extra=counted_places[is_free].tolist(),
+    )
 
 
 def _valid(polygons: Sequence[Any]) -> tuple[Shapes, list[int]]:
@@ -115,7 +127,7 @@ def _valid(polygons: Sequence[Any]) -> tuple[Shapes, list[int]]:
     return found, places
 
 
-def _overlapping(first: Shapes, second: Shapes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def overlapping(first: Shapes, second: Shapes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows and columns of the pairs whose bounding boxes overlap."""
     a, b = shapely.bounds(first)[:, np.newaxis], shapely.bounds(second)[np.newaxis]
     is_near = (np.maximum(a[..., :2], b[..., :2]) <= np.minimum(a[..., 2:], b[..., 2:])).all(-1)
@@ -126,7 +138,7 @@ def _overlapping(first: Shapes, second: Shapes) -> tuple[NDArray[np.int64], NDAr
 def _ious(first: Shapes, second: Shapes) -> NDArray[np.float64]:
     """Return the intersection over union of each pair, [len(first), len(second)]."""
     ious = np.zeros((len(first), len(second)))
-    rows, columns = _overlapping(first, second)
+    rows, columns = overlapping(first, second)
     a, b = first[rows], second[columns]
     unions = shapely.area(shapely.union(a, b))
     shared = shapely.area(shapely.intersection(a, b))
@@ -137,7 +149,7 @@ def _ious(first: Shapes, second: Shapes) -> NDArray[np.float64]:
 def _lies_on(shapes: Shapes, ignored: Shapes) -> NDArray[np.bool_]:
     """Tell of each shape whether more than half of it lies on one ignored label."""
     lies = np.zeros(len(shapes), dtype=np.bool_)
-    rows, columns = _overlapping(shapes, ignored)
+    rows, columns = overlapping(shapes, ignored)
     areas = shapely.area(shapes[rows])
     shared = shapely.area(shapely.intersection(shapes[rows], ignored[columns]))
     share = np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)

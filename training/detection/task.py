@@ -17,6 +17,7 @@ from training.detection.losses import LOSSES
 from training.detection.metrics import METRICS
 from training.detection.necks import NECKS
 from training.detection.network import DetectionNetwork
+from training.detection.page.page import EvaluationPage
 from training.detection.post_process import POST_PROCESSES
 from training.detection.predict import Prediction, predict, results_text, table
 from training.detection.report import PageReport, inspect_pages
@@ -176,8 +177,9 @@ class DetectionTask:
         return ()
 
     @staticmethod
-    def page(run: Run) -> None:
-        """Return None: boxes are looked at with `python -m runtime.infer --visualize`."""
+    def page(run: Run) -> EvaluationPage:
+        """Open an HTML page of an evaluation."""
+        return EvaluationPage.of(run)
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the boxes of every network for each image file."""

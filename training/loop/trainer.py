@@ -30,7 +30,7 @@ from training.loop.position import Position
 from training.loop.precision import Precision
 from training.loop.progress import Progress
 from training.loop.saving import save
-from training.loop.worst import WorstLines
+from training.loop.worst import WorstSamples
 from training.losses import TOTAL, figures_of
 from training.run import Run
 from training.task import Batch
@@ -81,7 +81,7 @@ class Trainer:
         self.ema = ModelEMA.of(run.model, run.settings)
         self.loader = Loader(train.dataset, train.num_workers)
         self.eval_loader = Loader(evaluation.dataset, evaluation.num_workers)
-        self.worst_lines = WorstLines(run, group.is_main)
+        self.worst_samples = WorstSamples(run, group.is_main)
 
     def _plan(self, epoch: int) -> list[PlannedBatch]:
         """Plan the batches of an epoch for all processes, once."""
@@ -257,13 +257,13 @@ class Trainer:
         Averages of the weights, where there are any, are evaluated in their place.
         """
         with nullcontext() if self.ema is None else self.ema.applied():
-            takers = self.worst_lines.takers()
+            takers = self.worst_samples.takers()
             result = evaluate(self.run, self.eval_part, self.eval_loader, *takers)
         self.progress.add_evaluation(result.figures)
         indicator = self.run.metric.main_indicator
         best = self.position.best.get(indicator, -1.0)
         is_best = result.figures[indicator] >= best
-        self.worst_lines.keep(result, self.position.global_step, is_best)
+        self.worst_samples.keep(result, self.position.global_step, is_best)
         if is_best:
             self.position.best = {**result.figures, "best_epoch": self.position.current_epoch}
             self._save(BEST)

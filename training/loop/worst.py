@@ -1,4 +1,4 @@
-"""The page of a run's worst lines, of an evaluation that was made anyway."""
+"""The page of a run's worst samples, of an evaluation that was made anyway."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 WORST_FILE = "worst.html"
 _MOST = 100
-"""Misread lines with their pictures: some 300 KB."""
+"""Misread lines with their pictures: some 300 KB; of pages a tenth, some 1 MB."""
 
 
-class WorstLines:
+class WorstSamples:
     """Keeps what the main network made of each sample in the best evaluation, else in the last.
 
     Args:
         run: that is evaluated.
-        is_wanted: whether there is a page at all; a task may have none either.
+        is_wanted: whether there is a page at all.
     """
 
     def __init__(self, run: Run, is_wanted: bool) -> None:

@@ -195,8 +195,11 @@ def test_what_it_learned_is_evaluated_and_predicted(
     figures = train(reread(config, tmp_path))
     assert figures["best"]["hmean"] > 0.9
     best = f"Global.checkpoints={tmp_path / 'out' / 'best_accuracy'}"
-    result = evaluate_checkpoint(reread(config, tmp_path, best))
+    result = evaluate_checkpoint(reread(config, tmp_path, best), tmp_path / "page.html")
     assert result["networks"]["network"]["hmean"] == figures["best"]["hmean"]
+    told = (tmp_path / "page.html").read_text("utf-8")
+    assert f"{result['networks']['network']['recall'] * 18:.0f} of 18 texts found" in told
+    assert (tmp_path / "out" / "worst.html").is_file()
     assert result["images"] == 6 and result["dropped"] == {}
     (data / "broken.png").write_text("not an image")
     images = [str(data / name) for name in ("0.png", "broken.png", "1.png")]

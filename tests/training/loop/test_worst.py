@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.config import load_config
-from training.loop.worst import WORST_FILE, WorstLines
+from training.loop.worst import WORST_FILE, WorstSamples
 from training.train import train
 
 WriteConfig = Callable[..., Path]
@@ -55,7 +55,7 @@ RESULT: Any = SimpleNamespace(failures=(), figures={"acc": 0.5})
 def test_the_best_evaluation_is_kept_else_the_last(
     tmp_path: Path, are_best: list[bool], said: str
 ) -> None:
-    worst = WorstLines(run_of(), is_wanted=True)
+    worst = WorstSamples(run_of(), is_wanted=True)
     for place, is_best in enumerate(are_best, 1):
         assert len(worst.takers()) == 1
         worst.keep(RESULT, 10 * place, is_best)
@@ -67,7 +67,7 @@ def test_the_best_evaluation_is_kept_else_the_last(
 def test_without_it_nothing_is_kept_or_written(
     tmp_path: Path, is_set: bool, is_wanted: bool
 ) -> None:
-    worst = WorstLines(run_of(is_set), is_wanted)
+    worst = WorstSamples(run_of(is_set), is_wanted)
     assert not worst.takers()
     worst.keep(RESULT, 10, True)
     assert worst.write(tmp_path, PART) is None and not [*tmp_path.iterdir()]

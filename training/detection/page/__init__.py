@@ -1,0 +1,1 @@
+"""A page of an evaluation, for a browser."""
