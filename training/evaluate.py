@@ -9,10 +9,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import ConfigError
 from runtime.files import write_atomically
 from runtime.program import add_json, show
 from runtime.standard_streams import say
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, Any]:
-    """Read every image of `Eval` with every network of a checkpoint.
+    """Evaluate every image of `Eval` with every network of a checkpoint.
 
     Args:
         config: names the checkpoint under `Global.checkpoints` or `Global.pretrained_model`;
             the files of its `Train` section need not exist.
-        html: page to write, of each sample and what the main network made of it.
+        html: page to write, of the figures and of what the main network made of the worst samples.
 
     Returns:
         `networks` (name -> figures), `images`, `failures`, and what was evaluated.
@@ -37,6 +38,14 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
     Raises:
         OcrError: if the config, the checkpoint or the data cannot be used.
     """
+    result, write = _evaluated(config, has_page=html is not None)
+    if html is not None:
+        write(html)
+    return result
+
+
+def _evaluated(config: Config, has_page: bool) -> tuple[dict[str, Any], Callable[[Path], None]]:
+    """Evaluate; return the figures, and what writes the page, if there is to be one."""
     from training.checkpoint.parameters import arrays_of, parameters_sha256
     from training.data.loader import Loader
     from training.loop.evaluation import evaluate
@@ -44,15 +53,17 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
     from training.run import build_trained_run
 
     run, checkpoint = build_trained_run(config, ("Eval",))
-    page = None if html is None else run.task.page(run)
+    page = run.task.page(run)
     part = run.data("Eval")
     start = time.perf_counter()
     with Loader(part.dataset, part.num_workers) as loader:
-        outcome = evaluate(run, part, loader, *([] if page is None else [page.take]))
+        outcome = evaluate(run, part, loader, *([page.take] if has_page else []))
     seconds = time.perf_counter() - start
-    if html is not None and page is not None:
+
+    def write(html: Path) -> None:
         write_page(html, page, run, part, outcome, {"checkpoint": str(checkpoint)})
-    return {
+
+    result = {
         "networks": run.metric.by_network(outcome.figures),
         "images": outcome.num_samples,
         "dropped": part.report.as_json()["dropped"],
@@ -62,6 +73,7 @@ def evaluate_checkpoint(config: Config, html: Path | None = None) -> dict[str, A
         "weights_sha256": parameters_sha256(arrays_of(run.model)),
         "config_sha256": config.sha256,
     }
+    return result, write
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -90,8 +102,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="write a page: of lines each with its label, what was read, and which characters are "
-        "taken for which; of pages what was missed, and why",
+        help="write a page: of the lines that are misread, and which characters are taken for "
+        "which; of the pages on which texts are missed, and why",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
 
@@ -101,13 +113,18 @@ def _evaluate(config: Config, options: argparse.Namespace) -> int:
         refuse_unwritable_file(options.output, "--output")
     if options.html is not None:
         refuse_unwritable_file(options.html, "--html")
-    result = evaluate_checkpoint(config, options.html)
+        if options.output is not None and options.html.resolve() == options.output.resolve():
+            raise ConfigError(
+                f"--html and --output: expected two files, got {options.html} twice; rename one"
+            )
+    result, write = _evaluated(config, has_page=options.html is not None)
     text = json.dumps(result, ensure_ascii=False)
     if options.output is not None:
         write_atomically(options.output, f"{text}\n".encode())
-    if options.html is not None:
-        say(f"written: {options.html}")
     show(options, table(result), result)
+    if options.html is not None:
+        write(options.html)
+        say(f"written: {options.html}")
     return DONE
 
 

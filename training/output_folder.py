@@ -79,6 +79,8 @@ def refuse_unwritable_file(path: Path, option: str) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is no file that can be replaced")
         prove_writable(path.parent)
     except OSError as error:
         raise ConfigError(

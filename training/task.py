@@ -103,8 +103,8 @@ class Prediction(Protocol):
 class EvaluationPage(Protocol):
     """What the main network made of each sample, as an HTML page."""
 
-    def take(self, outputs: Any, batch: Batch) -> None:
-        """Add a batch."""
+    def take(self, decoded: Any, batch: Batch) -> None:
+        """Add a batch, decoded as `Task.score` returns it."""
 
     def html(
         self,
@@ -112,11 +112,11 @@ class EvaluationPage(Protocol):
         figures: Mapping[str, Mapping[str, float]],
         source: SampleSource,
         indices: Iterable[int],
-        most: int = ...,
+        is_short: bool = False,
     ) -> str:
-        """Return the page: what was evaluated, figures of every network, at most so many samples.
+        """Return the page: what was evaluated, figures of every network, samples with pictures.
 
-        Each has its picture.
+        Of samples only the worst are shown, and of a short page fewer.
         """
 
 
@@ -259,8 +259,8 @@ class Task(Protocol):
     def fingerprint(self) -> Mapping[str, Sequence[str]]:
         """What decides what labels stand for, under a name that a person knows: the dictionary."""
 
-    def score(self, run: Run, outputs: Any, batch: Batch) -> None:
-        """Decode the networks' outputs for a batch, and add them to the run's metric."""
+    def score(self, run: Run, outputs: Any, batch: Batch) -> Any:
+        """Decode the networks' outputs for a batch, add them to the run's metric, return them."""
 
     @staticmethod
     def page(run: Run) -> EvaluationPage:

@@ -19,6 +19,8 @@ from training.command import LOGGERS, run_command
 if TYPE_CHECKING:
     from training.config import Config
 
+log = logging.getLogger(__name__)
+
 
 def train(config: Config) -> dict[str, Any]:
     """Train a config to its last epoch, resuming from `Global.checkpoints` if that is set.
@@ -40,6 +42,7 @@ def train(config: Config) -> dict[str, Any]:
     from training.loop.position import Position
     from training.loop.resume import resume
     from training.loop.trainer import Trainer
+    from training.loop.worst import WORST_FILE
     from training.output_folder import run_folder
     from training.plan import read_plan
     from training.run import run_of
@@ -60,7 +63,10 @@ def train(config: Config) -> dict[str, Any]:
         last = trainer.fit()
         if group.is_main:
             draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
-            trainer.worst_samples.write(trainer.folder, eval_part)
+            try:
+                trainer.worst_samples.write(trainer.folder, eval_part)
+            except OSError as error:  # the weights are saved: nothing that was learned is lost
+                log.warning("%s was not written: %s", WORST_FILE, error)
     position, main = trainer.position, run.metric.key if plan.model.is_distillation else ""
     return {
         "start": position.start,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,7 +116,8 @@ def test_the_data_are_not_looked_at_before(
 def test_result_files_are_tried_before_there_is_a_result(tmp_path: Path) -> None:
     refuse_unwritable_file(tmp_path / "new" / "figures.json", "--output")
     (tmp_path / "file").touch()
-    for path in (tmp_path, tmp_path / "file" / "figures.json"):
+    os.mkfifo(tmp_path / "pipe")  # which a result would replace
+    for path in (tmp_path, tmp_path / "file" / "figures.json", tmp_path / "pipe"):
         with pytest.raises(ConfigError, match=rf"--output: cannot write {path}: "):
             refuse_unwritable_file(path, "--output")
 

@@ -163,13 +163,18 @@ class DetectionTask:
         """Nothing: maps stand for the same whatever the config says."""
         return {}
 
-    def score(self, run: Run, outputs: Any, batch: Batch) -> None:
+    def score(self, run: Run, outputs: Any, batch: Batch) -> Any:
         """Find boxes in the networks' outputs, and add them to the run's metric.
 
-        A training batch holds maps and no boxes to score by: nothing is added.
+        Returns:
+            `Boxes` of each image; by network of several. None of a training batch, which holds maps
+            and no boxes to score by.
         """
-        if "polys" in batch.arrays:
-            run.metric(run.post_process(outputs, batch.arrays["shape"]), batch.arrays)
+        if "polys" not in batch.arrays:
+            return None
+        found = run.post_process(outputs, batch.arrays["shape"])
+        run.metric(found, batch.arrays)
+        return found
 
     @staticmethod
     def foreign_notes(plan: DataPlan) -> Iterable[str]:

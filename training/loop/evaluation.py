@@ -41,7 +41,7 @@ def evaluate(
     run: Run,
     part: DataPart,
     loader: Loader,
-    take: Callable[[Any, Batch], None] = lambda outputs, batch: None,
+    take: Callable[[Any, Batch], None] = lambda decoded, batch: None,
 ) -> Evaluation:
     """Evaluate every sample of `part` with every network.
 
@@ -49,7 +49,7 @@ def evaluate(
         run: the model and its metric.
         part: the evaluation data.
         loader: of `part.dataset`.
-        take: is given the networks' outputs of every batch, too.
+        take: is given every batch too, decoded as `Task.score` returns it.
 
     Raises:
         DatasetError: if not one sample can be loaded, or too many cannot.
@@ -76,8 +76,7 @@ def evaluate(
         with paddle.no_grad(), bar:
             for batch in part.batching.evaluation_batches(samples()):
                 outputs = batch.beside(run.model(paddle.to_tensor(batch.arrays["image"])))
-                run.task.score(run, outputs, batch)
-                take(outputs, batch)
+                take(run.task.score(run, outputs, batch), batch)
                 num_samples += len(batch.names)
                 bar.update(len(batch.names))
     finally:

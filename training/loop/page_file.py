@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from runtime.files import write_atomically
 
+_MOST_NAMED = 20
+
 if TYPE_CHECKING:
     from training.data.build import DataPart
     from training.loop.evaluation import Evaluation
@@ -22,7 +24,8 @@ def write_page(
     part: DataPart,
     result: Evaluation,
     evaluated: Mapping[str, str],
-    most: int | None = None,
+    *,
+    is_short: bool = False,
 ) -> None:
     """Write what the main network made of each sample of an evaluation.
 
@@ -33,7 +36,7 @@ def write_page(
         part: the evaluation data.
         result: figures of every network, and what could not be read.
         evaluated: what was evaluated, by its name.
-        most: samples at most; None for the task's own limit.
+        is_short: show fewer samples.
 
     Raises:
         OSError: if the disk refuses.
@@ -42,10 +45,19 @@ def write_page(
         "config": str(run.plan.config.path),
         **evaluated,
         "network": run.metric.key if run.plan.model.is_distillation else "the only one",
-        "not read": str(len(result.failures)),
+        "left out": _left_out(part, result),
     }
     networks = run.metric.by_network(result.figures)
-    limit = {} if most is None else {"most": most}
     dataset = part.dataset
-    text = page.html(facts, networks, dataset.source, dataset.indices(0), **limit)
+    text = page.html(facts, networks, dataset.source, dataset.indices(0), is_short)
     write_atomically(path, text.encode(errors="replace"))
+
+
+def _left_out(part: DataPart, result: Evaluation) -> str:
+    """Name what was dropped beforehand, and what could not be read in the evaluation."""
+    dropped = [f"{count} {reason}" for reason, count in part.report.as_json()["dropped"].items()]
+    failures = [str(failure) for failure in result.failures]
+    named = [*dropped, *failures[:_MOST_NAMED]]
+    if len(failures) > _MOST_NAMED:
+        named.append(f"and {len(failures) - _MOST_NAMED} more")
+    return "; ".join(named) or "nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 import cv2
@@ -47,9 +47,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def facts_table(facts: Mapping[str, str]) -> str:
-    """Return what was evaluated as a table without heads."""
-    return table(("", ""), list(facts.items()))
+def facts_table(facts: Mapping[str, str], folder: str) -> str:
+    """Return what was evaluated, and the folder of the samples if there is one, as a table."""
+    return table(("", ""), [*facts.items(), *([("folder", folder)] if folder else [])])
 
 
 def figures_table(figures: Mapping[str, Mapping[str, float]]) -> str:
@@ -88,37 +88,40 @@ def without_folder(names: Iterable[str]) -> tuple[str, dict[str, str]]:
     return folder, {name: os.path.relpath(name, folder) if folder else name for name in names}
 
 
-def pictures(
-    names: Collection[str],
-    source: SampleSource,
-    indices: Iterable[int],
-    drawn: Callable[[str, Image], Image],
-    kind: str = "png",
-) -> dict[str, str]:
-    """Return pictures of samples as data URLs; none of what cannot be read.
+def images_of(
+    names: Collection[str], source: SampleSource, indices: Iterable[int]
+) -> Iterator[tuple[str, Image]]:
+    """Yield names and images, BGR uint8 [h, w, 3], of samples; none of what cannot be read.
 
     Args:
         names: of those samples.
         source: of the samples.
         indices: of all samples, among them these.
-        drawn: makes the picture of a name and its BGR uint8 image [h, w, 3].
-        kind: `png` or `jpeg`.
     """
-    found: dict[str, str] = {}
+    left = set(names)
     for index in indices:
-        if len(found) == len(names):
+        if not left:
             break
         try:
             read = source.read(index, 0)
-            if read.name not in names or read.name in found:
+            if read.name not in left:
                 continue
             image = read_image(read.image) if isinstance(read.image, bytes) else read.image
-            encoded = cv2.imencode(f".{kind}", drawn(read.name, image), _QUALITY)[1]
         except OF_ONE_SAMPLE:
             continue
-        data = base64.b64encode(encoded.tobytes()).decode()
-        found[read.name] = f"data:image/{kind};base64,{data}"
-    return found
+        left.remove(read.name)
+        yield read.name, image
+
+
+def data_url(image: Image, kind: str = "png") -> str:
+    """Return a picture that stands in the page itself.
+
+    Args:
+        image: BGR uint8 [h, w, 3].
+        kind: `png` or `jpeg`.
+    """
+    encoded = cv2.imencode(f".{kind}", image, _QUALITY)[1].tobytes()
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
 def shrunk_to_fit(image: Image, height_px: int, width_px: int) -> tuple[Image, float]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from training.task import Batch, EvaluationPage
 
 WORST_FILE = "worst.html"
-_MOST = 100
-"""Misread lines with their pictures: some 300 KB; of pages a tenth, some 1 MB."""
 
 
 class WorstSamples:
@@ -43,6 +41,7 @@ class WorstSamples:
         if self._page is not None and (is_best or not self._has_best):
             named = f"step {step}, {'the best so far' if is_best else 'not the best of the run'}"
             self._kept, self._has_best = (self._page, result, named), is_best
+        self._page = None
 
     def write(self, folder: Path, part: DataPart) -> Path | None:
         """Write the page into a run's folder; None where nothing was kept.
@@ -58,5 +57,5 @@ class WorstSamples:
             return None
         page, result, evaluated = self._kept
         path = folder / WORST_FILE
-        write_page(path, page, self._run, part, result, {"evaluated": evaluated}, _MOST)
+        write_page(path, page, self._run, part, result, {"evaluated": evaluated}, is_short=True)
         return path

@@ -281,9 +281,15 @@ class RecognitionTask:
         """The characters."""
         return {"the dictionary": self.charset.characters}
 
-    def score(self, run: Run, outputs: Any, batch: Batch) -> None:
-        """Decode the networks' outputs for a batch, and add them to the run's metric."""
-        run.metric(run.post_process(outputs, ctc_label(batch.arrays)))
+    def score(self, run: Run, outputs: Any, batch: Batch) -> Any:
+        """Decode the networks' outputs for a batch, and add them to the run's metric.
+
+        Returns:
+            readings and labels, (text, confidence) each; by network of several.
+        """
+        decoded = run.post_process(outputs, ctc_label(batch.arrays))
+        run.metric(decoded)
+        return decoded
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the readings of every network for each image file."""

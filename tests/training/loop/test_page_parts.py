@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from runtime.errors import ImageError
-from training.data.sample import Image, Sample
+from training.data.sample import Sample
 from training.loop.page_parts import (
+    data_url,
     document,
+    images_of,
     left_out,
-    pictures,
     sample,
     shrunk_to_fit,
     without_folder,
@@ -52,17 +53,17 @@ def test_the_folder_that_all_share_is_named_once(
     assert list(by_name) == names
 
 
+def test_images_are_those_of_the_samples_that_can_be_read() -> None:
+    found = list(images_of({"gone", "b"}, Source(), range(3)))  # type: ignore[arg-type]
+    ((name, image),) = found
+    assert name == "b" and image.shape == (20, 30, 3) and (image == 80).all()
+    twice = [*range(3), *range(3)]
+    assert [name for name, _ in images_of({"a"}, Source(), twice)] == ["a"]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("jpeg", b"\xff\xd8")])
-def test_pictures_are_drawn_of_the_samples_that_can_be_read(kind: str, begins: bytes) -> None:
-    drawn: list[str] = []
-
-    def picture(name: str, image: Image) -> Image:
-        drawn.append(name)
-        return image[:5]
-
-    found = pictures({"gone", "b"}, Source(), range(3), picture, kind)  # type: ignore[arg-type]
-    assert list(found) == drawn == ["b"]
-    head, data = found["b"].split(",")
+def test_a_picture_stands_in_the_page(kind: str, begins: bytes) -> None:
+    head, data = data_url(np.full((5, 30, 3), 80, np.uint8), kind).split(",")
     assert head == f"data:image/{kind};base64"
     content = base64.b64decode(data)
     assert content.startswith(begins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,10 +23,10 @@ class Page:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def take(self, outputs: Any, batch: Any) -> None: ...
+    def take(self, decoded: Any, batch: Any) -> None: ...
 
-    def html(self, facts: Any, figures: Any, source: Any, indices: Any, most: int) -> str:
-        return f"{self.number}: {facts['evaluated']}, {most} at most"
+    def html(self, facts: Any, figures: Any, source: Any, indices: Any, is_short: bool) -> str:
+        return f"{self.number}: {facts['evaluated']}, {is_short}, {facts['left out']}"
 
 
 def run_of(is_wanted: bool = True) -> Any:
@@ -40,7 +41,10 @@ def run_of(is_wanted: bool = True) -> Any:
     )
 
 
-PART: Any = SimpleNamespace(dataset=SimpleNamespace(source=None, indices=lambda epoch: [0]))
+PART: Any = SimpleNamespace(
+    dataset=SimpleNamespace(source=None, indices=lambda epoch: [0]),
+    report=SimpleNamespace(as_json=lambda: {"dropped": {"unreadable": 2}}),
+)
 RESULT: Any = SimpleNamespace(failures=(), figures={"acc": 0.5})
 
 
@@ -60,7 +64,7 @@ def test_the_best_evaluation_is_kept_else_the_last(
         assert len(worst.takers()) == 1
         worst.keep(RESULT, 10 * place, is_best)
     assert worst.write(tmp_path, PART) == tmp_path / WORST_FILE
-    assert (tmp_path / WORST_FILE).read_text() == f"{said}, 100 at most"
+    assert (tmp_path / WORST_FILE).read_text() == f"{said}, True, 2 unreadable"
 
 
 @pytest.mark.parametrize(("is_set", "is_wanted"), [(True, False), (False, True)])
@@ -71,6 +75,19 @@ def test_without_it_nothing_is_kept_or_written(
     assert not worst.takers()
     worst.keep(RESULT, 10, True)
     assert worst.write(tmp_path, PART) is None and not [*tmp_path.iterdir()]
+
+
+def test_a_full_disk_takes_the_page_alone(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(WorstSamples, "write", write)
+    config = write_config("run", {"Global.epoch_num": 1, "Train.dataset.count": 4})
+    figures = train(load_config(config))
+    assert figures["epochs"] == 1 and (config.with_suffix("") / "latest.pdparams").is_file()
+    assert any(WORST_FILE in message and "No space" in message for message in caplog.messages)
 
 
 def test_a_run_ends_with_it_unless_told_otherwise(write_config: WriteConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,9 +15,8 @@ from runtime.errors import ImageError
 from tests.training.recognition.plans import config_of
 from training.config import Config
 from training.data.sample import Sample
-from training.recognition.page import page as module
 from training.recognition.page.confusion import Confusion, marked
-from training.recognition.page.page import EvaluationPage
+from training.recognition.page.page import MOST_MISREAD, EvaluationPage
 
 
 def test_confusions_are_the_fewest_changes() -> None:
@@ -48,22 +48,12 @@ class Lines:
         return Sample(np.full((100, 300, 3), 90, np.uint8), "", self.names[index])
 
 
-class Decoded:
-    arrays: ClassVar = {"label": np.zeros((3, 1), int), "length": np.zeros(3, int)}
-    names = Lines.names
-
-
 @pytest.fixture
-def text(monkeypatch: pytest.MonkeyPatch) -> str:
-    class Run:
-        @staticmethod
-        def post_process(outputs: Any, labels: Any) -> Any:
-            read = [("<b>", 0.5), ("a&b", 0.75), ("ok", 0.25)]
-            return {"Student": (read, [("<i>", 1.0), ("a&b", 1.0), ("o1", 1.0)])}
-
-    monkeypatch.setattr(module, "ctc_label", lambda arrays: arrays)
-    page = EvaluationPage(Run(), "Student")  # type: ignore[arg-type]
-    page.take(None, Decoded())  # type: ignore[arg-type]
+def text() -> str:
+    read = [("<b>", 0.5), ("a&b", 0.75), ("ok", 0.25)]
+    decoded = {"Student": (read, [("<i>", 1.0), ("a&b", 1.0), ("o1", 1.0)])}
+    page = EvaluationPage("Student")
+    page.take(decoded, SimpleNamespace(names=Lines.names))  # type: ignore[arg-type]
     figures = {"Student": {"acc": 1 / 3}, "Teacher": {"acc": 1.0}}
     return page.html({"config": "<c>.yml"}, figures, Lines(), range(3))  # type: ignore[arg-type]
 
@@ -92,11 +82,13 @@ def test_the_worst_line_comes_first_and_pictures_are_small(text: str) -> None:
 
 def test_only_so_many_lines_are_shown(text: str) -> None:
     assert "more</p>" not in text
-    page = EvaluationPage.__new__(EvaluationPage)
-    page._lines = [module.ReadLine(f"{n}", "a", "b", 0.5) for n in range(3)]
-    page._confusion = Confusion()
-    shown = page.html({}, {"": {"acc": 0.0}}, Lines(), (), most=1)  # type: ignore[arg-type]
-    assert "and 2 more</p>" in shown
+    page, number = EvaluationPage(), MOST_MISREAD + 2
+    read, labels = [("b", 0.5)] * number, [("a", 1.0)] * number
+    names = [str(place) for place in range(number)]
+    page.take((read, labels), SimpleNamespace(names=names))  # type: ignore[arg-type]
+    for is_short, shown in ((False, MOST_MISREAD), (True, 100)):
+        told = page.html({}, {"": {"acc": 0.0}}, Lines(), (), is_short)  # type: ignore[arg-type]
+        assert f"and {number - shown} more</p>" in told and told.count("no picture") == shown
 
 
 def test_evaluate_writes_it(tmp_path: Path) -> None:

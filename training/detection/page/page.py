@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from training.data.sample import Image, SampleSource
+from training.data.sample import SampleSource
 from training.detection.metrics import Counts, Matches, match_boxes
-from training.detection.page.drawing import EXTRA, FOUND, IGNORED, MISSED, drawing
+from training.detection.page.drawing import (
+    EXTRA,
+    IGNORED,
+    MATCHED,
+    MISSED,
+    NOT_COUNTED,
+    Style,
+    drawing,
+)
 from training.detection.page.misses import REASONS, why_missed
 from training.loop.page_parts import (
+    data_url,
     document,
     facts_table,
     figures_table,
+    images_of,
     left_out,
-    pictures,
     sample,
     table,
     without_folder,
@@ -31,15 +40,16 @@ if TYPE_CHECKING:
     from training.run import Run
     from training.task import Batch
 
-MOST_SAMPLES, SAMPLES_A_PAGE = 500, 10
-"""Samples are lines; a page takes the room of some."""
+MOST_PAGES, MOST_PAGES_IF_SHORT = 50, 10
+"""Pages that are shown, some 150 KB each."""
 _HEIGHTS_PX = (6, 8, 10, 14, 20, 32)
 """Limits between heights of texts, as a network sees them."""
-_COLOURS = (
-    (FOUND, "texts that were found"),
+_STYLES = (
     (MISSED, "texts that were missed"),
-    (EXTRA, "boxes that match no text"),
     (IGNORED, "texts that are not judged"),
+    (MATCHED, "boxes that match a text"),
+    (EXTRA, "boxes that match none"),
+    (NOT_COUNTED, "boxes on text that is not judged"),
 )
 
 
@@ -52,7 +62,7 @@ class SeenPage:
         polys: corners of the texts, [P, 2] each.
         ignored: whether each text is not judged.
         boxes: corners of what was found, [P, 2] each.
-        scale: of the network's input over the image.
+        scale: of the network's input over the image, along x and y.
         matches: of boxes and texts.
     """
 
@@ -60,7 +70,7 @@ class SeenPage:
     polys: Sequence[Any]
     ignored: Sequence[bool]
     boxes: Sequence[Any]
-    scale: float
+    scale: tuple[float, float]
     matches: Matches
 
     @property
@@ -71,66 +81,73 @@ class SeenPage:
     @cached_property
     def reasons(self) -> Mapping[int, str]:
         """Why each missed text was missed, by its place."""
-        return why_missed(self.matches.missed, self.polys, self.boxes)
+        return why_missed(self.matches, self.polys, self.ignored, self.boxes)
 
-    def outlines(self) -> Iterable[tuple[list[Any], tuple[int, int, int]]]:
-        """Return polygons and colours, what matters most last."""
-        found = [self.polys[place] for place, _ in self.matches.pairs]
-        not_judged = zip(self.polys, self.ignored, strict=True)
-        yield [poly for poly, is_ignored in not_judged if is_ignored], IGNORED
-        yield found, FOUND
-        yield [self.boxes[place] for place in self.matches.extra], EXTRA
+    @cached_property
+    def not_judged(self) -> list[int]:
+        """Places of texts that are ignored, and of those that cross themselves or have no area."""
+        judged = {*(place for place, _ in self.matches.pairs), *self.matches.missed}
+        return [place for place in range(len(self.polys)) if place not in judged]
+
+    def polygons(self) -> Iterator[tuple[list[Any], Style]]:
+        """Yield what is drawn, what matters most last."""
+        matched, extra = [box for _, box in self.matches.pairs], self.matches.extra
+        counted = {*matched, *extra}
+        yield [self.polys[place] for place in self.not_judged], IGNORED
         yield [self.polys[place] for place in self.matches.missed], MISSED
+        yield [box for place, box in enumerate(self.boxes) if place not in counted], NOT_COUNTED
+        yield [self.boxes[place] for place in matched], MATCHED
+        yield [self.boxes[place] for place in extra], EXTRA
 
     def told(self) -> str:
         """Say in words what is wrong."""
         counts = Counter(self.reasons.values())
         reasons = ", ".join(f"{counts[reason]} {reason}" for reason in REASONS if counts[reason])
-        return (
+        parts = [
             f"{len(self.matches.missed)} of {self.matches.truths} texts missed"
-            f"{f' ({reasons})' if reasons else ''}, {len(self.matches.extra)} of "
-            f"{self.matches.detections} boxes match none"
-        )
+            f"{f' ({reasons})' if reasons else ''}",
+            f"{len(self.matches.extra)} of {self.matches.detections} boxes match none",
+        ]
+        if self.not_judged:
+            parts.append(f"{len(self.not_judged)} texts are not judged")
+        return "; ".join(parts)
+
+    def heights_px(self, places: Iterable[int]) -> Iterator[float]:
+        """Yield the heights of texts as the network sees them: the shorter side."""
+        for place in places:
+            yield _thickness(np.asarray(self.polys[place], dtype=np.float64) * self.scale)
 
 
 class EvaluationPage:
     """Collects what the main network found, and writes it down.
 
     Args:
-        run: that is evaluated.
-        network: its main network; empty for one by itself.
+        network: the main network; empty for one by itself.
     """
 
-    def __init__(self, run: Run, network: str) -> None:
-        self._post_process, self._network = run.post_process, network
+    def __init__(self, network: str = "") -> None:
+        self._network = network
         self._pages: list[SeenPage] = []
 
     @staticmethod
     def of(run: Run) -> EvaluationPage:
         """Open the page of a run's main network."""
-        return EvaluationPage(run, run.metric.key if run.plan.model.is_distillation else "")
+        return EvaluationPage(run.metric.key if run.plan.model.is_distillation else "")
 
-    def take(self, outputs: Any, batch: Batch) -> None:
-        """Add a batch."""
-        shapes = batch.arrays["shape"]
-        found = self._post_process(outputs, shapes)
-        found = found[self._network] if self._network else found
-        height = batch.arrays["image"].shape[2]
+    def take(self, decoded: Any, batch: Batch) -> None:
+        """Add a batch, decoded as `Task.score` returns it."""
+        found = decoded[self._network] if self._network else decoded
         for name, boxes, polys, ignored, shape in zip(
             batch.names,
             found,
             batch.arrays["polys"],
             batch.arrays["ignore_tags"],
-            shapes,
+            batch.arrays["shape"],
             strict=True,
         ):
-            self._pages.append(
-                SeenPage(
-                    *(name, list(polys), [bool(tag) for tag in ignored], list(boxes.points)),
-                    scale=height / float(shape[0]),
-                    matches=match_boxes(boxes.points, polys, ignored),
-                )
-            )
+            matches = match_boxes(boxes.points, polys, ignored)
+            scale = float(shape[3]), float(shape[2])
+            self._pages.append(SeenPage(name, polys, ignored, boxes.points, scale, matches))
 
     def html(
         self,
@@ -138,7 +155,7 @@ class EvaluationPage:
         figures: Mapping[str, Mapping[str, float]],
         source: SampleSource,
         indices: Iterable[int],
-        most: int = MOST_SAMPLES,
+        is_short: bool = False,
     ) -> str:
         """Return the page.
 
@@ -147,37 +164,28 @@ class EvaluationPage:
             figures: of every network.
             source: of the samples, for their pictures.
             indices: of the samples.
-            most: ten times the pages that are shown, those with most mistakes.
+            is_short: show fewer pages.
         """
         wrong = sorted((page for page in self._pages if page.num_wrong), key=_worst_first)
-        shown = {page.name: page for page in wrong[: max(1, most // SAMPLES_A_PAGE)]}
-
-        def drawn(name: str, image: Image) -> Image:
-            return drawing(image, shown[name].outlines())
-
-        found = pictures(shown, source, indices, drawn, "jpeg")
-        folder, names = without_folder(page.name for page in self._pages)
+        shown = wrong[: MOST_PAGES_IF_SHORT if is_short else MOST_PAGES]
+        folder, names = without_folder({page.name for page in shown})
+        # A page that is listed twice has two drawings.
+        urls: dict[int, str] = {}
+        for name, image in images_of(names, source, indices):
+            for place, page in enumerate(shown):
+                if page.name == name:
+                    urls[place] = data_url(drawing(image, page.polygons()), "jpeg")
         counts = sum((page.matches.counts() for page in self._pages), Counts())
-        missed = Counter(reason for page in self._pages for reason in page.reasons.values())
         parts = [
-            facts_table({**facts, **({"folder": folder} if folder else {})}),
+            facts_table(facts, folder),
             figures_table(figures),
-            "<h2>Why texts were missed</h2>",
-            table(
-                ("", "texts", "of all"),
-                [
-                    (reason, str(missed[reason]), f"{missed[reason] / counts.truths:.1%}")
-                    for reason in REASONS
-                    if missed[reason]
-                ],
-            )
-            if missed
-            else "<p>None was.</p>",
-            "<h2>By height, as the network sees it</h2>",
-            table(("px", "texts", "found"), self._by_height()),
-            f"<h2>{len(wrong)} pages with mistakes, those with most first</h2>",
+            *(self._misses(counts) if counts.truths else ["<p>No text is judged.</p>"]),
+            f"<h2>Pages with mistakes: {len(wrong)}, those with most first</h2>",
             _legend(),
-            *(sample(found.get(name), page.told(), names[name]) for name, page in shown.items()),
+            *(
+                sample(urls.get(place), page.told(), names[page.name])
+                for place, page in enumerate(shown)
+            ),
             left_out(len(wrong) - len(shown)),
         ]
         return document(
@@ -186,19 +194,33 @@ class EvaluationPage:
             parts,
         )
 
+    def _misses(self, counts: Counts) -> list[str]:
+        """Return the texts that were missed by reason, and all of them by height."""
+        missed = Counter(reason for page in self._pages for reason in page.reasons.values())
+        rows = [
+            (reason, str(missed[reason]), f"{missed[reason] / counts.truths:.1%}")
+            for reason in REASONS
+            if missed[reason]
+        ]
+        return [
+            "<h2>Why texts were missed</h2>",
+            table(("", "texts", "of all texts"), rows) if rows else "<p>None was.</p>",
+            "<h2>By height, as the network sees it</h2>",
+            table(("shorter side, px", "texts", "found"), self._by_height()),
+        ]
+
     def _by_height(self) -> list[tuple[str, str, str]]:
         """Return ranges of heights, texts of them, and the share that was found."""
         found: Counter[int] = Counter()
         missed: Counter[int] = Counter()
         for page in self._pages:
-            for counter, places in (
-                (found, [place for place, _ in page.matches.pairs]),
-                (missed, page.matches.missed),
-            ):
-                counter.update(_range(page.polys[place], page.scale) for place in places)
-        names = [f"below {_HEIGHTS_PX[0]}"]
-        names += [f"{low} to {high}" for low, high in pairwise(_HEIGHTS_PX)]
-        names.append(f"{_HEIGHTS_PX[-1]} and more")
+            found.update(map(_range, page.heights_px(place for place, _ in page.matches.pairs)))
+            missed.update(map(_range, page.heights_px(page.matches.missed)))
+        names = [
+            f"below {_HEIGHTS_PX[0]}",
+            *(f"{low} to {high}" for low, high in pairwise(_HEIGHTS_PX)),
+            f"{_HEIGHTS_PX[-1]} and more",
+        ]
         return [
             (name, str(total), f"{found[place] / total:.1%}")
             for place, name in enumerate(names)
@@ -206,10 +228,19 @@ class EvaluationPage:
         ]
 
 
-def _range(poly: Any, scale: float) -> int:
-    """Return the place of a text's height, its shorter side, among the ranges."""
-    sides = cv2.minAreaRect(np.asarray(poly, dtype=np.float32))[1]
-    return int(np.searchsorted(_HEIGHTS_PX, min(sides) * scale, side="right"))
+def _thickness(corners: Any) -> float:
+    """Return the shorter side of the rectangle with a polygon's area and perimeter.
+
+    Unlike that of the rectangle around it this is the height of curved text too.
+    """
+    points = np.asarray(corners, dtype=np.float32)
+    half, area = cv2.arcLength(points, True) / 2, cv2.contourArea(points)
+    return float(half - np.sqrt(max(0.0, half * half - 4 * area))) / 2
+
+
+def _range(height_px: float) -> int:
+    """Return the place of a height among the ranges."""
+    return int(np.searchsorted(_HEIGHTS_PX, height_px, side="right"))
 
 
 def _worst_first(page: SeenPage) -> tuple[int, str]:
@@ -217,11 +248,9 @@ def _worst_first(page: SeenPage) -> tuple[int, str]:
 
 
 def _legend() -> str:
-    return (
-        "<p>"
-        + ", ".join(
-            f"<span style='color:rgb({red},{green},{blue})'>&#9632;</span> {name}"
-            for (blue, green, red), name in _COLOURS
-        )
-        + "</p>"
-    )
+    marks = []
+    for (colour, is_filled, _), name in _STYLES:
+        blue, green, red = colour
+        mark = "&#9632;" if is_filled else "&#9633;"
+        marks.append(f"<span style='color:rgb({red},{green},{blue})'>{mark}</span> {name}")
+    return f"<p>{', '.join(marks)}</p>"

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from rapidfuzz.distance import Levenshtein
 
-from training.data.sample import Image, SampleSource
+from training.data.sample import SampleSource
 from training.loop.page_parts import (
+    data_url,
     document,
     facts_table,
     figures_table,
+    images_of,
     left_out,
-    pictures,
     sample,
     shrunk_to_fit,
     table,
     without_folder,
 )
-from training.recognition.labels import ctc_label
 from training.recognition.page.confusion import Confusion, marked
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from training.task import Batch
 
 MOST_MISREAD, MOST_RIGHT, MOST_CONFUSIONS = 500, 50, 60
+_SHORT = 5
+"""A short page shows so many times fewer lines: 100 misread ones, some 300 KB."""
 _HEIGHT_PX, _WIDTH_PX = 48, 1000
 
 
@@ -58,23 +60,21 @@ class EvaluationPage:
     """Collects what the main network read, and writes it down.
 
     Args:
-        run: that is evaluated.
-        network: its main network; empty for one by itself.
+        network: the main network; empty for one by itself.
     """
 
-    def __init__(self, run: Run, network: str) -> None:
-        self._post_process, self._network = run.post_process, network
+    def __init__(self, network: str = "") -> None:
+        self._network = network
         self._lines: list[ReadLine] = []
         self._confusion = Confusion()
 
     @staticmethod
     def of(run: Run) -> EvaluationPage:
         """Open the page of a run's main network."""
-        return EvaluationPage(run, run.metric.key if run.plan.model.is_distillation else "")
+        return EvaluationPage(run.metric.key if run.plan.model.is_distillation else "")
 
-    def take(self, outputs: Any, batch: Batch) -> None:
-        """Add a batch."""
-        decoded = self._post_process(outputs, ctc_label(batch.arrays))
+    def take(self, decoded: Any, batch: Batch) -> None:
+        """Add a batch, decoded as `Task.score` returns it."""
         read, labels = decoded[self._network] if self._network else decoded
         for name, (text, confidence), (label, _) in zip(batch.names, read, labels, strict=True):
             self._lines.append(ReadLine(name, label, text, float(confidence)))
@@ -86,7 +86,7 @@ class EvaluationPage:
         figures: Mapping[str, Mapping[str, float]],
         source: SampleSource,
         indices: Iterable[int],
-        most: int = MOST_MISREAD,
+        is_short: bool = False,
     ) -> str:
         """Return the page.
 
@@ -95,22 +95,26 @@ class EvaluationPage:
             figures: of every network.
             source: of the samples, for their pictures.
             indices: of the samples.
-            most: misread lines that are shown, and a tenth of it that were read.
+            is_short: show fewer lines.
         """
-        most_right = most * MOST_RIGHT // MOST_MISREAD
+        shrink = _SHORT if is_short else 1
+        most, most_right = MOST_MISREAD // shrink, MOST_RIGHT // shrink
         misread = sorted((line for line in self._lines if line.distance), key=_worst_first)
         right = [line for line in self._lines if not line.distance]
         right.sort(key=lambda line: line.confidence)
         shown = [*misread[:most], *right[:most_right]]
-        found = pictures({line.name for line in shown}, source, indices, _picture)
-        folder, names = without_folder(line.name for line in self._lines)
+        folder, names = without_folder({line.name for line in shown})
+        found = {
+            name: data_url(shrunk_to_fit(image, _HEIGHT_PX, _WIDTH_PX)[0])
+            for name, image in images_of(names, source, indices)
+        }
 
         def told(lines: Sequence[ReadLine]) -> list[str]:
             return [_line(line, found.get(line.name), names[line.name]) for line in lines]
 
         confusions = self._confusion.rows(MOST_CONFUSIONS)
         parts = [
-            facts_table({**facts, **({"folder": folder} if folder else {})}),
+            facts_table(facts, folder),
             figures_table(figures),
             "<h2>Characters read as others</h2>",
             table(("expected", "read", "times", "of it"), map(_confusion, confusions))
@@ -128,11 +132,6 @@ class EvaluationPage:
 
 def _worst_first(line: ReadLine) -> tuple[float, float]:
     return -line.distance, -line.confidence
-
-
-def _picture(name: str, image: Image) -> Image:
-    """Return a line small enough for a page."""
-    return shrunk_to_fit(image, _HEIGHT_PX, _WIDTH_PX)[0]
 
 
 def _confusion(row: tuple[str, str, int, float | None]) -> tuple[str, ...]:
