@@ -24,6 +24,11 @@ FAST = {"reassoc", "contract", "nsz", "arcp"}
 loop has to see them."""
 log = logging.getLogger(__name__)
 
+if "NUMBA_THREADING_LAYER" not in os.environ:
+    # Of numba's layers workqueue crashes when two Python threads enter it, and tbb, which takes the
+    # library that paddle brings, may wait for ever when the process ends.
+    numba.config.THREADING_LAYER = "omp"
+
 
 def compiled(**options: Any) -> Callable[[Function], Any]:
     """Return a decorator: `numba.njit` with `options`, and with a cache wherever one can be.

@@ -128,3 +128,40 @@ def test_code_is_compiled_anew_when_another_file_of_the_loops_changes(tmp_path: 
     changed = (kernels / "sums.py").read_text(encoding="utf-8").replace("x + 1", "x + 5")
     (kernels / "sums.py").write_text(changed, encoding="utf-8")
     assert answer() == "10"
+
+
+PARALLEL = """
+import numba, paddle
+from training.kernels.compilation import compiled
+
+@compiled(parallel=True, error_model="numpy")
+def total(number):
+    found = 0
+    for index in numba.prange(number):
+        found += index
+    return found
+
+assert total(100) == 4950
+print(numba.threading_layer())
+"""
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(None, "omp"), ("workqueue", "workqueue")])
+def test_loops_do_not_use_the_threads_that_may_wait_for_ever_at_the_end(
+    tmp_path: Path, wanted: str | None, used: str
+) -> None:
+    (tmp_path / "loops.py").write_text(PARALLEL, encoding="utf-8")
+    environment = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path), **os.environ}
+    environment.pop("NUMBA_THREADING_LAYER", None)
+    if wanted:
+        environment["NUMBA_THREADING_LAYER"] = wanted
+    done = subprocess.run(
+        [sys.executable, "loops.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [used]
