@@ -30,9 +30,10 @@ TRAINED = {
     "PP-OCRv6_small_det": 2_675_708,
     "PP-OCRv6_tiny_det": 523_972,
     "lines": 461_278,
+    "lines_further": 461_278,
 }
 """Parameters of PaddleOCR's networks, counted by names and shapes of its own checkpoints;
-`lines` is PP-OCRv6_tiny_det without auxiliary heads."""
+`lines` and `lines_further` are PP-OCRv6_tiny_det without auxiliary heads."""
 LARGE = 20_000_000
 """What takes seconds to build."""
 DISTILLATIONS = {
