@@ -288,7 +288,7 @@ def images_to_compare(
     """
     if not paths:
         images, images_from = contract.rendered()
-        return images if most is None else evenly_spaced(images, most), images_from
+        return evenly_spaced(images, most), images_from
     named, _ = readable_images(paths, most)
     return list(named.values()), f"{len(named)} images"
 

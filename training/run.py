@@ -87,7 +87,12 @@ class Run:
     @property
     def main_network(self) -> Network:
         """The network whose figures choose the best model."""
-        return self.networks[self.metric.key if self.plan.model.is_distillation else ALONE]
+        return self.networks[self.main_name]
+
+    @property
+    def main_name(self) -> str:
+        """The name of that network; empty for one by itself."""
+        return self.metric.key if self.plan.model.is_distillation else ALONE
 
 
 def build_run(config: Config) -> Run:

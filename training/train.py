@@ -62,12 +62,12 @@ def train(config: Config) -> dict[str, Any]:
             resume(trainer, run.settings.checkpoints)
         last = trainer.fit()
         if group.is_main:
-            draw_curves(trainer.folder, run.metric.key if plan.model.is_distillation else "")
+            draw_curves(trainer.folder, run.main_name)
             try:
                 trainer.worst_samples.write(trainer.folder, eval_part)
             except OSError as error:  # the weights are saved: nothing that was learned is lost
                 log.warning("%s was not written: %s", WORST_FILE, error)
-    position, main = trainer.position, run.metric.key if plan.model.is_distillation else ""
+    position, main = trainer.position, run.main_name
     return {
         "start": position.start,
         "last": last.figures,

@@ -84,8 +84,7 @@ def readable_images(
     """
     images: dict[str, NDArray[np.uint8]] = {}
     num_unreadable = 0
-    files = list(find_images(paths))
-    for path in files if most is None else evenly_spaced(files, most):
+    for path in evenly_spaced(list(find_images(paths)), most):
         try:
             images[path] = read_image(path)
         except OcrError as error:  # a broken image says nothing about the network
@@ -99,7 +98,9 @@ def readable_images(
     return images, num_unreadable
 
 
-def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
-    """Return at most `most` of the items, from the whole of them, in order."""
+def evenly_spaced(items: Sequence[T], most: int | None) -> list[T]:
+    """Return at most `most` of the items, from the whole of them, in order; all when None."""
+    if most is None:
+        return list(items)
     step = max(1.0, len(items) / max(1, most))
     return [items[int(number * step)] for number in range(min(len(items), most))]

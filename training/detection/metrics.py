@@ -53,22 +53,19 @@ class Matches(NamedTuple):
     """The boxes of an image beside its labels.
 
     Args:
-        truths: labels that are to be found.
-        detections: boxes that were found, without those on ignored text.
         pairs: places of each label that was found and of its box, in the labels' order.
         missed: places of the labels that were not found.
         extra: places of the boxes that count and match no label.
     """
 
-    truths: int
-    detections: int
     pairs: list[tuple[int, int]]
     missed: list[int]
     extra: list[int]
 
     def counts(self) -> Counts:
-        """Return what counts of the image."""
-        return Counts(self.truths, self.detections, len(self.pairs))
+        """Return how many there are: boxes on ignored text count in nothing."""
+        found = len(self.pairs)
+        return Counts(found + len(self.missed), found + len(self.extra), found)
 
 
 def count_matches(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequence[Any]) -> Counts:
@@ -105,7 +102,7 @@ def match_boxes(detected: Sequence[Any], truths: Sequence[Any], ignored: Sequenc
         pairs += ((place, found_place) for found_place in counted_places[hits].tolist())
     is_found = np.isin(wanted_places, [place for place, _ in pairs])
     return Matches(
-        *(len(wanted), len(counted), pairs),
+        pairs,
         missed=wanted_places[~is_found].tolist(),
         extra=counted_places[is_free].tolist(),
     )

@@ -184,7 +184,7 @@ class DetectionTask:
     @staticmethod
     def page(run: Run) -> EvaluationPage:
         """Open an HTML page of an evaluation."""
-        return EvaluationPage.of(run)
+        return EvaluationPage(run.main_name)
 
     def predictions(self, run: Run, files: Iterable[str]) -> Iterator[Prediction]:
         """Yield the boxes of every network for each image file."""

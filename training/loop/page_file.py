@@ -44,7 +44,7 @@ def write_page(
     facts = {
         "config": str(run.plan.config.path),
         **evaluated,
-        "network": run.metric.key if run.plan.model.is_distillation else "the only one",
+        "network": run.main_name or "the only one",
         "left out": _left_out(part, result),
     }
     networks = run.metric.by_network(result.figures)

@@ -124,7 +124,7 @@ class RecognitionTask:
     @staticmethod
     def page(run: Run) -> EvaluationPage:
         """Open an HTML page of an evaluation."""
-        return EvaluationPage.of(run)
+        return EvaluationPage(run.main_name)
 
     @staticmethod
     def problems_of_network(section: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -34,10 +34,9 @@ def run_of(is_wanted: bool = True) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(worst_lines=is_wanted),
         task=SimpleNamespace(page=lambda run: Page(next(numbers))),
-        metric=SimpleNamespace(key="", by_network=lambda figures: {"": figures}),
-        plan=SimpleNamespace(
-            config=SimpleNamespace(path="c.yml"), model=SimpleNamespace(is_distillation=False)
-        ),
+        main_name="",
+        metric=SimpleNamespace(by_network=lambda figures: {"": figures}),
+        plan=SimpleNamespace(config=SimpleNamespace(path="c.yml")),
     )
 
 

@@ -37,7 +37,6 @@ from training.loop.page_parts import (
 )
 
 if TYPE_CHECKING:
-    from training.run import Run
     from training.task import Batch
 
 MOST_PAGES, MOST_PAGES_IF_SHORT = 50, 10
@@ -101,12 +100,12 @@ class SeenPage:
 
     def told(self) -> str:
         """Say in words what is wrong."""
-        counts = Counter(self.reasons.values())
-        reasons = ", ".join(f"{counts[reason]} {reason}" for reason in REASONS if counts[reason])
+        counts, missed = self.matches.counts(), Counter(self.reasons.values())
+        reasons = ", ".join(f"{missed[reason]} {reason}" for reason in REASONS if missed[reason])
         parts = [
-            f"{len(self.matches.missed)} of {self.matches.truths} texts missed"
+            f"{len(self.matches.missed)} of {counts.truths} texts missed"
             f"{f' ({reasons})' if reasons else ''}",
-            f"{len(self.matches.extra)} of {self.matches.detections} boxes match none",
+            f"{len(self.matches.extra)} of {counts.detections} boxes match none",
         ]
         if self.not_judged:
             parts.append(f"{len(self.not_judged)} texts are not judged")
@@ -128,11 +127,6 @@ class EvaluationPage:
     def __init__(self, network: str = "") -> None:
         self._network = network
         self._pages: list[SeenPage] = []
-
-    @staticmethod
-    def of(run: Run) -> EvaluationPage:
-        """Open the page of a run's main network."""
-        return EvaluationPage(run.metric.key if run.plan.model.is_distillation else "")
 
     def take(self, decoded: Any, batch: Batch) -> None:
         """Add a batch, decoded as `Task.score` returns it."""

@@ -25,7 +25,6 @@ from training.loop.page_parts import (
 from training.recognition.page.confusion import Confusion, marked
 
 if TYPE_CHECKING:
-    from training.run import Run
     from training.task import Batch
 
 MOST_MISREAD, MOST_RIGHT, MOST_CONFUSIONS = 500, 50, 60
@@ -67,11 +66,6 @@ class EvaluationPage:
         self._network = network
         self._lines: list[ReadLine] = []
         self._confusion = Confusion()
-
-    @staticmethod
-    def of(run: Run) -> EvaluationPage:
-        """Open the page of a run's main network."""
-        return EvaluationPage(run.metric.key if run.plan.model.is_distillation else "")
 
     def take(self, decoded: Any, batch: Batch) -> None:
         """Add a batch, decoded as `Task.score` returns it."""
